@@ -1,0 +1,41 @@
+# The `forest` command in a container: hash-checked packages, no build tool left behind, no root.
+
+FROM python:3.12.12-slim-bookworm AS build
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /src
+
+# Packages first: they change less often than the code, so this layer is reused.
+COPY requirements/run.txt requirements/build.txt requirements/
+RUN python -m venv /opt/forest \
+ && /opt/forest/bin/pip install --require-hashes --no-deps --requirement requirements/run.txt \
+ && python -m venv /opt/build \
+ && /opt/build/bin/pip install --require-hashes --no-deps --requirement requirements/build.txt
+
+COPY pyproject.toml README.md LICENSE ./
+COPY forest/ forest/
+COPY anchors/ anchors/
+COPY exporters/ exporters/
+COPY training/ training/
+# The wheel was made here from the files above, so it needs no hash and no index.
+RUN /opt/build/bin/hatchling build --target wheel --directory /tmp/dist \
+ && /opt/forest/bin/pip install --no-deps --no-index /tmp/dist/*.whl \
+ && /opt/forest/bin/forest --help > /dev/null
+
+
+FROM python:3.12.12-slim-bookworm
+
+LABEL org.opencontainers.image.title="reasoning-forest" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+# /forest is where a user's folders are mounted; a new volume over it takes its owner.
+RUN useradd --uid 1000 --create-home forest \
+ && install --directory --owner=forest --group=forest /forest
+
+COPY --from=build /opt/forest /opt/forest
+
+ENV PATH=/opt/forest/bin:$PATH PYTHONUNBUFFERED=1
+USER forest
+WORKDIR /forest
+ENTRYPOINT ["forest"]
+CMD ["--help"]

@@ -1,0 +1,1 @@
+"""What joins the forest: meaning axes, islands of trees, later the anchor registry."""

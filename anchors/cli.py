@@ -1,0 +1,111 @@
+"""Commands about meaning: stats, axes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from forest.cli import opened_forest, print_json
+
+
+@click.command("stats")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.pass_context
+def command_stats(ctx: click.Context, as_json: bool) -> None:
+    """Say how the trees are joined: is it one forest?"""
+    from anchors.stats import forest_stats
+    from forest.render import plural
+
+    with opened_forest(ctx) as forest:
+        stats = forest_stats(forest.store)
+        revision = forest.revision
+    if as_json:
+        print_json({**asdict(stats), "revision": revision})
+        return
+    languages = ", ".join(f"{n} {lang}" for lang, n in stats.languages.items())
+    rows = [
+        ("trees", f"{stats.trees:,} ({languages})" if languages else "0"),
+        ("thoughts", f"{stats.thoughts:,}"),
+        ("deepest level", f"{stats.depth:,}"),
+        ("branching", f"{stats.branching:.2f} children per thought that has any"),
+        ("anchors", f"{stats.anchors:,}, of them {stats.shared_anchors:,} shared by trees"),
+        ("by number of trees", _histogram(stats.anchors_by_trees)),
+        ("places to jump", f"{stats.occurrences:,}"),
+        ("islands", f"{stats.islands:,}; the largest has {plural(stats.largest_island, 'tree')}"),
+        ("trees alone", ", ".join(stats.lone_trees[:8]) or "none"),
+        ("hubs", "; ".join(f"{anchor} ({n})" for anchor, n in stats.hubs[:5]) or "none"),
+        ("revision", revision[:12]),
+    ]
+    for name, value in rows:
+        click.echo(f"{name:20} {value}")
+
+
+def _histogram(counts: dict[int, int]) -> str:
+    return ", ".join(f"{n}: {anchors:,}" for n, anchors in counts.items()) or "none"
+
+
+@click.group("axes", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.pass_context
+def command_axes(ctx: click.Context, as_json: bool) -> None:
+    """Show the meaning axes with the trees bound to them; add axes, bind trees."""
+    from forest.cli.terminal import print_table
+
+    if ctx.invoked_subcommand is not None:
+        return
+    from anchors.axes import trees_by_axis
+
+    with opened_forest(ctx) as forest:
+        table = trees_by_axis(forest.store)
+    if as_json:
+        print_json([{**axis.model_dump(), "trees": dict(trees)} for axis, trees in table])
+        return
+    print_table(
+        ("axis", "trees", "weight", "strongest", "description"),
+        [
+            (
+                axis.name,
+                len(trees),
+                f"{sum(weight for _, weight in trees):.2f}",
+                ", ".join(f"{tree} {weight:.0%}" for tree, weight in trees[:3]),
+                axis.description,
+            )
+            for axis, trees in table
+        ],
+    )
+
+
+@command_axes.command("add")
+@click.argument("name")
+@click.option("--description", default="", help="What the axis means.")
+@click.pass_context
+def add(ctx: click.Context, name: str, description: str) -> None:
+    """Add the axis NAME, or describe it anew."""
+    with opened_forest(ctx) as forest:
+        click.echo(forest.add_axis(name, description).id)
+
+
+@command_axes.command("remove")
+@click.argument("name")
+@click.pass_context
+def remove(ctx: click.Context, name: str) -> None:
+    """Remove the axis NAME, if no tree is bound to it."""
+    with opened_forest(ctx) as forest:
+        forest.remove_axis(name)
+
+
+@command_axes.command("bind")
+@click.argument("tree")
+@click.argument("axes", nargs=-1, required=True, metavar="NAME=WEIGHT...")
+@click.pass_context
+def bind(ctx: click.Context, tree: str, axes: tuple[str, ...]) -> None:
+    """Bind TREE to axes: `forest axes bind justice причинность=80% эмпатия=20%`.
+
+    Names without weights mean equal weights.
+    """
+    from forest.cli.authoring import weights
+
+    with opened_forest(ctx) as forest:
+        bound = forest.bind(forest.find(tree), weights(axes))
+    click.echo(", ".join(f"{name} {weight:.0%}" for name, weight in bound.items()))

@@ -1,0 +1,1 @@
+"""From a forest to files: the training corpus."""

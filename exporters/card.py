@@ -1,0 +1,107 @@
+"""The dataset card: README.md of a corpus, for people and for `datasets.load_dataset`."""
+
+from __future__ import annotations
+
+import yaml
+
+from exporters.manifest import Manifest, SplitReport
+from exporters.records import FEATURES, FIELDS
+
+KINDS = {
+    "path": "a root-to-leaf path of one tree, or a window of it that begins with a breadcrumb",
+    "walk": "a walk that jumps between trees at anchors they share, with a marker at each jump",
+}
+
+
+def card(manifest: Manifest) -> str:
+    """The text of README.md."""
+    parts = [_header(manifest), _about(manifest), _counts(manifest), _fields(), _again(manifest)]
+    return "\n".join(parts)
+
+
+def _header(manifest: Manifest) -> str:
+    splits = list(manifest.splits)
+    languages = {lang for report in manifest.splits.values() for lang in report.languages}
+    header = {
+        "license": manifest.recipe.corpus.license,
+        **({"language": sorted(languages - {"und"})} if languages - {"und"} else {}),
+        "task_categories": ["text-generation"],
+        "tags": ["reasoning", "reasoning-forest"],
+        "configs": [
+            {
+                "config_name": "default",
+                "default": True,
+                "data_files": [{"split": s, "path": f"data/{s}-*.jsonl"} for s in splits],
+            }
+        ],
+        "dataset_info": {"config_name": "default", "features": FEATURES},
+    }
+    told = yaml.safe_dump(header, allow_unicode=True, sort_keys=False)
+    return f"---\n{told}---\n"
+
+
+def _about(manifest: Manifest) -> str:
+    kinds = "\n".join(f"- `{kind}`: {about}." for kind, about in KINDS.items())
+    return f"""# A stitched corpus of reasoning trees
+
+{manifest.records} records made from a forest of reasoning trees. The trees are linked by anchors:
+phrases, links and tags that thoughts of several trees share. Each thought's words are verbatim.
+
+{kinds}
+
+No walk crosses from one split to another, and trees that say the same are in the same split.
+"""
+
+
+def _counts(manifest: Manifest) -> str:
+    names = list(manifest.splits)
+    head = f"| | {' | '.join(names)} |\n|---|{'---:|' * len(names)}\n"
+    columns = [_column(report) for report in manifest.splits.values()]
+    rows = (f"| {row} | {' | '.join(c[row] for c in columns)} |" for row in columns[0])
+    return "## Counts and coverage\n\n" + head + "\n".join(rows) + "\n"
+
+
+def _column(report: SplitReport) -> dict[str, str]:
+    jumps = report.jumps
+    return {
+        "trees": f"{report.trees}",
+        "thoughts": f"{report.thoughts}",
+        "thoughts in at least one record": f"{report.thoughts_covered}",
+        "steps from a thought to the next": f"{report.steps}",
+        "anchors": f"{report.anchors}",
+        "anchors shared by two or more trees": f"{report.shared_anchors}",
+        "occurrences of shared anchors": f"{jumps.occurrences}",
+        "occurrences as source of a jump, once / more often": f"{jumps.source_once} / "
+        f"{jumps.source_more}",
+        "occurrences as target of a jump, once / more often": f"{jumps.target_once} / "
+        f"{jumps.target_more}",
+        "occurrences in no jump": f"{sum(jumps.left_out.values())}",
+        **{f"records: {kind}": f"{report.records.get(kind, 0)}" for kind in KINDS},
+        "characters of the trees": f"{report.characters}",
+        "characters of the records": f"{sum(report.characters_out.values())}",
+        "redundancy": f"{report.redundancy:.2f}",
+        "thoughts longer than the window": f"{report.long_thoughts}",
+        "walks longer than the window": f"{report.long_walks}",
+    }
+
+
+def _fields() -> str:
+    lines = "\n".join(f"- `{name}`: {about}." for name, about in FIELDS.items())
+    return f"## Fields\n\n{lines}\n"
+
+
+def _again(manifest: Manifest) -> str:
+    return f"""## How to repeat it
+
+The same forest, recipe and seed give the same bytes:
+
+```
+forest export corpus --recipe recipe.toml --seed {manifest.seed}
+```
+
+- forest revision: `{manifest.forest_revision}`
+- recipe: under `recipe` in manifest.json; hash `{manifest.recipe_hash}`
+- seed: {manifest.seed}
+
+`manifest.json` holds these, all settings, the coverage, and size and SHA-256 of each data file.
+"""

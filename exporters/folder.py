@@ -1,0 +1,205 @@
+"""A corpus folder that is replaced whole or not at all.
+
+A new corpus is written into a hidden folder beside the old one (``.NAME.partial-…``), put on the
+disk, and exchanged with the old one in one step of the file system. Whatever happens before that
+step leaves the earlier corpus as it was; whatever happens after it leaves the new one. A lock
+beside the folder (``.NAME.lock``) keeps a second export out; it dies with its process, so a
+partial folder that the lock's new holder finds was left by a process that is gone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import glob
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import orjson
+
+from exporters.manifest import FORMAT
+from forest.errors import ExportError
+
+MANIFEST = "manifest.json"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def replaced_whole(out: Path) -> Iterator[tuple[Path, Path]]:
+    """Two empty folders: one to write the corpus into, one for scratch files.
+
+    When the block ends without an error the first one takes the place of ``out``; in any case
+    both are gone afterwards. The block writes the manifest last.
+
+    :raises ExportError: ``out`` is something else than a corpus, is being exported to by another
+        process, or cannot be written.
+    """
+    out = out.resolve()
+    with _as_export_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(out):
+            _clean_up(out)
+            _refuse_other_things(out)
+            room = Path(tempfile.mkdtemp(prefix=_partial(out), dir=out.parent))
+            try:
+                corpus, scratch = room / "corpus", room / "scratch"
+                corpus.mkdir()
+                scratch.mkdir()
+                yield corpus, scratch
+                _sync_folders(corpus)
+                _put_in_place(corpus, out, room / "earlier")
+                sync(out.parent)
+            finally:
+                shutil.rmtree(room, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Put a file or a folder's list of names on the disk."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a small file and put it on the disk."""
+    path.write_bytes(content)
+    sync(path)
+
+
+def _partial(out: Path) -> str:
+    return f".{out.name}.partial-"
+
+
+def _sync_folders(corpus: Path) -> None:
+    for folder, _, _ in os.walk(corpus):
+        sync(Path(folder))
+
+
+# --- one export at a time -------------------------------------------------------------------------
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    path = out.parent / f".{out.name}.lock"
+    fd = _take(path)
+    if fd is None:
+        raise ExportError(
+            f"another export is writing {out}",
+            hint="Wait until it is done, or export to another folder.",
+        )
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        os.close(fd)
+
+
+def _take(path: Path) -> int | None:
+    """The lock file, open and locked; None where another process holds it."""
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _same_file(fd, path):
+                return fd
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)  # its last holder removed it between our two steps: try again
+
+
+def _same_file(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _clean_up(out: Path) -> None:
+    """Remove what exports that were killed left behind; put back a corpus they had moved aside."""
+    for room in sorted(out.parent.glob(f"{glob.escape(_partial(out))}*")):
+        earlier = room / "earlier"
+        if earlier.exists() and not out.exists():
+            earlier.rename(out)
+        shutil.rmtree(room)
+
+
+def _refuse_other_things(out: Path) -> None:
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise ExportError(f"{out} is a file", hint="Name a folder for the corpus.")
+    if any(out.iterdir()) and not _is_corpus(out):
+        raise ExportError(
+            f"{out} exists and is not a corpus",
+            hint="Nothing was written. Name a new folder, or one that an export has made.",
+        )
+
+
+def _is_corpus(folder: Path) -> bool:
+    try:
+        manifest = orjson.loads((folder / MANIFEST).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("format") == FORMAT
+
+
+# --- the one step ---------------------------------------------------------------------------------
+
+
+def _put_in_place(corpus: Path, out: Path, earlier: Path) -> None:
+    if not out.exists() or not any(out.iterdir()):
+        corpus.rename(out)  # over nothing, or over an empty folder
+    elif not _exchange(corpus, out):
+        out.rename(earlier)
+        corpus.rename(out)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step (Linux renameat2). False where that cannot be done."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    names = os.fsencode(one), os.fsencode(other)
+    if rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _as_export_errors(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise ExportError(
+                f"there is no room to write the corpus {out}: {error.strerror}",
+                hint="What was there before is unchanged. Make room and export again.",
+            ) from error
+        if error.errno in (errno.EBUSY, errno.EXDEV):
+            raise ExportError(
+                f"{out} cannot be replaced whole: it is a mount point or on another disk",
+                hint="Name a folder inside the mounted one.",
+            ) from error
+        raise ExportError(
+            f"the corpus {out} cannot be written: {error.strerror or error}",
+            hint="What was there before is unchanged.",
+        ) from error

@@ -1,0 +1,230 @@
+"""What an export keeps on disk between reading the trees and writing the walks.
+
+While trees stream by, one in memory, the thoughts that carry shared anchors are put here together
+with the text around them. Then SQLite sorts them into rings, finds which jump follows which, and
+gives back one jump at a time. So memory does not grow with the forest. The file lives as long as
+the export and is worth nothing afterwards; nothing in it is synced.
+
+This is the only module of the package that knows SQLite.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from forest.errors import ExportError
+
+SCHEMA = """
+CREATE TABLE tree (no INTEGER PRIMARY KEY, id TEXT, revision TEXT, axes BLOB);
+CREATE TABLE place (
+    no INTEGER PRIMARY KEY, tree INTEGER, key INTEGER, thought TEXT, before BLOB, after BLOB);
+CREATE TABLE passing (place INTEGER, step INTEGER, next INTEGER);
+CREATE TABLE occurrence (
+    split TEXT, anchor TEXT, ring INTEGER, tree INTEGER, place INTEGER, phrase TEXT, key INTEGER);
+CREATE TABLE jump (
+    no INTEGER PRIMARY KEY, split TEXT, anchor TEXT, source INTEGER, target INTEGER, phrase TEXT,
+    key INTEGER);
+"""
+
+PRAGMAS = (
+    "journal_mode = OFF",
+    "synchronous = OFF",
+    "locking_mode = EXCLUSIVE",
+    "cache_size = -32768",  # KiB
+    "temp_store = FILE",
+)
+
+FOLLOW = """
+CREATE INDEX jump_source ON jump (source);
+CREATE TABLE road AS SELECT place, step, next FROM (
+    SELECT place, step, next, row_number() OVER (PARTITION BY place ORDER BY step) AS nearest
+    FROM passing WHERE EXISTS (SELECT 1 FROM jump WHERE source = next)) WHERE nearest = 1;
+CREATE TABLE own_road AS SELECT no, step, next FROM (
+    SELECT place.no, step, next, row_number() OVER (PARTITION BY next ORDER BY key, no) AS first
+    FROM road JOIN place ON place.no = road.place) WHERE first = 1;
+CREATE UNIQUE INDEX own_road_place ON own_road (no);
+CREATE TABLE leaving AS
+    SELECT no, source, row_number() OVER (PARTITION BY source ORDER BY no) AS n FROM jump;
+CREATE UNIQUE INDEX leaving_source ON leaving (source, n);
+CREATE TABLE follow (jump INTEGER PRIMARY KEY, next INTEGER, step INTEGER);
+INSERT INTO follow SELECT arriving.no, leaving.no, own_road.step FROM (
+        SELECT no, target, row_number() OVER (PARTITION BY target ORDER BY no) AS n FROM jump
+    ) AS arriving
+    JOIN own_road ON own_road.no = arriving.target
+    JOIN leaving ON leaving.source = own_road.next AND leaving.n = arriving.n;
+CREATE INDEX follow_next ON follow (next);
+"""
+
+
+class Occurrence(NamedTuple):
+    """A thought that carries a shared anchor, as a place on the anchor's ring."""
+
+    split: str
+    anchor: str
+    ring: int
+    """Where the tree stands on the ring: its hash for this anchor."""
+    tree: int
+    place: int
+    phrase: str
+    """The anchor's phrase as written at the thought."""
+    key: int
+    """Hash of the thought's id."""
+
+
+class Jump(NamedTuple):
+    """A jump from one place to another at an anchor."""
+
+    no: int
+    split: str
+    anchor: str
+    source: int
+    target: int
+    phrase: str
+    """The anchor's phrase as written at the target."""
+    key: int
+    """Hash of what the jump joins."""
+
+
+class Leg(NamedTuple):
+    """A jump with what a walk needs to take it."""
+
+    no: int
+    split: str
+    anchor: str
+    source: int
+    key: int
+    phrase: str
+    target: str
+    """Id of the thought it lands at."""
+    tree: int
+    """Number of the tree it lands in."""
+    after: bytes
+    """What is said after the landing, from the target on."""
+    next: int | None
+    """The jump that a walk can take next."""
+    step: int | None
+    """How many thoughts after the target its source is."""
+
+
+class Scratch:
+    """The scratch file. A context manager: errors of SQLite leave its block as ExportError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "scratch.db"
+        self._db = sqlite3.connect(self._path, isolation_level=None)
+
+    def __enter__(self) -> Self:
+        try:
+            for pragma in PRAGMAS:
+                self._db.execute(f"PRAGMA {pragma}")
+            self._db.executescript(SCHEMA)
+            self._db.execute("BEGIN")
+        except sqlite3.Error as error:
+            self._db.close()
+            raise _no_room(error) from error
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._db.close()
+        self._path.unlink(missing_ok=True)
+        if isinstance(error, sqlite3.Error):
+            raise _no_room(error) from error
+
+    # --- while trees stream by -----------------------------------------------------------------
+
+    def add_tree(self, no: int, id_: str, revision: str, axes: bytes) -> None:
+        """Keep what walks and the forest's revision need of a tree."""
+        self._db.execute("INSERT INTO tree VALUES (?, ?, ?, ?)", (no, id_, revision, axes))
+
+    def add_places(
+        self,
+        places: Iterable[tuple[int, int, int, str, bytes, bytes]],
+        passing: Iterable[tuple[int, int, int]],
+        occurrences: Iterable[Occurrence],
+    ) -> None:
+        """Keep the thoughts of a tree that carry shared anchors.
+
+        ``places`` are (number, tree, hash of the thought's id, the id, what is said before, and
+        after); ``passing`` is (place, step, next): what is said after ``place`` comes to the
+        place ``next`` after so many thoughts.
+        """
+        self._db.executemany("INSERT INTO place VALUES (?, ?, ?, ?, ?, ?)", places)
+        self._db.executemany("INSERT INTO passing VALUES (?, ?, ?)", passing)
+        insert = "INSERT INTO occurrence VALUES (?, ?, ?, ?, ?, ?, ?)"
+        self._db.executemany(insert, occurrences)
+
+    def revisions(self) -> Iterator[tuple[str, str]]:
+        """(tree id, revision) of all trees, in the order in which they were read."""
+        yield from self._db.execute("SELECT id, revision FROM tree ORDER BY no")
+
+    # --- rings ---------------------------------------------------------------------------------
+
+    def rings(self) -> Iterator[list[Occurrence]]:
+        """The occurrences of each anchor in each split, in the order of its ring."""
+        rows = self._db.execute(
+            "SELECT * FROM occurrence ORDER BY split, anchor, ring, tree, place"
+        )
+        for _, ring in groupby(rows, key=itemgetter(0, 1)):
+            yield [Occurrence(*row) for row in ring]
+
+    def add_jumps(self, jumps: Iterable[Jump]) -> None:
+        """Keep jumps."""
+        self._db.executemany("INSERT INTO jump VALUES (?, ?, ?, ?, ?, ?, ?)", jumps)
+
+    def link(self) -> None:
+        """Find for each jump the one that a walk can take next.
+
+        After a landing the road leads to the nearest place on it that is a source. Where the
+        roads of several landings lead to one source, the landing with the least hash keeps it.
+        Then the n-th jump that arrives at the landing is followed by the n-th that leaves the
+        source. So no two jumps are followed by the same one.
+        """
+        for statement in FOLLOW.split(";"):
+            self._db.execute(statement)
+
+    # --- walks ---------------------------------------------------------------------------------
+
+    def heads(self, hops: int) -> Iterator[int]:
+        """Jumps that begin a walk: nothing leads to them, or their hash is divisible by hops."""
+        for (no,) in self._db.execute(
+            "SELECT no FROM jump WHERE key % ? = 0"
+            " OR NOT EXISTS (SELECT 1 FROM follow WHERE next = no) ORDER BY no",
+            (hops,),
+        ):
+            yield no
+
+    def leg(self, jump: int) -> Leg:
+        """A jump with what a walk needs to take it."""
+        row = self._db.execute(
+            "SELECT jump.no, split, anchor, source, jump.key, phrase, thought, place.tree, after,"
+            " next, step FROM jump JOIN place ON place.no = jump.target"
+            " LEFT JOIN follow ON follow.jump = jump.no WHERE jump.no = ?",
+            (jump,),
+        ).fetchone()
+        return Leg(*row)
+
+    def before(self, place: int) -> tuple[int, bytes]:
+        """The number of the tree of a place, and what is said before a jump from it."""
+        found: tuple[int, bytes] = self._db.execute(
+            "SELECT tree, before FROM place WHERE no = ?", (place,)
+        ).fetchone()
+        return found
+
+    def tree(self, no: int) -> tuple[str, bytes]:
+        """The id and the axes of a tree."""
+        found: tuple[str, bytes] = self._db.execute(
+            "SELECT id, axes FROM tree WHERE no = ?", (no,)
+        ).fetchone()
+        return found
+
+
+def _no_room(error: sqlite3.Error) -> ExportError:
+    return ExportError(
+        f"the scratch file beside the corpus could not be written: {error}",
+        hint="What was there before is unchanged. Is there room on the disk?",
+    )

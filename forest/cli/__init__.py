@@ -1,0 +1,127 @@
+"""The command `forest`: one table of commands, each loaded when it is called.
+
+A command parses its arguments, makes one call of the Python API, and prints what came back.
+Exit codes: 0 done, 1 findings or refused input, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from forest.errors import ForestError, UsageError
+
+if TYPE_CHECKING:
+    from forest.forest import Forest
+
+COMMANDS = {
+    "init": ("forest.cli.authoring", "Make a forest here; with --sample, one to look at."),
+    "add": ("forest.cli.authoring", "Start a tree, or add thoughts to one."),
+    "import": ("forest.cli.importing", "Import trees from files and folders."),
+    "list": ("forest.cli.reading", "List the trees."),
+    "show": ("forest.cli.reading", "Draw a tree with its anchors."),
+    "edit": ("forest.cli.authoring", "Edit a tree as YAML in your editor."),
+    "remove": ("forest.cli.authoring", "Remove trees."),
+    "check": ("forest.cli.care", "Say what is wrong or missing, and mend it with --fix."),
+    "stats": ("anchors.cli", "Say how the trees are joined: is it one forest?"),
+    "axes": ("anchors.cli", "Show the meaning axes; bind trees to them."),
+    "copy": ("forest.cli.care", "Copy a forest from one store to another."),
+    "cypher": ("forest.cli.care", "Ask Neo4j in Cypher."),
+    "export": ("exporters.cli", "Write the training corpus."),
+    "neo4j": ("forest.cli.neo4j", "Run a local Neo4j: start, stop, status."),
+}
+"""Name of a command: the module that holds it, under the name ``command_NAME``, and its help."""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[name][0]), f"command_{name}")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name what was probably meant where a command is unknown."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            if close := get_close_matches(args[0], COMMANDS, n=1):
+                raise click.UsageError(f"{error.message} Did you mean {close[0]!r}?", ctx) from None
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--store",
+    metavar="URL",
+    help="sqlite:///PATH, neo4j://HOST:7687 or memory:  [default: FOREST_STORE, forest.toml, "
+    "sqlite:///forest.db]",
+)
+@click.version_option(package_name="reasoning-forest", prog_name="forest")
+@click.pass_context
+def root(ctx: click.Context, store: str | None) -> None:
+    """A forest of reasoning trees: author them, stitch them, export a training corpus."""
+    ctx.obj = store
+
+
+@contextmanager
+def opened_forest(ctx: click.Context, *, create: bool = False) -> Iterator[Forest]:
+    """The forest that the command is about. With ``create`` a new SQLite file is made."""
+    from forest.forest import Forest
+
+    with Forest.open(ctx.find_root().obj, create=create) as forest:
+        yield forest
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON, for scripts."""
+    import orjson
+
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=_plain)
+    click.echo(text.decode())
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    try:
+        code = root(args=arguments, prog_name="forest", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("forest: interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ForestError as error:
+        click.echo(f"forest: {error}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

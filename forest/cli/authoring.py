@@ -1,0 +1,115 @@
+"""Commands that write trees: init, add, edit, remove."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from forest.cli import opened_forest
+from forest.errors import ForestError, InvalidInput
+
+
+@click.command("init")
+@click.option("--sample", is_flag=True, help="Plant the sample forest.")
+@click.pass_context
+def command_init(ctx: click.Context, sample: bool) -> None:
+    """Make a forest with the five axes of thinking; what is there already stays."""
+    from forest.render import plural
+
+    with opened_forest(ctx, create=True) as forest:
+        forest.plant_axes()
+        if sample:
+            report = forest.plant_sample()
+            click.echo(f"{plural(len(report.added), 'tree')} planted")
+        click.echo(f"the forest is at {forest.url}")
+    click.echo("next: forest list, forest import FILE, forest add TREE --new TITLE TEXT")
+
+
+@click.command("add")
+@click.argument("tree")
+@click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
+@click.option("--new", "title", metavar="TITLE", help="Start the tree, under this title.")
+@click.option("--under", metavar="ID", help="Thought to go below.  [default: the last one]")
+@click.option("--at", type=int, metavar="N", help="Place among its children, from 0.")
+@click.option("--kind", help="premise, transition, consequence, question, … free.")
+@click.option("--anchor", "anchors", multiple=True, metavar="PHRASE", help="Anchor of the thought.")
+@click.option("--axis", "axes", multiple=True, metavar="NAME=WEIGHT", help="Axis of a new tree.")
+@click.pass_context
+def command_add(
+    ctx: click.Context,
+    tree: str,
+    texts: tuple[str, ...],
+    title: str | None,
+    under: str | None,
+    at: int | None,
+    kind: str | None,
+    anchors: tuple[str, ...],
+    axes: tuple[str, ...],
+) -> None:
+    """Add thoughts to the tree of id TREE: each TEXT continues the one before it.
+
+    `forest add justice --new Justice --axis causality=80% --axis empathy=20% "Justice is …"`
+    starts a tree. TEXT `-` reads one thought per line from standard input.
+    """
+    steps = sys.stdin.read().splitlines() if texts == ("-",) else list(texts)
+    steps = [step for step in steps if step.strip()] if texts == ("-",) else steps
+    with opened_forest(ctx, create=True) as forest:
+        added = forest.add_steps(
+            tree,
+            steps,
+            title=title,
+            axes=weights(axes) if axes else None,
+            under=under,
+            at=at,
+            kind=kind,
+            anchors=anchors,
+        )
+    for thought in added:
+        click.echo(thought.id)
+
+
+def weights(pairs: tuple[str, ...]) -> dict[str, str] | list[str]:
+    """``("a=80%", "b=20%")`` as a mapping; ``("a", "b")`` as a list of equal weights."""
+    if all("=" not in pair for pair in pairs):
+        return list(pairs)
+    split = [pair.rpartition("=") for pair in pairs]
+    for pair, (name, _, weight) in zip(pairs, split, strict=True):
+        if not name or not weight:
+            raise click.BadParameter(f"{pair!r}: expected NAME=WEIGHT, such as эмпатия=20%")
+    return {name: weight for name, _, weight in split}
+
+
+@click.command("edit")
+@click.argument("tree")
+@click.pass_context
+def command_edit(ctx: click.Context, tree: str) -> None:
+    """Open the tree of id TREE as YAML in $EDITOR; it is stored only if it is valid."""
+    from forest.editing import edit_tree
+
+    with opened_forest(ctx) as forest:
+        outcome = edit_tree(forest, forest.find(tree), ask=_again)
+    click.echo(outcome)
+
+
+def _again(error: ForestError) -> bool:
+    click.echo(f"forest: {error}", err=True)
+    return sys.stdin.isatty() and click.confirm("Edit again?", default=True, err=True)
+
+
+@click.command("remove")
+@click.argument("trees", nargs=-1, required=True, metavar="TREE...")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def command_remove(ctx: click.Context, trees: tuple[str, ...], yes: bool) -> None:
+    """Remove trees with all their thoughts."""
+    with opened_forest(ctx) as forest:
+        ids = [forest.find(tree) for tree in trees]
+        if not yes:
+            if not sys.stdin.isatty():
+                raise InvalidInput("nothing was removed", hint="Without a terminal, say --yes.")
+            for tree_id in ids:
+                click.echo(f"  {forest.get(tree_id)!r}", err=True)
+            click.confirm(f"Remove {len(ids)} trees?", abort=True, err=True)
+        forest.remove(*ids)
+    click.echo(f"{len(ids)} removed")

@@ -1,0 +1,112 @@
+"""Commands that look after a forest: check, copy, cypher."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from forest.cli import opened_forest, print_json
+
+
+@click.command("check")
+@click.option("--fix", is_flag=True, help="Put right what can be without guessing.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.pass_context
+def command_check(ctx: click.Context, fix: bool, as_json: bool) -> int:
+    """Say what is wrong or missing. Exit code 1 if anything is left to do."""
+    with opened_forest(ctx) as forest:
+        findings = forest.check(fix=fix)
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            mark = "fixed" if finding.fixed else "--fix would" if finding.fixable else "broken"
+            click.echo(f"{mark:12} {finding.where}: {finding.problem}")
+        left = [f for f in findings if not f.fixed]
+        fixable = sum(f.fixable for f in left)
+        click.echo(
+            f"{len(findings) - len(left)} fixed, {fixable} that --fix can fix, "
+            f"{len(left) - fixable} for you to mend"
+            if findings
+            else "nothing to do: every tree is whole"
+        )
+    return int(any(not finding.fixed for finding in findings))
+
+
+@click.command("copy")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def command_copy(source: str, target: str) -> None:
+    """Copy the forest at the URL FROM into the empty one at the URL TO."""
+    from forest.cli.terminal import progress_bar
+    from forest.forest import Forest
+
+    with Forest.open(source, create=False) as here, Forest.open(target) as there:
+        total = sum(info.size for info in here.infos())
+        with progress_bar("copying", total, "thoughts") as bar:
+            done = 0
+
+            def tell(thoughts: int) -> None:
+                nonlocal done
+                done += thoughts
+                bar.update(done)
+
+            written = here.copy_to(there, tell)
+        click.echo(
+            f"{len(written.added):,} trees, {written.thoughts:,} thoughts copied; "
+            f"revision {there.revision[:12]}"
+        )
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    import orjson
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise click.BadParameter(f"{text!r}: expected NAME=VALUE", param_hint="--param")
+    try:
+        return name, orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return name, value
+
+
+@click.command("cypher")
+@click.argument("query", required=False)
+@click.option(
+    "--file",
+    "-f",
+    "script",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Read the query from a file.",
+)
+@click.option(
+    "--param",
+    "-p",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter of the query; VALUE is JSON, or else text.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print rows as JSON.")
+@click.pass_context
+def command_cypher(
+    ctx: click.Context,
+    query: str | None,
+    script: Path | None,
+    param: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Ask Neo4j in Cypher and print the rows."""
+    from forest.cli.terminal import print_table
+
+    if (query is None) == (script is None):
+        raise click.UsageError("give one query, or a file with --file")
+    text = query if query is not None else script.read_text(encoding="utf-8")  # type: ignore[union-attr]
+    with opened_forest(ctx) as forest:
+        rows = forest.cypher(text, **dict(map(_parameter, param)))
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(list(rows[0]), [list(row.values()) for row in rows])

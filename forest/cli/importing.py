@@ -1,0 +1,62 @@
+"""The command import."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from forest.cli import opened_forest, print_json
+
+
+@click.command("import")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--format",
+    "form",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "json", "jsonl", "yaml", "markdown", "entailment-bank"]),
+    help="How to read the files; auto tells by name and content.",
+)
+@click.option("--keep-going", is_flag=True, help="Leave out what is wrong, and say so at the end.")
+@click.option(
+    "--replace", is_flag=True, help="Where forest and file both changed, take the file's."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.pass_context
+def command_import(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    form: str,
+    keep_going: bool,
+    replace: bool,
+    as_json: bool,
+) -> int:
+    """Import trees from files and folders. Either all is imported, or nothing."""
+    from forest.cli.terminal import progress_bar
+    from forest.importing import Progress
+
+    with opened_forest(ctx, create=True) as forest, progress_bar("importing", unit="files") as bar:
+
+        def tell(p: Progress) -> None:
+            bar.update(p.files_done, p.files, f"{p.file}  {p.thoughts:,} thoughts")
+
+        report = forest.import_files(
+            paths, format=form, keep_going=keep_going, replace=replace, progress=tell
+        )
+    if as_json:
+        print_json(asdict(report))
+        return int(bool(report.skipped))
+    for notice in report.notices:
+        click.echo(f"note: {notice}", err=True)
+    for message in report.skipped:
+        click.echo(f"left out: {message}", err=True)
+    click.echo(
+        f"{report.files:,} files: {len(report.added):,} trees added, "
+        f"{len(report.changed):,} changed, {len(report.unchanged):,} unchanged"
+        + (f", {len(report.kept):,} kept as edited in the forest" if report.kept else "")
+        + (f", {len(report.skipped):,} left out" if report.skipped else "")
+        + f" ({report.thoughts:,} thoughts written)"
+    )
+    return int(bool(report.skipped))

@@ -1,0 +1,78 @@
+"""The commands of the local Neo4j: start, stop, status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from forest.cli import print_json
+
+home_option = click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Its folder.  [default: ~/.local/share/reasoning-forest/neo4j]",
+)
+
+
+@click.group("neo4j")
+def command_neo4j() -> None:
+    """Run a local Neo4j with Neo4j Browser; it needs neither Docker nor Java.
+
+    Neo4j Community is a separate program under the GPLv3, downloaded at the first start.
+    """
+
+
+@command_neo4j.command("start")
+@home_option
+@click.option("--bolt-port", default=7687, show_default=True, help="Port for drivers.")
+@click.option("--http-port", default=7474, show_default=True, help="Port of Neo4j Browser.")
+@click.option("--version", "version", help="Version of Neo4j.  [default: the LTS line]")
+def start(home: Path | None, bolt_port: int, http_port: int, version: str | None) -> None:
+    """Start it; the first time it is downloaded (about 150 MB)."""
+    from forest.cli.terminal import progress_bar
+    from forest.local_neo4j import DEFAULT_VERSION, LocalNeo4j, Progress
+
+    server = LocalNeo4j(
+        home, version=version or DEFAULT_VERSION, bolt_port=bolt_port, http_port=http_port
+    )
+    with progress_bar("Neo4j") as bar:
+
+        def tell(p: Progress) -> None:
+            bar.update(p.files, p.total, f"Neo4j: {p.phase}, {p.size / 1e6:.0f} MB")
+
+        running = server.start(progress=tell)
+    click.echo(f"Neo4j {running.version} {'already runs' if running.already_running else 'runs'}")
+    click.echo(f"  store     {running.bolt_url}")
+    if running.browser_url:
+        click.echo(f"  Browser   {running.browser_url}  (user {running.user})")
+    click.echo(f"  password  in {running.password_file}; this library finds it there by itself")
+    click.echo(f"next: forest --store {running.bolt_url} init --sample")
+
+
+@command_neo4j.command("stop")
+@home_option
+def stop(home: Path | None) -> None:
+    """Stop it; its data stay."""
+    from forest.local_neo4j import LocalNeo4j
+
+    click.echo("Neo4j stopped" if LocalNeo4j(home).stop() else "Neo4j was not running")
+
+
+@command_neo4j.command("status")
+@home_option
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def status(home: Path | None, as_json: bool) -> int:
+    """Say whether it runs, and where. Exit code 1 if it does not."""
+    from dataclasses import asdict
+
+    from forest.local_neo4j import LocalNeo4j
+
+    now = LocalNeo4j(home).status()
+    if as_json:
+        print_json({k: str(v) if isinstance(v, Path) else v for k, v in asdict(now).items()})
+    elif now.running:
+        click.echo(f"Neo4j {now.version} runs: {now.bolt_url} (process {now.pid})")
+    else:
+        click.echo(f"Neo4j does not run; its data are in {now.home}. Start: forest neo4j start")
+    return int(not now.running)

@@ -1,0 +1,53 @@
+"""Commands that read: list, show."""
+
+from __future__ import annotations
+
+import click
+
+from forest.cli import opened_forest, print_json
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.pass_context
+def command_list(ctx: click.Context, as_json: bool) -> None:
+    """List the trees."""
+    from forest.cli.terminal import print_table
+
+    with opened_forest(ctx) as forest:
+        if as_json:
+            print_json([info.model_dump() for info in forest.infos()])
+            return
+        rows = [
+            (
+                info.id,
+                info.title,
+                info.lang,
+                info.size,
+                info.depth,
+                ", ".join(f"{name} {weight:.0%}" for name, weight in info.axes.items()),
+            )
+            for info in forest.infos()
+        ]
+    print_table(("id", "title", "lang", "thoughts", "depth", "axes"), rows)
+
+
+@click.command("show")
+@click.argument("tree")
+@click.option("--ids", is_flag=True, help="Show the ids of thoughts.")
+@click.option("--json", "form", flag_value="json", help="Print as JSON that `import` reads.")
+@click.option("--yaml", "form", flag_value="yaml", help="Print as YAML that `import` reads.")
+@click.pass_context
+def command_show(ctx: click.Context, tree: str, ids: bool, form: str | None) -> None:
+    """Draw the tree of id TREE with its anchors."""
+    from forest.cli.terminal import show_tree
+    from forest.formats import tree_to_dict, tree_to_yaml
+
+    with opened_forest(ctx) as forest:
+        found = forest.get(forest.find(tree))
+    if form == "json":
+        print_json(tree_to_dict(found))
+    elif form == "yaml":
+        click.echo(tree_to_yaml(found), nl=False)
+    else:
+        show_tree(found, ids=ids)

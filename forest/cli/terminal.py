@@ -1,0 +1,98 @@
+"""Tables, drawings and progress bars for a terminal; plain text for a pipe."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from forest.model import Tree
+from forest.render import anchor_label, heading, outline, wrapped
+
+
+def show_tree(tree: Tree, *, ids: bool = False) -> None:
+    """Print a tree: wrapped to the terminal, or one line per thought into a pipe."""
+    title, *about = heading(tree)
+    click.secho(title, bold=True)
+    for text in about:
+        click.secho(text, dim=True)
+    click.echo()
+    width = shutil.get_terminal_size().columns - 6 if sys.stdout.isatty() else 10**9
+    for line in outline(tree):
+        thought = line.thought
+        margin = click.style(f"{thought.level:>4}  ", dim=True)
+        for text in wrapped(line, width):
+            click.echo(margin + text)
+            margin = " " * 6
+        tail = [thought.id] if ids else []
+        if thought.kind:
+            tail.append(thought.kind)
+        tail += [anchor_label(link) for link in thought.anchors]
+        if tail:
+            click.echo(" " * 6 + line.rest + click.style("  ".join(tail), fg="green"))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows as a table as wide as the terminal; tab-separated into a pipe."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            click.echo("\t".join(str(cell) for cell in row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    Console().print(table)
+
+
+class Bar:
+    """A progress bar on a terminal; nothing elsewhere."""
+
+    def __init__(self, bar: Any, task: Any) -> None:
+        self._bar, self._task = bar, task
+
+    def update(self, done: int, total: int | None = None, text: str | None = None) -> None:
+        """Show how much is done, of how much, and with what."""
+        if self._bar is not None:
+            changes: dict[str, Any] = {"completed": done}
+            if total is not None:
+                changes["total"] = total
+            if text is not None:
+                changes["description"] = text
+            self._bar.update(self._task, **changes)
+
+
+@contextmanager
+def progress_bar(text: str, total: int | None = None, unit: str = "") -> Iterator[Bar]:
+    """A progress bar on standard error with rate and time left, while the block runs."""
+    if not sys.stderr.isatty():
+        yield Bar(None, None)
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        yield Bar(bar, bar.add_task(text, total=total))

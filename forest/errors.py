@@ -1,0 +1,93 @@
+"""Every error that the forest raises on purpose.
+
+ForestError                     the one root; catch this
+├── InvalidInput                what the author gave cannot be kept as it stands
+│   ├── InvalidTree             a tree breaks a rule of the model
+│   └── ImportRefused           a file is refused as a whole, nothing of it was written
+├── NotFound                    no tree, thought, anchor or axis of that id
+├── Conflict                    the forest already holds something else under that id
+├── NotATree                    a structure in the graph that is no tree (typed by hand in Neo4j)
+├── StoreError                  the store cannot be used as asked
+│   ├── SchemaTooNew            the file was written by a newer version
+│   └── StoreUnavailable        transient: busy, unreachable, out of space; trying again may help
+├── NoCypher                    the store has no query language
+├── ExportError                 a corpus cannot be written or is not a corpus
+├── ServerError                 a local Neo4j server cannot be started or stopped
+├── MissingExtra                an optional dependency is not installed
+└── UsageError                  wrong settings: a URL, an option, a recipe
+
+Each error is one message: what is wrong and where, then, as ``hint``, what to do.
+"""
+
+from __future__ import annotations
+
+
+class ForestError(Exception):
+    """Root of all errors of the forest.
+
+    ``str(error)`` is the message, then the hint. ``error.hint`` is the hint alone, or None.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class InvalidInput(ForestError):
+    """What the author gave cannot be kept as it stands."""
+
+
+class InvalidTree(InvalidInput):
+    """A tree breaks a rule of the model."""
+
+
+class ImportRefused(InvalidInput):
+    """A file is refused as a whole: nothing of it was written."""
+
+
+class NotFound(ForestError):
+    """No tree, thought, anchor or axis has that id."""
+
+
+class Conflict(ForestError):
+    """The forest already holds something else under that id."""
+
+
+class NotATree(ForestError):
+    """A structure in the graph is no tree: two parents, a cycle, two roots, no root."""
+
+
+class StoreError(ForestError):
+    """The store cannot be used as asked."""
+
+
+class SchemaTooNew(StoreError):
+    """The store was written by a newer version of this library."""
+
+
+class StoreUnavailable(StoreError):
+    """The store is busy, unreachable or out of space. Transient: trying again may help."""
+
+
+class NoCypher(ForestError):
+    """The store has no query language."""
+
+
+class ExportError(ForestError):
+    """A corpus cannot be written, or a folder is not a corpus."""
+
+
+class ServerError(ForestError):
+    """A local Neo4j server cannot be installed, started or stopped."""
+
+
+class MissingExtra(ForestError):
+    """An optional dependency is not installed."""
+
+
+class UsageError(ForestError):
+    """A setting is wrong: a store URL, an option, a recipe."""

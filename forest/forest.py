@@ -1,0 +1,445 @@
+"""The forest as an author uses it: open it, write trees, read them, see how they are joined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from forest.errors import Conflict, InvalidTree, NotFound
+from forest.model import (
+    Anchor,
+    AnchorLink,
+    Axis,
+    Occurrence,
+    Thought,
+    Tree,
+    TreeInfo,
+    anchor_id,
+    axis_weights,
+    finished,
+)
+from forest.phrases import phrase_key
+from forest.revision import forest_revision
+from forest.settings import Settings
+from forest.stores.base import Finding, Store, Written, no_such_tree, open_store
+
+if TYPE_CHECKING:
+    from forest.graph import Graph
+    from forest.importing import ImportReport
+
+T = TypeVar("T")
+
+AXES = (
+    Axis(name="причинность", description="Что из чего следует: причина, следствие, условие."),
+    Axis(name="эмпатия", description="Чужое переживание, понятое изнутри: боль, забота, утешение."),
+    Axis(
+        name="выводы из неопределённости",
+        description="Рассуждение из неполного знания: вероятность, догадка, риск, граница знания.",
+    ),
+    Axis(
+        name="парадоксальность",
+        description="Противоречие, которое держит мысль: обе стороны верны, ни одну не отбросить.",
+    ),
+    Axis(
+        name="переход между мирами",
+        description="Переход между системами смысла: онтология, религия, симуляция, сон, текст.",
+    ),
+)
+"""The five axes of thinking of seed 1 (section 3)."""
+
+
+class Forest:
+    """A forest of reasoning trees, kept in a store.
+
+    >>> with Forest.open("memory:") as forest:
+    ...     tree = Tree("Justice", axes=["causality"])
+    ...     root = tree.add("Justice is a fit between deeds and norms.")
+    ...     written = forest.add(tree)
+    ...     step = forest.add_thought("justice", "But norms differ.", under=root.id)
+    ...     len(forest.get("justice"))
+    2
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @classmethod
+    def open(cls, url: str | None = None, *, create: bool = True) -> Self:
+        """Open the forest at a URL: ``sqlite:///PATH``, ``neo4j://HOST:PORT`` or ``memory:``.
+
+        Without a URL it is FOREST_STORE, else ``store`` in forest.toml, else sqlite:///forest.db.
+        Credentials for Neo4j come from the environment or forest.toml: see docs/configuration.md.
+
+        :raises UsageError: the URL or a setting is wrong.
+        :raises StoreError: the store cannot be opened; `StoreUnavailable` if it may be later.
+        """
+        settings = Settings.load()
+        store = open_store(
+            url or settings.store,
+            create=create,
+            username=settings.neo4j_username,
+            password=settings.password_for(url or settings.store),
+        )
+        return cls(store)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back files and connections."""
+        self.store.close()
+
+    @property
+    def url(self) -> str:
+        """The store's address, without any password."""
+        return self.store.url
+
+    # --- trees ---------------------------------------------------------------------------------
+
+    def add(self, *trees: Tree) -> Written:
+        """Add trees, all or none. Raises Conflict where the forest has one of that id."""
+
+        def merge(old: Tree | None, new: Tree) -> Tree:
+            if old is not None:
+                raise Conflict(
+                    f"the forest already has a tree {new.id!r} ({old.title!r})",
+                    hint="Use replace() to put the new one in its place, or give it another id.",
+                )
+            return stamped(finished(checked(new)), None)
+
+        return self.store.write(trees, merge)
+
+    def replace(self, *trees: Tree) -> Written:
+        """Put trees in the place of those with the same ids; add those that are new.
+
+        Thoughts without ids keep those of the thoughts they correspond to (`model.finished`).
+        """
+
+        def merge(old: Tree | None, new: Tree) -> Tree | None:
+            tree = stamped(finished(checked(new), old), old)
+            return None if old is not None and tree.revision == old.revision else tree
+
+        return self.store.write(trees, merge)
+
+    def get(self, tree_id: str) -> Tree:
+        """One tree. Raises NotFound."""
+        return self.store.get(tree_id)
+
+    def find(self, prefix: str) -> str:
+        """The id of the tree of that id, or of the only one whose id or title begins so.
+
+        Raises NotFound; where several begin so, it names them.
+        """
+        matches = []
+        for info in self.infos():
+            if info.id == prefix:
+                return prefix
+            if info.id.startswith(prefix) or info.title.casefold().startswith(prefix.casefold()):
+                matches.append(info.id)
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise NotFound(f"several trees begin with {prefix!r}: {', '.join(matches[:8])}")
+        raise no_such_tree(prefix)
+
+    def remove(self, *tree_ids: str) -> Written:
+        """Remove trees, all or none. Raises NotFound."""
+
+        def change(old: dict[str, Tree | None]) -> dict[str, Tree | None]:
+            for tree_id, tree in old.items():
+                if tree is None:
+                    raise no_such_tree(tree_id)
+            return dict.fromkeys(old)
+
+        return self.store.change(tree_ids, change)
+
+    def __iter__(self) -> Iterator[Tree]:
+        """All trees in the order of their ids, one in memory at a time."""
+        return self.store.trees()
+
+    def infos(self) -> Iterator[TreeInfo]:
+        """All trees without their thoughts, in the order of their ids."""
+        return self.store.infos()
+
+    @contextmanager
+    def editing(self, tree_id: str) -> Iterator[Tree]:
+        """Change a tree with its own methods; stored when the block ends without an error.
+
+        Raises Conflict at the end if somebody else changed the tree meanwhile.
+        """
+        tree = self.get(tree_id)
+        before = tree.revision
+        yield tree
+
+        def change(old: dict[str, Tree | None]) -> dict[str, Tree | None]:
+            now = old[tree_id]
+            if now is None or now.revision != before:
+                raise Conflict(
+                    f"tree {tree_id!r} was changed by somebody else meanwhile",
+                    hint="Nothing was stored. Read it again and repeat your change.",
+                )
+            return {tree_id: self._next(tree.model_copy(), now)}
+
+        self.store.change([tree_id], change)
+
+    def _next(self, tree: Tree, old: Tree) -> Tree:
+        if tree.id != old.id:
+            raise InvalidTree(f"the id of tree {old.id!r} cannot be changed to {tree.id!r}")
+        return stamped(finished(checked(tree), old), old)
+
+    # --- thoughts ------------------------------------------------------------------------------
+
+    def add_thought(
+        self,
+        tree_id: str,
+        text: str,
+        *,
+        under: Thought | str | None = None,
+        at: int | None = None,
+        kind: str | None = None,
+        lang: str | None = None,
+        anchors: Iterable[str | AnchorLink] = (),
+    ) -> Thought:
+        """Add a thought below ``under`` (or after the last thought); returns it. See `Tree.add`."""
+        links = list(anchors)
+        return self._in_tree(
+            tree_id,
+            lambda tree: tree.add(text, under=under, at=at, kind=kind, lang=lang, anchors=links),
+        )
+
+    def add_steps(  # noqa: PLR0913  (what a new tree and what a new thought may have)
+        self,
+        tree_id: str,
+        texts: Sequence[str],
+        *,
+        title: str | None = None,
+        axes: Any = None,
+        under: str | None = None,
+        at: int | None = None,
+        kind: str | None = None,
+        anchors: Iterable[str | AnchorLink] = (),
+    ) -> list[Thought]:
+        """Add a chain of thoughts, each below the one before it; returns them.
+
+        With ``title`` the tree is new, and may be bound to ``axes``. Raises Conflict if there is
+        one of that id already, NotFound if there is none and no title is given.
+        """
+        links = list(anchors)
+
+        def add_to(tree: Tree) -> list[Thought]:
+            added: list[Thought] = []
+            for text in texts:
+                first = not added
+                added.append(
+                    tree.add(
+                        text,
+                        under=(under if first else added[-1]) if tree.thoughts else None,
+                        at=at if first else None,
+                        kind=kind,
+                        anchors=links,
+                    )
+                )
+            return added
+
+        if title is None:
+            return self._in_tree(tree_id, add_to)
+        tree = Tree(title, id=tree_id, axes=axes or {})
+        added = add_to(tree)
+        self.add(tree)
+        return added
+
+    def edit_thought(self, thought_id: str, **changes: Any) -> Thought:
+        """Change ``text``, ``kind``, ``lang`` or ``anchors`` of a thought; returns it."""
+        tree_id = self.store.tree_of(thought_id)
+        return self._in_tree(tree_id, lambda tree: tree.edit(thought_id, **changes))
+
+    def move_thought(self, thought_id: str, *, under: str, at: int | None = None) -> Thought:
+        """Move a thought with all below it; to another tree as well, where it keeps its ids."""
+        here, there = self.store.tree_of(thought_id), self.store.tree_of(under)
+        if here == there:
+            return self._in_tree(here, lambda tree: tree.move(thought_id, under=under, at=at))
+
+        def change(old: dict[str, Tree | None]) -> dict[str, Tree | None]:
+            source, target = _present(old, here), _present(old, there)
+            branch = _copy(source).prune(thought_id)
+            rest, grown = _copy(source), _copy(target)
+            rest.prune(thought_id)
+            grown.graft(branch, under=under, at=at)
+            return {here: self._next(rest, source), there: self._next(grown, target)}
+
+        self.store.change([here, there], change)
+        return self.get(there)[thought_id]
+
+    def graft(self, branch: Tree, *, under: str, at: int | None = None) -> Thought:
+        """Put a copy of a tree's thoughts below a thought of the forest; returns its first.
+
+        Thoughts get new ids where the forest already has theirs.
+        """
+        tree_id = self.store.tree_of(under)
+
+        def put(tree: Tree) -> Thought:
+            fresh = [
+                Thought(text=t.text, level=t.level, kind=t.kind, lang=t.lang, anchors=t.anchors)
+                for t in branch.thoughts
+            ]
+            return tree.graft(branch.model_copy(update={"thoughts": fresh}), under=under, at=at)
+
+        return self._in_tree(tree_id, put)
+
+    def prune(self, thought_id: str) -> Tree:
+        """Cut a thought with all below it; returns the branch as a tree. See `Tree.prune`."""
+        tree_id = self.store.tree_of(thought_id)
+        return self._in_tree(tree_id, lambda tree: tree.prune(thought_id))
+
+    def _in_tree(self, tree_id: str, act: Callable[[Tree], T]) -> T:
+        results: list[T] = []
+
+        def change(old: dict[str, Tree | None]) -> dict[str, Tree | None]:
+            before = _present(old, tree_id)
+            tree = _copy(before)
+            results.append(act(tree))
+            return {tree_id: self._next(tree, before)}
+
+        self.store.change([tree_id], change)
+        return results[-1]
+
+    # --- meaning -------------------------------------------------------------------------------
+
+    def bind(self, tree_id: str, axes: Mapping[str, Any] | list[str]) -> dict[str, float]:
+        """Bind a tree to axes: ``{"причинность": "80%", "эмпатия": 0.2}`` or a list of names.
+
+        Returns the weights as fractions. Raises InvalidTree unless they sum to 1 (or 100%).
+        """
+        try:
+            weights = axis_weights(axes)
+        except ValueError as error:
+            raise InvalidTree(f"tree {tree_id!r}: {error}") from None
+
+        def act(tree: Tree) -> dict[str, float]:
+            tree.axes = weights
+            return weights
+
+        return self._in_tree(tree_id, act)
+
+    def axes(self) -> list[Axis]:
+        """All axes, in the order of their ids."""
+        return self.store.axes()
+
+    def add_axis(self, name: str, description: str = "") -> Axis:
+        """Add an axis, or describe the one of that name anew."""
+        axis = Axis(name=name, description=description)
+        self.store.put_axes([axis])
+        return axis
+
+    def remove_axis(self, name: str) -> None:
+        """Remove an axis that no tree is bound to. Raises NotFound or Conflict."""
+        self.store.remove_axis(phrase_key(name))
+
+    def anchors(self) -> Iterator[Anchor]:
+        """All anchors with how many trees and thoughts carry them, in the order of their ids."""
+        return self.store.anchors()
+
+    def thoughts_at(self, anchor: str) -> list[Occurrence]:
+        """The thoughts of all trees that carry an anchor, named by its id or by a spelling."""
+        found = list(self.store.occurrences(anchor))
+        return found or list(self.store.occurrences(anchor_id(anchor)))
+
+    # --- the whole -----------------------------------------------------------------------------
+
+    @property
+    def revision(self) -> str:
+        """SHA-256 (hex) of the whole forest: equal content, equal revision, on every store."""
+        return forest_revision(self.store.revisions(), self.store.axes())
+
+    def to_networkx(self) -> Graph:
+        """The forest as a graph: nodes ``(label, id)``, edges with ``type``. See `forest.graph`."""
+        from forest.graph import to_networkx
+
+        return to_networkx(self.store.trees(), self.store.axes())
+
+    def plant_axes(self) -> None:
+        """Add those of the five axes of thinking that the forest does not have yet."""
+        known = {axis.id for axis in self.axes()}
+        self.store.put_axes([axis for axis in AXES if axis.id not in known])
+
+    def plant_sample(self) -> ImportReport:
+        """Import the sample forest that comes with the package."""
+        from forest.formats import SourceFile
+        from forest.sample import sample_folder
+
+        with sample_folder() as folder:
+            files = sorted(folder.glob("*.yaml"))
+            return self.import_files(SourceFile(path, f"sample/{path.name}") for path in files)
+
+    def import_files(self, paths: Iterable[Any], **options: Any) -> ImportReport:
+        """Import files and folders: see `forest.importing.import_files`."""
+        from forest.importing import import_files
+
+        return import_files(self, paths, **options)
+
+    def copy_to(self, other: Forest, progress: Callable[[int], None] | None = None) -> Written:
+        """Copy everything into another forest, which must be empty. The revision stays equal.
+
+        Raises Conflict where the other forest holds trees.
+        """
+        if next(iter(other.infos()), None) is not None:
+            raise Conflict(
+                f"{other.url} already holds trees",
+                hint="A forest is copied into an empty one; remove its trees, or name another.",
+            )
+        other.store.put_axes(self.axes())
+        return other.store.write(_counted(self.store.trees(), progress), lambda _, new: new)
+
+    def check(self, *, fix: bool = False) -> list[Finding]:
+        """What is wrong or missing; with ``fix``, put right what can be without guessing."""
+        return list(self.store.check(fix=fix))
+
+    def cypher(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Rows of a Cypher query. Raises NoCypher on a store that does not speak it."""
+        return self.store.cypher(query, parameters)
+
+
+def checked(tree: Tree) -> Tree:
+    """A copy of the tree whose outline was checked again; callers may have edited the list.
+
+    Raises InvalidTree.
+    """
+    from forest.model import check_levels
+
+    try:
+        check_levels(tree.thoughts)
+    except ValueError as error:
+        raise InvalidTree(f"tree {tree.id!r}: {error}") from None
+    return _copy(tree)
+
+
+def _copy(tree: Tree) -> Tree:
+    """A copy whose list of thoughts is its own; the thoughts are immutable and shared."""
+    return tree.model_copy(update={"thoughts": list(tree.thoughts)})
+
+
+def _present(trees: Mapping[str, Tree | None], tree_id: str) -> Tree:
+    tree = trees[tree_id]
+    if tree is None:
+        raise no_such_tree(tree_id)
+    return tree
+
+
+def stamped(tree: Tree, old: Tree | None) -> Tree:
+    """The tree with its times: created once, updated when its content changes."""
+    now = datetime.now(UTC)
+    tree.created_at = (old.created_at if old else tree.created_at) or now
+    tree.updated_at = now
+    return tree
+
+
+def _counted(trees: Iterable[Tree], progress: Callable[[int], None] | None) -> Iterator[Tree]:
+    for tree in trees:
+        yield tree
+        if progress:
+            progress(len(tree))

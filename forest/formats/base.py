@@ -1,0 +1,80 @@
+"""What all formats share: the file they read, a tree that failed, an error at its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from forest.errors import ForestError, ImportRefused
+
+Notice = Callable[[str], None]
+"""Is told, in one line, what an author should know although it is no error."""
+
+Path_ = Sequence[str | int]
+"""Where a value stands in a document: keys and places, from the outside in."""
+
+
+def silent(_: str) -> None:
+    """The notice of a caller who does not want to know."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file to read trees from."""
+
+    path: Path
+    name: str
+    """As given on the command line, with forward slashes: becomes `Tree.source`."""
+    note: str = ""
+    """What the ids of its trees begin with, where it is a note; from the file's name if empty."""
+    problem: ForestError | None = None
+    """Why it must not be read; `read_file` raises it."""
+
+
+@dataclass(frozen=True)
+class BadTree:
+    """A tree that cannot be read, in a file whose other trees can."""
+
+    error: ImportRefused
+
+
+class Problem(ValueError):
+    """What is wrong with a tree, and where in its document.
+
+    Formats turn it into an `ImportRefused` with the line.
+    """
+
+    def __init__(self, path: Path_, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.path = tuple(path)
+        self.message = message
+        self.hint = hint
+
+    def at(self, source: SourceFile, line: int) -> ImportRefused:
+        """The error to show: ``FILE:LINE: message``."""
+        return refused(source, line, self.message, hint=self.hint)
+
+
+def refused(
+    source: SourceFile, line: int | None, message: str, *, hint: str | None = None
+) -> ImportRefused:
+    """The error ``FILE:LINE: message``, or ``FILE: message`` where no line is to blame."""
+    where = source.name if line is None else f"{source.name}:{line}"
+    return ImportRefused(f"{where}: {message}", hint=hint)
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A value as it looks in a message."""
+    text = repr(value)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """The text, cut after a word and ended with "…" where it is longer than ``most``."""
+    text = " ".join(text.split())
+    if len(text) <= most:
+        return text
+    head = text[: most - 1]
+    cut = head.rsplit(" ", 1)[0] if " " in head[most // 2 :] else head
+    return cut.rstrip(" ,;:—–-") + "…"

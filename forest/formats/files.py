@@ -1,0 +1,181 @@
+"""Which files are meant by the paths on a command line, and in which format each of them is."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import orjson
+
+from forest.errors import ImportRefused, NotFound, UsageError
+from forest.formats.base import Notice, SourceFile, silent
+from forest.phrases import tree_id_from
+
+SUFFIXES = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".md": "markdown",
+    ".markdown": "markdown",
+}
+"""Format by suffix; EntailmentBank is told from other JSONL by its first record."""
+
+_HEAD = 1 << 20
+"""How much of a first record is looked at, in bytes."""
+_HINT = (
+    f"Files that are understood: {' '.join(SUFFIXES)}; for another name say which --format it is."
+)
+
+
+def find_files(
+    paths: Iterable[str | Path], format: str = "auto", notice: Notice = silent
+) -> Iterator[SourceFile]:
+    """The files that the paths mean; folders are expanded, sorted by name.
+
+    In a folder hidden files and folders (``.obsidian``, ``.git``, ``.trash``) and files of other
+    kinds are left out, and ``notice`` is told which. A link that leads out of the folder becomes a
+    `SourceFile` with a ``problem``.
+
+    :raises NotFound: a path does not exist.
+    :raises UsageError: a file that was named itself has an unknown suffix, and no format is given.
+    """
+    for given in paths:
+        path = Path(given)
+        name = _name_of(path)
+        if path.is_dir():
+            yield from _Vault(path, name, format, notice).files()
+        elif not path.exists():
+            raise NotFound(f"{name}: no such file or folder")
+        elif format == "auto" and path.suffix.lower() not in SUFFIXES:
+            raise UsageError(f"{name}: the format cannot be told from the name", hint=_HINT)
+        else:
+            yield SourceFile(path, name)
+
+
+def _name_of(path: Path) -> str:
+    return unicodedata.normalize("NFC", posixpath.normpath(path.as_posix()))
+
+
+@dataclass
+class _Vault:
+    """A folder with all its folders."""
+
+    folder: Path
+    name: str
+    format: str
+    notice: Notice
+
+    def files(self) -> Iterator[SourceFile]:
+        found = [self._source(path) for path in self._paths()]
+        notes = [_note_of(s.path) for s in found]
+        twice = Counter(notes)
+        for source, note in zip(found, notes, strict=True):
+            inside = source.path.relative_to(self.folder).with_suffix("")
+            longer = "/".join(tree_id_from(p) or p for p in inside.parts)
+            yield replace(source, note=note if twice[note] == 1 else longer)
+
+    def _paths(self) -> list[Path]:
+        paths: list[Path] = []
+        skipped: Counter[str] = Counter()
+        for folder, folders, files in os.walk(self.folder, onerror=self._unreadable):
+            here = Path(folder)
+            hidden = [f for f in folders if f.startswith(".")]
+            for f in sorted(hidden):
+                self.notice(f"{self._name(here / f)}: hidden folder, skipped")
+            linked = [f for f in folders if f not in hidden and (here / f).is_symlink()]
+            folders[:] = sorted(set(folders).difference(hidden, linked))
+            for f in sorted(files):
+                if not f.startswith(".") and self._is_meant(here / f):
+                    paths.append(here / f)
+                else:
+                    skipped[Path(f).suffix.lower() or f] += 1
+            paths += [here / f for f in linked]
+        self._tell(skipped)
+        paths = [p for p in paths if not self._is_known_link(p)]
+        return sorted(paths, key=lambda p: p.relative_to(self.folder).parts)
+
+    def _unreadable(self, error: OSError) -> None:
+        raise ImportRefused(f"{error.filename}: the folder cannot be read: {error.strerror}")
+
+    def _is_meant(self, path: Path) -> bool:
+        format = SUFFIXES.get(path.suffix.lower())
+        wanted = "jsonl" if self.format == "entailment-bank" else self.format
+        return format is not None and wanted in ("auto", format)
+
+    def _tell(self, skipped: Counter[str]) -> None:
+        if skipped:
+            kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(skipped.items()))
+            self.notice(f"{self.name}: skipped {skipped.total()} files of other kinds: {kinds}")
+
+    def _is_known_link(self, path: Path) -> bool:
+        """Whether it is a link to something that is read at its own place, or to nothing."""
+        if not path.is_symlink():
+            return False
+        target = _target(path)
+        if target is None or not target.exists():
+            self.notice(f"{self._name(path)}: a link that leads nowhere, skipped")
+            return True
+        if target.is_relative_to(self.folder.resolve()):
+            self.notice(f"{self._name(path)}: a link to {target.name} in this folder, skipped")
+            return True
+        return False
+
+    def _source(self, path: Path) -> SourceFile:
+        name = self._name(path)
+        if not path.is_symlink():
+            return SourceFile(path, name)
+        problem = ImportRefused(
+            f"{name}: a path that escapes the vault: it is a link to {_target(path)}",
+            hint="Name the file or folder it leads to, if that is to be imported too.",
+        )
+        return SourceFile(path, name, problem=problem)
+
+    def _name(self, path: Path) -> str:
+        return _name_of(Path(self.name) / path.relative_to(self.folder))
+
+
+def _target(path: Path) -> Path | None:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a loop of links
+        return None
+
+
+def _note_of(path: Path) -> str:
+    stem = unicodedata.normalize("NFC", path.stem)
+    return tree_id_from(stem) or stem
+
+
+def note_of(source: SourceFile) -> str:
+    """What the ids of a note's trees begin with: the name of its file, as an id."""
+    return source.note or _note_of(source.path)
+
+
+def detect(source: SourceFile) -> str:
+    """The format of a file, by its suffix and, for JSONL, its first record.
+
+    :raises UsageError: the suffix is unknown.
+    """
+    format = SUFFIXES.get(source.path.suffix.lower())
+    if format is None:
+        raise UsageError(f"{source.name}: the format cannot be told from the name", hint=_HINT)
+    return "entailment-bank" if format == "jsonl" and _is_proof(source.path) else format
+
+
+def _is_proof(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            line = next(
+                (line for line in iter(lambda: file.readline(_HEAD), b"") if line.strip()), b""
+            )
+        record = orjson.loads(line.removeprefix(b"\xef\xbb\xbf"))
+    except (OSError, orjson.JSONDecodeError):
+        return False
+    return isinstance(record, dict) and {"proof", "hypothesis"} <= record.keys()

@@ -1,0 +1,249 @@
+"""JSON and JSONL: trees in the owner's format.
+
+A JSON file holds one tree or a list of trees and is read as one piece; JSONL holds one tree a line
+and is read line by line, in the memory of one tree.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from forest.errors import ImportRefused
+from forest.formats.base import BadTree, Notice, Problem, SourceFile, refused
+from forest.formats.decoding import Line, NotText, decoded, read_lines, read_text
+from forest.formats.owner import tree_from
+from forest.model import Tree
+
+_JSONL_HINT = "For one tree a line, name the file .jsonl or say --format jsonl."
+_JSON_HINT = "For trees over several lines, name the file .json or say --format json."
+
+
+def read_json(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
+    """The tree, or the trees of the list, in a JSON file.
+
+    :raises ImportRefused: the file is no JSON.
+    """
+    text = read_text(source, notice, escapes=True)
+    if not text.strip():
+        raise refused(source, 1, "the file is empty: expected a tree in JSON")
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise _no_json(source, text, error) from None
+    check_doubles(text, data, source)
+    listed = isinstance(data, list)
+    for i, item in enumerate(data if listed else [data]):
+        try:
+            yield tree_from(item, source.name, lambda said: notice(f"{source.name}: {said}"))
+        except Problem as problem:
+            path = (i, *problem.path) if listed else problem.path
+            yield BadTree(problem.at(source, line_in_json(text, path)))
+
+
+def _no_json(source: SourceFile, text: str, error: orjson.JSONDecodeError) -> ImportRefused:
+    hint = None
+    first = text.lstrip().split("\n", 1)[0]
+    if error.lineno > 1 and _is_json(first):
+        hint = _JSONL_HINT
+    line, column = error.lineno, error.colno
+    return refused(source, line, f"no valid JSON: {error.msg} (column {column})", hint=hint)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+# --- keys written twice ------------------------------------------------------------------------
+
+
+def check_doubles(text: str, data: object, source: SourceFile, line: int = 0) -> None:
+    """Refuse a key that stands twice in one object: JSON parsers silently keep one of the values.
+
+    Counting ``":`` is enough for nearly all texts; only where the count differs (a colon after a
+    quote within a text, a blank before a colon) they are parsed again, slowly.
+
+    :raises ImportRefused: there is such a key.
+    """
+    if text.count('":') == _keys(data):
+        return
+    try:
+        json.loads(text, object_pairs_hook=_unique)
+    except Problem as problem:
+        where = line or _line_of_double(text, problem.path[0])
+        raise problem.at(source, where) from None
+    except (ValueError, RecursionError):
+        return
+
+
+def _keys(data: object) -> int:
+    """How many keys all objects in the data have together."""
+    count = 0
+    todo = [data]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, dict):
+            count += len(value)
+            todo += [v for k, v in value.items() if k != "nodes" and isinstance(v, dict | list)]
+            nodes = value.get("nodes")
+            if isinstance(nodes, list):
+                count += _keys_of_nodes(nodes)
+        elif isinstance(value, list):
+            todo += [v for v in value if isinstance(v, dict | list)]
+    return count
+
+
+def _keys_if_plain(data: dict[str, Any]) -> int:
+    """The same of a tree whose values are all lists and texts, as those of most are: at once."""
+    return len(data) + sum(map(len, data["nodes"]))
+
+
+def _keys_of_nodes(nodes: list[Any]) -> int:
+    """The same for nodes, which are many and seldom hold more than text."""
+    count = 0
+    for node in nodes:
+        if type(node) is dict:
+            count += len(node)
+            if "anchors" in node and type(node["anchors"]) is list:
+                for anchor in node["anchors"]:
+                    if type(anchor) is dict:
+                        count += len(anchor)
+    return count
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        names = [key for key, _ in pairs]
+        double = next(key for key in names if names.count(key) > 1)
+        raise Problem((double,), f"the key {double!r} stands twice in one object")
+    return data
+
+
+def _line_of_double(text: str, key: str | int) -> int:
+    """Line of the second key of that name in one object."""
+    seen: list[set[str]] = []
+    before = ""
+    for match in _TOKEN.finditer(text):
+        token = match[0]
+        if token in "{[":
+            seen.append(set())
+        elif token in "}]":
+            seen.pop()
+        elif token == ":":
+            name = json.loads(before, strict=False)
+            if name == key and name in seen[-1]:
+                return text.count("\n", 0, match.start()) + 1
+            seen[-1].add(name)
+        before = token
+    return 1
+
+
+# --- JSONL -------------------------------------------------------------------------------------
+
+
+def read_jsonl(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
+    """The trees of a JSONL file, one a line.
+
+    :raises ImportRefused: the file is not UTF-8, or its first line is no JSON record.
+    """
+    first = True
+    for line in read_lines(source, notice):
+        try:
+            yield _tree_of_line(line, source, notice)
+        except NotText:
+            raise
+        except ImportRefused as error:
+            if first:
+                _refuse_other_json(line, source)
+            yield BadTree(error)
+        first = False
+    if first:
+        raise refused(source, 1, "the file is empty: expected a tree in JSON on each line")
+
+
+def _tree_of_line(line: Line, source: SourceFile, notice: Notice) -> Tree:
+    data = parsed_line(line, source)
+    try:
+        tree = tree_from(
+            data, source.name, lambda said: notice(f"{source.name}:{line.number}: {said}")
+        )
+    except Problem as problem:
+        raise problem.at(source, line.number) from None
+    colons = line.raw.count(b'":')
+    if colons != _keys_if_plain(data) and colons != _keys(data):
+        check_doubles(line.raw.decode(), data, source, line.number)
+    return tree
+
+
+def parsed_line(line: Line, source: SourceFile) -> Any:
+    """What the JSON on a line says.
+
+    :raises NotText: it is not UTF-8.
+    :raises ImportRefused: it is no JSON.
+    """
+    try:
+        return orjson.loads(line.raw)
+    except orjson.JSONDecodeError as error:
+        decoded(line.raw, source, line.number, line.offset)
+        raise refused(
+            source, line.number, f"no valid JSON: {error.msg} (column {error.colno})"
+        ) from None
+
+
+def _refuse_other_json(line: Line, source: SourceFile) -> None:
+    """Raise where the first line shows that this is JSON, but not JSONL."""
+    if line.raw.lstrip()[:1] == b"[":
+        message = "expected a tree on each line, got a list"
+    elif line.raw.strip() == b"{" or not _ends_object(line.raw):
+        message = "expected a whole tree on each line; this one goes on in the next"
+    else:
+        return
+    raise refused(source, line.number, message, hint=_JSON_HINT)
+
+
+def _ends_object(raw: bytes) -> bool:
+    return raw.lstrip()[:1] != b"{" or raw.rstrip().endswith(b"}")
+
+
+# --- where a value stands ----------------------------------------------------------------------
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+
+
+def line_in_json(text: str, path: tuple[str | int, ...]) -> int:
+    """Line, from 1, of the value at a path in valid JSON; of the nearest around it if none is.
+
+    An element of ``path`` is a key or a place in a list.
+    """
+    at: list[str | int] = []
+    best, depth = len(text) - len(text.lstrip()), 0
+    key: str | None = None
+    for match in _TOKEN.finditer(text):
+        if depth == len(path):
+            break
+        token = match[0]
+        if token in "}]":
+            at.pop()
+        elif token == ",":
+            if at and isinstance(at[-1], int):
+                at[-1] += 1
+        elif token == ":":
+            at[-1] = key or ""
+            if len(at) > depth and tuple(at) == path[: len(at)]:
+                best, depth = match.start(), len(at)
+        else:
+            if at and isinstance(at[-1], int) and len(at) > depth and tuple(at) == path[: len(at)]:
+                best, depth = match.start(), len(at)
+            if token in "{[":
+                at.append("" if token == "{" else 0)
+            key = json.loads(token, strict=False) if token[0] == '"' else None
+    return text.count("\n", 0, best) + 1

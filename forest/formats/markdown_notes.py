@@ -1,0 +1,427 @@
+"""Markdown notes and Obsidian vaults: a note is a tree, a dialogue is a tree for each question.
+
+The title of a note is the one in its front matter, else its single top heading, else the name of
+its file. Its root carries a link anchor of the note's own name and aliases, so that the note and
+all notes that link to it share an anchor.
+
+A dialogue is written in callouts, ``> [!nexus_user]`` and ``> [!nexus_agent]`` (any name before
+``_user`` and ``_agent``). Its question is the root; the answer, and what stands between and after
+them outside of callouts, is below it. Blocks of JSON in the owner's format are trees of their own.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from markdown_it.token import Token
+from pydantic import ValidationError
+
+from forest.errors import ImportRefused
+from forest.formats.base import BadTree, Notice, Problem, SourceFile, refused, shortened
+from forest.formats.decoding import read_text
+from forest.formats.files import note_of
+from forest.formats.front_matter import FrontMatter, read_front_matter
+from forest.formats.json_trees import check_doubles, line_in_json
+from forest.formats.markdown_inline import parser, read_inline
+from forest.formats.markdown_outline import Entry, Outline, callout, end_of, is_heading
+from forest.formats.owner import looks_like_tree, tree_from
+from forest.model import AnchorLink, Thought, Tree
+from forest.phrases import phrase_key
+
+_ROLE = re.compile(r"\w+[_-](user|agent|assistant)", re.IGNORECASE)
+_UID = re.compile(r"UID:\s*(\S+)", re.IGNORECASE)
+_MEANT_AS_TREE = (re.compile(r'"(?:tree|title)"\s*:'), re.compile(r'"nodes"\s*:'))
+_LONGEST_TITLE = 200
+_UID_HEAD = 8
+
+
+def read_markdown(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
+    """The trees of a note: of its own text, of its questions, of its JSON blocks.
+
+    :raises ImportRefused: the note as a whole cannot be read.
+    """
+    text = read_text(source, notice)
+    try:
+        yield from _Note(text, source, notice).trees()
+    except RecursionError:
+        raise refused(
+            source,
+            1,
+            "lists or quotes are nested too deep",
+            hint="Write trees of hundreds of levels in YAML or JSON.",
+        ) from None
+
+
+@dataclass
+class _Speech:
+    """What somebody says in a dialogue: a callout."""
+
+    role: str
+    said_by: str
+    blocks: list[Token]
+    """The tokens within the callout, with its first line gone."""
+    line: int
+    uid: str | None = None
+
+    def meta(self) -> dict[str, Any]:
+        by, _, at = self.said_by.partition(" - ")
+        known = {"by": by.strip(), "at": at.strip(), "uid": self.uid}
+        return {key: value for key, value in known.items() if value}
+
+
+@dataclass
+class _Dialogue:
+    """A question with all that follows it until the next one."""
+
+    question: _Speech
+    parts: list[_Speech | list[Token]] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
+
+
+class _Note:
+    """One note while it is read."""
+
+    def __init__(self, text: str, source: SourceFile, notice: Notice) -> None:
+        self.source = source
+        self.notice = notice
+        self.env: dict[str, Any] = {}
+        self.front = FrontMatter()
+        self.tokens = self._parse(text)
+        self.lines = text.split("\n")
+        self.notes = _definitions(self.tokens)
+        self.stem = unicodedata.normalize("NFC", source.path.stem)
+        self.id = self.front.id or note_of(source)
+        self.found: list[Tree | BadTree] = []
+        """Trees in blocks of JSON since the last tree that was yielded."""
+
+    def _parse(self, text: str) -> list[Token]:
+        tokens = parser().parse(text, self.env)
+        if tokens and tokens[0].type == "front_matter":
+            front = read_front_matter(tokens[0].content, self.source)
+            if front is None:  # two rules with a text between
+                return parser().parse("\n" + text, self.env)
+            self.front = front
+        return tokens
+
+    def trees(self) -> Iterator[Tree | BadTree]:
+        own, dialogues = self._parts()
+        if own or not dialogues:
+            yield from self._own_tree(own, bool(dialogues))
+        used: set[str] = set()
+        for number, dialogue in enumerate(dialogues, 1):
+            yield from self._dialogue_tree(dialogue, number, used)
+
+    # --- the parts of a note -------------------------------------------------------------------
+
+    def _parts(self) -> tuple[list[Token], list[_Dialogue]]:
+        own: list[Token] = []
+        dialogues: list[_Dialogue] = []
+        i = 0
+        while i < len(self.tokens):
+            end = end_of(self.tokens, i)
+            block = self.tokens[i:end]
+            i = end
+            speech = self._speech(block)
+            if speech and speech.role == "user":
+                dialogues.append(_Dialogue(speech))
+            elif not dialogues:
+                own += block
+            else:
+                _add_part(dialogues[-1], speech, block)
+        return own, dialogues
+
+    def _speech(self, block: list[Token]) -> _Speech | None:
+        head = callout(block, 0) if block[0].type == "blockquote_open" else None
+        role = _ROLE.fullmatch(head[0]) if head else None
+        if head is None or role is None:
+            return None
+        line = (block[0].map or [0])[0] + 1
+        said_by = self._plain(head[1])
+        inner = [*self._paragraph(head[2], line), *block[4:-1]]
+        return _Speech("user" if role[1].lower() == "user" else "agent", said_by, inner, line)
+
+    def _paragraph(self, text: str, line: int) -> list[Token]:
+        """The tokens of the rest of a callout's first paragraph, in the lines after ``line``."""
+        if not text.strip():
+            return []
+        inline = parser().parseInline(text, self.env)[0]
+        inline.map = [line, line + text.count("\n") + 1]
+        opened, closed = Token("paragraph_open", "p", 1), Token("paragraph_close", "p", -1)
+        opened.map = inline.map
+        return [opened, inline, closed]
+
+    def _plain(self, text: str) -> str:
+        tokens = parser().parseInline(text, self.env)
+        return read_inline(tokens[0].children or [], self.env).text
+
+    # --- the tree of the note itself -----------------------------------------------------------
+
+    def _own_tree(self, tokens: list[Token], has_dialogues: bool) -> Iterator[Tree | BadTree]:
+        outline = self._outline()
+        comments: list[str] = []
+        outline.on_comment = comments.append
+        title, root = self._root(tokens, outline)
+        outline.entries.append(root)
+        outline.top.base = 1
+        outline.feed(tokens)
+        meta = dict(self.front.meta)
+        _keep_comments(meta, comments)
+        said = [e for e in outline.entries[1:] if e.kind != "tree"]
+        if said or (outline.skip is not None and not has_dialogues):
+            yield self._tree(self.id, title, outline.entries, meta)
+        elif not self.found and not has_dialogues:
+            self.notice(f"{self.source.name}: the note is empty, skipped")
+        yield from self._flush()
+
+    def _root(self, tokens: list[Token], outline: Outline) -> tuple[str, Entry]:
+        """The title and the root thought; the heading that is the root is marked to be skipped."""
+        tops = [
+            i
+            for i, t in enumerate(tokens)
+            if t.type == "heading_open"
+            and t.tag == "h1"
+            and t.level == 0
+            and is_heading(t, tokens[i + 1])
+        ]
+        heading = None
+        if len(tops) == 1:
+            said = read_inline(tokens[tops[0] + 1].children or [], self.env)
+            if text := " ".join(said.text.split("\n")):
+                outline.skip = tokens[tops[0]]
+                line = (outline.skip.map or [0])[0] + 1
+                heading = Entry(0, text, "title", line, said.anchors)
+        title = self.front.title or (heading.text if heading else self.stem)
+        root = heading or Entry(0, title, "title", 1)
+        return shortened(title, _LONGEST_TITLE), root
+
+    # --- dialogues -----------------------------------------------------------------------------
+
+    def _dialogue_tree(
+        self, dialogue: _Dialogue, number: int, used: set[str]
+    ) -> Iterator[Tree | BadTree]:
+        outline = self._outline()
+        question = dialogue.question
+        speaker = question
+
+        def on_comment(text: str) -> None:
+            uid = _UID.fullmatch(text)
+            if uid and speaker.uid is None:
+                speaker.uid = uid[1]
+            elif text:
+                dialogue.comments.append(text)
+
+        outline.on_comment = on_comment
+        outline.entries.append(self._question(question, outline))
+        outline.top.base = 1
+        for part in dialogue.parts:
+            if isinstance(part, _Speech):
+                speaker = part
+                self._answer(part, outline)
+            else:
+                outline.feed(part)
+        title = shortened(_first_sentence(outline.entries[0].text))
+        yield self._tree(
+            self._dialogue_id(question, number, used), title, outline.entries, self._about(dialogue)
+        )
+        yield from self._flush()
+
+    def _question(self, question: _Speech, outline: Outline) -> Entry:
+        """The question as one text, as it was said, with what it links to."""
+        text, anchors = _plain_text(question.blocks, self.lines, self.env)
+        for token in question.blocks:
+            if token.type == "html_block":
+                outline.feed([token])
+            elif token.type in ("fence", "code_block"):
+                outline.on_code(token)
+        del outline.entries[:]
+        return Entry(0, text or question.said_by or "?", "question", question.line, anchors)
+
+    def _answer(self, speech: _Speech, outline: Outline) -> None:
+        outline.open_quote(base=1, top_kind="answer")
+        outline.feed(speech.blocks)
+        outline.close_quote()
+
+    def _dialogue_id(self, question: _Speech, number: int, used: set[str]) -> str:
+        uid = question.uid or f"q{number}"
+        for name in (uid[:_UID_HEAD], uid, f"q{number}"):
+            if name not in used:
+                break
+        used.add(name)
+        return f"{self.id}/{name}"
+
+    def _about(self, dialogue: _Dialogue) -> dict[str, Any]:
+        meta = dict(self.front.meta) | {"question": dialogue.question.meta()}
+        answers = [part.meta() for part in dialogue.parts if isinstance(part, _Speech)]
+        if answers:
+            meta["answers"] = answers
+        _keep_comments(meta, dialogue.comments)
+        return {key: value for key, value in meta.items() if value}
+
+    # --- trees ---------------------------------------------------------------------------------
+
+    def _outline(self) -> Outline:
+        outline = Outline(self.lines, self.env, self.notes)
+        outline.on_code = self._json_block
+        return outline
+
+    def _json_block(self, token: Token) -> str | None:
+        """Take a block of JSON in the owner's format; the title stands in its place."""
+        if token.type != "fence" or token.info.split(maxsplit=1)[:1] not in (["json"], ["JSON"]):
+            return None
+        first = (token.map or [0])[0] + 1
+        try:
+            data = orjson.loads(token.content)
+        except orjson.JSONDecodeError as error:
+            if all(sign.search(token.content) for sign in _MEANT_AS_TREE):
+                said = f"no valid JSON: {error.msg} (column {error.colno})"
+                self.found.append(BadTree(refused(self.source, first + error.lineno, said)))
+            return None
+        items = data if isinstance(data, list) else [data]
+        if not items or not all(looks_like_tree(item) for item in items):
+            return None
+        return self._json_trees(token.content, data, items, first)
+
+    def _json_trees(self, text: str, data: object, items: list[Any], first: int) -> str:
+        inside = _Shifted(self.source, first)
+        for i, item in enumerate(items):
+            try:
+                tree = tree_from(item, self.source.name, self._tell)
+                check_doubles(text, data, self.source, first)
+                self.found.append(tree)
+            except Problem as problem:
+                path = (i, *problem.path) if isinstance(data, list) else problem.path
+                self.found.append(BadTree(inside.error(problem, text, path)))
+            except ImportRefused as error:
+                self.found.append(BadTree(error))
+        return ", ".join(str(item.get("tree") or item.get("title")) for item in items)
+
+    def _tell(self, said: str) -> None:
+        self.notice(f"{self.source.name}: {said}")
+
+    def _flush(self) -> Iterator[Tree | BadTree]:
+        yield from self.found
+        self.found = []
+
+    def _tree(
+        self, id_: str, title: str, entries: list[Entry], meta: dict[str, Any]
+    ) -> Tree | BadTree:
+        names = [AnchorLink(phrase=n, kind="link") for n in self._names()]
+        entries[0].anchors = [*entries[0].anchors, *names, *self.front.anchors]
+        try:
+            thoughts = [_thought(entry) for entry in entries]
+            return Tree(
+                id=id_,
+                title=title,
+                lang=self.front.lang or "",
+                axes=self.front.axes,
+                meta=meta,
+                source=self.source.name,
+                thoughts=thoughts,
+            )
+        except _BadEntry as bad:
+            return BadTree(refused(self.source, bad.line, bad.message))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            said = f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}"
+            return BadTree(refused(self.source, entries[0].line, said))
+
+    def _names(self) -> list[str]:
+        names = {phrase_key(name): name for name in reversed([self.stem, *self.front.aliases])}
+        return [name for key, name in reversed(names.items()) if key]
+
+
+class _BadEntry(Exception):
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+        self.message = message
+
+
+def _thought(entry: Entry) -> Thought:
+    anchors = tuple({link.anchor: link for link in reversed(entry.anchors)}.values())[::-1]
+    try:
+        return Thought(text=entry.text, level=entry.depth, kind=entry.kind, anchors=anchors)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = first["msg"].removeprefix("Value error, ")
+        raise _BadEntry(entry.line, message) from None
+
+
+@dataclass(frozen=True)
+class _Shifted:
+    """A block within a file: its lines are counted from the line before it."""
+
+    source: SourceFile
+    first: int
+
+    def error(self, problem: Problem, text: str, path: tuple[str | int, ...]) -> ImportRefused:
+        return problem.at(self.source, self.first + line_in_json(text, path))
+
+
+def _add_part(dialogue: _Dialogue, speech: _Speech | None, block: list[Token]) -> None:
+    if speech:
+        dialogue.parts.append(speech)
+    elif dialogue.parts and isinstance(dialogue.parts[-1], list):
+        dialogue.parts[-1] += block
+    else:
+        dialogue.parts.append(block)
+
+
+def _definitions(tokens: list[Token]) -> dict[str, list[Token]]:
+    """What the footnotes say, by label."""
+    found: dict[str, list[Token]] = {}
+    for i, token in enumerate(tokens):
+        if token.type == "footnote_reference_open":
+            found.setdefault(token.meta["label"], tokens[i + 1 : end_of(tokens, i) - 1])
+    return found
+
+
+def _keep_comments(meta: dict[str, Any], comments: list[str]) -> None:
+    kept = [c for c in comments if c]
+    if kept:
+        meta["comments"] = kept
+
+
+def _first_sentence(text: str) -> str:
+    line = text.split("\n", 1)[0]
+    end = re.search(r"(?<=[.!?…])\s", line)
+    return line[: end.start()] if end else line
+
+
+def _plain_text(tokens: list[Token], lines: list[str], env: Any) -> tuple[str, list[AnchorLink]]:
+    """The text of a quote as it stands there, without marks of emphasis, and what it links to."""
+    anchors: list[AnchorLink] = []
+    first = min((t.map[0] for t in tokens if t.map), default=0)
+    last = max((t.map[1] for t in tokens if t.map), default=0)
+    out = [re.sub(r"^ {0,3}> ?", "", line) for line in lines[first:last]]
+    for token in tokens:
+        if token.type == "inline" and token.map:
+            said = read_inline(token.children or [], env)
+            anchors += said.anchors
+            _replace(out, token, [line.text for line in said.lines], token.map[0] - first)
+        elif token.type in ("html_block", "comment") and token.map:
+            for n in range(token.map[0] - first, token.map[1] - first):
+                out[n] = ""
+    text = "\n".join(line.rstrip() for line in out)
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n").strip(), anchors
+
+
+def _replace(out: list[str], token: Token, said: list[str], at: int) -> None:
+    written = token.content.split("\n")
+    if len(said) != len(written):
+        written, said = written[:1], ["\n".join(said)]
+        for n in range(at + 1, at + len(token.content.split("\n"))):
+            out[n] = ""
+    for n, (before, after) in enumerate(zip(written, said, strict=True)):
+        if 0 <= at + n < len(out):
+            mark, found, rest = out[at + n].partition(before.strip())
+            mark = re.sub(r"#{1,6}\s+$", "", mark)
+            out[at + n] = mark + after + rest if found else after
+
+
+__all__ = ["read_markdown"]

@@ -1,0 +1,347 @@
+"""The owner's format, once it is plain data: dicts, lists, strings and numbers.
+
+``{"tree": title, "axes": [...] or {name: weight}, "nodes": [{"level", "text", "anchors"}]}``
+
+The parent of a node is the last node before it with a smaller level; or nodes name their parents
+(``id`` and ``parent``), in any order. JSON, JSONL, YAML and notes all end here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from forest.formats.base import Notice, Problem, shown, silent
+from forest.model import Thought, Tree, axis_weights, relevel, trusted_thought
+from forest.phrases import tree_id_from
+
+TREE_KEYS = ("tree", "title", "id", "axes", "nodes", "lang", "meta")
+NODE_KEYS = ("level", "text", "anchors", "id", "parent", "kind", "lang")
+ANCHOR_KEYS = ("phrase", "kind", "anchor", "origin", "score")
+
+_THOUGHTS = TypeAdapter(list[Thought])
+
+
+def looks_like_tree(data: object) -> bool:
+    """Whether somebody meant this to be a tree in the owner's format."""
+    return isinstance(data, dict) and "nodes" in data and ("tree" in data or "title" in data)
+
+
+def tree_from(data: object, source: str, notice: Notice = silent) -> Tree:
+    """The tree that the data describes.
+
+    :param source: name of the file, for `Tree.source`.
+    :param notice: is told, without the file's name, what was understood in a lenient way.
+    :raises Problem: the data are no tree; its path leads to what is wrong.
+    """
+    if not isinstance(data, dict):
+        raise Problem((), f"expected a tree, {{tree, nodes}}, got {shown(data)}")
+    _only(data, TREE_KEYS, (), "")
+    title = _title(data)
+    nodes = data.get("nodes")
+    if not isinstance(nodes, list) or not nodes:
+        got = "it is missing" if "nodes" not in data else f"got {shown(nodes)}"
+        raise Problem(("nodes",), f"tree {title!r}: nodes: expected a list of nodes, {got}")
+    try:
+        return _tree(data, title, _thoughts(nodes), source, notice)
+    except Problem as problem:
+        where = f"tree {title!r}"
+        raise Problem(problem.path, f"{where}: {problem.message}", hint=problem.hint) from None
+
+
+def _title(data: dict[str, Any]) -> str:
+    named = [data[key] for key in ("tree", "title") if key in data]
+    if not named:
+        raise Problem((), "the tree has no title: expected the key 'tree'")
+    title = named[0]
+    if not isinstance(title, str) or not title.strip():
+        raise Problem(("tree",), f"tree: expected a title, got {shown(title)}")
+    if named[-1] != title:
+        raise Problem(
+            ("title",),
+            f"the tree is called {shown(title)} and {shown(named[-1])}",
+            hint="`title` is another word for `tree`: write one of them. A short name is an `id`.",
+        )
+    return title
+
+
+def _only(data: dict[str, Any], known: Sequence[str], path: Iterable[Any], where: str) -> None:
+    for key in data:
+        if key not in known:
+            raise _unknown(key, known, (*path, key), where)
+
+
+def _unknown(key: object, known: Sequence[str], path: Sequence[Any], where: str) -> Problem:
+    near = difflib.get_close_matches(str(key), known, 1, 0.6)
+    hint = f"Did you mean {near[0]!r}?" if near else None
+    if known is TREE_KEYS and not near:
+        hint = "Anything else that belongs to a tree goes into `meta`."
+    return Problem(
+        path, f"{where}unknown key {shown(key)}, expected one of {', '.join(known)}", hint=hint
+    )
+
+
+# --- nodes -------------------------------------------------------------------------------------
+
+
+def _thoughts(nodes: list[Any]) -> list[Thought]:
+    try:
+        thoughts = _THOUGHTS.validate_python(nodes)
+    except ValidationError as error:
+        return _other_thoughts(nodes, error)
+    _check_ids(thoughts)
+    return thoughts
+
+
+def _check_ids(thoughts: list[Thought]) -> None:
+    written = [t.id for t in thoughts if t.id]
+    if len(set(written)) == len(written):
+        return
+    first: dict[str, int] = {}
+    for i, thought in enumerate(thoughts):
+        if thought.id and first.setdefault(thought.id, i) != i:
+            raise Problem(
+                ("nodes", i, "id"),
+                f"node {i + 1}: the id {thought.id!r} is already that of "
+                f"node {first[thought.id] + 1}",
+                hint="Leave ids out where nothing refers to them: they are made for you.",
+            )
+
+
+def _other_thoughts(nodes: list[Any], error: ValidationError) -> list[Thought]:
+    """Nodes that are not plain outline: ids are numbers, parents are named, or an error."""
+    changed = [_with_text_ids(i, node) for i, node in enumerate(nodes)]
+    if any(isinstance(node, dict) and "parent" in node for node in changed):
+        return _by_parents(changed)
+    if changed != nodes:
+        return _thoughts(changed)
+    raise _node_problem(error)
+
+
+def _with_text_ids(i: int, node: Any) -> Any:
+    """The node with numbers as ids turned into text."""
+    if not isinstance(node, dict):
+        return node
+    new = dict(node)
+    for key in ("id", "parent"):
+        value = node.get(key)
+        if isinstance(value, bool | float | list | dict):
+            raise Problem(
+                ("nodes", i, key), f"node {i + 1}: {key}: expected a text, got {shown(value)}"
+            )
+        if isinstance(value, int):
+            new[key] = str(value)
+        elif key == "id" and value is None:
+            new.pop("id", None)
+    return new
+
+
+def _by_parents(nodes: list[Any]) -> list[Thought]:
+    """The thoughts of nodes that name their parents, in reading order."""
+    for i, node in enumerate(nodes):
+        if isinstance(node, dict) and "level" in node:
+            raise Problem(
+                ("nodes", i, "level"),
+                f"node {i + 1}: level: this tree names parents, so its nodes have no level",
+                hint="Say the structure by `level` or by `parent`, not by both in one tree.",
+            )
+    plain = [
+        {k: v for k, v in node.items() if k != "parent"} if isinstance(node, dict) else node
+        for node in nodes
+    ]
+    try:
+        thoughts = _THOUGHTS.validate_python(plain)
+    except ValidationError as error:
+        raise _node_problem(error) from None
+    _check_ids(thoughts)
+    return _ordered(thoughts, _children(thoughts, [node.get("parent") for node in nodes]))
+
+
+def _children(thoughts: list[Thought], parents: list[str | None]) -> dict[int, list[int]]:
+    """Places of children by the place of their parent, the root's under -1."""
+    places = {t.id: i for i, t in enumerate(thoughts) if t.id}
+    children: dict[int, list[int]] = {}
+    for i, parent in enumerate(parents):
+        if parent is not None and parent not in places:
+            raise Problem(
+                ("nodes", i, "parent"),
+                f"{_named(thoughts, i)}: parent: there is no node with the id {parent!r}",
+            )
+        children.setdefault(-1 if parent is None else places[parent], []).append(i)
+    roots = children.get(-1, [])
+    if len(roots) > 1:
+        first, second = (_named(thoughts, i) for i in roots[:2])
+        raise Problem(
+            ("nodes", roots[1]),
+            f"{second}: it has no parent, and neither has {first}: a tree has one root",
+        )
+    return children
+
+
+def _ordered(thoughts: list[Thought], children: dict[int, list[int]]) -> list[Thought]:
+    ordered: list[Thought] = []
+    todo = [(i, 0) for i in children.get(-1, [])]
+    seen = set()
+    while todo:
+        i, level = todo.pop()
+        seen.add(i)
+        t = thoughts[i]
+        ordered.append(trusted_thought(t.text, level, t.id, t.kind, t.lang, t.anchors))
+        todo += [(child, level + 1) for child in reversed(children.get(i, ()))]
+    if len(ordered) < len(thoughts):
+        left = [i for i in range(len(thoughts)) if i not in seen]
+        names = ", ".join(shown(thoughts[i].id) for i in _cycle(left, children))
+        raise Problem(
+            ("nodes", left[0], "parent"),
+            f"the parents of these nodes lead round in a circle: {names}",
+            hint="One node of a tree, its root, has no parent.",
+        )
+    return ordered
+
+
+def _cycle(left: list[int], children: dict[int, list[int]]) -> list[int]:
+    """The places on the circle that the first of the nodes left over hangs on."""
+    parent = {child: i for i, below in children.items() for child in below}
+    path = {left[0]: None}
+    i = left[0]
+    while (i := parent[i]) not in path:
+        path[i] = None
+    places = list(path)
+    return places[places.index(i) :]
+
+
+def _named(thoughts: list[Thought], i: int) -> str:
+    return f"node {i + 1} ({thoughts[i].id!r})" if thoughts[i].id else f"node {i + 1}"
+
+
+def _node_problem(error: ValidationError) -> Problem:
+    errors = error.errors(include_url=False)
+    problem = _explained(errors[0])
+    if more := len(errors) - 1:
+        problem.message += f" (and {more} more like it)" if more > 1 else " (and one more)"
+    return problem
+
+
+def _explained(error: ErrorDetails) -> Problem:
+    """What pydantic found, in the words of the format."""
+    i, *rest = error["loc"]
+    path = ("nodes", i, *rest)
+    where = f"node {int(i) + 1}: "
+    if len(rest) > 2 and rest[0] == "anchors":
+        where += f"anchor {int(rest[1]) + 1}: "
+    key = str(rest[-1]) if rest else ""
+    type_ = error["type"]
+    if type_ == "unexpected_keyword_argument":
+        return _unknown(key, ANCHOR_KEYS if len(rest) > 1 else NODE_KEYS, path, where)
+    if type_ == "missing":
+        return Problem(path, f"{where}the key {key!r} is missing")
+    if type_ == "value_error":
+        return Problem(path, f"{where}{_key(rest)}{error['ctx']['error']}")
+    return Problem(path, f"{where}{_key(rest)}{_expected(error)}, got {shown(error['input'])}")
+
+
+def _key(rest: Sequence[int | str]) -> str:
+    return f"{rest[-1]}: " if rest and isinstance(rest[-1], str) else ""
+
+
+def _expected(error: ErrorDetails) -> str:
+    type_ = error["type"]
+    if error["loc"][-1] == "score":
+        return "expected a number from 0 to 1"
+    if type_.startswith(("int_", "greater_than")):
+        return "expected a whole number from 0"
+    if type_ == "string_type":
+        return "expected text"
+    if type_ == "tuple_type":
+        return "expected a list of phrases"
+    if type_ == "dataclass_type":
+        keys = ANCHOR_KEYS if len(error["loc"]) > 1 else NODE_KEYS
+        return f"expected {{{', '.join(keys)}}}"
+    if type_ == "literal_error":
+        return f"expected {error['ctx']['expected']}"
+    return error["msg"]
+
+
+# --- the tree ----------------------------------------------------------------------------------
+
+
+def _tree(
+    data: dict[str, Any], title: str, thoughts: list[Thought], source: str, notice: Notice
+) -> Tree:
+    fields = {key: data[key] for key in ("axes", "lang", "meta") if data.get(key) is not None}
+    fields |= {"title": title, "id": _tree_id(data, title), "source": source}
+    try:
+        fields["axes"] = axis_weights(fields.get("axes") or [])
+    except ValueError as error:
+        raise Problem(("axes",), f"axes: {error}") from None
+    try:
+        return Tree(**fields, thoughts=thoughts)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    if first["loc"][:1] == ("thoughts",):
+        closed = _close_up(thoughts, data["nodes"])
+        notice(_jumps(title, thoughts, closed))
+        return Tree(**fields, thoughts=closed)
+    raise _field_problem(first)
+
+
+def _field_problem(error: ErrorDetails) -> Problem:
+    key = str(error["loc"][0])
+    if error["type"] == "value_error":
+        return Problem((key,), f"{key}: {error['ctx']['error']}")
+    expected = {"meta": "{key: value}"}.get(key, "text")
+    return Problem((key,), f"{key}: expected {expected}, got {shown(error['input'])}")
+
+
+def _tree_id(data: dict[str, Any], title: str) -> str:
+    given = data.get("id")
+    if isinstance(given, int) and not isinstance(given, bool):
+        return str(given)
+    if given is not None and not isinstance(given, str):
+        raise Problem(("id",), f"id: expected text, got {shown(given)}")
+    id_ = given or tree_id_from(title)
+    if not id_:
+        raise Problem(
+            ("tree",),
+            "its title has no letter or digit that an id could be made from",
+            hint="Write an `id` of your own.",
+        )
+    return id_
+
+
+def _close_up(thoughts: list[Thought], nodes: list[Any]) -> list[Thought]:
+    """Levels without jumps: a parent is the last thought before with a smaller level."""
+    path: list[int] = []
+    closed = []
+    for i, thought in enumerate(thoughts):
+        while path and path[-1] >= thought.level:
+            path.pop()
+        if i and not path:
+            raise _second_root(i, thought, nodes[i])
+        closed.append(relevel([thought], len(path))[0])
+        path.append(thought.level)
+    return closed
+
+
+def _second_root(i: int, thought: Thought, node: dict[str, Any]) -> Problem:
+    if "level" not in node:
+        return Problem(("nodes", i), f"node {i + 1}: it has neither level nor parent")
+    return Problem(
+        ("nodes", i, "level"),
+        f"node {i + 1}: level {thought.level} makes it a second root ({shown(thought.text, 40)}): "
+        "a tree has one",
+        hint="Give it a larger level, or make it a tree of its own.",
+    )
+
+
+def _jumps(title: str, thoughts: list[Thought], closed: list[Thought]) -> str:
+    moved = [i for i, t in enumerate(thoughts) if t.level != closed[i].level]
+    i = moved[0]
+    return (
+        f"tree {title!r}: levels leave gaps, which were closed ({len(moved)} nodes; the first is "
+        f"node {i + 1}, from level {thoughts[i].level} to {closed[i].level})"
+    )

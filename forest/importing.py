@@ -1,0 +1,269 @@
+"""Import: files into the forest, again and again, without losing what was written in either.
+
+A tree remembers the file it came from (``source``) and its revision at that moment
+(``source_revision``). When the file is imported again there are three versions: the file's, the
+forest's, and the one both began from. If only the file changed, the forest takes it over; if only
+the forest changed, the forest's stays; if both did, the import is refused and says so, unless
+``replace`` says that the file wins.
+
+One call is one transaction: either all files are imported or none. With ``keep_going`` bad trees
+and conflicts are reported and left out instead.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forest.errors import Conflict, ForestError, ImportRefused
+from forest.formats import BadTree, SourceFile, find_files, read_file
+from forest.model import AnchorLink, Thought, Tree, finished, trusted_thought
+
+if TYPE_CHECKING:
+    from forest.forest import Forest
+
+MOST_ERRORS = 20
+"""How many errors one refusal names; the rest are counted."""
+
+
+@dataclass
+class ImportReport:
+    """What an import did. Lists hold tree ids."""
+
+    files: int = 0
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """Trees edited in the forest since their import, whose file did not change: left alone."""
+    skipped: list[str] = field(default_factory=list)
+    """Messages about trees and files that were left out (with ``keep_going``)."""
+    notices: list[str] = field(default_factory=list)
+    thoughts: int = 0
+    """Thoughts in the trees that were added or changed."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an import is: called after each tree and at each new file."""
+
+    file: str
+    files_done: int
+    files: int
+    thoughts: int
+
+
+def import_files(
+    forest: Forest,
+    paths: Iterable[str | Path | SourceFile],
+    *,
+    format: str = "auto",
+    keep_going: bool = False,
+    replace: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> ImportReport:
+    """Import files and folders into a forest.
+
+    :param format: one of `forest.formats.FORMATS`, or "auto" to tell by name and content.
+    :param keep_going: report bad trees and conflicts in the result and leave them out.
+    :param replace: where file and forest both changed, take the file's version.
+    :raises ImportRefused: something is wrong with the input; nothing at all was written.
+    :raises NotFound: a path does not exist.
+    """
+    return _Import(forest, format, keep_going, replace, progress).run(paths)
+
+
+class _Import:
+    def __init__(
+        self,
+        forest: Forest,
+        format: str,
+        keep_going: bool,
+        replace: bool,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.forest = forest
+        self.format = format
+        self.keep_going = keep_going
+        self.replace = replace
+        self.progress = progress
+        self.report = ImportReport()
+        self.seen: dict[str, str] = {}
+        self.errors: list[ForestError] = []
+        self.conflicts: dict[str, str] = {}
+        self.kept: set[str] = set()
+
+    def run(self, paths: Iterable[str | Path | SourceFile]) -> ImportReport:
+        report = self.report
+        sources = self._sources(paths)
+        report.files = len(sources)
+        with _fewer_collections():
+            written = self.forest.store.write(self._trees(sources), self._merge)
+        report.added, report.changed = written.added, written.changed
+        report.kept = sorted(self.kept)
+        left = self.kept | self.conflicts.keys()
+        report.unchanged = [i for i in written.unchanged if i not in left]
+        report.skipped += self.conflicts.values()
+        report.thoughts = written.thoughts
+        return report
+
+    def _sources(self, paths: Iterable[str | Path | SourceFile]) -> list[SourceFile]:
+        given = list(paths)
+        named = [path for path in given if isinstance(path, SourceFile)]
+        rest = [Path(path) for path in given if not isinstance(path, SourceFile)]
+        if not rest:
+            return named
+        return named + list(find_files(rest, self.format, self.report.notices.append))
+
+    # --- reading files -------------------------------------------------------------------------
+
+    def _trees(self, sources: list[SourceFile]) -> Iterator[Tree]:
+        """The good trees; after the first error nothing more is yielded, only checked."""
+        thoughts = 0
+        for number, source in enumerate(sources):
+            for tree in self._of_file(source):
+                if not self.errors:
+                    yield tree
+                thoughts += len(tree)
+                self._tell(source.name, number, len(sources), thoughts)
+            self._tell(source.name, number + 1, len(sources), thoughts)
+        if self.errors:
+            raise _all_of(self.errors)
+
+    def _tell(self, name: str, done: int, files: int, thoughts: int) -> None:
+        if self.progress:
+            self.progress(Progress(name, done, files, thoughts))
+
+    def _of_file(self, source: SourceFile) -> Iterator[Tree]:
+        try:
+            for item in read_file(source, self.format, self.report.notices.append):
+                if isinstance(item, BadTree):
+                    self._refuse(item.error)
+                elif self._is_new(item, source):
+                    item.source = source.name
+                    yield item
+        except ImportRefused as error:
+            self._refuse(error)
+
+    def _is_new(self, tree: Tree, source: SourceFile) -> bool:
+        other = self.seen.get(tree.id)
+        if other is None:
+            self.seen[tree.id] = source.name
+            return True
+        self._refuse(
+            ImportRefused(
+                f"{source.name}: the tree {tree.id!r} was already read from {other}",
+                hint="Two trees need two ids: write `id` in one of them.",
+            )
+        )
+        return False
+
+    def _refuse(self, error: ForestError) -> None:
+        if self.keep_going:
+            self.report.skipped.append(str(error))
+        else:
+            self.errors.append(error)
+
+    # --- three versions ------------------------------------------------------------------------
+
+    def _merge(self, old: Tree | None, new: Tree) -> Tree | None:
+        """What to store for a tree of a file; may be called twice for one tree."""
+        from forest.forest import stamped
+
+        tree = finished(new.model_copy(), old)
+        revision = tree.revision
+        if old is not None and (kept := self._compare(old, tree, new, revision)) is not None:
+            if kept:
+                self.kept.add(tree.id)
+            return None
+        tree.source_revision = revision
+        if old is None or not _keep_discovered(old, tree):
+            tree._sealed = revision  # the store need not hash it again
+        return stamped(tree, old)
+
+    def _compare(self, old: Tree, tree: Tree, new: Tree, revision: str) -> bool | None:
+        """None: take the file's version. Else leave the forest's; True if it has own changes."""
+        ours = authored(old).revision
+        if ours == revision:
+            return False
+        if old.source_revision in (revision, finished(new.model_copy()).revision):
+            return True
+        if self.replace or (ours == old.source_revision and old.source == tree.source):
+            return None
+        error = _conflict(old, tree, changed_here=ours != old.source_revision)
+        if not self.keep_going:
+            raise error
+        self.conflicts[tree.id] = str(error)
+        return False
+
+
+@contextmanager
+def _fewer_collections() -> Iterator[None]:
+    """Let the garbage collector run seldom: thoughts by the thousand, and none in a cycle."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def authored(tree: Tree) -> Tree:
+    """The tree as its author wrote it: without anchors that were discovered."""
+    if all(link.origin == "authored" for t in tree.thoughts for link in t.anchors):
+        return tree
+    thoughts = [
+        _with_anchors(t, tuple(a for a in t.anchors if a.origin == "authored"))
+        for t in tree.thoughts
+    ]
+    return tree.model_copy(update={"thoughts": thoughts})
+
+
+def _keep_discovered(old: Tree, tree: Tree) -> bool:
+    """Carry discovered anchors over to thoughts that say what they said; True if there are any."""
+    kept = False
+    found = {
+        t.id: (t.text, tuple(a for a in t.anchors if a.origin != "authored")) for t in old.thoughts
+    }
+    for i, t in enumerate(tree.thoughts):
+        text, links = found.get(t.id, ("", ()))
+        if links and text == t.text:
+            here = {a.anchor for a in t.anchors}
+            extra = tuple(a for a in links if a.anchor not in here)
+            tree.thoughts[i] = _with_anchors(t, t.anchors + extra)
+            kept = True
+    return kept
+
+
+def _with_anchors(t: Thought, anchors: tuple[AnchorLink, ...]) -> Thought:
+    return trusted_thought(t.text, t.level, t.id, t.kind, t.lang, anchors)
+
+
+def _conflict(old: Tree, new: Tree, *, changed_here: bool) -> Conflict:
+    if old.source_revision is None:
+        why = "which was not imported from a file"
+    elif old.source != new.source:
+        why = f"which was imported from {old.source}"
+    elif changed_here:
+        why = "which was edited there, while the file was changed too"
+    else:
+        why = "which differs"
+    return Conflict(
+        f"{new.source}: the forest already has a tree {new.id!r}, {why}",
+        hint="Give the tree another id, or let the file win with --replace "
+        f"(`forest show {old.id}` shows the forest's version).",
+    )
+
+
+def _all_of(errors: list[ForestError]) -> ImportRefused:
+    if len(errors) == 1:
+        return ImportRefused(errors[0].message, hint=errors[0].hint)
+    lines = [error.message for error in errors[:MOST_ERRORS]]
+    if more := len(errors) - len(lines):
+        lines.append(f"… and {more} more")
+    hints = [error.hint for error in errors if error.hint]
+    return ImportRefused("\n".join(lines), hint=hints[0] if hints else None)

@@ -1,0 +1,29 @@
+"""The language of a text, guessed from its script.
+
+A guess good enough to choose a template, not a classifier: letters are counted, Cyrillic says
+``ru``, Latin says ``en``, anything else ``und`` (BCP 47: undetermined). An author who wants
+another language writes ``lang`` and is believed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_CYRILLIC = re.compile(r"[\u0400-\u052f]+")
+_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]+")
+
+
+def guess_language(texts: Iterable[str], *, enough: int = 400) -> str:
+    """``ru``, ``en`` or ``und``, from the first ``enough`` characters of the texts."""
+    cyrillic = latin = seen = 0
+    for text in texts:
+        head = text[:enough]
+        cyrillic += sum(map(len, _CYRILLIC.findall(head)))
+        latin += sum(map(len, _LATIN.findall(head)))
+        seen += len(head)
+        if seen >= enough:
+            break
+    if not cyrillic and not latin:
+        return "und"
+    return "ru" if cyrillic >= latin else "en"

@@ -1,0 +1,804 @@
+"""The model: a tree of thoughts, the anchors its thoughts carry, the axes it is bound to.
+
+A tree is kept in *reading order* (preorder): a list of thoughts, each with its level. The parent
+of a thought is the last thought before it that stands one level higher. This is the outline form
+of the owner's own format; it says the whole structure, needs no recursion, and a chain of 100,000
+levels is a list of 100,000 thoughts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from zlib import crc32
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
+
+from forest.errors import InvalidTree, NotFound
+from forest.language import guess_language
+from forest.phrases import phrase_key, tree_id_from
+
+MAX_TEXT = 1_000_000
+"""Longest text of one thought, in characters."""
+MAX_ID = 512
+"""Longest id, in characters."""
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_CONTROL_OR_BREAK = re.compile("[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
+
+
+def _clean_text(value: str) -> str:
+    if value.isprintable() and not value.isspace() and 0 < len(value) <= MAX_TEXT:
+        return value  # nearly all thoughts; the rest is looked at closely
+    if not value.strip():
+        raise ValueError("the text is empty")
+    if len(value) > MAX_TEXT:
+        raise ValueError(
+            f"the text has {len(value):,} characters, more than {MAX_TEXT:,}: "
+            "cut it into several thoughts"
+        )
+    if bad := _CONTROL.search(value):
+        raise ValueError(
+            f"the character U+{ord(bad[0]):04X} at offset {bad.start()} is not text: remove it"
+        )
+    return value
+
+
+def _clean_name(value: str) -> str:
+    value = unicodedata.normalize("NFC", value).strip()
+    if not value:
+        raise ValueError("it is empty")
+    if len(value) > MAX_ID:
+        raise ValueError(f"it has {len(value):,} characters, more than {MAX_ID}")
+    if bad := _CONTROL_OR_BREAK.search(value):
+        raise ValueError(f"the character U+{ord(bad[0]):04X} may not stand in it")
+    return value
+
+
+def _clean_optional(value: str) -> str:
+    return _clean_name(value) if value else ""
+
+
+def _clean_key(value: str) -> str:
+    """A key may be longer than the name it was made from, and need not be NFC."""
+    if bad := _CONTROL_OR_BREAK.search(value):
+        raise ValueError(f"the character U+{ord(bad[0]):04X} may not stand in it")
+    return value
+
+
+def _clean_path(value: Any) -> Any:
+    """A file's name may hold bytes that are no text; what is kept of it is text."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+
+
+Text = Annotated[str, AfterValidator(_clean_text)]
+"""What a thought says: not empty, no control characters, kept verbatim."""
+Name = Annotated[str, AfterValidator(_clean_name)]
+"""An id or a name: one line, NFC."""
+
+AnchorKind = Literal["phrase", "link", "tag"]
+
+
+def anchor_id(phrase: str, kind: str = "phrase") -> str:
+    """The id of the anchor that a written phrase belongs to, unless an author said otherwise.
+
+    It is the phrase's key (`forest.phrases.phrase_key`); a link's stands in ``[[ ]]`` and a tag's
+    after ``#``, so that the three kinds never meet by accident.
+    """
+    key = phrase_key(phrase)
+    return {"link": f"[[{key}]]", "tag": f"#{key}"}.get(kind, key)
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class AnchorLink:
+    """That a thought carries an anchor (relationship ANCHORED_BY)."""
+
+    phrase: Annotated[Name, Field(description="the phrase as written at this thought")]
+    kind: Annotated[AnchorKind, Field(description="phrase, link (wikilink) or tag")] = "phrase"
+    anchor: Annotated[str, AfterValidator(_clean_key), Field(description="id of the anchor")] = ""
+    origin: Annotated[Name, Field(description="authored, discovered, …")] = "authored"
+    score: Annotated[
+        float | None, Field(ge=0, le=1, description="certainty of a discovered one, 0 to 1")
+    ] = None
+
+    def __post_init__(self) -> None:
+        if not self.anchor:
+            object.__setattr__(self, "anchor", anchor_id(self.phrase, self.kind))
+        if not phrase_key(self.phrase):
+            raise ValueError(f"the anchor {self.phrase!r} has no letter to be matched by")
+
+
+def _as_links(value: Any) -> Any:
+    """Let an author write plain phrases where anchors are expected."""
+    if value is None:
+        return ()
+    if isinstance(value, str | Mapping):
+        raise ValueError("anchors are a list of phrases: put it into [ ]")
+    if not isinstance(value, Iterable):
+        return value
+    return tuple({"phrase": v} if isinstance(v, str) else v for v in value)
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Thought:
+    """One step of reasoning. Immutable: `Tree.edit` puts another in its place.
+
+    Only an empty ``id`` is filled in later, once, when its tree is finished.
+    """
+
+    text: Annotated[Text, Field(description="what the thought says, verbatim")]
+    level: Annotated[
+        int, Field(ge=0, strict=True, description="steps from the root, which has 0")
+    ] = 0
+    id: Annotated[
+        str, AfterValidator(_clean_optional), Field(description="unique in the forest")
+    ] = ""
+    kind: Annotated[
+        Name | None, Field(description="premise, transition, consequence, question, … free")
+    ] = None
+    lang: Annotated[Name | None, Field(description="BCP 47, where it is not the tree's")] = None
+    anchors: Annotated[tuple[AnchorLink, ...], BeforeValidator(_as_links)] = ()
+
+
+_new = object.__new__
+_set_text, _set_level, _set_id, _set_kind, _set_lang, _set_anchors = (
+    Thought.__dict__[name].__set__ for name in Thought.__slots__
+)
+
+
+def trusted_thought(
+    text: str,
+    level: int,
+    id_: str,
+    kind: str | None,
+    lang: str | None,
+    anchors: tuple[AnchorLink, ...],
+) -> Thought:
+    """A thought whose fields were validated before, as a store's are: no second validation."""
+    thought: Thought = _new(Thought)
+    _set_text(thought, text)
+    _set_level(thought, level)
+    _set_id(thought, id_)
+    _set_kind(thought, kind)
+    _set_lang(thought, lang)
+    _set_anchors(thought, anchors)
+    return thought
+
+
+class Axis(BaseModel):
+    """A meaning axis that trees are bound to: causality, empathy, paradox and so on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field("", description="key of the name")
+    name: Name = Field(description="as its author wrote it")
+    description: str = Field("", description="what the axis means")
+
+    @model_validator(mode="after")
+    def _derive_id(self) -> Self:
+        if not self.id:
+            self.__dict__["id"] = phrase_key(_axis_name(self.name))
+        return self
+
+
+class Anchor(BaseModel):
+    """A phrase that thoughts of different trees share."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(description="key of the phrase")
+    phrase: str = Field(description="its most frequent spelling")
+    kind: AnchorKind = Field("phrase", description="phrase, link (wikilink) or tag")
+    lang: str = Field("und", description="BCP 47, guessed from the phrase")
+    trees: int = Field(0, description="how many trees carry it")
+    thoughts: int = Field(0, description="how many thoughts carry it")
+
+
+class Occurrence(BaseModel):
+    """A thought at which an anchor stands, with the tree it is in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tree: str
+    title: str
+    thought: str
+    text: str
+    phrase: str
+    level: int
+
+
+class TreeInfo(BaseModel):
+    """A tree without its thoughts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    title: str
+    lang: str
+    axes: dict[str, float]
+    source: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    size: int = Field(description="number of thoughts")
+    depth: int = Field(description="deepest level, the root's is 0")
+    revision: str
+
+
+def axis_weights(value: Any) -> dict[str, float]:
+    """Weights of axes as fractions that sum to 1, in the order written.
+
+    A mapping holds fractions (sum 1), percents (sum 100) or strings such as ``"80%"``; a plain
+    list of names means equal weights.
+
+    Raises ValueError where a weight is no number above 0 or they do not sum to 1 within 0.001.
+    """
+    named = _named_weights(value)
+    weights = {_axis_name(name): _weight(name, weight) for name, weight in named.items()}
+    if len({phrase_key(name) for name in weights}) < len(value):
+        raise ValueError("an axis is named twice")
+    total = sum(weights.values())
+    if round(abs(total - 100), 9) <= 0.1 and not _any_percent(named):
+        weights, total = {n: w / 100 for n, w in weights.items()}, total / 100
+    if weights and round(abs(total - 1), 9) > 0.001:
+        raise ValueError(
+            f"the weights of the axes sum to {total:g}: they must sum to 1 (or to 100%)"
+        )
+    if abs(total - 1) > 1e-9:
+        weights = {name: weight / total for name, weight in weights.items()}
+    return weights
+
+
+def _named_weights(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    if not isinstance(value, list | tuple):
+        raise ValueError("axes are a list of names, or names with weights")
+    if not all(isinstance(name, str) for name in value):
+        raise ValueError("axes in a list are names: write weights as {name: weight}")
+    return dict.fromkeys(value, 1 / max(len(value), 1))
+
+
+def _any_percent(value: Mapping[str, Any]) -> bool:
+    return any(isinstance(weight, str) and "%" in weight for weight in value.values())
+
+
+def _axis_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise ValueError(f"an axis is called {name!r}: a name must be text")
+    try:
+        clean = _clean_name(name)
+    except ValueError as error:
+        raise ValueError(f"the axis name {name!r}: {error}") from None
+    if not phrase_key(clean):
+        raise ValueError(f"the axis name {name!r} has no letter to be matched by")
+    return clean
+
+
+def _weight(name: str, weight: Any) -> float:
+    number = weight
+    if isinstance(weight, str):
+        match = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*(%?)\s*", weight)
+        number = float(match[1].replace(",", ".")) / (100 if match[2] else 1) if match else None
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number <= 100:
+        raise ValueError(
+            f"the weight of axis {name!r} is {weight!r}: expected a number above 0, at most 1 (or "
+            "100%)"
+        )
+    return float(number)
+
+
+class Tree(BaseModel):
+    """A tree of thoughts, in reading order.
+
+    >>> tree = Tree("Justice", axes={"causality": "80%", "empathy": "20%"})
+    >>> root = tree.add("Justice is a fit between deeds and norms.", anchors=["cause → effect"])
+    >>> step = tree.add("But norms differ.", under=root)
+    >>> tree.depth, len(tree.thoughts)
+    (1, 2)
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    id: Name = Field(description="unique in the forest; from the title where none is given")
+    title: Name = Field(description="what the tree is about")
+    lang: Name = Field("und", description="BCP 47; guessed from the texts where none is given")
+    axes: dict[str, float] = Field(
+        default_factory=dict, description="weights of meaning axes; they sum to 1"
+    )
+    meta: dict[str, JsonValue] = Field(
+        default_factory=dict, description="anything else its author or importer keeps with it"
+    )
+    source: Annotated[str | None, BeforeValidator(_clean_path)] = Field(
+        None, description="file it was imported from"
+    )
+    source_revision: str | None = Field(None, description="its revision when it was imported")
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    thoughts: list[Thought] = Field(default_factory=list, description="in reading order")
+
+    _ids: dict[str, None] | None = PrivateAttr(None)
+    _sealed: str | None = PrivateAttr(None)
+    """The revision, where whoever made the tree knows it and will not change the tree again."""
+    _said: dict[str, int] = PrivateAttr(default_factory=dict)
+
+    def __init__(self, title: str | None = None, /, **data: Any) -> None:
+        if title is not None:
+            data["title"] = title
+        if not data.get("id") and isinstance(data.get("title"), str):
+            data["id"] = tree_id_from(data["title"])
+        super().__init__(**data)
+
+    @field_validator("lang", mode="before")
+    @classmethod
+    def _no_lang(cls, value: Any) -> Any:
+        return value or "und"
+
+    @field_validator("axes", mode="before")
+    @classmethod
+    def _weights(cls, value: Any) -> Any:
+        return axis_weights(value) if value else {}
+
+    @field_validator("meta", mode="after")
+    @classmethod
+    def _is_json(cls, meta: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        try:
+            kept = orjson.loads(orjson.dumps(meta))
+        except (TypeError, ValueError) as error:  # beyond 64 bits, a lone surrogate, too deep
+            raise ValueError(f"it cannot be kept as JSON: {error}") from None
+        if kept != meta:
+            raise ValueError("it cannot be kept as JSON: NaN and infinity are no JSON numbers")
+        return meta
+
+    @field_validator("thoughts", mode="after")
+    @classmethod
+    def _one_tree(cls, thoughts: list[Thought]) -> list[Thought]:
+        check_levels(thoughts)
+        return thoughts
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all fields are equal."""
+        return isinstance(other, Tree) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __len__(self) -> int:
+        """Number of thoughts."""
+        return len(self.thoughts)
+
+    @property
+    def root(self) -> Thought:
+        """The first thought. Raises InvalidTree in an empty tree."""
+        if not self.thoughts:
+            raise InvalidTree(f"tree {self.id!r} has no thoughts", hint="Add one with tree.add().")
+        return self.thoughts[0]
+
+    @property
+    def depth(self) -> int:
+        """Deepest level; the root's is 0, an empty tree's is -1."""
+        return max((t.level for t in self.thoughts), default=-1)
+
+    @property
+    def revision(self) -> str:
+        """SHA-256 of all that a reader sees of the tree, in hex.
+
+        Equal content has equal revision on every store. Left out: where the tree came from and
+        when it was written (``source``, ``source_revision``, ``created_at``, ``updated_at``).
+        """
+        if self._sealed:
+            return self._sealed
+        head = [
+            self.id,
+            self.title,
+            self.lang,
+            sorted((phrase_key(name), weight) for name, weight in self.axes.items()),
+            self.meta,
+        ]
+        thoughts = self.thoughts
+        marks = (
+            [t.level for t in thoughts],
+            [(i, t.kind) for i, t in enumerate(thoughts) if t.kind],
+            [(i, t.lang) for i, t in enumerate(thoughts) if t.lang],
+            [(i, t.anchors) for i, t in enumerate(thoughts) if t.anchors],
+        )
+        digest = hashlib.sha256(orjson.dumps((head, marks), option=orjson.OPT_SORT_KEYS))
+        # No text and no id holds a NUL, so joined they stay apart; and joining is fast.
+        digest.update("\0".join([t.text for t in thoughts]).encode())
+        digest.update(b"\0")
+        digest.update("\0".join([t.id for t in thoughts]).encode())
+        return digest.hexdigest()
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def index(self, thought: Thought | str) -> int:
+        """Place of a thought in reading order, from 0. Raises NotFound."""
+        wanted = thought if isinstance(thought, str) else thought.id
+        ids = (wanted, f"{self.id}/{wanted}") if wanted else ()
+        for i in range(len(self.thoughts) - 1, -1, -1):  # authors work at the end
+            if self.thoughts[i].id in ids or self.thoughts[i] is thought:
+                return i
+        raise NotFound(
+            f"tree {self.id!r} has no thought {wanted!r}",
+            hint=f"`forest show {self.id} --ids` lists its thoughts with their ids.",
+        )
+
+    def __getitem__(self, thought_id: str) -> Thought:
+        """The thought of that id; the tree's own id and slash in front may be left out."""
+        return self.thoughts[self.index(thought_id)]
+
+    def end(self, index: int) -> int:
+        """Place after the last thought of the subtree that begins at ``index``."""
+        level = self.thoughts[index].level
+        for i in range(index + 1, len(self.thoughts)):
+            if self.thoughts[i].level <= level:
+                return i
+        return len(self.thoughts)
+
+    def parents(self) -> list[int]:
+        """For each thought the place of its parent, -1 for the root. Shape: (len(tree),)."""
+        path: list[int] = []
+        parents = []
+        for i, thought in enumerate(self.thoughts):
+            del path[thought.level :]
+            parents.append(path[-1] if path else -1)
+            path.append(i)
+        return parents
+
+    def children(self, thought: Thought | str) -> list[Thought]:
+        """The thoughts one level below, in order."""
+        i = self.index(thought)
+        below = self.thoughts[i + 1 : self.end(i)]
+        return [t for t in below if t.level == self.thoughts[i].level + 1]
+
+    def path(self, thought: Thought | str) -> list[Thought]:
+        """From the root down to the thought."""
+        i = self.index(thought)
+        path = [self.thoughts[i]]
+        for t in reversed(self.thoughts[:i]):
+            if t.level < path[-1].level:
+                path.append(t)
+        return path[::-1]
+
+    def walk(self) -> Iterator[tuple[Thought, Thought | None]]:
+        """Each thought with its parent, in reading order."""
+        for thought, parent in zip(self.thoughts, self.parents(), strict=True):
+            yield thought, self.thoughts[parent] if parent >= 0 else None
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def add(
+        self,
+        text: str,
+        *,
+        under: Thought | str | None = None,
+        at: int | None = None,
+        id: str = "",
+        kind: str | None = None,
+        lang: str | None = None,
+        anchors: Iterable[str | AnchorLink] = (),
+    ) -> Thought:
+        """Add a thought and return it.
+
+        It goes below ``under``, as the last child or as child number ``at`` (from 0); without
+        ``under`` it continues the last thought, so that a chain is a loop of `add`.
+
+        Raises pydantic.ValidationError for a bad text, NotFound for an unknown ``under``,
+        InvalidTree for an id already taken.
+        """
+        place, level = self._place(under, at) if self.thoughts else (0, 0)
+        if not id:
+            id = self.fresh_id(text)
+        elif "/" not in id:
+            id = f"{self.id}/{id}"
+        thought = Thought(
+            text=text, level=level, id=id, kind=kind, lang=lang, anchors=_as_links(anchors)
+        )
+        known = self._known()
+        if thought.id in known:
+            raise InvalidTree(f"tree {self.id!r} already has a thought {thought.id!r}")
+        self.thoughts.insert(place, thought)
+        known[thought.id] = None
+        return thought
+
+    def edit(self, thought: Thought | str, **changes: Any) -> Thought:
+        """Change ``text``, ``kind``, ``lang`` or ``anchors`` of a thought and return it."""
+        i = self.index(thought)
+        old = self.thoughts[i]
+        if unknown := changes.keys() - {"text", "kind", "lang", "anchors"}:
+            raise InvalidTree(f"a thought has no {', '.join(sorted(unknown))} to edit")
+        fields = {"text": old.text, "kind": old.kind, "lang": old.lang, "anchors": old.anchors}
+        new = Thought(level=old.level, id=old.id, **(fields | changes))
+        self.thoughts[i] = new
+        return new
+
+    def move(
+        self, thought: Thought | str, *, under: Thought | str, at: int | None = None
+    ) -> Thought:
+        """Move a thought with all below it to another place of this tree."""
+        i = self.index(thought)
+        end = self.end(i)
+        target = self.index(under)
+        if i <= target < end:
+            raise InvalidTree(
+                f"thought {self.thoughts[i].id!r} cannot move below itself: that would be a cycle"
+            )
+        if i == 0:
+            raise InvalidTree(f"{self.thoughts[0].id!r} is the root: it cannot move in its tree")
+        branch = self.thoughts[i:end]
+        parent = self.thoughts[target]
+        del self.thoughts[i:end]
+        try:
+            return self._insert(branch, parent, at)
+        except InvalidTree:  # no such place: all stays where it was
+            self.thoughts[i:i] = branch
+            raise
+
+    def prune(self, thought: Thought | str) -> Tree:
+        """Cut a thought with all below it; the branch comes back as a tree, with its ids.
+
+        Raises InvalidTree for the root: remove the tree instead.
+        """
+        i = self.index(thought)
+        if i == 0:
+            raise InvalidTree(
+                f"{self.thoughts[0].id!r} is the root of tree {self.id!r}",
+                hint=f"To remove the whole tree: `forest remove {self.id}`.",
+            )
+        end = self.end(i)
+        thoughts = relevel(self.thoughts[i:end], 0)
+        title = " ".join(thoughts[0].text.strip().splitlines()[0].split())[:80]
+        branch = Tree(id=thoughts[0].id, title=title, lang=self.lang, thoughts=thoughts)
+        del self.thoughts[i:end]
+        self._ids = None
+        return branch
+
+    def graft(
+        self, branch: Tree, *, under: Thought | str | None = None, at: int | None = None
+    ) -> Thought:
+        """Put the thoughts of another tree below a thought of this one (the last by default).
+
+        Thoughts keep their ids, except where this tree already has one of that id.
+        """
+        parent = self.thoughts[self.index(under)] if under is not None else self.thoughts[-1]
+        known, said = dict(self._known()), dict[str, int]()
+        thoughts = []
+        for t in branch.thoughts:
+            taken = not t.id or t.id in known
+            id_ = _free_id(self.id, t.text, known, said) if taken else t.id
+            known[id_] = None
+            thoughts.append(trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors))
+        return self._insert(thoughts, parent, at)
+
+    def fresh_id(self, text: str) -> str:
+        """An id for a new thought: the tree's, a slash, and 8 hex digits of the text's checksum."""
+        return _free_id(self.id, text, self._known(), self._said)
+
+    def _known(self) -> dict[str, None]:
+        if self._ids is None or len(self._ids) != len(self.thoughts):
+            self._ids = {t.id: None for t in self.thoughts}
+            self._said = {}
+        return self._ids
+
+    def _place(self, under: Thought | str | None, at: int | None) -> tuple[int, int]:
+        """Where a new child of ``under`` is inserted, and at which level."""
+        i = len(self.thoughts) - 1 if under is None else self.index(under)
+        level = self.thoughts[i].level + 1
+        end = self.end(i)
+        if at is None:
+            return end, level
+        starts = [j for j in range(i + 1, end) if self.thoughts[j].level == level]
+        if not 0 <= at <= len(starts):
+            raise InvalidTree(
+                f"thought {self.thoughts[i].id!r} has {len(starts)} children: "
+                f"a new one can be number 0 to {len(starts)}, not {at}"
+            )
+        return [*starts, end][at], level
+
+    def _insert(self, branch: list[Thought], under: Thought, at: int | None) -> Thought:
+        place, level = self._place(under, at)
+        self.thoughts[place:place] = relevel(branch, level)
+        self._ids = None
+        return self.thoughts[place]
+
+    # --- showing -------------------------------------------------------------------------------
+
+    def _repr_html_(self) -> str:
+        from forest.render import tree_html
+
+        return tree_html(self)
+
+    def __repr__(self) -> str:
+        return f"<Tree {self.id!r}: {len(self)} thoughts, depth {self.depth}>"
+
+    __str__ = __repr__
+
+
+def relevel(branch: Sequence[Thought], level: int) -> list[Thought]:
+    """The branch with its first thought at ``level`` and all others as far below as before."""
+    shift = level - branch[0].level
+    if not shift:
+        return list(branch)
+    return [
+        trusted_thought(t.text, t.level + shift, t.id, t.kind, t.lang, t.anchors) for t in branch
+    ]
+
+
+def derived_id(tree_id: str, text: str, n: int = 0) -> str:
+    """The id of the n-th thought (from 0) that says ``text`` in a tree.
+
+    A checksum is enough: two texts that share one are told apart by ``n``.
+    """
+    salted = f"{text}\0{n}" if n else text
+    return f"{tree_id}/{crc32(salted.encode()):08x}"
+
+
+def check_levels(thoughts: Sequence[Thought]) -> None:
+    """Raise ValueError unless levels begin at 0, hold one root and never jump down by two."""
+    expected = -1
+    for number, thought in enumerate(thoughts, 1):
+        level = thought.level
+        if not number - 1:
+            if level:
+                raise ValueError(f"thought 1 has level {level}: the first one is the root, level 0")
+        elif not level:
+            raise ValueError(
+                f"thought {number} has level 0 ({thought.text[:40]!r}): a tree has one root; "
+                "give it level 1 or more, or make it a tree of its own"
+            )
+        elif level > expected + 1:
+            raise ValueError(
+                f"thought {number} jumps from level {expected} to {level} ({thought.text[:40]!r}): "
+                f"expected at most {expected + 1}"
+            )
+        expected = level
+
+
+def finished(tree: Tree, old: Tree | None = None) -> Tree:
+    """The tree with what an author need not write: ids, and the language.
+
+    Thoughts without an id take over the id of the thought of ``old`` that they correspond to: the
+    one that says the same (of several, the one as far from the start or the end), else the one in
+    the same place (same parent, same neighbour before it). So an edited thought stays the same
+    thought. All others get a derived id. A written id without a slash belongs to its tree: ``n1``
+    becomes ``justice/n1``.
+
+    Raises InvalidTree for an empty tree and for an id used twice.
+    """
+    if not tree.thoughts:
+        raise InvalidTree(
+            f"tree {tree.id!r} has no thoughts", hint="A tree needs at least its root."
+        )
+    if old is None and not any(t.id for t in tree.thoughts):
+        ids = _all_derived(tree)
+    else:
+        ids = _written_ids(tree, old)
+        if old is not None:
+            _take_over(tree, old, ids)
+        _derive(tree, ids)
+    for i, (t, id_) in enumerate(zip(tree.thoughts, ids, strict=True)):
+        if not t.id:
+            _set_id(t, id_)  # a thought without an id gets its id once
+        elif t.id != id_:
+            tree.thoughts[i] = trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors)
+    tree._ids = None
+    if tree.lang in ("", "und"):
+        tree.lang = old.lang if old else guess_language(t.text for t in tree.thoughts)
+    return tree
+
+
+def _all_derived(tree: Tree) -> list[str]:
+    """Ids for a tree that has none yet; the common case of a first import."""
+    sums = map(crc32, map(str.encode, [t.text for t in tree.thoughts]))
+    ids = list(map((tree.id.replace("%", "%%") + "/%08x").__mod__, sums))
+    if len(set(ids)) < len(ids):
+        ids = [""] * len(ids)
+        _derive(tree, ids)
+    return ids
+
+
+def _written_ids(tree: Tree, old: Tree | None) -> list[str]:
+    kept = {t.id for t in old.thoughts} if old is not None else frozenset()
+    prefix = tree.id + "/"
+    ids = [
+        t.id if not t.id or "/" in t.id or t.id in kept else prefix + t.id for t in tree.thoughts
+    ]
+    written = [i for i in ids if i]
+    if len(set(written)) < len(written):
+        twice = Counter(written).most_common(1)[0][0]
+        raise InvalidTree(
+            f"tree {tree.id!r} has two thoughts with the id {twice!r}",
+            hint="Ids are unique: change one of them, or leave ids out and they are made for you.",
+        )
+    return ids
+
+
+def _take_over(tree: Tree, old: Tree, ids: list[str]) -> None:
+    """Fill empty ``ids`` from the thoughts of ``old`` that say the same or stand in their place."""
+    _take_over_ends(tree, old, ids)
+    taken = set(ids)
+    free: dict[str, list[str]] = {}
+    for t in reversed(old.thoughts):
+        if t.id not in taken:
+            free.setdefault(t.text, []).append(t.id)
+    for i, t in enumerate(tree.thoughts):
+        if not ids[i] and free.get(t.text):
+            ids[i] = free[t.text].pop()
+    left = {id_ for same in free.values() for id_ in same}
+    if not left:
+        return
+    old_places = _places(old, [t.id for t in old.thoughts])
+    at_place = {place: id_ for place, id_ in old_places if id_ in left}
+    _places(tree, ids, at_place)
+
+
+def _take_over_ends(tree: Tree, old: Tree, ids: list[str]) -> None:
+    """Fill ``ids`` of the thoughts before the first and after the last change.
+
+    So a change to one of several thoughts that say the same leaves the others who they are. Where
+    both trees have the same size, nothing was added or taken: all places are compared.
+    """
+    same_size = len(ids) == len(old)
+    forward = zip(range(len(ids)), old.thoughts, strict=False)
+    backward = zip(reversed(range(len(ids))), reversed(old.thoughts), strict=False)
+    for pairs in (forward, backward):
+        taken = set(ids)
+        for i, before in pairs:
+            now = tree.thoughts[i]
+            free = ids[i] == before.id or (not ids[i] and before.id not in taken)
+            if free and (now.level, now.text) == (before.level, before.text):
+                ids[i] = before.id
+            elif not same_size:
+                break
+
+
+def _places(
+    tree: Tree, ids: list[str], fill: dict[tuple[str, str], str] | None = None
+) -> list[tuple[tuple[str, str], str]]:
+    """For each thought ((id of its parent, id of the sibling before it), its own id).
+
+    With ``fill``, empty ids are taken from it on the way, so that later places can build on them.
+    """
+    places = []
+    before: dict[int, str] = {}
+    for i, parent in enumerate(tree.parents()):
+        place = (ids[parent] if parent >= 0 else "", before.get(parent, ""))
+        if fill is not None and not ids[i]:
+            ids[i] = fill.pop(place, "")
+        before[parent] = ids[i]
+        places.append((place, ids[i]))
+    return places
+
+
+def _derive(tree: Tree, ids: list[str]) -> None:
+    known = dict.fromkeys(ids)
+    said: dict[str, int] = {}
+    for i, t in enumerate(tree.thoughts):
+        if not ids[i]:
+            ids[i] = _free_id(tree.id, t.text, known, said)
+            known[ids[i]] = None
+
+
+def _free_id(tree_id: str, text: str, known: dict[str, None], said: dict[str, int]) -> str:
+    """The first derived id that is not ``known``; ``said`` keeps the count of a repeated text."""
+    n = said.get(text, 0)
+    while (id_ := derived_id(tree_id, text, n)) in known:
+        n += 1
+    if n:
+        said[text] = n
+    return id_

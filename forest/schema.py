@@ -1,0 +1,317 @@
+"""The graph schema, declared once: labels, relationship types, their properties, constraints.
+
+Properties come from the fields of the models in `forest.model`, with their descriptions; what is
+added here is what only the graph has. ``python -m forest.schema`` prints docs/graph-schema.md.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from forest.model import Anchor, AnchorLink, Axis, Thought, Tree
+
+SCHEMA_VERSION = 1
+"""Version of the graph schema. A database says its own in ``(:ForestMeta {version})``."""
+META_LABEL = "ForestMeta"
+
+Written = Literal["yes", "no", "derived"]
+"""Whether an author must write a property, may, or may leave it to the library to derive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property of a node or a relationship; ``type`` is a type of Cypher."""
+
+    name: str
+    type: str
+    written: Written
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeType:
+    """A label, the property that is its unique key, and all properties."""
+
+    label: str
+    key: str
+    description: str
+    properties: tuple[Property, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its properties."""
+        return tuple(p.name for p in self.properties)
+
+
+@dataclass(frozen=True, slots=True)
+class RelationshipType:
+    """A relationship type with the labels at its two ends."""
+
+    name: str
+    start: str
+    end: str
+    description: str
+    properties: tuple[Property, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its properties."""
+        return tuple(p.name for p in self.properties)
+
+
+# --- from the models ------------------------------------------------------------------------------
+
+_CYPHER = {str: "STRING", int: "INTEGER", float: "FLOAT", datetime: "ZONED DATETIME"}
+
+
+def _cypher_type(annotation: Any) -> str:
+    """The Cypher type that a field is stored as."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _cypher_type(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return _cypher_type(next(a for a in get_args(annotation) if a is not type(None)))
+    if origin is Literal:
+        return "STRING"
+    return _CYPHER.get(annotation, "STRING (JSON)")
+
+
+def _fields(model: type) -> Mapping[str, FieldInfo]:
+    found: Mapping[str, FieldInfo] = model.__pydantic_fields__  # type: ignore[attr-defined]
+    return found
+
+
+def _from(
+    model: type,
+    *,
+    leave_out: tuple[str, ...] = (),
+    required: tuple[str, ...] = (),
+    derived: tuple[str, ...] = (),
+    notes: Mapping[str, str] = types.MappingProxyType({}),
+) -> tuple[Property, ...]:
+    """The fields of a model as properties. ``notes`` adds to the descriptions of some."""
+
+    def written(name: str) -> Written:
+        return "yes" if name in required else "derived" if name in derived else "no"
+
+    return tuple(
+        Property(
+            name,
+            _cypher_type(field.annotation),
+            written(name),
+            "; ".join(filter(None, (field.description, notes.get(name)))),
+        )
+        for name, field in _fields(model).items()
+        if name not in leave_out
+    )
+
+
+_POSITION = Property(
+    "position", "INTEGER", "derived", "place, from 0; where it is missing, the order of creation"
+)
+_STAMP = Property(
+    "stamp",
+    "INTEGER",
+    "derived",
+    "random, new with each write of the library: by it a reader sees that a tree changed meanwhile",
+)
+
+# --- the declaration ------------------------------------------------------------------------------
+
+TREE = NodeType(
+    "Tree",
+    "id",
+    "A tree of thoughts: its name and where it came from. Complete with a title and a ROOT.",
+    (
+        *_from(
+            Tree,
+            leave_out=("axes", "thoughts"),
+            required=("title",),
+            derived=("id", "lang"),
+            notes={"created_at": "when it was first stored", "updated_at": "when it last changed"},
+        ),
+        _STAMP,
+    ),
+)
+THOUGHT = NodeType(
+    "Thought",
+    "id",
+    "One step of reasoning.",
+    _from(
+        Thought,
+        leave_out=("anchors",),
+        required=("text",),
+        derived=("level", "id"),
+        notes={"level": "written for queries, never read", "id": "made of its tree and its text"},
+    ),
+)
+ANCHOR = NodeType(
+    "Anchor",
+    "id",
+    "A phrase that thoughts of different trees share. It exists as long as a thought carries it.",
+    _from(
+        Anchor,
+        leave_out=("trees", "thoughts"),
+        required=("phrase",),
+        derived=("id", "lang"),
+        notes={"lang": "written for queries, never read"},
+    ),
+)
+AXIS = NodeType(
+    "Axis",
+    "id",
+    "A meaning axis that trees are bound to.",
+    _from(Axis, required=("name",), derived=("id",)),
+)
+ROOT = RelationshipType("ROOT", "Tree", "Thought", "The one thought a tree begins with.")
+LEADS_TO = RelationshipType(
+    "LEADS_TO",
+    "Thought",
+    "Thought",
+    "A step. A thought has one before it at most; position is the place among siblings.",
+    (_POSITION,),
+)
+ANCHORED_BY = RelationshipType(
+    "ANCHORED_BY",
+    "Thought",
+    "Anchor",
+    "That a thought carries an anchor. phrase and kind stand here only where they differ from the "
+    "anchor's, origin only where it is not authored.",
+    (*_from(AnchorLink, leave_out=("anchor",)), _POSITION),
+)
+ALIGNS_WITH = RelationshipType(
+    "ALIGNS_WITH",
+    "Tree",
+    "Axis",
+    "That a tree is bound to a meaning axis.",
+    (
+        Property(
+            "weight",
+            "FLOAT",
+            "no",
+            "above 0; a tree's weights are read scaled to sum 1, without any they are equal",
+        ),
+        _POSITION,
+    ),
+)
+
+NODES = (TREE, THOUGHT, ANCHOR, AXIS)
+RELATIONSHIPS = (ROOT, LEADS_TO, ANCHORED_BY, ALIGNS_WITH)
+
+
+# --- what is made of it ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A constraint or an index of Neo4j, and the statement that creates it if it is not there."""
+
+    name: str
+    label: str
+    key: str
+    statement: str
+
+
+def _unique(node: NodeType) -> Rule:
+    name = f"forest_{node.label.lower()}_{node.key}"
+    return Rule(
+        name,
+        node.label,
+        node.key,
+        f"CREATE CONSTRAINT {name} IF NOT EXISTS FOR (n:{node.label}) "
+        f"REQUIRE n.{node.key} IS UNIQUE",
+    )
+
+
+CONSTRAINTS = tuple(_unique(node) for node in NODES)
+"""The uniqueness of the keys; in Neo4j each brings the index that the key is looked up by."""
+INDEXES = (
+    Rule(
+        "forest_anchor_phrase",
+        "Anchor",
+        "phrase",
+        "CREATE INDEX forest_anchor_phrase IF NOT EXISTS FOR (n:Anchor) ON (n.phrase)",
+    ),
+)
+
+
+def neo4j_statements() -> list[str]:
+    """The statements that create all constraints and indexes; running them again is harmless."""
+    return [rule.statement for rule in CONSTRAINTS + INDEXES]
+
+
+_HEAD = """# The graph schema
+
+<!-- Made from forest/schema.py: `python -m forest.schema > docs/graph-schema.md` -->
+
+Version {version}. The graph is the truth, and an author may write it with Cypher: a tree needs no
+more than this.
+
+```cypher
+CREATE (t:Tree {{title: 'Justice'}})-[:ROOT]->(r:Thought {{text: 'Justice is a fit.'}}),
+       (r)-[:LEADS_TO]->(s:Thought {{text: 'But norms differ.'}}),
+       (s)-[:ANCHORED_BY]->(:Anchor {{phrase: 'cause → effect'}}),
+       (t)-[:ALIGNS_WITH {{weight: 1.0}}]->(:Axis {{name: 'causality'}})
+```
+
+Written: **yes** must be written by an author, *no* may be left out, *derived* is worked out where
+it is missing. Reading goes by the structure and never needs a derived property;
+`forest check --fix` writes those that are missing. Properties and relationships that are not in
+this list are left alone.
+"""
+
+
+def schema_markdown() -> str:
+    """docs/graph-schema.md."""
+    return "\n".join(_lines())
+
+
+def _lines() -> Iterator[str]:
+    yield _HEAD.format(version=SCHEMA_VERSION)
+    yield "## Nodes\n"
+    for node in NODES:
+        yield from _section(f"`:{node.label}`", node.description, node.properties, node.key)
+    yield "## Relationships\n"
+    for link in RELATIONSHIPS:
+        title = f"`(:{link.start})-[:{link.name}]->(:{link.end})`"
+        yield from _section(title, link.description, link.properties)
+    yield "## Constraints and indexes\n"
+    yield "Created by the library when it opens a database.\n"
+    yield "```cypher"
+    yield from (f"{statement};" for statement in neo4j_statements())
+    yield "```\n"
+    yield (
+        f"One node `(:{META_LABEL} {{version: {SCHEMA_VERSION}}})` tells the version of the "
+        "schema; an older library refuses a newer one.\n"
+    )
+
+
+def _section(
+    title: str, description: str, properties: tuple[Property, ...], key: str | None = None
+) -> Iterator[str]:
+    yield f"### {title}\n"
+    yield f"{description}\n"
+    if not properties:
+        return
+    yield "| property | type | written | what it is |"
+    yield "|---|---|---|---|"
+    for p in properties:
+        unique = " (unique)" if p.name == key else ""
+        written = {"yes": "**yes**"}.get(p.written, p.written)
+        yield f"| `{p.name}` | {p.type} | {written} | {_cell(p.description)}{unique} |"
+    yield ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema_markdown())

@@ -1,0 +1,261 @@
+"""The contract of a store, and the one function that opens one.
+
+A store keeps whole trees, axes, and nothing else that is not derived from them: an anchor exists
+because a thought carries it. Everything that authors do becomes one of two writes, each one
+transaction: `Store.write` for many trees, `Store.change` for a few that change together. What is
+stored for a tree is decided by a function that the caller passes in; it sees the tree that is
+there, inside the transaction, so no update is lost.
+
+Trees come out in the order of their ids (by code point), thoughts in reading order. The shipped
+test class `forest.stores.testing.StoreContract` says the same in code; a new store passes it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from forest.errors import Conflict, NoCypher, NotFound, UsageError
+from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
+
+Merge = Callable[[Tree | None, Tree], Tree | None]
+"""merge(old, new): what to store for a tree; None leaves what is there as it is.
+
+It may be called more than once for a tree (a transaction that is tried again), so it must not
+have effects of its own.
+"""
+
+Change = Callable[[dict[str, Tree | None]], Mapping[str, Tree | None]]
+"""change(old trees by id): the trees to store in their place; None removes one.
+
+Trees under other ids than those asked for may be returned too. May be called more than once.
+"""
+
+
+@dataclass
+class Written:
+    """What a write did, as ids of trees."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    thoughts: int = 0
+    """Thoughts in the trees that were added or changed."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that `Store.check` found."""
+
+    where: str
+    """The tree, thought, anchor or table it is about, by name."""
+    problem: str
+    fixable: bool
+    """True where `check(fix=True)` can put it right without guessing."""
+    fixed: bool = False
+
+
+class Store(ABC):
+    """Keeps a forest. Also a context manager that closes itself."""
+
+    url: str
+    """The address it was opened under, without any password."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back files and connections. Closing twice is fine."""
+
+    # --- reading -------------------------------------------------------------------------------
+
+    @abstractmethod
+    def infos(self) -> Iterator[TreeInfo]:
+        """All trees without their thoughts, in the order of their ids."""
+
+    @abstractmethod
+    def get(self, tree_id: str) -> Tree:
+        """One tree. Raises NotFound; NotATree where the graph holds no tree under that id."""
+
+    @abstractmethod
+    def trees(self) -> Iterator[Tree]:
+        """All trees in the order of their ids, in memory bounded by the largest tree.
+
+        The store can be used and written to while the stream is open: a tree that is written
+        meanwhile comes as it was or as it is, always whole. `snapshot` gives one state of all.
+
+        Raises NotATree at a structure that is no tree.
+        """
+
+    @abstractmethod
+    def tree_of(self, thought_id: str) -> str:
+        """The id of the tree that a thought is in. Raises NotFound."""
+
+    @abstractmethod
+    def anchors(self) -> Iterator[Anchor]:
+        """All anchors with their counts, in the order of their ids."""
+
+    @abstractmethod
+    def occurrences(self, anchor: str) -> Iterator[Occurrence]:
+        """The thoughts that carry an anchor, by tree id, then in reading order; none: empty."""
+
+    @abstractmethod
+    def axes(self) -> list[Axis]:
+        """All axes, in the order of their ids."""
+
+    @abstractmethod
+    def revisions(self) -> Iterator[tuple[str, str]]:
+        """(tree id, revision) of every tree, in the order of the ids."""
+
+    # --- writing -------------------------------------------------------------------------------
+
+    @abstractmethod
+    def write(self, trees: Iterable[Tree], merge: Merge) -> Written:
+        """Store many trees, each as ``merge(the tree that is there, the new one)`` says.
+
+        If ``trees`` or ``merge`` raises, nothing of this call is stored. Memory is bounded
+        whatever the number of trees. Axes named by a tree and not known yet are added.
+
+        Raises Conflict where a thought's id is already used in another tree; StoreUnavailable
+        where the store is busy, gone or full: what is stored then are whole trees only.
+        """
+
+    @abstractmethod
+    def change(self, tree_ids: Sequence[str], change: Change) -> Written:
+        """Read some trees and store what ``change`` makes of them, in one transaction.
+
+        Raises as `write` does, and whatever ``change`` raises; then nothing is stored.
+        """
+
+    @abstractmethod
+    def put_axes(self, axes: Iterable[Axis]) -> None:
+        """Add axes, or change those of the same id."""
+
+    @abstractmethod
+    def remove_axis(self, axis_id: str) -> None:
+        """Remove an axis that no tree is bound to. Raises NotFound; Conflict if one is."""
+
+    # --- care ----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def check(self, *, fix: bool = False) -> Iterator[Finding]:
+        """What is wrong or missing; with ``fix``, put right what can be without guessing."""
+
+    @abstractmethod
+    def snapshot(self, folder: Path) -> AbstractContextManager[Store]:
+        """The forest as it is now, as a store in ``folder`` that nobody writes to.
+
+        For long reads: authors go on writing meanwhile, and the reader sees one state.
+        """
+
+    def cypher(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rows that a Cypher query gives. Raises NoCypher on a store without Cypher."""
+        raise NoCypher(
+            f"the store {self.url} does not speak Cypher",
+            hint="For Cypher, move the forest to Neo4j: `forest neo4j start`, then "
+            f"`forest copy {self.url} neo4j://127.0.0.1:7687`.",
+        )
+
+
+def open_store(
+    url: str, *, create: bool = True, username: str | None = None, password: str | None = None
+) -> Store:
+    """Open the store at ``sqlite:///PATH``, ``neo4j://HOST:PORT`` (or ``bolt://``) or ``memory:``.
+
+    With ``create`` false a SQLite file that does not exist is an error. Username and password are
+    for Neo4j.
+
+    Raises UsageError for any other URL, and what the store raises.
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme == "sqlite":
+        from forest.stores.sqlite import SqliteStore
+
+        if not rest.startswith("///") or not rest[3:]:
+            raise UsageError(
+                f"the store URL {url!r} names no file",
+                hint="Write sqlite:///forest.db for a file in this folder, "
+                "sqlite:////data/forest.db for a full path.",
+            )
+        return SqliteStore(Path(rest[3:]), create=create)
+    if scheme == "memory":
+        from forest.stores.memory import MemoryStore
+
+        return MemoryStore()
+    if scheme.split("+")[0] in ("neo4j", "bolt"):
+        from forest.stores.neo4j import Neo4jStore
+
+        return Neo4jStore(url, username=username, password=password)
+    raise UsageError(
+        f"{url!r} is not the URL of a store",
+        hint="Expected sqlite:///PATH, neo4j://HOST:7687, bolt://HOST:7687 or memory:",
+    )
+
+
+# --- what all stores share -----------------------------------------------------------------------
+
+
+def tree_info(tree: Tree) -> TreeInfo:
+    """A tree without its thoughts."""
+    return TreeInfo(
+        id=tree.id,
+        title=tree.title,
+        lang=tree.lang,
+        axes=tree.axes,
+        source=tree.source,
+        created_at=tree.created_at,
+        updated_at=tree.updated_at,
+        size=len(tree),
+        depth=tree.depth,
+        revision=tree.revision,
+    )
+
+
+def no_such_tree(tree_id: str) -> NotFound:
+    """The error for a tree id that is not in the forest."""
+    return NotFound(f"there is no tree {tree_id!r}", hint="`forest list` shows all trees.")
+
+
+def no_such_thought(thought_id: str) -> NotFound:
+    """The error for a thought id that is not in the forest."""
+    return NotFound(
+        f"there is no thought {thought_id!r}",
+        hint="`forest show TREE --ids` lists the thoughts of a tree with their ids.",
+    )
+
+
+def no_such_axis(axis_id: str) -> NotFound:
+    """The error for an axis that is not in the forest."""
+    return NotFound(f"there is no axis {axis_id!r}", hint="`forest axes` lists them.")
+
+
+def axis_in_use(axis_id: str, trees: list[str]) -> Conflict:
+    """The error for removing an axis that trees are bound to."""
+    return Conflict(
+        f"trees are bound to the axis {axis_id!r}: {', '.join(trees)}",
+        hint="Bind them to other axes first: `forest axes bind TREE …`.",
+    )
+
+
+def id_taken(thought_id: str, tree_id: str, other: str) -> Conflict:
+    """The error for a thought id that another tree already uses."""
+    return Conflict(
+        f"tree {tree_id!r} has a thought {thought_id!r}, but that id is already used in tree "
+        f"{other!r}",
+        hint="Thought ids are unique in the forest: change one, or leave it out.",
+    )
+
+
+def best_spelling(count: Counter[str]) -> str:
+    """The spelling used most often; of several the first by code point."""
+    return min(count, key=lambda phrase: (-count[phrase], phrase))

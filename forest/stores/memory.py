@@ -1,0 +1,178 @@
+"""The forest in memory, as a networkx graph: for notebooks, and the reference for other stores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from forest.graph import Graph, add_axis, add_tree, read_tree, remove_tree, tree_above
+from forest.language import guess_language
+from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
+from forest.stores.base import (
+    Change,
+    Finding,
+    Merge,
+    Store,
+    Written,
+    axis_in_use,
+    best_spelling,
+    id_taken,
+    no_such_axis,
+    no_such_thought,
+    no_such_tree,
+    tree_info,
+)
+
+
+class MemoryStore(Store):
+    """A forest that is gone when the process ends."""
+
+    url = "memory:"
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+
+    def close(self) -> None:
+        pass
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def infos(self) -> Iterator[TreeInfo]:
+        for tree in self.trees():
+            yield tree_info(tree)
+
+    def get(self, tree_id: str) -> Tree:
+        tree = read_tree(self.graph, tree_id)
+        if tree is None:
+            raise no_such_tree(tree_id)
+        return tree
+
+    def trees(self) -> Iterator[Tree]:
+        for tree_id in self._ids("Tree"):
+            if tree := read_tree(self.graph, tree_id):
+                yield tree
+
+    def _ids(self, label: str) -> list[str]:
+        return sorted(node[1] for node in self.graph if node[0] == label)
+
+    def tree_of(self, thought_id: str) -> str:
+        tree_id = tree_above(self.graph, thought_id)
+        if tree_id is None:
+            raise no_such_thought(thought_id)
+        return tree_id
+
+    def anchors(self) -> Iterator[Anchor]:
+        for anchor in self._ids("Anchor"):
+            edges = list(self.graph.in_edges([("Anchor", anchor)], data=True))
+            if not edges:
+                continue  # it went away while the caller used the others
+            carriers = {thought[1] for thought, _, _ in edges}
+            spellings = Counter(edge["phrase"] for _, _, edge in edges)
+            phrase = best_spelling(spellings)
+            yield Anchor(
+                id=anchor,
+                phrase=phrase,
+                kind=min(edge["kind"] for _, _, edge in edges),
+                lang=guess_language([phrase]),
+                trees=len({tree_above(self.graph, thought_id) for thought_id in carriers}),
+                thoughts=len(carriers),
+            )
+
+    def occurrences(self, anchor: str) -> Iterator[Occurrence]:
+        node = ("Anchor", anchor)
+        if node not in self.graph:
+            return
+        ids = {tree_above(self.graph, thought[1]) for thought in self.graph.predecessors(node)}
+        for tree_id in sorted(filter(None, ids)):
+            tree = read_tree(self.graph, tree_id)
+            if tree is None:
+                continue  # it went away while the caller used the others
+            for thought in tree.thoughts:
+                for link in thought.anchors:
+                    if link.anchor == anchor:
+                        yield Occurrence(
+                            tree=tree_id,
+                            title=tree.title,
+                            thought=thought.id,
+                            text=thought.text,
+                            phrase=link.phrase,
+                            level=thought.level,
+                        )
+
+    def axes(self) -> list[Axis]:
+        return [Axis(id=axis, **self.graph.nodes[("Axis", axis)]) for axis in self._ids("Axis")]
+
+    def revisions(self) -> Iterator[tuple[str, str]]:
+        for tree in self.trees():
+            yield tree.id, tree.revision
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def write(self, trees: Iterable[Tree], merge: Merge) -> Written:
+        written = Written()
+        new: dict[str, Tree] = {}
+        for tree in trees:
+            again = new.get(tree.id)
+            old = again.model_copy(deep=True) if again else read_tree(self.graph, tree.id)
+            merged = merge(old, tree)
+            if merged is None:
+                written.unchanged.append(tree.id)
+            else:
+                new[tree.id] = merged
+        self._store(new, written)
+        return written
+
+    def change(self, tree_ids: Sequence[str], change: Change) -> Written:
+        written = Written()
+        old = {tree_id: read_tree(self.graph, tree_id) for tree_id in tree_ids}
+        self._store(dict(change(old)), written)
+        return written
+
+    def _store(self, new: Mapping[str, Tree | None], written: Written) -> None:
+        """Put all trees in place, or raise before anything is touched."""
+        self._check_ids(new)
+        known = {tree_id for tree_id in new if ("Tree", tree_id) in self.graph}
+        for tree_id in known:
+            remove_tree(self.graph, tree_id)
+        for tree_id, tree in new.items():
+            if tree is None:
+                if tree_id in known:
+                    written.removed.append(tree_id)
+                continue
+            add_tree(self.graph, tree)
+            (written.changed if tree_id in known else written.added).append(tree_id)
+            written.thoughts += len(tree)
+
+    def _check_ids(self, new: Mapping[str, Tree | None]) -> None:
+        taken: dict[str, str] = {}
+        for tree in filter(None, new.values()):
+            for thought in tree.thoughts:
+                there = tree_above(self.graph, thought.id)
+                other = taken.setdefault(thought.id, tree.id)
+                if other != tree.id or (there is not None and there not in new):
+                    raise id_taken(thought.id, tree.id, other if other != tree.id else str(there))
+
+    def put_axes(self, axes: Iterable[Axis]) -> None:
+        for axis in list(axes):
+            add_axis(self.graph, axis)
+
+    def remove_axis(self, axis_id: str) -> None:
+        node = ("Axis", axis_id)
+        if node not in self.graph:
+            raise no_such_axis(axis_id)
+        if bound := sorted(tree[1] for tree in self.graph.predecessors(node)):
+            raise axis_in_use(axis_id, bound[:3])
+        self.graph.remove_node(node)
+
+    # --- care ----------------------------------------------------------------------------------
+
+    def check(self, *, fix: bool = False) -> Iterator[Finding]:
+        yield from ()
+
+    @contextmanager
+    def snapshot(self, folder: Path) -> Iterator[Store]:
+        frozen = MemoryStore()
+        frozen.graph = self.graph.copy()
+        yield frozen

@@ -1,0 +1,202 @@
+"""What stands in the graph as the model's trees: validated, with what the author left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from forest.errors import InvalidTree
+from forest.language import guess_language
+from forest.model import AnchorKind, AnchorLink, Thought, Tree, anchor_id, finished
+from forest.phrases import phrase_key
+from forest.schema import THOUGHT
+from forest.stores.neo4j.connection import Connection
+from forest.stores.neo4j.reading import Found, Head, Row, no_tree, order
+from forest.stores.neo4j.values import moment
+
+_THOUGHTS = TypeAdapter(list[Thought])
+_ID, _TEXT = THOUGHT.names.index("id"), THOUGHT.names.index("text")
+HINT = "`forest check` lists all such places; put them right with Cypher."
+
+
+def tree_of(found: Found) -> Tree:
+    """The tree, with derived ids and language where the graph has none.
+
+    Raises InvalidTree where the graph holds what the model forbids.
+    """
+    try:
+        rows = [_thought(row, level) for row, level in _leveled(found)]
+        thoughts = _THOUGHTS.validate_python(rows)
+        head = _head(found)
+        head["lang"] = head["lang"] or guess_language(t.text for t in thoughts)
+        tree = Tree(**head, thoughts=thoughts)
+    except (ValueError, TypeError):
+        what = next(violations(found), f"tree {found.id!r} is not as the model wants it")
+        raise InvalidTree(what, hint=HINT) from None
+    ids = {t.id for t in tree.thoughts}
+    if "" in ids:
+        # The tree is its own forerunner: ids that an author typed stay as typed.
+        tree = finished(tree, tree)
+    elif len(ids) < len(tree.thoughts):
+        raise InvalidTree(next(violations(found)), hint=HINT)
+    return tree
+
+
+def tree_or_error(connection: Connection, found: Found) -> Tree:
+    """As `tree_of`. Raises NotATree, with the names of the thoughts, where it is none."""
+    if found.problems:
+        raise connection.read(no_tree, found)
+    return tree_of(found)
+
+
+def violations(found: Found) -> Iterator[str]:
+    """What the model forbids in a tree, naming the tree and the thought."""
+    try:
+        Tree(**_head(found))
+    except (ValueError, TypeError) as error:
+        yield f"tree {found.id!r}: {_said(error)}"
+    seen = set()
+    for row, level in _leveled(found):
+        try:
+            thought = _THOUGHTS.validate_python([_thought(row, level)])[0]
+        except (ValueError, TypeError) as error:
+            yield f"tree {found.id!r}, {name_of(row)}: {_said(error)}"
+            continue
+        if thought.id and thought.id in seen:
+            yield f"tree {found.id!r}: two thoughts have the id {thought.id!r}"
+        seen.add(thought.id)
+
+
+def name_of(row: Row) -> str:
+    """How a message calls a thought of a tree."""
+    id_, text = row.values[_ID], row.values[_TEXT]
+    return f"thought {id_!r}" if id_ else f"thought «{str(text or '')[:40]}» (id {row.node})"
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
+        said = first["msg"].removeprefix("Value error, ")
+        return f"{where}: {said}" if where else said
+    return str(error)
+
+
+def _leveled(found: Found) -> Iterator[tuple[Row, int]]:
+    return zip(found.rows, found.levels, strict=True)
+
+
+# --- the Tree node ---------------------------------------------------------------------------------
+
+
+def _head(found: Found) -> dict[str, Any]:
+    """The fields of the tree, without its thoughts; lang is "" where it is to be guessed."""
+    values = {name: moment(v) for name, v in found.head.values.items() if name != "stamp"}
+    return values | {
+        "id": found.id,
+        "title": found.id if values["title"] is None else values["title"],
+        "lang": values["lang"] or "",
+        "axes": {name: weight for name, weight in axes_of(found.head).values()},
+        "meta": _meta(values["meta"]),
+    }
+
+
+def _meta(value: Any) -> Any:
+    if value is None:
+        return {}
+    try:
+        return orjson.loads(value)
+    except (ValueError, TypeError):
+        raise ValueError("meta: expected a JSON object as text") from None
+
+
+def axes_of(head: Head) -> dict[str, tuple[str, float]]:
+    """Key of each axis: (its name, its weight). The weights sum to 1.
+
+    A weight that is missing counts as the mean of the others. Raises ValueError for a weight that
+    is no number above 0, and for an axis without a name.
+    """
+    rows = sorted(head.axes, key=lambda axis: order(axis[2], axis[0]))
+    given = [weight for _, _, _, weight, _, _ in rows if weight is not None]
+    for weight in given:
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise ValueError(f"axes: the weight {weight!r} is no number")
+        if not 0 < weight < math.inf:
+            raise ValueError(f"axes: the weight {weight!r} is no number above 0")
+    default = sum(given) / len(given) if given else 1
+    axes: dict[str, tuple[str, float]] = {}
+    for _, _, _, weight, id_, name in rows:
+        name = name if name is not None else id_
+        key = phrase_key(name) if isinstance(name, str) else ""
+        if not key:
+            raise ValueError("axes: an axis has no name")
+        before = axes.get(key, (name, 0.0))
+        axes[key] = (before[0], before[1] + (default if weight is None else weight))
+    total = sum(weight for _, weight in axes.values())
+    if abs(total - 1) <= 1e-9:
+        return {key: (name, float(weight)) for key, (name, weight) in axes.items()}
+    return {key: (name, weight / total) for key, (name, weight) in axes.items()}
+
+
+# --- thoughts --------------------------------------------------------------------------------------
+
+
+def _thought(row: Row, level: int) -> dict[str, Any]:
+    fields = {
+        name: value
+        for name, value in zip(THOUGHT.names, row.values, strict=True)
+        if value is not None
+    }
+    fields["level"] = level
+    if row.links:
+        fields["anchors"] = links_of(row)
+    return fields
+
+
+def links_of(row: Row) -> tuple[AnchorLink, ...]:
+    """The anchors of a thought, in their order. Raises ValueError or TypeError for a bad one."""
+    rows = sorted(row.links, key=lambda link: order(link[2], link[0]))
+    return tuple(link(*values[3:]) for values in rows)
+
+
+@lru_cache(maxsize=65_536)
+def link(  # noqa: PLR0913 - one argument per column
+    phrase: Any, kind: Any, origin: Any, score: Any, anchor: Any, its_phrase: Any, its_kind: Any
+) -> AnchorLink:
+    """An anchor as a thought carries it, from what stands on ANCHORED_BY and on the Anchor.
+
+    Raises ValueError or TypeError for what the model forbids.
+    """
+    id_, default_phrase, default_kind = anchor_of(anchor, its_phrase, its_kind)
+    return AnchorLink(
+        phrase=default_phrase if phrase is None else phrase,
+        kind=default_kind if kind is None else kind,
+        anchor=id_,
+        origin="authored" if origin is None else origin,
+        score=score,
+    )
+
+
+def anchor_of(id_: Any, phrase: Any, kind: Any) -> tuple[str, str, AnchorKind]:
+    """(id, phrase, kind) that an Anchor node has on reading.
+
+    Raises ValueError where it has neither an id nor a phrase.
+    """
+    kind = kind or "phrase"
+    phrase = id_ if phrase is None else phrase
+    if not isinstance(phrase, str) or not phrase_key(phrase):
+        raise ValueError("anchors: an anchor has no phrase")
+    return (id_ if isinstance(id_, str) and id_ else anchor_id(phrase, kind)), phrase, kind
+
+
+def anchor_id_or_none(id_: Any, phrase: Any, kind: Any) -> str | None:
+    """The id that an Anchor node has on reading, or None where it has no name at all."""
+    try:
+        return anchor_of(id_, phrase, kind)[0]
+    except ValueError:
+        return None

@@ -1,0 +1,236 @@
+"""A connection to one Neo4j database: opened, asked, and its schema brought up to date."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Concatenate, LiteralString, ParamSpec, TypeVar, cast
+from urllib.parse import SplitResult, urlsplit
+
+import neo4j
+from neo4j.exceptions import ClientError, Neo4jError
+
+from forest.errors import Conflict, SchemaTooNew, StoreError, StoreUnavailable, UsageError
+from forest.schema import CONSTRAINTS, INDEXES, META_LABEL, SCHEMA_VERSION, Rule
+from forest.stores.neo4j.faults import LOG_IN, TRY_AGAIN, forest_errors
+from forest.stores.neo4j.values import jsonable
+
+if TYPE_CHECKING:
+    from neo4j import Driver, ManagedTransaction, Session
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+OLDEST = (5, 26)
+"""The oldest Neo4j that is supported: the long-term support line."""
+RACES = 5
+"""How often a transaction is tried again whose nodes another one deleted meanwhile."""
+
+_CYPHER = "CYPHER 5\n"
+# The frozen version of the language: a server's newer default cannot change what a query means.
+_GONE = "Neo.ClientError.Statement.EntityNotFound"
+
+
+class Overtaken(Exception):  # noqa: N818 - no error that anybody sees: the transaction is repeated
+    """Another writer deleted a node meanwhile that this transaction was about to link."""
+
+
+class Connection:
+    """One database of one server.
+
+    :raises UsageError: the URL is none, or holds a password.
+    :raises StoreError: no access, no such database, not Neo4j, older than 5.26.
+    :raises StoreUnavailable: nothing answers there.
+    :raises SchemaTooNew: a newer version of this library has written there.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        username: str | None,
+        password: str | None,
+        database: str | None,
+        retry_seconds: float,
+    ) -> None:
+        parts = _checked(url)
+        self.url = url
+        self._database = database or parts.path.strip("/") or None
+        with forest_errors(url):
+            self._driver = _driver(parts, username, password, retry_seconds)
+            try:
+                self._bookmarks = neo4j.GraphDatabase.bookmark_manager()
+                self._refuse_old_server()
+                self._prepare()
+            except BaseException:
+                self._driver.close()
+                raise
+
+    def close(self) -> None:
+        self._driver.close()
+
+    def session(self, fetch_size: int = 1000) -> Session:
+        """A session that sees what earlier ones of this connection wrote, on a cluster too."""
+        return self._driver.session(
+            database=self._database, fetch_size=fetch_size, bookmark_manager=self._bookmarks
+        )
+
+    def read(
+        self, work: Callable[Concatenate[ManagedTransaction, P], T], *a: P.args, **kw: P.kwargs
+    ) -> T:
+        """The result of ``work(transaction, …)``, tried again where the server says so."""
+        # Records are chunks of many thoughts, so few of them are kept waiting at a time.
+        with forest_errors(self.url), self.session(fetch_size=8) as session:
+            return session.execute_read(work, *a, **kw)
+
+    def write(
+        self, work: Callable[Concatenate[ManagedTransaction, P], T], *a: P.args, **kw: P.kwargs
+    ) -> T:
+        """As `read`, for work that writes. All of it is stored, or nothing.
+
+        :raises Conflict: a uniqueness constraint of the database forbids it.
+        """
+        for _ in range(RACES):
+            try:
+                with forest_errors(self.url), self.session() as session:
+                    return session.execute_write(work, *a, **kw)
+            except Overtaken:
+                continue
+            except StoreError as error:
+                if not isinstance(error.__cause__, ClientError) or error.__cause__.code != _GONE:
+                    raise
+        raise StoreUnavailable(
+            f"others write the same trees of {self.url} all the time", hint=TRY_AGAIN
+        )
+
+    def cypher(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rows of an author's own query, as what JSON can say.
+
+        :raises UsageError: Neo4j says that the query is wrong.
+        """
+        with forest_errors(self.url), self.session() as session:
+            try:
+                result = session.run(cast("LiteralString", query), dict(parameters))
+                return [
+                    {key: jsonable(value) for key, value in record.items()} for record in result
+                ]
+            except ClientError as error:
+                if (error.code or "").startswith("Neo.ClientError.Statement."):
+                    raise UsageError(f"Neo4j refuses the query: {error.message}") from error
+                raise
+
+    # --- schema --------------------------------------------------------------------------------
+
+    def _refuse_old_server(self) -> None:
+        agent = self._driver.get_server_info().agent
+        match = re.match(r"Neo4j/(\d+)\.(\d+)", agent)
+        if match is None or (int(match[1]), int(match[2])) < OLDEST:
+            raise StoreError(
+                f"{self.url} is {agent}; a forest needs Neo4j {OLDEST[0]}.{OLDEST[1]} or later",
+                hint="`forest neo4j start` runs one on this machine.",
+            )
+
+    def _prepare(self) -> None:
+        """Refuse a newer schema; create the constraints, indexes and the version that miss."""
+        with self.session() as session:
+            version = session.execute_read(
+                lambda tx: ask(tx, f"MATCH (m:{META_LABEL}) RETURN max(m.version)")[0][0]
+            )
+            if version is not None and version > SCHEMA_VERSION:
+                raise SchemaTooNew(
+                    f"{self.url} has schema version {version}; this library knows up to "
+                    f"{SCHEMA_VERSION}",
+                    hint="It was written by a newer reasoning-forest: upgrade this one.",
+                )
+            there = session.execute_read(_rules_there)
+            for rule in CONSTRAINTS + INDEXES:
+                if rule.name not in there:
+                    _create(session, rule, self.url)
+            if version is None:
+                session.execute_write(_set_version)
+
+
+def ask(tx: ManagedTransaction | Session, query: str, **parameters: Any) -> list[list[Any]]:
+    """The rows that a query gives."""
+    return [record.values() for record in run(tx, query, parameters)]
+
+
+def run(
+    tx: ManagedTransaction | Session, query: str, parameters: Mapping[str, Any]
+) -> neo4j.Result:
+    """The open result of a query. Values go in as parameters only, never as text."""
+    return tx.run(cast("LiteralString", _CYPHER + query), dict(parameters))
+
+
+def _checked(url: str) -> SplitResult:
+    """The parts of a URL. Raises UsageError for a bad one, or one with a user or a password."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - it raises for a port that is no number
+    except ValueError as error:
+        raise UsageError(f"the store URL is none: {error}") from None
+    if "@" in parts.netloc:
+        # The URL is not repeated: it may hold a password.
+        raise UsageError("a store URL holds no user name and no password", hint=LOG_IN)
+    if not parts.hostname:
+        raise UsageError(
+            f"the store URL {url!r} names no server", hint="Expected neo4j://HOST:7687."
+        )
+    return parts
+
+
+def _driver(
+    parts: SplitResult, username: str | None, password: str | None, retry_seconds: float
+) -> Driver:
+    auth = (username or "neo4j", password) if password is not None else None
+    try:
+        return neo4j.GraphDatabase.driver(
+            parts._replace(path="").geturl(),
+            auth=auth,
+            max_transaction_retry_time=retry_seconds,
+            connection_timeout=10,
+            notifications_min_severity="OFF",
+            telemetry_disabled=True,
+        )
+    except ValueError as error:
+        raise UsageError(f"the store URL is none: {error}") from None
+
+
+def _rules_there(tx: ManagedTransaction) -> set[str]:
+    names = ask(tx, "SHOW CONSTRAINTS YIELD name") + ask(tx, "SHOW INDEXES YIELD name")
+    return {row[0] for row in names}
+
+
+def _set_version(tx: ManagedTransaction) -> None:
+    run(tx, f"MERGE (m:{META_LABEL}) SET m.version = $version", {"version": SCHEMA_VERSION})
+
+
+def _create(session: Session, rule: Rule, url: str) -> None:
+    try:
+        run(session, rule.statement, {}).consume()
+    except Neo4jError as error:
+        if twice := _duplicates(session, rule):
+            raise Conflict(
+                f"{url}: {rule.label} nodes share the {rule.key} {' and '.join(twice)}",
+                hint=f"The {rule.key} of a {rule.label} is unique: change or remove it on all but "
+                f"one, such as with MATCH (n:{rule.label} {{{rule.key}: {twice[0]}}}) …",
+            ) from error
+        if error.code and "IndexAlreadyExists" in error.code:
+            raise StoreError(
+                f"{url} has an index of its own on {rule.label}.{rule.key}: {error.message}",
+                hint="Drop it: the library creates a uniqueness constraint there.",
+            ) from error
+        raise
+
+
+def _duplicates(session: Session, rule: Rule) -> list[str]:
+    """A few keys that several nodes of a label have, as written in Cypher."""
+    rows = ask(
+        session,
+        f"""
+        MATCH (n:{rule.label}) WHERE n.{rule.key} IS NOT NULL
+        WITH n.{rule.key} AS key, count(*) AS nodes WHERE nodes > 1
+        RETURN key LIMIT 5
+        """,
+    )
+    return [repr(row[0]) for row in rows]

@@ -1,0 +1,84 @@
+"""What the driver raises, as errors of the forest. No message ever holds a password."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from neo4j import exceptions as driver
+
+from forest.errors import Conflict, ForestError, StoreError, StoreUnavailable, UsageError
+
+LOG_IN = (
+    "Set NEO4J_USERNAME and NEO4J_PASSWORD in the environment; of a local server "
+    "`forest neo4j status` tells where the password is."
+)
+TRY_AGAIN = (
+    "What is stored are whole trees only. Try again when the server answers; "
+    "`forest neo4j status` tells about a local one."
+)
+OUT_OF_MEMORY = (
+    "The transaction was larger than the server's memory allows: raise "
+    "server.memory.heap.max_size, or cut the tree into several."
+)
+
+_UNAVAILABLE = (
+    driver.ServiceUnavailable,
+    driver.SessionExpired,
+    driver.ConnectionPoolError,
+    driver.ResultFailedError,
+)
+
+
+@contextmanager
+def forest_errors(url: str) -> Iterator[None]:
+    """Turn what the driver raises into the forest's errors."""
+    try:
+        yield
+    except driver.GqlError as error:
+        raise translated(error, url) from error
+    except OSError as error:
+        raise StoreUnavailable(f"{url} cannot be reached: {error}", hint=TRY_AGAIN) from error
+
+
+def translated(error: driver.GqlError, url: str) -> ForestError:
+    """The forest's error for one of the driver's."""
+    if isinstance(error, driver.Neo4jError):
+        return _of_server(error, url)
+    if isinstance(error, _UNAVAILABLE):
+        return StoreUnavailable(f"{url} cannot be reached: {_first_line(error)}", hint=TRY_AGAIN)
+    if isinstance(error, driver.UnsupportedServerProduct):
+        return StoreError(f"what answers at {url} is not Neo4j: {_first_line(error)}")
+    if isinstance(error, driver.ConfigurationError):
+        return UsageError(f"{url} cannot be opened so: {_first_line(error)}")
+    return StoreError(f"{url}: {_first_line(error)}")
+
+
+def _of_server(error: driver.Neo4jError, url: str) -> ForestError:
+    """The forest's error for one that the server sent."""
+    code, message = error.code or "", error.message or ""
+    if code.endswith((".AuthenticationRateLimit", ".DatabaseUnavailable")):
+        return StoreUnavailable(f"{url}: {message}", hint="Wait a little, then try again.")
+    if code.endswith((".DatabaseNotFound", ".InvalidDatabaseName")):
+        return StoreError(f"{url}: {message}", hint="`SHOW DATABASES` lists those that exist.")
+    if code.startswith("Neo.ClientError.Security."):
+        return StoreError(f"{url} does not let you in: {message}", hint=LOG_IN)
+    if "MemoryPoolOutOfMemory" in code or "MemoryLimitExceeded" in code:
+        return StoreUnavailable(f"{url} ran out of memory", hint=OUT_OF_MEMORY)
+    if _is_full(code, message):
+        return StoreUnavailable(f"the disk of {url} is full: {message}", hint="Make room there.")
+    if isinstance(error, driver.TransientError):
+        return StoreUnavailable(f"{url} is busy: {message}", hint=TRY_AGAIN)
+    if isinstance(error, driver.ConstraintError):
+        return Conflict(f"{url}: {message}")
+    return StoreError(f"{url}: {message} ({code})")
+
+
+def _is_full(code: str, message: str) -> bool:
+    said = f"{code} {message}".lower()
+    return "no space left" in said or "outofdisk" in said or "out of disk" in said
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,430 @@
+"""Trees as they stand in the graph.
+
+Everything is read by structure: from a Tree along ROOT and LEADS_TO, children in the order of
+`position`, those without one after the others in the order in which their links were made. What
+the library could have derived (ids, level, language) may be missing or wrong.
+
+Nodes and links are named by ``id()`` and not by ``elementId()``: half the bytes on the wire, and
+numbers that grow with creation. They never outlive the call that read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from forest.errors import NotATree, StoreUnavailable
+from forest.model import Name, tree_id_from
+from forest.schema import THOUGHT, TREE
+from forest.stores.neo4j.connection import Connection, ask, run
+from forest.stores.neo4j.faults import TRY_AGAIN
+
+if TYPE_CHECKING:
+    from neo4j import ManagedTransaction
+
+CHUNK = 1_000
+"""Thoughts per record. A record costs the driver 25 µs whatever it holds, so it holds many."""
+ENOUGH = 10_000
+"""Thoughts that one transaction reads; a tree that has more is read by itself."""
+MOST = 1_000
+"""Trees that one transaction reads at most."""
+ATTEMPTS = 20
+"""How often a tree is read again that somebody writes while it is read."""
+
+
+def _properties(variable: str, names: Sequence[str]) -> str:
+    return ", ".join(f"{variable}.{name}" for name in names)
+
+
+HEADS = f"""
+UNWIND $nodes AS node
+MATCH (t:Tree) WHERE id(t) = node
+RETURN collect([
+  id(t),
+  [{_properties("t", TREE.names)}],
+  [(t)-[e:ROOT]->(n) | [id(e), id(n)]],
+  [(t)-[e:ALIGNS_WITH]->(x:Axis) | [id(e), id(x), e.position, e.weight, x.id, x.name]]
+])
+"""
+
+# DISTINCT right after the variable length makes Neo4j plan VarLengthExpand(Pruning,BFS), which
+# visits each node once; without it every path is kept, and a chain costs the square of its length.
+THOUGHTS = f"""
+UNWIND $nodes AS node
+MATCH (t:Tree) WHERE id(t) = node
+CALL (t) {{
+  MATCH (t)-[:ROOT]->(root) MATCH (root)-[:LEADS_TO*0..]->(n)
+  WITH DISTINCT n
+  RETURN collect(n) AS ns
+}}
+UNWIND range(0, size(ns) - sign(size(ns)), {CHUNK}) AS i
+CALL (ns, i) {{
+  UNWIND ns[i..i + {CHUNK}] AS n
+  RETURN collect([
+    id(n),
+    n:Thought,
+    [{_properties("n", THOUGHT.names)}],
+    COUNT {{ (n)<-[:ROOT]-() }},
+    [(p)-[e:LEADS_TO]->(n) | [id(e), id(p), e.position]],
+    [(n)-[e:ANCHORED_BY]->(a:Anchor) |
+      [id(e), id(a), e.position, e.phrase, e.kind, e.origin, e.score, a.id, a.phrase, a.kind]]
+  ]) AS rows
+}}
+RETURN node, size(ns), rows
+"""
+
+STAMPS = """
+UNWIND $nodes AS node
+MATCH (t:Tree) WHERE id(t) = node
+RETURN collect([node, t.stamp])
+"""
+
+NAMES = """
+UNWIND $nodes AS node
+MATCH (n) WHERE id(n) = node
+CALL (n) {
+  MATCH (n)<-[:LEADS_TO*0..]-(r)
+  WITH DISTINCT r
+  MATCH (r)<-[:ROOT]-(t:Tree)
+  RETURN collect(DISTINCT [id(t), t.id, t.title]) AS trees
+}
+RETURN collect([node, elementId(n), n.id, n.text, trees])
+"""
+
+TREES = f"""
+MATCH (t:Tree)
+WITH collect(t) AS ts
+UNWIND range(0, size(ts), {CHUNK * 10}) AS i
+RETURN [t IN ts[i..i + {CHUNK * 10}] | [id(t), t.id, t.title, t.stamp]]
+"""
+
+TREES_BY_ID = """
+UNWIND $ids AS id
+MATCH (t:Tree {id: id})
+RETURN collect([id(t), t.id])
+"""
+
+# Ids that hand-typed trees have only on reading: missing, or written otherwise than they are read.
+STRAY = r"""
+(n.id IS NULL OR NOT n.id IS :: STRING OR n.id =~ '(?sU)(\s.*|.*\s|)'
+  OR normalize(toString(n.id)) <> n.id)
+"""
+
+STRAY_TREES = f"MATCH (n:Tree) WHERE {STRAY} RETURN collect([id(n), n.id, n.title])"
+
+
+class Head(NamedTuple):
+    """A Tree node. ``roots``: [link, thought]; ``axes``: [link, node, position, weight, id, name]."""
+
+    node: int
+    values: dict[str, Any]
+    roots: list[list[int]]
+    axes: list[list[Any]]
+
+
+class Row(NamedTuple):
+    """A thought's node. ``steps``, to its parents: [link, parent, position].
+
+    ``links``: [link, anchor node, position, phrase, kind, origin, score, and the anchor's id,
+    phrase, kind].
+    """
+
+    node: int
+    is_thought: bool
+    values: list[Any]
+    """In the order of ``forest.schema.THOUGHT.names``."""
+    roots: int
+    """How many ROOTs lead to it."""
+    steps: list[list[Any]]
+    links: list[list[Any]]
+
+
+class Problem(NamedTuple):
+    """Why a structure is no tree; ``{}`` in the text stands for the names of the nodes."""
+
+    text: str
+    nodes: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Found:
+    """A tree as it stands in the graph, in reading order unless it has problems."""
+
+    id: str
+    head: Head
+    rows: list[Row]
+    levels: list[int]
+    parents: list[int]
+    """Places in ``rows``; -1 for the root."""
+    places: list[int]
+    """Of each thought among its siblings."""
+    problems: list[Problem]
+
+
+# --- which trees there are -------------------------------------------------------------------------
+
+_NAME = TypeAdapter(Name)
+
+
+def tree_id(id_: Any, title: Any) -> str:
+    """The id that a Tree node has on reading: its own, else made of its title, else ``""``."""
+    try:
+        return _NAME.validate_python(id_)
+    except ValidationError:
+        return tree_id_from(title) if id_ in (None, "") and isinstance(title, str) else ""
+
+
+def all_trees(tx: ManagedTransaction) -> list[tuple[str, int, Any]]:
+    """(id on reading, node, stamp) of every Tree, in the order of ids by code point.
+
+    Sorted here: Neo4j sorts text by UTF-16 units.
+    """
+    rows = [row for chunk in ask(tx, TREES) for row in chunk[0]]
+    return sorted((tree_id(id_, title), node, stamp) for node, id_, title, stamp in rows)
+
+
+def only_once(trees: Sequence[tuple[str, int, Any]]) -> None:
+    """Raise NotATree where a Tree node has no name, or two have the same."""
+    before = None
+    for id_, node, _ in trees:
+        if not id_:
+            raise NotATree(
+                f"a Tree node (id {node}) has neither an id nor a title to make one of",
+                hint=f"Give it a title: MATCH (t:Tree) WHERE id(t) = {node} SET t.title = '…'",
+            )
+        if id_ == before:
+            raise twins(id_)
+        before = id_
+
+
+def twins(id_: str) -> NotATree:
+    """The error for two Tree nodes that are read under one id."""
+    return NotATree(
+        f"two Tree nodes are both {id_!r}",
+        hint="A tree without an id takes one from its title: give one of them an id of its own.",
+    )
+
+
+def stray_trees(tx: ManagedTransaction) -> dict[str, int]:
+    """The Tree nodes that cannot be found by the id they are read under, by that id."""
+    nodes: dict[str, int] = {}
+    for node, id_, title in ask(tx, STRAY_TREES)[0][0]:
+        if nodes.setdefault(tree_id(id_, title), node) != node:
+            raise twins(tree_id(id_, title))
+    return nodes
+
+
+def tree_nodes(
+    tx: ManagedTransaction,
+    ids: Sequence[str],
+    strays: Callable[[ManagedTransaction], Mapping[str, int]] = stray_trees,
+) -> dict[str, int]:
+    """The Tree nodes of some ids, as far as they exist. Raises NotATree for two of one id."""
+    nodes = {id_: node for node, id_ in ask(tx, TREES_BY_ID, ids=list(ids))[0][0]}
+    if len(nodes) < len(set(ids)):
+        by_title = strays(tx)
+        if both := nodes.keys() & by_title.keys():
+            raise twins(min(both))
+        nodes.update({id_: by_title[id_] for id_ in ids if id_ in by_title})
+    return nodes
+
+
+# --- reading them ----------------------------------------------------------------------------------
+
+
+def stream(connection: Connection, nodes: Sequence[int]) -> Iterator[Found]:
+    """The trees of some Tree nodes, in that order, in memory bounded by the largest.
+
+    A tree that was deleted meanwhile is left out; one that was written meanwhile is read again.
+    """
+    at, count, failures = 0, 32, 0
+    while at < len(nodes):
+        found, used = connection.read(read_some, nodes[at : at + count])
+        failures = 0 if used else failures + 1
+        if failures > ATTEMPTS:
+            raise StoreUnavailable(
+                f"a tree of {connection.url} is written all the time", hint=TRY_AGAIN
+            )
+        yield from found
+        at += used
+        size = sum(len(f.rows) for f in found) / (len(found) or 1)
+        count = int(min(MOST, max(1, ENOUGH / (size or 1))))
+
+
+def read_some(tx: ManagedTransaction, nodes: Sequence[int]) -> tuple[list[Found], int]:
+    """Trees of the first nodes, ENOUGH thoughts or one tree; and how many nodes these were.
+
+    Each as it stands between two writes of the library: a write sets a new stamp on the Tree, and
+    a tree whose stamp changed while it was read ends the list.
+    """
+    heads = read_heads(tx, nodes)
+    rows: dict[int, list[Row]] = {}
+    used = len(nodes)
+    result = run(tx, THOUGHTS, {"nodes": list(nodes)})
+    for node, whole in _whole(result):
+        rows[node] = whole
+        if sum(map(len, rows.values())) >= ENOUGH:
+            used = nodes.index(node) + 1
+            break
+    result.consume()
+    now = dict(ask(tx, STAMPS, nodes=list(rows))[0][0])
+    found = []
+    for i, node in enumerate(nodes[:used]):
+        if node in heads and node in rows and node in now:
+            if now[node] != heads[node].values["stamp"]:
+                return found, i
+            found.append(outline(heads[node], rows[node]))
+    return found, used
+
+
+def read_all(tx: ManagedTransaction, nodes: Sequence[int]) -> dict[int, Found]:
+    """The trees of some Tree nodes, all at once; for a transaction that has locked them."""
+    heads = read_heads(tx, nodes)
+    result = run(tx, THOUGHTS, {"nodes": list(nodes)})
+    return {node: outline(heads[node], rows) for node, rows in _whole(result)}
+
+
+def read_heads(tx: ManagedTransaction, nodes: Sequence[int]) -> dict[int, Head]:
+    """The Tree nodes with their axes and roots."""
+    return {
+        node: Head(node, dict(zip(TREE.names, values, strict=True)), roots, axes)
+        for node, values, roots, axes in ask(tx, HEADS, nodes=list(nodes))[0][0]
+    }
+
+
+def _whole(result: Any) -> Iterator[tuple[int, list[Row]]]:
+    rows: list[Row] = []
+    for node, size, chunk in result:
+        rows.extend(map(Row._make, chunk))
+        if len(rows) == size:
+            yield node, rows
+            rows = []
+
+
+# --- what is a tree --------------------------------------------------------------------------------
+
+
+def order(position: Any, link: int) -> tuple[bool, float, int]:
+    """What children, anchors and axes are sorted by: their position, else when they were linked."""
+    number = isinstance(position, int | float) and not isinstance(position, bool)
+    if number and position == position:  # noqa: PLR0124 - NaN is no place
+        return (False, position, link)
+    return (True, 0, link)
+
+
+def outline(head: Head, rows: list[Row]) -> Found:
+    """The thoughts of a tree in reading order; as they came where they are no tree."""
+    found = Found(tree_id(head.values["id"], head.values["title"]), head, rows, [], [], [], [])
+    found.problems.extend(_problems(head, rows))
+    if found.problems:
+        return found
+    children: dict[int, list[tuple[tuple[bool, float, int], Row]]] = {}
+    for row in rows:
+        for link, parent, position in row.steps:
+            children.setdefault(parent, []).append((order(position, link), row))
+    (root,) = (row for row in rows if not row.steps)
+    waiting = [(root, 0, -1, 0)]
+    found.rows = []
+    while waiting:
+        row, level, parent, place = waiting.pop()
+        below = sorted(children.get(row.node, ()))
+        at = len(found.rows)
+        waiting.extend((below[i][1], level + 1, at, i) for i in range(len(below) - 1, -1, -1))
+        found.rows.append(row)
+        found.levels.append(level)
+        found.parents.append(parent)
+        found.places.append(place)
+    return found
+
+
+def _problems(head: Head, rows: list[Row]) -> Iterator[Problem]:
+    roots = {node for _, node in head.roots}
+    if not roots:
+        yield Problem("it has no ROOT")
+    elif len(head.roots) > 1:
+        yield Problem(f"it has {len(head.roots)} ROOTs, to {_list(roots)}", tuple(roots))
+    below: dict[int, list[int]] = {}
+    for row in rows:
+        for _, parent, _ in row.steps:
+            below.setdefault(parent, []).append(row.node)
+    for row in rows:
+        is_root = row.node in roots
+        if not row.is_thought:
+            yield Problem("{} is linked as a thought, but has no label Thought", (row.node,))
+        if len(row.steps) > (not is_root) or row.roots > is_root:
+            yield _misplaced(row, is_root=is_root, below=below)
+
+
+def _misplaced(row: Row, *, is_root: bool, below: Mapping[int, list[int]]) -> Problem:
+    """What is wrong with a thought that more leads to than may."""
+    parents = {parent for _, parent, _ in row.steps}
+    nodes, names = (row.node, *parents), _list(parents)
+    cycle = ", a cycle" if parents & _reached(row.node, below) else ""
+    if is_root and parents:
+        return Problem(f"{{}} is its root and stands below {names}{cycle}", nodes)
+    if is_root:
+        return Problem("{} is a root more than once", nodes)
+    if row.roots:
+        return Problem(f"{{}} stands below {names} and is a root as well", nodes)
+    if len(parents) == 1:
+        return Problem(f"{{}} is linked {len(row.steps)} times below {names}", nodes)
+    return Problem(f"{{}} has {len(parents)} parents: {names}{cycle}", nodes)
+
+
+def _reached(node: int, below: Mapping[int, list[int]]) -> set[int]:
+    """The nodes that a way leads to from a node, with itself."""
+    reached, waiting = {node}, [node]
+    while waiting:
+        new = [child for child in below.get(waiting.pop(), ()) if child not in reached]
+        reached.update(new)
+        waiting.extend(new)
+    return reached
+
+
+def _list(nodes: set[int]) -> str:
+    return " and ".join(["{}"] * len(nodes))
+
+
+def described(tx: ManagedTransaction, found: Found) -> Iterator[str]:
+    """The problems of a tree with the names of the thoughts they are about."""
+    nodes = sorted({node for problem in found.problems for node in problem.nodes})
+    names = {
+        node: _name(rest, home=found.head.node)
+        for node, *rest in ask(tx, NAMES, nodes=nodes)[0][0]
+    }
+    for problem in found.problems:
+        yield problem.text.format(*(names.get(node, "a deleted thought") for node in problem.nodes))
+
+
+def _name(row: list[Any], home: int) -> str:
+    element, id_, text, trees = row
+    others = [repr(tree_id(i, title) or "?") for node, i, title in trees if node != home]
+    return called(id_, text, element) + (f" (also in tree {', '.join(others)})" if others else "")
+
+
+def trees_above(tx: ManagedTransaction, nodes: Sequence[int]) -> dict[int, list[str]]:
+    """For thoughts the ids of the trees they stand in: one, unless something is wrong."""
+    return {
+        node: sorted({tree_id(id_, title) for _, id_, title in trees})
+        for node, *_, trees in ask(tx, NAMES, nodes=list(nodes))[0][0]
+    }
+
+
+def called(id_: Any, text: Any, element: str) -> str:
+    """How a message calls a thought: by its id, else by the beginning of its text."""
+    if isinstance(id_, str) and id_:
+        return f"thought {id_!r}"
+    return f"thought «{str(text or '')[:40]}» ({element})"
+
+
+def no_tree(tx: ManagedTransaction, found: Found) -> NotATree:
+    """The error for a structure that is no tree."""
+    problems = list(described(tx, found))
+    more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+    return NotATree(
+        f"tree {found.id!r} is no tree: {'; '.join(problems[:5])}{more}",
+        hint="Put it right with Cypher; `forest check` lists all that is no tree.",
+    )

@@ -1,0 +1,106 @@
+"""Trees put aside in a temporary file, until it is known that all of them can be written."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import orjson
+
+from forest.errors import InvalidTree
+from forest.model import AnchorLink, Thought, Tree, trusted_thought
+
+IN_MEMORY = 32 * 1024 * 1024
+"""Bytes that are kept in memory before a file is made."""
+BATCH = 5_000
+"""Thoughts of a batch; a larger tree is a batch of its own."""
+BATCH_TREES = 500
+"""Trees of a batch at most."""
+
+_thought_values = attrgetter(*(name for name in Thought.__slots__ if name != "anchors"))
+_link_values = attrgetter(*AnchorLink.__slots__)
+
+
+class Record(NamedTuple):
+    """Where a tree stands in the spool."""
+
+    tree_id: str
+    thoughts: int
+    start: int
+    length: int
+
+
+class Spool:
+    """Trees in the order in which they came. Also a context manager that deletes its file."""
+
+    def __init__(self, trees: Iterable[Tree]) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - see close
+        self.records: list[Record] = []
+        try:
+            for tree in trees:
+                data = _encoded(tree)
+                place = self._file.tell()
+                self._file.write(data)
+                self.records.append(Record(tree.id, len(tree), place, len(data)))
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def batches(self) -> Iterator[list[Record]]:
+        """Records in batches of BATCH thoughts, none with two trees of one id."""
+        batch: dict[str, Record] = {}
+        size = 0
+        for record in self.records:
+            full = size + record.thoughts > BATCH or len(batch) == BATCH_TREES
+            if batch and (full or record.tree_id in batch):
+                yield list(batch.values())
+                batch, size = {}, 0
+            batch[record.tree_id] = record
+            size += record.thoughts
+        if batch:
+            yield list(batch.values())
+
+    def read(self, record: Record) -> Tree:
+        """A tree as it came; a new object each time."""
+        self._file.seek(record.start)
+        return _decoded(self._file.read(record.length))
+
+
+def _encoded(tree: Tree) -> bytes:
+    head = {name: value for name, value in tree if name != "thoughts"}
+    rows = [(_thought_values(t), [_link_values(a) for a in t.anchors]) for t in tree.thoughts]
+    try:
+        return orjson.dumps((head, rows))
+    except TypeError as error:
+        raise InvalidTree(f"tree {tree.id!r} cannot be written as JSON: {error}") from None
+
+
+def _decoded(data: bytes) -> Tree:
+    head, rows = orjson.loads(data)
+    known: dict[tuple[Any, ...], AnchorLink] = {}
+    thoughts = [
+        trusted_thought(*values, tuple([_link(tuple(link), known) for link in links]))
+        for values, links in rows
+    ]
+    return Tree(**head, thoughts=thoughts)
+
+
+def _link(values: tuple[Any, ...], known: dict[tuple[Any, ...], AnchorLink]) -> AnchorLink:
+    link = known.get(values)
+    if link is None:
+        link = known[values] = AnchorLink(*values)
+    return link

@@ -1,0 +1,250 @@
+"""The store on Neo4j: the contract's methods, each a few calls of the modules beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from neo4j.exceptions import ConstraintError
+
+from forest.errors import Conflict, NotATree
+from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
+from forest.stores.base import (
+    Change,
+    Finding,
+    Merge,
+    Store,
+    Written,
+    no_such_thought,
+    no_such_tree,
+    tree_info,
+)
+from forest.stores.neo4j import anchors, axes, building, checking, reading
+from forest.stores.neo4j.connection import Connection, ask
+from forest.stores.neo4j.rehearsal import THOUGHTS_BY_ID, refuse_taken, rehearse
+from forest.stores.neo4j.snapshot import snapshot
+from forest.stores.neo4j.spool import Record, Spool
+from forest.stores.neo4j.writing import Strays, Writing
+
+if TYPE_CHECKING:
+    from neo4j import ManagedTransaction
+
+T = TypeVar("T")
+
+RETRY_SECONDS = 30.0
+"""How long a transaction is tried again before the server counts as gone."""
+
+class Neo4jStore(Store):
+    """A forest in a Neo4j database, 5.26 or later. See docs/graph-schema.md for the graph.
+
+    Authors may write the graph with Cypher while this store is open. What it writes itself is
+    whole trees; what it reads of one tree is never half of one of its own writes.
+
+    :param url: ``neo4j://HOST:7687`` or ``bolt://…``, with ``+s`` for TLS; ``/NAME`` behind it
+        names a database.
+    :param username: ``neo4j`` where only a password is given.
+    :param password: None for a server without authentication.
+    :param database: the database, unless it is the user's own.
+    :param retry_seconds: how long a transaction is tried again while the server is away or busy.
+    :raises UsageError: the URL is none, or holds a password.
+    :raises StoreError: no access, no such database, not Neo4j, older than 5.26.
+    :raises StoreUnavailable: nothing answers there.
+    :raises SchemaTooNew: a newer version of this library has written there.
+    :raises Conflict: nodes share a key that must be unique; the message names them.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        database: str | None = None,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self._connection = Connection(
+            url,
+            username=username,
+            password=password,
+            database=database,
+            retry_seconds=retry_seconds,
+        )
+        self.url = url
+
+    def __repr__(self) -> str:
+        return f"Neo4jStore({self.url!r})"
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def infos(self) -> Iterator[TreeInfo]:
+        return map(tree_info, self.trees())
+
+    def get(self, tree_id: str) -> Tree:
+        nodes = self._connection.read(reading.tree_nodes, [tree_id])
+        for found in reading.stream(self._connection, list(nodes.values())):
+            return building.tree_or_error(self._connection, found)
+        raise no_such_tree(tree_id)
+
+    def trees(self) -> Iterator[Tree]:
+        for found in reading.stream(self._connection, self._all_nodes()):
+            yield building.tree_or_error(self._connection, found)
+
+    def _all_nodes(self) -> list[int]:
+        """The Tree nodes in the order of their ids. Raises NotATree for two of one id."""
+        trees = self._connection.read(reading.all_trees)
+        reading.only_once(trees)
+        return [node for _, node, _ in trees]
+
+    def tree_of(self, thought_id: str) -> str:
+        nodes = self._connection.read(_thought_nodes, thought_id)
+        if not nodes:
+            return self._tree_of_derived(thought_id)
+        trees = self._connection.read(reading.trees_above, nodes)
+        found = sorted({tree_id for above in trees.values() for tree_id in above})
+        if len(found) > 1:
+            names = ", ".join(map(repr, found))
+            raise NotATree(
+                f"thought {thought_id!r} stands in several trees: {names}",
+                hint="`forest check` lists all that is no tree.",
+            )
+        if not found:
+            raise no_such_thought(thought_id)
+        return found[0]
+
+    def _tree_of_derived(self, thought_id: str) -> str:
+        """The tree of a thought without an id, which is read as its tree's id, "/", a hash."""
+        tree_id = thought_id.rpartition("/")[0]
+        nodes = self._connection.read(reading.tree_nodes, [tree_id] if tree_id else [])
+        for found in reading.stream(self._connection, list(nodes.values())):
+            tree = building.tree_or_error(self._connection, found)
+            if any(t.id == thought_id for t in tree.thoughts):
+                return tree.id
+        raise no_such_thought(thought_id)
+
+    def anchors(self) -> Iterator[Anchor]:
+        return anchors.all_anchors(self._connection, self._all_nodes())
+
+    def occurrences(self, anchor: str) -> Iterator[Occurrence]:
+        return anchors.occurrences(self._connection, anchor)
+
+    def axes(self) -> list[Axis]:
+        return self._connection.read(axes.all_axes)
+
+    def revisions(self) -> Iterator[tuple[str, str]]:
+        return ((tree.id, tree.revision) for tree in self.trees())
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def write(self, trees: Iterable[Tree], merge: Merge) -> Written:
+        written, strays = Written(), Strays()
+        with Spool(trees) as spool:
+            batches = list(spool.batches())
+            if len(batches) > 1:
+                rehearse(self._connection, spool, merge, strays)
+            for batch in batches:
+                self._transact(strays, lambda w, b=batch: _merge(w, spool, b, merge), written)
+        return written
+
+    def change(self, tree_ids: Sequence[str], change: Change) -> Written:
+        written = Written()
+        self._transact(Strays(), lambda writing: _change(writing, tree_ids, change), written)
+        return written
+
+    def _transact(
+        self, strays: Strays, work: Callable[[Writing], Written], written: Written
+    ) -> None:
+        """Run one transaction that stores trees, and add to ``written`` what it did.
+
+        Raises Conflict where a thought's id is already used in another tree.
+        """
+        attempts: list[Writing] = []
+
+        def attempt(tx: ManagedTransaction) -> Written:
+            if attempts:
+                strays.forget()
+            attempts.append(Writing(tx, strays))
+            return work(attempts[-1])
+
+        try:
+            _add(written, self._connection.write(attempt))
+        except Conflict as error:
+            if isinstance(error.__cause__, ConstraintError):
+                refuse_taken(self._connection, attempts[-1].arriving())
+            raise
+
+    def put_axes(self, new: Iterable[Axis]) -> None:
+        self._connection.write(axes.put_axes, list(new))
+
+    def remove_axis(self, axis_id: str) -> None:
+        self._connection.write(axes.remove_axis, axis_id)
+
+    # --- care ----------------------------------------------------------------------------------
+
+    def check(self, *, fix: bool = False) -> Iterator[Finding]:
+        return checking.check(self._connection, fix=fix)
+
+    def snapshot(self, folder: Path) -> AbstractContextManager[Store]:
+        """A copy in a SQLite file in ``folder``; every tree whole, all of one moment if possible."""
+        return snapshot(self, self._connection, folder)
+
+    def cypher(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rows of a query as dicts of numbers, strings, lists and dicts (`values.jsonable`).
+
+        It runs in a transaction of its own and is not tried again. Raises UsageError for what
+        Neo4j says is wrong with the query.
+        """
+        return self._connection.cypher(query, parameters)
+
+
+def _thought_nodes(tx: ManagedTransaction, thought_id: str) -> list[int]:
+    return [node for _, node in ask(tx, THOUGHTS_BY_ID, ids=[thought_id])[0][0]]
+
+
+def _merge(writing: Writing, spool: Spool, batch: Sequence[Record], merge: Merge) -> Written:
+    """Store one batch of the trees of a write."""
+    written = Written()
+    olds = writing.lock(record.tree_id for record in batch)
+    trees: dict[str, Tree | None] = {}
+    for record in batch:
+        old = olds[record.tree_id]
+        is_new = old is None
+        new = merge(old, spool.read(record))
+        if new is None:
+            written.unchanged.append(record.tree_id)
+            continue
+        trees[record.tree_id] = new
+        (written.added if is_new else written.changed).append(record.tree_id)
+        written.thoughts += len(new)
+    writing.store(trees)
+    return written
+
+
+def _change(writing: Writing, tree_ids: Sequence[str], change: Change) -> Written:
+    """Store what a function makes of some trees."""
+    written = Written()
+    olds = writing.lock(tree_ids)
+    there = {tree_id: tree is not None for tree_id, tree in olds.items()}
+    trees = change({tree_id: olds[tree_id] for tree_id in tree_ids})
+    others = writing.lock(trees.keys() - there.keys())
+    there |= {tree_id: tree is not None for tree_id, tree in others.items()}
+    for tree_id, new in trees.items():
+        if new is not None:
+            (written.changed if there[tree_id] else written.added).append(tree_id)
+            written.thoughts += len(new)
+        elif there[tree_id]:
+            written.removed.append(tree_id)
+    writing.store(trees)
+    return written
+
+
+def _add(written: Written, more: Written) -> None:
+    written.added += more.added
+    written.changed += more.changed
+    written.removed += more.removed
+    written.unchanged += more.unchanged
+    written.thoughts += more.thoughts

@@ -1,0 +1,76 @@
+"""Values of Neo4j as values of Python, and as values that JSON can say."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from typing import Any
+
+from neo4j.graph import Node, Path, Relationship
+from neo4j.spatial import Point
+from neo4j.time import Date, DateTime, Duration, Time
+
+
+def moment(value: Any) -> Any:
+    """A Neo4j date or date and time as a `datetime`; a date begins at midnight UTC.
+
+    Anything else comes back as it is: an author may have typed an ISO string.
+    """
+    if isinstance(value, Date):
+        value = datetime.combine(value.to_native(), time(), UTC)
+    elif isinstance(value, DateTime):
+        value = value.to_native()
+    if isinstance(value, datetime) and (offset := value.utcoffset()) is not None:
+        # The driver gives time zones of pytz, which other stores do not know.
+        return value.replace(tzinfo=timezone(offset) if offset else UTC)
+    return value
+
+
+def jsonable(value: Any) -> Any:
+    """A value that a query gave, as numbers, strings, lists and dicts.
+
+    A node is ``{"element_id", "labels", "properties"}``, a relationship ``{"element_id", "type",
+    "start", "end", "properties"}``, a path ``{"nodes", "relationships"}``; times are ISO 8601.
+    """
+    if isinstance(value, Node | Relationship | Path):
+        return _graph(value)
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, Point):
+        return {"srid": value.srid, "coordinates": list(value)}
+    if isinstance(value, Date | DateTime | Time | Duration):
+        return value.iso_format()
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if hasattr(value, "to_native"):  # a vector; the type is not in every driver
+        return list(value.to_native())
+    if isinstance(value, bytes | bytearray):
+        return base64.b64encode(value).decode()
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(item) for item in value]
+    return value
+
+
+def _graph(value: Node | Relationship | Path) -> dict[str, Any]:
+    if isinstance(value, Path):
+        return {
+            "nodes": [jsonable(node) for node in value.nodes],
+            "relationships": [jsonable(link) for link in value.relationships],
+        }
+    properties = jsonable(dict(value))
+    if isinstance(value, Node):
+        return {
+            "element_id": value.element_id,
+            "labels": sorted(value.labels),
+            "properties": properties,
+        }
+    return {
+        "element_id": value.element_id,
+        "type": value.type,
+        "start": value.start_node and value.start_node.element_id,
+        "end": value.end_node and value.end_node.element_id,
+        "properties": properties,
+    }

@@ -1,0 +1,100 @@
+"""Fixtures for all tests: real Neo4j servers, the shared data beside the repository."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from forest.local_neo4j import LocalNeo4j
+
+settings.register_profile(
+    "ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+VERSIONS = ["5.26.30", "2026.09.0"]
+OUTSIDE = os.environ.get("FOREST_TEST_NEO4J")
+"""A server that is already there; its database is emptied. Its user and password: as always."""
+CREDENTIALS = (os.environ.get("NEO4J_USERNAME", "neo4j"), os.environ.get("NEO4J_PASSWORD", ""))
+
+
+@dataclass
+class Neo4jServer:
+    """A real server that tests may empty."""
+
+    url: str
+    username: str
+    password: str
+    server: LocalNeo4j | None
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Tests do not see the forest or the server of whoever runs them."""
+    for name in list(os.environ):
+        if name.startswith("FOREST_") and not name.startswith("FOREST_TEST_"):
+            monkeypatch.delenv(name)
+    for name in ("NEO4J_USERNAME", "NEO4J_PASSWORD", "VISUAL", "EDITOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg-data"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with the owner's seeds and real data beside the repository."""
+    if not SHARED.is_dir():
+        pytest.skip("no ../shared beside this clone: the owner's seeds and data are not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session", params=VERSIONS)
+def neo4j_server(request: pytest.FixtureRequest) -> Iterator[Neo4jServer]:
+    """A real Neo4j: the one at FOREST_TEST_NEO4J, else a local one of each tested version."""
+    if OUTSIDE:
+        if request.param != VERSIONS[0]:
+            pytest.skip("FOREST_TEST_NEO4J names one server; this is the run for a second version")
+        yield Neo4jServer(OUTSIDE, *CREDENTIALS, None)
+        return
+    from forest.errors import ForestError
+    from forest.local_neo4j import temporary_server
+
+    try:
+        context = temporary_server(version=request.param)
+        server = context.__enter__()
+    except ForestError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no Neo4j {request.param} can be started here: {error}")
+    try:
+        yield Neo4jServer(server.bolt_url, "neo4j", server.password(), server)
+    finally:
+        context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def clean_neo4j(neo4j_server: Neo4jServer) -> Neo4jServer:
+    """The server with an empty database."""
+    empty(neo4j_server)
+    return neo4j_server
+
+
+def empty(server: Neo4jServer) -> None:
+    """Delete all nodes, constraints and indexes of a server's database."""
+    import neo4j
+
+    with (
+        neo4j.GraphDatabase.driver(server.url, auth=(server.username, server.password)) as driver,
+        driver.session() as session,
+    ):
+        session.run("MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS").consume()
+        for row in session.run("SHOW CONSTRAINTS YIELD name").data():
+            session.run(f"DROP CONSTRAINT `{row['name']}` IF EXISTS").consume()

@@ -1,0 +1,335 @@
+"""The command line, as it is typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from forest import Forest
+from forest.cli import COMMANDS, main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `forest …` in an empty folder; gives (exit code, what it printed, its errors)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return call
+
+
+@pytest.fixture
+def planted(run: Run) -> Run:
+    assert run("init", "--sample")[0] == 0
+    return run
+
+
+def test_every_command_has_help(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    for name in COMMANDS:
+        assert name in out
+        code, text, _ = run(name, "--help")
+        assert code == 0
+        assert "Usage: forest" in text
+
+
+def test_help_loads_no_heavy_library() -> None:
+    script = (
+        "import sys\nfrom forest.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'pydantic', 'networkx', 'neo4j', 'rich', 'yaml', 'orjson', 'datasets', 'torch'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_main_job(planted: Run, tmp_path: Path) -> None:
+    code, out, _ = planted("export", "corpus")
+    assert code == 0
+    assert (tmp_path / "corpus/manifest.json").is_file()
+    code, out, _ = planted("stats", "--json")
+    stats = json.loads(out)
+    assert (stats["islands"], stats["trees"]) == (1, 16)
+
+
+def test_init_says_what_to_do_next_and_can_be_repeated(run: Run) -> None:
+    code, out, _ = run("init")
+    assert code == 0
+    assert "forest.db" in out
+    assert "forest import" in out
+    assert run("init")[0] == 0
+    assert len(json.loads(run("axes", "--json")[1])) == 5
+
+
+def test_reading_where_there_is_no_forest(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("list")
+    assert code == 1
+    assert "forest init" in err
+    assert not (tmp_path / "forest.db").exists()
+
+
+def test_adding_a_tree_and_thoughts(run: Run) -> None:
+    code, out, _ = run(
+        "add", "justice", "--new", "Справедливость", "--axis", "причинность=80%",
+        "--axis", "эмпатия=20%", "--anchor", "порог", "Первая мысль.", "Вторая мысль.",
+    )  # fmt: skip
+    assert code == 0
+    first, second = out.split()
+    assert run("add", "justice", "--under", first, "--kind", "objection", "Третья.")[0] == 0
+    code, out, _ = run("show", "justice", "--json")
+    shown = json.loads(out)
+    assert [(n["level"], n["text"]) for n in shown["nodes"]] == [
+        (0, "Первая мысль."),
+        (1, "Вторая мысль."),
+        (1, "Третья."),
+    ]
+    assert shown["axes"] == {"причинность": 0.8, "эмпатия": 0.2}
+    assert second.startswith("justice/")
+
+
+def test_adding_to_a_tree_that_is_not_there(run: Run) -> None:
+    run("init")
+    code, _, err = run("add", "justce", "Мысль")
+    assert code == 1
+    assert "no tree 'justce'" in err
+
+
+def test_listing(planted: Run) -> None:
+    code, out, _ = planted("list")
+    assert code == 0
+    assert len(out.splitlines()) == 16
+    assert "spravedlivost\tСправедливость\tru\t28\t7\tпричинность 80%, эмпатия 20%" in out
+    assert len(json.loads(planted("list", "--json")[1])) == 16
+
+
+def test_showing_draws_thoughts_with_anchors(planted: Run) -> None:
+    code, out, _ = planted("show", "spraved")
+    assert code == 0
+    assert out.splitlines()[0] == "Справедливость"
+    assert "├─" in out
+    assert "└─" in out
+    assert "⚓ Причинность → следствие" in out
+    assert "spravedlivost/" not in out
+    assert "spravedlivost/" in planted("show", "spravedlivost", "--ids")[1]
+
+
+def test_what_show_prints_can_be_imported_again(planted: Run, tmp_path: Path) -> None:
+    for form, name in (("--json", "bog.json"), ("--yaml", "bog.yaml")):
+        (tmp_path / name).write_text(planted("show", "bog", form)[1], encoding="utf-8")
+        code, out, _ = planted("import", name)
+        assert code == 0
+        assert "1 unchanged" in out
+
+
+def test_a_thousand_levels_are_drawn_without_a_margin(run: Run) -> None:
+    run("add", "deep", "--new", "Глубокое", *(f"Шаг {i}" for i in range(1000)))
+    code, out, _ = run("show", "deep")
+    assert code == 0
+    assert max(map(len, out.splitlines())) < 40
+    assert " 999  Шаг 999" in out
+
+
+def editor(tmp_path: Path, script: str) -> str:
+    path = tmp_path / "editor.py"
+    path.write_text(
+        f"#!{sys.executable}\nimport sys, pathlib\n"
+        f"path = pathlib.Path(sys.argv[1]); text = path.read_text()\n{script}\n"
+    )
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_editing_stores_what_was_typed(
+    planted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Forest.open(f"sqlite:///{tmp_path / 'forest.db'}").get("bog")
+    script = f"path.write_text(text.replace({before.root.text!r}, 'Правлено в редакторе.'))"
+    monkeypatch.setenv("EDITOR", editor(tmp_path, script))
+    code, out, _ = planted("edit", "bog")
+    assert code == 0
+    assert "stored" in out
+    with Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as forest:
+        after = forest.get("bog")
+    assert after.root.text == "Правлено в редакторе."
+    assert after.root.id == before.root.id
+    assert after.thoughts[1:] == before.thoughts[1:]
+
+
+def test_closing_the_editor_without_a_change(
+    planted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITOR", editor(tmp_path, "pass"))
+    assert "nothing changed" in planted("edit", "bog")[1]
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("path.write_text(text + '\\n  - level: 9\\n    text: x\\n')", "jumps from level"),
+        ("path.write_text('tree: [')", "edit"),
+        ("path.write_bytes(b'\\xff\\xfe')", "UTF-8"),
+        ("path.write_text(text); sys.exit(3)", "exit code 3"),
+        ("path.write_text(text.replace('id: bog', 'id: god', 1))", "god"),
+    ],
+)
+def test_a_bad_edit_stores_nothing_and_keeps_the_text(
+    planted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
+) -> None:
+    monkeypatch.setenv("EDITOR", editor(tmp_path, script))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    url = f"sqlite:///{tmp_path / 'forest.db'}"
+    with Forest.open(url) as forest:
+        before = forest.revision
+    code, _, err = planted("edit", "bog")
+    assert code == 1
+    assert message in err
+    kept = Path(err.strip().rpartition("kept in ")[2])
+    assert kept.is_file()
+    with Forest.open(url) as forest:
+        assert forest.revision == before
+
+
+def test_an_editor_that_does_not_exist(planted: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDITOR", "no-such-editor --wait")
+    code, _, err = planted("edit", "bog")
+    assert code == 2
+    assert "EDITOR" in err
+
+
+def test_removing_asks_or_wants_yes(planted: Run) -> None:
+    assert planted("remove", "bog")[0] == 1
+    assert planted("remove", "bog", "--yes")[0] == 0
+    assert planted("show", "bog")[0] == 1
+
+
+def test_checking_a_whole_forest(planted: Run) -> None:
+    code, out, _ = planted("check")
+    assert code == 0
+    assert "every tree is whole" in out
+
+
+def test_axes(planted: Run) -> None:
+    code, out, _ = planted("axes")
+    assert code == 0
+    assert out.splitlines()[0].startswith("выводы из неопределённости")
+    assert planted("axes", "bind", "bog", "причинность=80%", "эмпатия=20%")[0] == 0
+    assert json.loads(planted("show", "bog", "--json")[1])["axes"] == {
+        "причинность": 0.8,
+        "эмпатия": 0.2,
+    }
+    code, _, err = planted("axes", "bind", "bog", "причинность=80%")
+    assert code == 1
+    assert "sum to 0.8" in err
+    assert planted("axes", "add", "мораль", "--description", "Что должно.")[0] == 0
+    assert planted("axes", "remove", "мораль")[0] == 0
+    assert planted("axes", "remove", "эмпатия")[0] == 1
+
+
+def test_copying(planted: Run) -> None:
+    code, out, _ = planted("copy", "sqlite:///forest.db", "sqlite:///copy.db")
+    assert code == 0
+    assert "16 trees" in out
+    assert json.loads(planted("--store", "sqlite:///copy.db", "stats", "--json")[1]) == json.loads(
+        planted("stats", "--json")[1]
+    )
+    assert planted("copy", "sqlite:///nowhere.db", "sqlite:///x.db")[0] == 1
+
+
+def test_cypher_without_neo4j(planted: Run) -> None:
+    code, _, err = planted("cypher", "RETURN 1")
+    assert code == 1
+    assert "forest neo4j start" in err
+    assert planted("cypher")[0] == 2
+
+
+def test_the_store_can_be_named_in_four_ways(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("init")
+    (tmp_path / "forest.toml").write_text('store = "sqlite:///toml.db"\n')
+    run("init")
+    monkeypatch.setenv("FOREST_STORE", "sqlite:///env.db")
+    run("init")
+    run("--store", "sqlite:///option.db", "init")
+    assert sorted(p.name for p in tmp_path.glob("*.db")) == [
+        "env.db",
+        "forest.db",
+        "option.db",
+        "toml.db",
+    ]
+
+
+@pytest.mark.parametrize("text", ["store = ", "stor = 'x'", "store = 3", "\xff"])
+def test_a_settings_file_that_is_wrong(run: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "forest.toml").write_bytes(text.encode("latin-1"))
+    code, _, err = run("list")
+    assert code == 2
+    assert "forest.toml" in err
+
+
+def test_wrong_usage_exits_with_2(run: Run) -> None:
+    assert run("no-such-command")[0] == 2
+    assert "list" in run("lst")[2]
+    assert run("list", "--no-such-option")[0] == 2
+    assert run("--store", "nonsense", "list")[0] == 2
+    assert run("import")[0] == 2
+
+
+def test_a_password_in_the_address_is_refused_and_not_repeated(run: Run) -> None:
+    code, _, err = run("--store", "neo4j://neo4j:sesame@127.0.0.1:1", "list")
+    assert code == 2
+    assert "sesame" not in err
+    assert "NEO4J_PASSWORD" in err
+
+
+def test_import_reports(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text("tree: Одно\nnodes:\n- {level: 0, text: Мысль}\n")
+    (tmp_path / "bad.yaml").write_text("tree: Два\nnodes:\n- {level: 0, text: ''}\n")
+    code, out, err = run("import", "good.yaml", "bad.yaml")
+    assert code == 1
+    assert "bad.yaml:3" in err
+    code, out, err = run("import", "--keep-going", "good.yaml", "bad.yaml")
+    assert code == 1
+    assert "1 trees added" in out
+    assert "left out: bad.yaml:3" in err
+    code, out, _ = run("import", "--json", "good.yaml")
+    assert code == 0
+    assert json.loads(out)["unchanged"] == ["одно"]
+
+
+@pytest.mark.usefixtures("planted")
+def test_a_reader_that_stops_reading_is_no_error(tmp_path: Path) -> None:
+    show = subprocess.Popen(
+        [sys.executable, "-m", "forest", "show", "vospriyatie-vremeni"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert show.stdout
+    assert show.stderr
+    assert show.stdout.readline() == "Восприятие времени\n"
+    show.stdout.close()
+    assert show.stderr.read() == ""
+    show.wait()
+    show.stderr.close()

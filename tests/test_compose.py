@@ -1,0 +1,173 @@
+"""The container files, as far as they can be checked without a container engine."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from forest.local_neo4j import DEFAULT_VERSION
+
+ROOT = Path(__file__).parents[1]
+DOCKERFILE = ROOT / "Dockerfile"
+COMPOSE = ROOT / "docker-compose.yml"
+
+PINNED = re.compile(r"[\w./-]+:\d+\.\d+\.\d+[\w.-]*")
+
+
+@pytest.fixture(scope="module")
+def services():
+    return yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]
+
+
+@pytest.fixture(scope="module")
+def instructions() -> list[tuple[str, str]]:
+    """Each instruction of the Dockerfile and its arguments, continued lines joined."""
+    text = re.sub(r"\\\n", " ", DOCKERFILE.read_text(encoding="utf-8"))
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def project():
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        return tomllib.load(file)["project"]
+
+
+def arguments(instructions: list[tuple[str, str]], name: str) -> list[str]:
+    return [text for keyword, text in instructions if keyword == name]
+
+
+def test_the_compose_file_obeys_the_compose_specification():
+    # check-jsonschema carries the specification's own schema, so nothing is fetched.
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run(
+        [*check, COMPOSE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_images_are_pinned_to_a_full_version(services, instructions):
+    images = [service["image"] for service in services.values()]
+    bases = [base.split(" AS ")[0] for base in arguments(instructions, "FROM")]
+    assert [name for name in images + bases if not PINNED.fullmatch(name)] == []
+
+
+def test_our_image_carries_the_version_of_the_project(services, project):
+    assert services["forest"]["image"] == f"reasoning-forest:{project['version']}"
+
+
+def test_the_server_is_the_version_that_the_tests_run_on(services):
+    assert services["neo4j"]["image"] == f"neo4j:{DEFAULT_VERSION}-community"
+
+
+def test_ports_are_open_to_this_machine_only(services):
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert ports
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+def test_the_password_comes_from_outside_and_is_required(services):
+    secrets = {
+        f"{service}.{name}": value
+        for service, settings in services.items()
+        for name, value in settings["environment"].items()
+        if re.search("AUTH|PASSWORD", name)
+    }
+    assert set(secrets) == {"neo4j.NEO4J_AUTH", "forest.NEO4J_PASSWORD"}
+    literal = re.compile(r"(neo4j/)?\$\{NEO4J_PASSWORD:\?[^}]+\}")
+    assert [name for name, value in secrets.items() if not literal.fullmatch(value)] == []
+
+
+def test_the_example_settings_name_the_password_and_give_none():
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    assert "NEO4J_PASSWORD=" in lines
+
+
+def test_a_server_is_healthy_when_bolt_answers_its_user(services, tmp_path):
+    """Runs the health check's own shell line against a stand-in for cypher-shell."""
+    kind, line = services["neo4j"]["healthcheck"]["test"]
+    assert kind == "CMD-SHELL"
+    shell = tmp_path / "cypher-shell"
+    shell.write_text(
+        "#!/bin/sh\n"
+        'echo "$NEO4J_USERNAME $NEO4J_PASSWORD" > "$OUT/login"\n'
+        'echo "$*" > "$OUT/line"\n'
+        "echo a result\n"
+    )
+    shell.chmod(0o755)
+    password = "p/a $s'w\"d"
+    done = subprocess.run(
+        ["/bin/sh", "-c", line.replace("$$", "$")],
+        env={
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "OUT": str(tmp_path),
+            "NEO4J_AUTH": f"neo4j/{password}",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (tmp_path / "login").read_text().strip() == f"neo4j {password}"
+    assert "bolt://localhost:7687" in (tmp_path / "line").read_text()
+    # Neither the command line nor the health log shows the password.
+    assert password not in (tmp_path / "line").read_text() + done.stdout + done.stderr
+
+
+def test_the_command_waits_for_a_healthy_server_and_speaks_to_it(services):
+    forest = services["forest"]
+    assert forest["depends_on"] == {"neo4j": {"condition": "service_healthy"}}
+    assert forest["environment"]["FOREST_STORE"] == "neo4j://neo4j:7687"
+    assert forest["command"] == ["stats"]
+
+
+def test_named_volumes_are_declared(services):
+    declared = set(yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["volumes"])
+    mounts = [mount for service in services.values() for mount in service["volumes"]]
+    named = {mount.split(":")[0] for mount in mounts if isinstance(mount, str)}
+    assert named == declared
+
+
+def test_everything_copied_exists_and_is_let_into_the_build(instructions):
+    copies = [shlex.split(text) for text in arguments(instructions, "COPY")]
+    sources = [
+        source for words in copies if not words[0].startswith("--from") for source in words[:-1]
+    ]
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+    ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in ignore
+    assert {line[1:] for line in ignore if line.startswith("!")} == set(sources)
+
+
+def test_every_package_of_the_wheel_is_copied(instructions):
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        packages = tomllib.load(file)["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    copied = " ".join(arguments(instructions, "COPY"))
+    assert [name for name in packages if f"{name}/" not in copied] == []
+
+
+def test_what_is_fetched_is_checked_against_hashes(instructions):
+    steps = [step.strip() for text in arguments(instructions, "RUN") for step in text.split("&&")]
+    installs = [step for step in steps if "pip install" in step]
+    assert len(installs) == 3
+    # The wheel made in the build is the one thing without a hash, and it may fetch nothing.
+    unchecked = [step for step in installs if "--require-hashes" not in step]
+    assert [step for step in unchecked if "--no-index" not in step or "--no-deps" not in step] == []
+
+
+def test_the_image_runs_the_project_command_as_an_ordinary_user(instructions, project):
+    entry = json.loads(arguments(instructions, "ENTRYPOINT")[-1])
+    assert len(entry) == 1
+    assert entry[0] in project["scripts"]
+    users = arguments(instructions, "USER")
+    assert users
+    assert users[-1] not in {"root", "0"}
+    assert arguments(instructions, "WORKDIR")[-1] == "/forest"

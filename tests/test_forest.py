@@ -1,0 +1,334 @@
+"""The forest as an author uses it from Python."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import networkx as nx
+import pytest
+
+from forest import AnchorLink, Forest, Tree
+from forest.errors import Conflict, InvalidTree, NoCypher, NotFound, UsageError
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def forest(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Forest]:
+    url = "memory:" if request.param == "memory" else f"sqlite:///{tmp_path / 'forest.db'}"
+    with Forest.open(url) as opened:
+        yield opened
+
+
+def justice() -> Tree:
+    tree = Tree("Справедливость", id="justice", axes={"причинность": "80%", "эмпатия": "20%"})
+    root = tree.add("Справедливость — соответствие.", anchors=["Причинность → следствие"])
+    tree.add("Нормы бывают разные.", under=root, kind="premise")
+    tree.add("Нормы меняются.", under=root)
+    return tree
+
+
+def suffering() -> Tree:
+    tree = Tree("Страдание", id="suffering")
+    root = tree.add("Страдание сужает мир.")
+    tree.add("У боли есть причина.", under=root, anchors=["причинность -> следствие"])
+    return tree
+
+
+def texts(tree: Tree) -> list[tuple[int, str]]:
+    return [(t.level, t.text) for t in tree.thoughts]
+
+
+def test_what_is_added_comes_back(forest: Forest) -> None:
+    forest.add(justice())
+    tree = forest.get("justice")
+    assert texts(tree) == texts(justice())
+    assert tree.axes == {"причинность": 0.8, "эмпатия": 0.2}
+    assert tree.lang == "ru"
+    assert tree.created_at is not None
+
+
+def test_adding_twice_is_refused_and_changes_nothing(forest: Forest) -> None:
+    forest.add(justice())
+    before = forest.revision
+    with pytest.raises(Conflict, match="already has a tree 'justice'"):
+        forest.add(suffering(), justice())
+    assert forest.revision == before
+    assert [info.id for info in forest.infos()] == ["justice"]
+
+
+def test_replacing_keeps_the_ids_of_thoughts_that_stayed(forest: Forest) -> None:
+    forest.add(justice())
+    before = {t.text: t.id for t in forest.get("justice").thoughts}
+    new = Tree("Справедливость", id="justice", axes={"причинность": "80%", "эмпатия": "20%"})
+    root = new.add("Справедливость — соответствие.", anchors=["Причинность → следствие"])
+    new.add("Нормы бывают очень разные.", under=root, kind="premise")
+    new.add("Нормы меняются.", under=root)
+    plain = [
+        {"level": t.level, "text": t.text, "kind": t.kind, "anchors": t.anchors}
+        for t in new.thoughts
+    ]
+    forest.replace(Tree("Справедливость", id="justice", axes=new.axes, thoughts=plain))
+    after = {t.text: t.id for t in forest.get("justice").thoughts}
+    assert after["Нормы меняются."] == before["Нормы меняются."]
+    assert after["Нормы бывают очень разные."] == before["Нормы бывают разные."]
+
+
+def test_replacing_with_the_same_changes_nothing(forest: Forest) -> None:
+    forest.add(justice())
+    written = forest.replace(justice())
+    assert written.unchanged == ["justice"]
+    assert not written.changed
+
+
+def test_removing(forest: Forest) -> None:
+    empty = forest.revision
+    forest.add(justice(), suffering())
+    forest.remove("justice", "suffering")
+    assert list(forest) == []
+    assert list(forest.anchors()) == []
+    forest.store.remove_axis("причинность")
+    forest.store.remove_axis("эмпатия")
+    assert forest.revision == empty
+
+
+def test_removing_what_is_not_there_removes_nothing(forest: Forest) -> None:
+    forest.add(justice())
+    with pytest.raises(NotFound, match="no tree 'nowhere'"):
+        forest.remove("justice", "nowhere")
+    assert forest.get("justice")
+
+
+def test_an_anchor_joins_trees_whatever_its_spelling(forest: Forest) -> None:
+    forest.add(justice(), suffering())
+    found = forest.thoughts_at("ПРИЧИННОСТЬ => следствие")
+    assert [(o.tree, o.text, o.phrase) for o in found] == [
+        ("justice", "Справедливость — соответствие.", "Причинность → следствие"),
+        ("suffering", "У боли есть причина.", "причинность -> следствие"),
+    ]
+    assert [(a.trees, a.thoughts) for a in forest.anchors()] == [(2, 2)]
+
+
+def test_adding_thoughts(forest: Forest) -> None:
+    forest.add(justice())
+    first = forest.add_thought("justice", "Последняя.", anchors=["порог"])
+    root = forest.get("justice").root
+    second = forest.add_thought("justice", "Первая среди детей.", under=root.id, at=0)
+    tree = forest.get("justice")
+    assert tree.children(root)[0].text == "Первая среди детей."
+    assert tree.thoughts[-1].id == first.id
+    assert tree[second.id].level == 1
+    assert [link.phrase for link in tree[first.id].anchors] == ["порог"]
+
+
+def test_editing_one_thought_changes_one_thought(forest: Forest) -> None:
+    forest.add(justice())
+    before = forest.get("justice")
+    forest.edit_thought(before.thoughts[1].id, text="Нормы бывают двух родов.")
+    after = forest.get("justice")
+    assert after.revision != before.revision
+    assert [i for i in range(3) if before.thoughts[i] != after.thoughts[i]] == [1]
+    assert after.thoughts[1].kind == "premise"
+
+
+def test_moving_within_a_tree(forest: Forest) -> None:
+    forest.add(justice())
+    _, first, second = forest.get("justice").thoughts
+    forest.move_thought(second.id, under=first.id)
+    assert texts(forest.get("justice"))[2] == (2, "Нормы меняются.")
+    with pytest.raises(InvalidTree, match="cycle"):
+        forest.move_thought(first.id, under=second.id)
+
+
+def test_moving_to_another_tree_keeps_the_ids(forest: Forest) -> None:
+    forest.add(justice(), suffering())
+    branch = forest.get("justice").thoughts[1]
+    moved = forest.move_thought(branch.id, under=forest.get("suffering").root.id)
+    assert moved.id == branch.id
+    assert forest.store.tree_of(branch.id) == "suffering"
+    assert branch.text not in [t.text for t in forest.get("justice").thoughts]
+
+
+def test_grafting_a_copy_and_pruning_it_again(forest: Forest) -> None:
+    forest.add(justice(), suffering())
+    before = forest.get("suffering")
+    first = forest.graft(forest.get("justice"), under=before.root.id)
+    assert len(forest.get("suffering")) == 5
+    assert len(forest.get("justice")) == 3
+    branch = forest.prune(first.id)
+    assert texts(branch) == texts(justice())
+    assert forest.get("suffering").revision == before.revision
+
+
+def test_the_root_cannot_be_pruned(forest: Forest) -> None:
+    forest.add(justice())
+    with pytest.raises(InvalidTree, match="is the root"):
+        forest.prune(forest.get("justice").root.id)
+
+
+def test_editing_a_tree_in_a_block(forest: Forest) -> None:
+    forest.add(justice())
+    with forest.editing("justice") as tree:
+        tree.title = "О справедливости"
+        for step in range(100):
+            tree.add(f"Шаг {step}")
+    assert forest.get("justice").title == "О справедливости"
+    assert forest.get("justice").depth == 101
+
+
+def test_a_block_that_fails_stores_nothing(forest: Forest) -> None:
+    forest.add(justice())
+    before = forest.revision
+
+    def fail() -> None:
+        with forest.editing("justice") as tree:
+            tree.add("Потеряется.")
+            raise RuntimeError("on the way")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert forest.revision == before
+
+
+def test_a_block_sees_that_somebody_else_wrote(forest: Forest) -> None:
+    forest.add(justice())
+
+    def both() -> None:
+        with forest.editing("justice") as tree:
+            forest.add_thought("justice", "Другой автор.")
+            tree.add("Этот автор.")
+
+    with pytest.raises(Conflict, match="somebody else"):
+        both()
+    assert [t.text for t in forest.get("justice").thoughts][-1] == "Другой автор."
+
+
+def test_binding_axes(forest: Forest) -> None:
+    forest.plant_axes()
+    forest.add(suffering())
+    assert forest.bind("suffering", ["эмпатия", "парадоксальность"]) == {
+        "эмпатия": 0.5,
+        "парадоксальность": 0.5,
+    }
+    forest.bind("suffering", {"эмпатия": 50, "мораль": 30, "онтология": 20})
+    assert forest.get("suffering").axes == {"эмпатия": 0.5, "мораль": 0.3, "онтология": 0.2}
+    with pytest.raises(InvalidTree, match=r"sum to 0\.9"):
+        forest.bind("suffering", {"эмпатия": 0.5, "мораль": 0.4})
+    assert {"мораль", "онтология"} <= {axis.name for axis in forest.axes()}
+
+
+def test_an_axis_in_use_stays(forest: Forest) -> None:
+    forest.add(justice())
+    with pytest.raises(Conflict, match="justice"):
+        forest.remove_axis("Эмпатия")
+    forest.add_axis("мораль", "Что должно.")
+    forest.remove_axis("мораль")
+    assert "мораль" not in {axis.name for axis in forest.axes()}
+
+
+def test_copying_keeps_the_revision(forest: Forest, tmp_path: Path) -> None:
+    forest.plant_axes()
+    forest.add(justice(), suffering())
+    with Forest.open(f"sqlite:///{tmp_path / 'other.db'}") as other:
+        forest.copy_to(other)
+        assert other.revision == forest.revision
+        assert other.get("justice").created_at == forest.get("justice").created_at
+        with pytest.raises(Conflict, match="already holds trees"):
+            forest.copy_to(other)
+
+
+def test_the_graph_has_every_thought_and_every_link(forest: Forest) -> None:
+    forest.add(justice(), suffering())
+    graph = forest.to_networkx()
+    labels = nx.get_node_attributes(graph, "text")
+    assert len(labels) == 5
+    kinds = [kind for _, _, kind in graph.edges(data="type")]
+    assert sorted(set(kinds)) == ["ALIGNS_WITH", "ANCHORED_BY", "LEADS_TO", "ROOT"]
+    shared = ("Anchor", "причинность → следствие")
+    assert graph.in_degree(shared) == 2
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.words = ""
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def test_a_notebook_shows_the_tree_and_escapes_what_authors_write() -> None:
+    tree = Tree("<script>alert(1)</script>", id="x")
+    tree.add("a <b>bold</b> claim & more", anchors=[AnchorLink('"><img src=x>')])
+    page = _Text()
+    page.feed(tree._repr_html_())
+    assert "script" not in page.tags
+    assert "img" not in page.tags
+    assert "a <b>bold</b> claim & more" in page.words
+    assert '⚓ "><img src=x>' in page.words
+
+
+def test_a_notebook_shows_the_beginning_of_a_deep_tree() -> None:
+    tree = Tree("deep")
+    for step in range(20_000):
+        tree.add(f"step {step}")
+    html = tree._repr_html_()
+    assert "19,700 more thoughts" in html
+    assert len(html) < 200_000
+
+
+def test_a_store_without_cypher_says_how_to_get_it(forest: Forest) -> None:
+    with pytest.raises(NoCypher, match="forest neo4j start"):
+        forest.cypher("RETURN 1")
+
+
+def test_finding_a_tree_by_the_beginning_of_its_id_or_title(forest: Forest) -> None:
+    forest.add(justice(), suffering())
+    assert forest.find("just") == "justice"
+    assert forest.find("страд") == "suffering"
+    with pytest.raises(NotFound, match="no tree 'x'"):
+        forest.find("x")
+    with pytest.raises(NotFound, match="several trees"):
+        forest.find("")
+
+
+@pytest.mark.parametrize(
+    "url", ["forest.db", "sqlite://", "sqlite:///", "postgres://host", ":", "sqlite:forest.db"]
+)
+def test_a_url_that_is_no_store_is_refused(url: str) -> None:
+    with pytest.raises(UsageError):
+        Forest.open(url)
+
+
+def test_two_threads_with_a_forest_each_lose_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'forest.db'}"
+    with Forest.open(url) as forest:
+        forest.add(justice())
+
+    def write(name: str) -> None:
+        with Forest.open(url) as mine:
+            for step in range(20):
+                mine.add_thought("justice", f"{name} {step}")
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with Forest.open(url) as forest:
+        assert len(forest.get("justice")) == 3 + 40
+
+
+def test_ids_can_hold_anything_that_is_one_line(forest: Forest) -> None:
+    ids = ["'}) DETACH DELETE n //", 'a"b', "a;b--", "%d%s{}", "имя / путь", "a\\b"]
+    for number, tree_id in enumerate(ids):
+        tree = Tree(f"title {number}", id=tree_id)
+        tree.add("Мысль")
+        forest.add(tree)
+    assert sorted(tree.id for tree in forest) == sorted(ids)
+    assert all(forest.get(tree_id).root.id.startswith(tree_id) for tree_id in ids)

@@ -1,0 +1,234 @@
+"""Import: again and again, without losing what was written in the files or in the forest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forest import Forest
+from forest.errors import Conflict, ForestError, ImportRefused
+from forest.importing import Progress
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def forest(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Forest]:
+    url = "memory:" if request.param == "memory" else f"sqlite:///{tmp_path / 'forest.db'}"
+    with Forest.open(url) as opened:
+        yield opened
+
+
+def write(path: Path, **changes: Any) -> Path:
+    tree = {
+        "tree": "справедливость",
+        "axes": ["причинность", "мораль"],
+        "nodes": [
+            {"level": 0, "text": "Справедливость — соответствие.", "anchors": ["порог"]},
+            {"level": 1, "text": "Нормы бывают разные."},
+            {"level": 1, "text": "Нормы меняются."},
+        ],
+    }
+    path.write_text(json.dumps(tree | changes, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def nodes(*texts: str) -> list[dict[str, Any]]:
+    return [{"level": int(i > 0), "text": text} for i, text in enumerate(texts)]
+
+
+def said(forest: Forest) -> list[str]:
+    return [t.text for t in forest.get("справедливость").thoughts]
+
+
+def test_importing_the_same_file_again_changes_nothing(forest: Forest, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json")
+    first = forest.import_files([path])
+    revision, updated = forest.revision, forest.get("справедливость").updated_at
+    again = forest.import_files([path])
+    assert first.added == ["справедливость"]
+    assert first.thoughts == 3
+    assert again.unchanged == ["справедливость"]
+    assert (again.added, again.changed, again.thoughts) == ([], [], 0)
+    assert forest.revision == revision
+    assert forest.get("справедливость").updated_at == updated
+
+
+def test_an_edited_file_changes_only_what_was_edited(forest: Forest, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json")
+    forest.import_files([path])
+    before = forest.get("справедливость").thoughts
+    new = nodes("Справедливость — соответствие.", "Нормы бывают двух родов.", "Нормы меняются.")
+    new[0]["anchors"] = ["порог"]
+    write(path, nodes=new)
+    assert forest.import_files([path]).changed == ["справедливость"]
+    after = forest.get("справедливость").thoughts
+    assert [i for i in range(3) if before[i] != after[i]] == [1]
+    assert before[1].id == after[1].id
+
+
+def test_an_edit_in_the_forest_stays_when_the_file_did_not_change(
+    forest: Forest, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.json")
+    forest.import_files([path])
+    forest.edit_thought(forest.get("справедливость").thoughts[1].id, text="Правлено в лесу.")
+    report = forest.import_files([path])
+    assert report.kept == ["справедливость"]
+    assert said(forest)[1] == "Правлено в лесу."
+
+
+@pytest.mark.parametrize("change", ["prune", "move", "add"])
+def test_a_changed_structure_in_the_forest_stays_too(
+    forest: Forest, tmp_path: Path, change: str
+) -> None:
+    path = write(tmp_path / "a.json")
+    forest.import_files([path])
+    _, first, second = forest.get("справедливость").thoughts
+    if change == "prune":
+        forest.prune(first.id)
+    elif change == "move":
+        forest.move_thought(first.id, under=second.id)
+    else:
+        forest.add_thought("справедливость", "Нормы бывают разные.", under=second.id)
+    now = forest.revision
+    assert forest.import_files([path]).kept == ["справедливость"]
+    assert forest.revision == now
+
+
+def test_changes_in_both_are_refused_and_nothing_is_lost(forest: Forest, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json")
+    other = write(tmp_path / "b.json", tree="память")
+    forest.import_files([path])
+    forest.edit_thought(forest.get("справедливость").thoughts[1].id, text="Правлено в лесу.")
+    now = forest.revision
+    write(path, nodes=nodes("Справедливость — соответствие.", "Правлено в файле."))
+    with pytest.raises(Conflict, match=r"a\.json.*edited there") as error:
+        forest.import_files([other, path])
+    assert "--replace" in str(error.value)
+    assert forest.revision == now
+    report = forest.import_files([other, path], keep_going=True)
+    assert report.added == ["память"]
+    assert len(report.skipped) == 1
+    assert said(forest)[1] == "Правлено в лесу."
+    forest.import_files([path], replace=True)
+    assert said(forest)[1] == "Правлено в файле."
+
+
+def test_another_file_with_the_same_tree_does_not_overwrite_it(
+    forest: Forest, tmp_path: Path
+) -> None:
+    forest.import_files([write(tmp_path / "a.json")])
+    other = write(tmp_path / "b.json", nodes=nodes("Другое."))
+    with pytest.raises(Conflict, match=r"b\.json.*imported from .*a\.json"):
+        forest.import_files([other])
+    same = write(tmp_path / "c.json")
+    assert forest.import_files([same]).unchanged == ["справедливость"]
+
+
+def test_a_tree_written_by_hand_is_not_overwritten(forest: Forest, tmp_path: Path) -> None:
+    forest.add_steps("справедливость", ["Сказано в лесу."], title="Справедливость")
+    with pytest.raises(Conflict, match="not imported from a file"):
+        forest.import_files([write(tmp_path / "a.json")])
+
+
+def test_two_trees_of_one_id_in_one_import_are_refused(forest: Forest, tmp_path: Path) -> None:
+    one, two = write(tmp_path / "a.json"), write(tmp_path / "b.json", nodes=nodes("Другое."))
+    with pytest.raises(ImportRefused, match=r"b\.json.*already read from .*a\.json"):
+        forest.import_files([one, two])
+    assert list(forest) == []
+
+
+def test_nothing_is_written_when_one_of_many_files_is_bad(forest: Forest, tmp_path: Path) -> None:
+    good = write(tmp_path / "a.json")
+    bad = write(tmp_path / "b.json", tree="память", nodes=[{"level": 0, "text": "x"}, {"level": 2, "text": "y"}])
+    worse = tmp_path / "c.json"
+    worse.write_text("{", encoding="utf-8")
+    with pytest.raises(ImportRefused) as error:
+        forest.import_files([good, bad, worse])
+    assert "b.json" in str(error.value)
+    assert "c.json" in str(error.value)
+    assert list(forest) == []
+    report = forest.import_files([good, bad, worse], keep_going=True)
+    assert report.added == ["справедливость"]
+    assert len(report.skipped) == 2
+
+
+def test_an_import_says_how_far_it_is(forest: Forest, tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{i}.json", tree=f"дерево {i}") for i in range(3)]
+    told: list[Progress] = []
+    forest.import_files(paths, progress=told.append)
+    assert (told[-1].files_done, told[-1].files, told[-1].thoughts) == (3, 3, 9)
+    assert [p.thoughts for p in told] == sorted(p.thoughts for p in told)
+
+
+def test_a_missing_path_is_named(forest: Forest, tmp_path: Path) -> None:
+    with pytest.raises(ForestError, match="nowhere"):
+        forest.import_files([tmp_path / "nowhere"])
+
+
+def test_discovered_anchors_survive_a_new_import(forest: Forest, tmp_path: Path) -> None:
+    from forest import AnchorLink
+
+    path = write(tmp_path / "a.json")
+    forest.import_files([path])
+    root = forest.get("справедливость").root
+    found = AnchorLink("граница знания", origin="discovered", score=0.9)
+    forest.edit_thought(root.id, anchors=(*root.anchors, found))
+    new = nodes("Справедливость — соответствие.", "Иначе.")
+    new[0]["anchors"] = ["порог"]
+    write(path, nodes=new)
+    forest.import_files([path])
+    assert said(forest)[1] == "Иначе."
+    assert [a.phrase for a in forest.get("справедливость").root.anchors] == [
+        "порог",
+        "граница знания",
+    ]
+
+
+def test_the_sample_is_one_connected_forest(forest: Forest) -> None:
+    from anchors.stats import forest_stats
+
+    forest.plant_axes()
+    forest.plant_sample()
+    stats = forest_stats(forest.store)
+    assert stats.trees >= 12
+    assert stats.islands == 1
+    assert stats.lone_trees == []
+    assert stats.depth > 100
+    assert set(stats.languages) == {"ru", "en"}
+    assert len(forest.axes()) == 5
+    assert all(tree.axes for tree in forest)
+    assert all(info.source == f"sample/{info.id}.yaml" for info in forest.infos())
+    assert forest.plant_sample().unchanged == [info.id for info in forest.infos()]
+
+
+def test_the_real_proofs_are_imported_whole(forest: Forest, shared: Path) -> None:
+    report = forest.import_files([shared / "data/entailment_bank/train.jsonl"])
+    records = (shared / "data/entailment_bank/train.jsonl").read_text().splitlines()
+    assert len(records) == 1313
+    assert len(report.added) + sum("twice" in n or "again" in n for n in report.notices) >= 1313
+    water = forest.thoughts_at("water is a kind of substance")
+    assert len({o.tree for o in water}) == 34
+    proof = forest.get("Mercury_7186778")
+    assert proof.root.text.startswith("venus reflecting more sunlight")
+    assert "Venus appear to be brighter" in proof.title
+    assert proof.meta["answer"] == "It reflects the most sunlight toward Earth."
+    assert [t.text for t in proof.children(proof.root)] == [
+        "venus reflects more sunlight toward earth than other planets",
+        "as the light reflected off of an object increases , the object will appear to be brighter",
+    ]
+
+
+def test_the_owners_notes_import_and_are_connected(forest: Forest, shared: Path) -> None:
+    report = forest.import_files([shared / "seeds"])
+    assert report.skipped == []
+    tree = forest.get("справедливость")
+    assert [t.level for t in tree.thoughts] == [0, 1]
+    assert [a.phrase for a in tree.root.anchors] == [
+        "Соответствие → моральная структура",
+        "Причинность → следствие",
+    ]
+    assert any(a.kind == "link" and a.thoughts > 1 for a in forest.anchors())

@@ -1,0 +1,79 @@
+"""The pinned files in requirements/: complete, in step with pyproject.toml, no address in them."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+FILES = ["build", "dev", "run", "uv"]
+# Gigabytes that neither the demo nor the tests need.
+TOO_LARGE = {"torch", "transformers", "tensorflow", "triton"}
+
+
+def pins(name: str) -> list[Requirement]:
+    """The pinned packages of a file; every line is a pin, one of its hashes or a comment."""
+    text = (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8")
+    found = []
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.lstrip().startswith("#"):
+            continue
+        pin, *hashes = line.split(" --hash=")
+        assert hashes, f"{pin} has no hash"
+        assert [h for h in hashes if not re.fullmatch(r"sha256:[0-9a-f]{64}", h.strip())] == []
+        found.append(Requirement(pin))
+    return found
+
+
+def settings() -> dict:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def core() -> list[Requirement]:
+    return [Requirement(line) for line in settings()["project"]["dependencies"]]
+
+
+def development() -> list[Requirement]:
+    """The core, every extra that is not too large, and the groups of the development file."""
+    asked = [
+        [Requirement(line) for line in extra]
+        for extra in settings()["project"]["optional-dependencies"].values()
+    ]
+    groups = settings()["dependency-groups"]
+    asked += [[Requirement(line) for line in groups[name]] for name in ("test", "lint", "build")]
+    small = [some for some in asked if TOO_LARGE.isdisjoint(one.name for one in some)]
+    return core() + [one for some in small for one in some]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_holds_exact_versions_and_no_address(name):
+    for pin in pins(name):
+        assert [spec.operator for spec in pin.specifier] == ["=="]
+        assert pin.url is None
+    assert "://" not in (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("run", core()), ("dev", development())])
+def test_what_pyproject_asks_for_is_pinned_at_a_version_it_allows(name, wanted):
+    pinned = {canonicalize_name(pin.name): pin for pin in pins(name)}
+    missing = [
+        str(ask)
+        for ask in wanted
+        if (pin := pinned.get(canonicalize_name(ask.name))) is None
+        or not all(ask.specifier.contains(spec.version) for spec in pin.specifier)
+    ]
+    assert missing == [], "run `make lock`"
+
+
+def test_the_smaller_files_are_parts_of_the_development_file():
+    parts = {str(pin) for name in ("run", "build") for pin in pins(name)}
+    assert parts - {str(pin) for pin in pins("dev")} == set()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_of_gigabytes_is_installed(name):
+    assert TOO_LARGE.isdisjoint(pin.name for pin in pins(name))
