@@ -1,1 +1,25 @@
-"""From a forest to files: the training corpus."""
+"""From a forest to files: the training corpus.
+
+>>> from exporters import Recipe, export_corpus
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from exporters.export import export_corpus
+    from exporters.manifest import Manifest
+    from exporters.recipe import Recipe
+
+__all__ = ["Manifest", "Recipe", "export_corpus"]
+
+_HOME = {"Manifest": "manifest", "Recipe": "recipe", "export_corpus": "export"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for when it is asked for."""
+    if name in __all__:
+        return getattr(import_module(f"exporters.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'exporters' has no attribute {name!r}")

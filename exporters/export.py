@@ -69,7 +69,7 @@ def _write_records(
     validation: float,
     progress: Progress | None,
 ) -> Manifest:
-    with Scratch(room) as scratch, _Writing(corpus, recipe, scratch) as writing:
+    with Scratch(room) as scratch, Writing(corpus, recipe, scratch) as writing:
         writing.paths(forest, validation, progress)
         writing.walks(progress)
         revision = forest_revision(scratch.revisions(), forest.axes())
@@ -83,7 +83,7 @@ def _write_records(
     )
 
 
-class _Writing(ExitStack):
+class Writing(ExitStack):
     """The records of one export on their way into files, counted."""
 
     def __init__(self, corpus: Path, recipe: Recipe, scratch: Scratch) -> None:

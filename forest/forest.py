@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -135,10 +135,10 @@ class Forest:
 
         Raises NotFound; where several begin so, it names them.
         """
+        with suppress(NotFound):
+            return self.store.get(prefix).id
         matches = []
         for info in self.infos():
-            if info.id == prefix:
-                return prefix
             if info.id.startswith(prefix) or info.title.casefold().startswith(prefix.casefold()):
                 matches.append(info.id)
         if len(matches) == 1:

@@ -15,12 +15,29 @@ step() {
 }
 
 step forest init --sample
-step forest show
+step forest list
+step forest show spravedlivost
 step forest stats
 step forest export corpus
 
 echo
-echo "Three records of demo/corpus:"
-records=$(sed -n '1,3p' corpus/data/train-00000.jsonl)
-[ "$(echo "$records" | wc -l)" -eq 3 ]
-echo "$records"
+echo "The corpus is verified as training does it; here are a path and two walks of it:"
+python - <<'PYTHON'
+from itertools import islice
+
+from training.corpus import Corpus
+
+corpus = Corpus.open("corpus")
+
+
+def of_kind(kind, count):
+    return islice((r for r in corpus.records("train") if r["meta"]["kind"] == kind), count)
+
+
+for record in [*of_kind("path", 1), *of_kind("walk", 2)]:
+    meta = record["meta"]
+    print(f"\n--- {meta['kind']} through {', '.join(meta['trees'])}")
+    print(record["text"])
+PYTHON
+echo
+echo "All of it is in demo/: forest.db and corpus/. Next: README.md"

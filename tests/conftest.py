@@ -95,6 +95,7 @@ def empty(server: Neo4jServer) -> None:
         neo4j.GraphDatabase.driver(server.url, auth=(server.username, server.password)) as driver,
         driver.session() as session,
     ):
-        session.run("MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS").consume()
+        delete = "MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS"
+        session.run(delete).consume()
         for row in session.run("SHOW CONSTRAINTS YIELD name").data():
             session.run(f"DROP CONSTRAINT `{row['name']}` IF EXISTS").consume()

@@ -309,7 +309,7 @@ def test_import_reports(run: Run, tmp_path: Path) -> None:
     assert "bad.yaml:3" in err
     code, out, err = run("import", "--keep-going", "good.yaml", "bad.yaml")
     assert code == 1
-    assert "1 trees added" in out
+    assert "1 tree added" in out
     assert "left out: bad.yaml:3" in err
     code, out, _ = run("import", "--json", "good.yaml")
     assert code == 0

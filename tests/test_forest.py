@@ -243,7 +243,7 @@ def test_the_graph_has_every_thought_and_every_link(forest: Forest) -> None:
     graph = forest.to_networkx()
     labels = nx.get_node_attributes(graph, "text")
     assert len(labels) == 5
-    kinds = [kind for _, _, kind in graph.edges(data="type")]
+    kinds: list[str] = [edge["type"] for _, _, edge in graph.edges(data=True)]
     assert sorted(set(kinds)) == ["ALIGNS_WITH", "ANCHORED_BY", "LEADS_TO", "ROOT"]
     shared = ("Anchor", "причинность → следствие")
     assert graph.in_degree(shared) == 2

@@ -143,7 +143,8 @@ def test_two_trees_of_one_id_in_one_import_are_refused(forest: Forest, tmp_path:
 
 def test_nothing_is_written_when_one_of_many_files_is_bad(forest: Forest, tmp_path: Path) -> None:
     good = write(tmp_path / "a.json")
-    bad = write(tmp_path / "b.json", tree="память", nodes=[{"level": 0, "text": "x"}, {"level": 2, "text": "y"}])
+    jump = [{"level": 0, "text": "x"}, {"level": 2, "text": "y"}]
+    bad = write(tmp_path / "b.json", tree="память", nodes=jump)
     worse = tmp_path / "c.json"
     worse.write_text("{", encoding="utf-8")
     with pytest.raises(ImportRefused) as error:

@@ -6,6 +6,7 @@ One of the two is in memory: the reference. The other is SQLite, or a real Neo4j
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -298,6 +299,18 @@ class SqliteMachine(StoreMachine):
 
     def opened(self) -> Store:
         return open_store(f"sqlite:///{self.folder / 'forest.db'}")
+
+    @invariant()
+    def nothing_is_left_behind(self) -> None:
+        db = sqlite3.connect(self.folder / "forest.db")
+        for left in (
+            "anchored WHERE thought NOT IN (SELECT key FROM thought)",
+            "phrase WHERE no NOT IN (SELECT phrase FROM anchored)",
+            "aligned WHERE tree NOT IN (SELECT no FROM tree)",
+            "thought WHERE key >> 32 NOT IN (SELECT no FROM tree)",
+        ):
+            assert db.execute(f"SELECT * FROM {left}").fetchall() == [], left
+        db.close()
 
     def teardown(self) -> None:
         super().teardown()

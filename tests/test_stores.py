@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from forest.stores import sqlite
 from forest.stores.memory import MemoryStore
 from forest.stores.sqlite import SqliteStore
 
@@ -23,6 +24,8 @@ class TestMemory(StoreContract):
 
 
 class TestSqlite(StoreContract):
+    """With the journal that the linked SQLite allows."""
+
     @pytest.fixture
     def store(self, tmp_path):
         with SqliteStore(tmp_path / "forest.db") as store:
@@ -35,3 +38,13 @@ class TestSqlite(StoreContract):
             return SqliteStore(store.path, create=False)
 
         return again
+
+
+class TestSqliteWithWriteAheadLog(TestSqlite):
+    """As on a SQLite whose write-ahead log is safe; one process at a time, it is on any."""
+
+    levels = 2_000
+
+    @pytest.fixture(autouse=True)
+    def _wal(self, monkeypatch):
+        monkeypatch.setattr(sqlite, "wal_is_safe", lambda: True)

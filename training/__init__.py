@@ -1,0 +1,1 @@
+"""Training on a corpus folder: it is read and verified here, the graph never."""

@@ -36,6 +36,7 @@ def command_import(
     """Import trees from files and folders. Either all is imported, or nothing."""
     from forest.cli.terminal import progress_bar
     from forest.importing import Progress
+    from forest.render import plural
 
     with opened_forest(ctx, create=True) as forest, progress_bar("importing", unit="files") as bar:
 
@@ -53,10 +54,10 @@ def command_import(
     for message in report.skipped:
         click.echo(f"left out: {message}", err=True)
     click.echo(
-        f"{report.files:,} files: {len(report.added):,} trees added, "
+        f"{plural(report.files, 'file')}: {plural(len(report.added), 'tree')} added, "
         f"{len(report.changed):,} changed, {len(report.unchanged):,} unchanged"
         + (f", {len(report.kept):,} kept as edited in the forest" if report.kept else "")
         + (f", {len(report.skipped):,} left out" if report.skipped else "")
-        + f" ({report.thoughts:,} thoughts written)"
+        + f" ({plural(report.thoughts, 'thought')} written)"
     )
     return int(bool(report.skipped))

@@ -105,7 +105,7 @@ def read_file(
 
 
 def read_tree_text(text: str, source: SourceFile) -> Tree:
-    """The one tree written in a text in YAML, or in JSON, which is YAML too.
+    """The one tree written in a YAML text.
 
     :param source: names the text in errors.
     :raises ImportRefused: the text is not exactly one good tree.

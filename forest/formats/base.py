@@ -11,7 +11,7 @@ from forest.errors import ForestError, ImportRefused
 Notice = Callable[[str], None]
 """Is told, in one line, what an author should know although it is no error."""
 
-Path_ = Sequence[str | int]
+Place = Sequence[str | int]
 """Where a value stands in a document: keys and places, from the outside in."""
 
 
@@ -45,7 +45,7 @@ class Problem(ValueError):
     Formats turn it into an `ImportRefused` with the line.
     """
 
-    def __init__(self, path: Path_, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, path: Place, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.path = tuple(path)
         self.message = message

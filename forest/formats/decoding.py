@@ -6,9 +6,18 @@ import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import orjson
+
 from forest.errors import ImportRefused
 from forest.formats.base import Notice, SourceFile, refused
-from forest.formats.mojibake import SHORT, Repair, may_be_broken, repaired, unescaped
+from forest.formats.mojibake import (
+    SHORT,
+    Repair,
+    may_be_broken,
+    repaired,
+    repaired_alike,
+    unescaped,
+)
 
 MAX_BYTES = 256 * 1024 * 1024
 """Largest file, or line of JSONL, that is read as one piece."""
@@ -34,13 +43,23 @@ def read_text(source: SourceFile, notice: Notice, *, escapes: bool = False) -> s
     """
     raw = read_bytes(source)
     text = decoded(raw, source).replace("\r\n", "\n")
-    if len(raw) > SHORT and not may_be_broken(raw):
+    if len(raw) > SHORT and not may_be_broken(_without_escapes(raw) if escapes else raw):
         return text
     repair = repaired(unescaped(text) if escapes else text)
     if repair is None:
         return text
     _tell(source, repair, notice)
     return repair.text
+
+
+def _without_escapes(raw: bytes) -> bytes:
+    r"""JSON with the characters that ASCII JSON hides behind ``\u``; other bytes as they are."""
+    if not raw.isascii() or b"\\u" not in raw:
+        return raw
+    try:
+        return orjson.dumps(orjson.loads(raw))
+    except orjson.JSONDecodeError:
+        return raw
 
 
 def _tell(source: SourceFile, repair: Repair, notice: Notice) -> None:
@@ -145,7 +164,7 @@ def read_lines(source: SourceFile, notice: Notice) -> Iterator[Line]:
                     raw = raw.removeprefix(codecs.BOM_UTF8)
                 if raw.isspace():
                     continue
-                if repair.told or may_be_broken(raw):
+                if repair.first or may_be_broken(_without_escapes(raw)):
                     raw = repair(raw)
                 yield Line(number, raw, offset)
     except OSError as error:
@@ -158,16 +177,22 @@ class _LineRepair:
     def __init__(self, source: SourceFile, notice: Notice) -> None:
         self.source = source
         self.notice = notice
-        self.told = False
+        self.first: Repair | None = None
 
     def __call__(self, raw: bytes) -> bytes:
+        """The line as it was; itself if it is healthy, or no text at all."""
         try:
-            repair = repaired(unescaped(raw.decode()))
+            text = unescaped(raw.decode())
         except UnicodeDecodeError:
             return raw
+        if self.first is not None and not text.isascii():
+            alike = repaired_alike(text, self.first)
+            if alike is not None:
+                return alike.encode()
+        repair = repaired(text)
         if repair is None:
             return raw
-        if not self.told:
+        if self.first is None:
             _tell(self.source, repair, self.notice)
-            self.told = True
+            self.first = repair
         return repair.text.encode()

@@ -154,13 +154,9 @@ def _check(proof: _Proof, id_: str) -> None:
 def _tree(
     proof: _Proof, record: dict[str, Any], tree_id: str, source: SourceFile, again: Counter[str]
 ) -> Tree:
-    thoughts, uses = _thoughts(proof)
-    repeated = sum(uses.values()) - len(uses)
-    if repeated:
-        again["premises"] += repeated
-        again["proofs"] += 1
     try:
-        return Tree(
+        thoughts, uses = _thoughts(proof)
+        tree = Tree(
             id=tree_id,
             title=shortened(record["question"], MAX_ID),
             meta=_meta(proof, record, uses),
@@ -169,6 +165,10 @@ def _tree(
         )
     except ValidationError as error:
         raise _invalid(error, record) from None
+    if repeated := uses.total() - len(uses):
+        again["premises"] += repeated
+        again["proofs"] += 1
+    return tree
 
 
 def _invalid(error: ValidationError, record: dict[str, Any]) -> Problem:
@@ -198,8 +198,9 @@ def _thought(proof: _Proof, name: str, level: int, use: int) -> Thought:
     anchors: tuple[AnchorLink, ...] = ()
     if name not in proof.premises:
         kind = "fact"
-        if phrase_key(statement) and len(statement) <= MAX_ID:
-            anchors = (AnchorLink(phrase=statement),)
+        phrase = " ".join(statement.split())
+        if phrase_key(phrase) and len(phrase) <= MAX_ID:
+            anchors = (AnchorLink(phrase=phrase),)
     return Thought(
         text=statement,
         level=level,

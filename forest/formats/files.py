@@ -78,7 +78,7 @@ class _Vault:
         twice = Counter(notes)
         for source, note in zip(found, notes, strict=True):
             inside = source.path.relative_to(self.folder).with_suffix("")
-            longer = "/".join(tree_id_from(p) or p for p in inside.parts)
+            longer = "/".join(map(tree_id_from, inside.parts))
             yield replace(source, note=note if twice[note] == 1 else longer)
 
     def _paths(self) -> list[Path]:
@@ -92,7 +92,7 @@ class _Vault:
             linked = [f for f in folders if f not in hidden and (here / f).is_symlink()]
             folders[:] = sorted(set(folders).difference(hidden, linked))
             for f in sorted(files):
-                if not f.startswith(".") and self._is_meant(here / f):
+                if not f.startswith(".") and self._is_meant(here / f) and not _is_pipe(here / f):
                     paths.append(here / f)
                 else:
                     skipped[Path(f).suffix.lower() or f] += 1
@@ -141,6 +141,11 @@ class _Vault:
         return _name_of(Path(self.name) / path.relative_to(self.folder))
 
 
+def _is_pipe(path: Path) -> bool:
+    """Whether reading it might wait forever: a pipe, a socket, a device."""
+    return path.exists() and not path.is_file()
+
+
 def _target(path: Path) -> Path | None:
     try:
         return path.resolve()
@@ -149,8 +154,7 @@ def _target(path: Path) -> Path | None:
 
 
 def _note_of(path: Path) -> str:
-    stem = unicodedata.normalize("NFC", path.stem)
-    return tree_id_from(stem) or stem
+    return tree_id_from(path.stem)
 
 
 def note_of(source: SourceFile) -> str:
@@ -170,6 +174,8 @@ def detect(source: SourceFile) -> str:
 
 
 def _is_proof(path: Path) -> bool:
+    if _is_pipe(path):  # its first record would be gone
+        return False
     try:
         with path.open("rb") as file:
             line = next(

@@ -36,10 +36,12 @@ class FrontMatter:
 
 
 def read_front_matter(text: str, source: SourceFile) -> FrontMatter | None:
-    """What a front matter says; None if the text between the rules is no mapping of keys.
+    """What a front matter says; None if the text between the two rules is none.
 
     :raises ImportRefused: it is not valid YAML, or a value is not what its key wants.
     """
+    if not text.split("\n", 1)[0].strip() and text.strip():
+        return None
     try:
         documents = load_yaml(text, _TYPED)
     except YamlError as error:

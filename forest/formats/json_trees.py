@@ -39,7 +39,7 @@ def read_json(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
     listed = isinstance(data, list)
     for i, item in enumerate(data if listed else [data]):
         try:
-            yield tree_from(item, source.name, lambda said: notice(f"{source.name}: {said}"))
+            yield tree_from(item, source.name)
         except Problem as problem:
             path = (i, *problem.path) if listed else problem.path
             yield BadTree(problem.at(source, line_in_json(text, path)))
@@ -73,7 +73,7 @@ def check_doubles(text: str, data: object, source: SourceFile, line: int = 0) ->
 
     :raises ImportRefused: there is such a key.
     """
-    if text.count('":') == _keys(data):
+    if text.count('":') == _keys(data) and '" :' not in text:
         return
     try:
         json.loads(text, object_pairs_hook=_unique)
@@ -158,7 +158,7 @@ def read_jsonl(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
     first = True
     for line in read_lines(source, notice):
         try:
-            yield _tree_of_line(line, source, notice)
+            yield _tree_of_line(line, source)
         except NotText:
             raise
         except ImportRefused as error:
@@ -170,16 +170,15 @@ def read_jsonl(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
         raise refused(source, 1, "the file is empty: expected a tree in JSON on each line")
 
 
-def _tree_of_line(line: Line, source: SourceFile, notice: Notice) -> Tree:
+def _tree_of_line(line: Line, source: SourceFile) -> Tree:
     data = parsed_line(line, source)
     try:
-        tree = tree_from(
-            data, source.name, lambda said: notice(f"{source.name}:{line.number}: {said}")
-        )
+        tree = tree_from(data, source.name)
     except Problem as problem:
         raise problem.at(source, line.number) from None
     colons = line.raw.count(b'":')
-    if colons != _keys_if_plain(data) and colons != _keys(data):
+    counted = colons == _keys_if_plain(data) or colons == _keys(data)
+    if not counted or b'" :' in line.raw:
         check_doubles(line.raw.decode(), data, source, line.number)
     return tree
 

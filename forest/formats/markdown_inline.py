@@ -34,6 +34,8 @@ _MEDIA = re.compile(
 _STRAY = re.compile(r"(?<![\s*])\*\*+(?=[\s.,;:!?»”\"')]|$)|(?:(?<=[\s«“\"'(])|^)\*\*+(?=[^\s*])")
 _MARK = re.compile(r"(?<!=)==(?!=)")
 _BLOCK_ID = re.compile(r"(?:^|\s)\^[A-Za-z0-9-]+$")
+_FORMULA = re.compile(r"\s*(?:[•–—]\s+)?[Δ∆ΛΩ]\w+\s*=")
+"""Lines that stay as typed: * and _ are no emphasis in them."""
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _SOURCE = re.compile(r"""(?:src|alt)\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 
@@ -142,6 +144,17 @@ class Said:
         return "\n".join(line.text for line in self.lines).strip()
 
 
+def read_block(inline: Token, env: Any) -> Said:
+    """What a block says: its inline token."""
+    said = read_inline(inline.children or [], env)
+    written = inline.content.split("\n")
+    if len(written) == len(said.lines):
+        for line, text in zip(said.lines, written, strict=True):
+            if _FORMULA.match(text):
+                line.text = text.strip()
+    return said
+
+
 def read_inline(tokens: list[Token], env: Any) -> Said:
     """What the tokens inside of a block say."""
     return _Reader(env).read(tokens)
@@ -224,7 +237,7 @@ class _Reader:
 
     def _html(self, token: Token) -> None:
         if token.content.startswith("<!--"):
-            self.said.comments.append(token.content)
+            self._hidden(token)
         elif _BREAK.fullmatch(token.content):
             self.parts.append([])
         elif found := _SOURCE.findall(token.content):
@@ -246,6 +259,7 @@ class _Reader:
 
     def _hidden(self, token: Token) -> None:
         self.said.comments.append(token.content)
+        self.parts[-1].append(("", "gone"))
 
     def _drop_tags(self) -> None:
         """Take away tags at the beginning and the end: they are labels there, not words."""
@@ -266,9 +280,15 @@ _OTHERS = {
 
 
 def _line(parts: list[tuple[str, str]]) -> Line:
-    text = "".join(_STRAY.sub("", t) if kind in ("text", "bold") else t for t, kind in parts)
+    text, gone = "", False
+    for part, kind in parts:
+        shown = _STRAY.sub("", part) if kind in ("text", "bold") else part
+        if gone and text.endswith(" "):  # one blank is left where a comment was, not two
+            shown = shown.lstrip(" ")
+        text += shown
+        gone = kind == "gone" or (gone and not shown)
     text = _BLOCK_ID.sub("", text.strip()).strip()
-    bold = {kind for t, kind in parts if t.strip()} == {"bold"}
+    bold = {kind for part, kind in parts if part.strip()} == {"bold"}
     return Line(text, bold)
 
 

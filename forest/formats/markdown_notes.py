@@ -27,7 +27,7 @@ from forest.formats.decoding import read_text
 from forest.formats.files import note_of
 from forest.formats.front_matter import FrontMatter, read_front_matter
 from forest.formats.json_trees import check_doubles, line_in_json
-from forest.formats.markdown_inline import parser, read_inline
+from forest.formats.markdown_inline import parser, read_block
 from forest.formats.markdown_outline import Entry, Outline, callout, end_of, is_heading
 from forest.formats.owner import looks_like_tree, tree_from
 from forest.model import AnchorLink, Thought, Tree
@@ -52,7 +52,7 @@ def read_markdown(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree
         raise refused(
             source,
             1,
-            "lists or quotes are nested too deep",
+            "lists, quotes or brackets are nested too deep",
             hint="Write trees of hundreds of levels in YAML or JSON.",
         ) from None
 
@@ -91,22 +91,26 @@ class _Note:
         self.notice = notice
         self.env: dict[str, Any] = {}
         self.front = FrontMatter()
-        self.tokens = self._parse(text)
-        self.lines = text.split("\n")
+        self.tokens, self.lines = self._parse(text.replace("\r", "\n"))
         self.notes = _definitions(self.tokens)
         self.stem = unicodedata.normalize("NFC", source.path.stem)
         self.id = self.front.id or note_of(source)
+        self.above: dict[str, Any] = {}
+        """What stands above the first question of a note that has no tree of its own."""
         self.found: list[Tree | BadTree] = []
         """Trees in blocks of JSON since the last tree that was yielded."""
 
-    def _parse(self, text: str) -> list[Token]:
+    def _parse(self, text: str) -> tuple[list[Token], list[str]]:
         tokens = parser().parse(text, self.env)
         if tokens and tokens[0].type == "front_matter":
             front = read_front_matter(tokens[0].content, self.source)
             if front is None:  # two rules with a text between
-                return parser().parse("\n" + text, self.env)
+                return self._parse(re.sub(r"\A-+", "***", text))
             self.front = front
-        return tokens
+        lines = text.split("\n")
+        if references := _references(self.env, lines):
+            self.front.meta["references"] = references
+        return tokens, lines
 
     def trees(self) -> Iterator[Tree | BadTree]:
         own, dialogues = self._parts()
@@ -157,7 +161,7 @@ class _Note:
 
     def _plain(self, text: str) -> str:
         tokens = parser().parseInline(text, self.env)
-        return read_inline(tokens[0].children or [], self.env).text
+        return read_block(tokens[0], self.env).text
 
     # --- the tree of the note itself -----------------------------------------------------------
 
@@ -169,12 +173,14 @@ class _Note:
         outline.entries.append(root)
         outline.top.base = 1
         outline.feed(tokens)
-        meta = dict(self.front.meta)
-        _keep_comments(meta, comments)
-        said = [e for e in outline.entries[1:] if e.kind != "tree"]
-        if said or (outline.skip is not None and not has_dialogues):
+        meta = _with_comments(self.front.meta, comments)
+        said = any(e.kind != "tree" for e in outline.entries[1:]) or root.anchors
+        named = outline.skip is not None or self.front.anchors
+        if said or (named and not has_dialogues):
             yield self._tree(self.id, title, outline.entries, meta)
-        elif not self.found and not has_dialogues:
+        elif has_dialogues:
+            self.above = _with_comments({"note": title} if outline.skip else {}, comments)
+        elif not self.found:
             self.notice(f"{self.source.name}: the note is empty, skipped")
         yield from self._flush()
 
@@ -190,7 +196,7 @@ class _Note:
         ]
         heading = None
         if len(tops) == 1:
-            said = read_inline(tokens[tops[0] + 1].children or [], self.env)
+            said = read_block(tokens[tops[0] + 1], self.env)
             if text := " ".join(said.text.split("\n")):
                 outline.skip = tokens[tops[0]]
                 line = (outline.skip.map or [0])[0] + 1
@@ -255,12 +261,10 @@ class _Note:
         return f"{self.id}/{name}"
 
     def _about(self, dialogue: _Dialogue) -> dict[str, Any]:
-        meta = dict(self.front.meta) | {"question": dialogue.question.meta()}
         answers = [part.meta() for part in dialogue.parts if isinstance(part, _Speech)]
-        if answers:
-            meta["answers"] = answers
-        _keep_comments(meta, dialogue.comments)
-        return {key: value for key, value in meta.items() if value}
+        said = {"question": dialogue.question.meta(), "answers": answers}
+        meta = self.front.meta | self.above | {key: value for key, value in said.items() if value}
+        return _with_comments(meta, dialogue.comments)
 
     # --- trees ---------------------------------------------------------------------------------
 
@@ -275,7 +279,7 @@ class _Note:
             return None
         first = (token.map or [0])[0] + 1
         try:
-            data = orjson.loads(token.content)
+            data = orjson.loads(token.content.rstrip())
         except orjson.JSONDecodeError as error:
             if all(sign.search(token.content) for sign in _MEANT_AS_TREE):
                 said = f"no valid JSON: {error.msg} (column {error.colno})"
@@ -290,7 +294,7 @@ class _Note:
         inside = _Shifted(self.source, first)
         for i, item in enumerate(items):
             try:
-                tree = tree_from(item, self.source.name, self._tell)
+                tree = tree_from(item, self.source.name)
                 check_doubles(text, data, self.source, first)
                 self.found.append(tree)
             except Problem as problem:
@@ -299,9 +303,6 @@ class _Note:
             except ImportRefused as error:
                 self.found.append(BadTree(error))
         return ", ".join(str(item.get("tree") or item.get("title")) for item in items)
-
-    def _tell(self, said: str) -> None:
-        self.notice(f"{self.source.name}: {said}")
 
     def _flush(self) -> Iterator[Tree | BadTree]:
         yield from self.found
@@ -372,6 +373,12 @@ def _add_part(dialogue: _Dialogue, speech: _Speech | None, block: list[Token]) -
         dialogue.parts.append(block)
 
 
+def _references(env: dict[str, Any], lines: list[str]) -> list[str]:
+    """Lines such as ``[name]: address``: Markdown says nothing of them, but may be wrong."""
+    maps = [r["map"] for r in (*env.get("references", {}).values(), *env.get("duplicate_refs", ()))]
+    return [" ".join(lines[first:last]).lstrip("> ").strip() for first, last in sorted(maps)]
+
+
 def _definitions(tokens: list[Token]) -> dict[str, list[Token]]:
     """What the footnotes say, by label."""
     found: dict[str, list[Token]] = {}
@@ -381,10 +388,9 @@ def _definitions(tokens: list[Token]) -> dict[str, list[Token]]:
     return found
 
 
-def _keep_comments(meta: dict[str, Any], comments: list[str]) -> None:
-    kept = [c for c in comments if c]
-    if kept:
-        meta["comments"] = kept
+def _with_comments(meta: dict[str, Any], comments: list[str]) -> dict[str, Any]:
+    kept = [*meta.get("comments", []), *(c for c in comments if c)]
+    return meta | {"comments": kept} if kept else dict(meta)
 
 
 def _first_sentence(text: str) -> str:
@@ -401,7 +407,7 @@ def _plain_text(tokens: list[Token], lines: list[str], env: Any) -> tuple[str, l
     out = [re.sub(r"^ {0,3}> ?", "", line) for line in lines[first:last]]
     for token in tokens:
         if token.type == "inline" and token.map:
-            said = read_inline(token.children or [], env)
+            said = read_block(token, env)
             anchors += said.anchors
             _replace(out, token, [line.text for line in said.lines], token.map[0] - first)
         elif token.type in ("html_block", "comment") and token.map:

@@ -18,7 +18,7 @@ from typing import Any
 
 from markdown_it.token import Token
 
-from forest.formats.markdown_inline import Line, Said, read_inline
+from forest.formats.markdown_inline import Line, Said, read_block, read_inline
 from forest.model import AnchorLink
 
 _BOLD_HEADING = 7
@@ -31,12 +31,9 @@ _WIDEST, _NARROWEST = 140, 50
 
 _DOT = re.compile(r"[•‣▪◦●]\s+")
 _DASH = re.compile(r"[–—]\s+")
-_FORMULA = re.compile(r"\s*(?:[•–—]\s+)?[Δ∆ΛΩ]\w+\s*=")
-"""Lines that stay as typed: * and _ are no emphasis in them."""
 _TASK = re.compile(r"\[([ xX])\]\s+")
 _QUOTE_MARK = re.compile(r" {0,3}> ?")
 _CALLOUT = re.compile(r"\[!([\w-]+)(?:\|[^\]]*)?\]([+-]?)[ \t]*(.*)")
-_COMMENT = re.compile(r"<!--(.*?)-->", re.DOTALL)
 _HTML_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 
 
@@ -91,8 +88,8 @@ class Outline:
     def __init__(self, lines: list[str], env: Any, notes: dict[str, list[Token]]) -> None:
         self.source = lines
         self.env = env
-        self.notes = dict(notes)
-        """Definitions of footnotes that were not put anywhere yet, by label."""
+        self.notes = notes
+        """Definitions of footnotes that were not put anywhere yet, by label; shared by a note."""
         self.entries: list[Entry] = []
         self.frames: list[_Frame] = [_Frame(0)]
         self.quotes = 0
@@ -111,7 +108,7 @@ class Outline:
     def open_quote(self, base: int, top_kind: str) -> None:
         """Begin a quote whose blocks stand at a depth, the top ones with a kind of their own."""
         self.quotes += 1
-        self.top.lead, self.top.items = None, []
+        self.top.lead, self.top.items, self.top.headings = None, [], []
         self.frames.append(_Frame(base))
         self.top_kind = (base, top_kind)
 
@@ -136,12 +133,15 @@ class Outline:
     def _heading(self, tokens: list[Token], i: int) -> int:
         token, inline = tokens[i], tokens[i + 1]
         if token is self.skip:
+            said = self._said(inline)
+            self._notice(said)
+            self._put_notes(said, 0)
             self.top.lead = None
         elif is_heading(token, inline):
             said = self._said(inline)
             self._notice(said)
             level = int(token.tag[1])
-            text = " ".join(said.text.split("\n"))
+            text = " ".join(said.text.split("\n")) or " ".join(a.phrase for a in said.anchors)
             if text:
                 self._put_heading(level, text, _line_of(token), said)
         else:
@@ -197,8 +197,11 @@ class Outline:
     def _ends_with_colon(self, item: _Item) -> bool:
         return item.place < len(self.entries) and _is_lead(self.entries[item.place].text)
 
-    def _close(self, tokens: list[Token], i: int) -> int:
+    def _close_item(self, tokens: list[Token], i: int) -> int:
         self.frames.pop()
+        items = self.top.items
+        if items and items[-1].place == len(self.entries):  # an empty item
+            items.pop()
         return i + 1
 
     def _quote(self, tokens: list[Token], i: int) -> int:
@@ -256,9 +259,9 @@ class Outline:
 
     def _html(self, tokens: list[Token], i: int) -> int:
         token = tokens[i]
-        for comment in _COMMENT.findall(token.content):
+        shown, comments = _without_comments(token.content)
+        for comment in comments:
             self.on_comment(comment.strip())
-        shown = _COMMENT.sub("", token.content)
         text = " ".join(html.unescape(_HTML_TAG.sub(" ", shown)).split()) or shown.strip()
         if text:
             self._put_below_lead(Entry(0, text, "html", _line_of(token)))
@@ -274,20 +277,16 @@ class Outline:
 
     def _definition(self, tokens: list[Token], i: int) -> int:
         """A footnote: it stands below what refers to it; here only if nothing did so far."""
-        end = end_of(tokens, i)
+        before = len(self.entries)
         self._put_note(tokens[i].meta["label"], self.top.depth())
-        return end
+        if len(self.entries) > before:
+            self.top.lead = None
+        return end_of(tokens, i)
 
     # --- what is said --------------------------------------------------------------------------
 
     def _said(self, inline: Token) -> Said:
-        said = read_inline(inline.children or [], self.env)
-        written = inline.content.split("\n")
-        if len(written) == len(said.lines):
-            for line, text in zip(said.lines, written, strict=True):
-                if _FORMULA.match(text):
-                    line.text = text.strip()
-        return said
+        return read_block(inline, self.env)
 
     def parsed(self, text: str) -> Said:
         """What a text inside of a block says."""
@@ -311,11 +310,9 @@ class Outline:
         """A paragraph, with the headings and lists that are hidden in it."""
         frame = self.top
         self._notice(said)
-        if said.only_links and not (frame.is_item and not frame.headed):
-            self._attach(said.anchors)
-            self._put_notes(said, frame.depth() - 1)
-            return
         lines = said.lines
+        if said.only_links and (frame.headed or not frame.is_item):
+            lines = []
         if not frame.is_item and frame.kind is None and lines and _is_bold_heading(lines[0]):
             self._put_heading(_BOLD_HEADING, lines[0].text, line, Said())
             lines = lines[1:]
@@ -342,8 +339,9 @@ class Outline:
     def _settle(self, first: int, depth: int, said: Said) -> None:
         """Give the first of the new entries the paragraph's links and notes."""
         frame = self.top
-        if first == len(self.entries):
+        if first == len(self.entries):  # nothing but links, or a bold heading alone
             self._attach(said.anchors)
+            self._put_notes(said, depth - 1)
             return
         self.entries[first].anchors += said.anchors
         self._put_notes(said, depth)
@@ -406,7 +404,7 @@ _HANDLERS: dict[str, Callable[[Outline, list[Token], int], int]] = {
     "bullet_list_open": Outline._list,
     "ordered_list_open": Outline._list,
     "list_item_open": Outline._item,
-    "list_item_close": Outline._close,
+    "list_item_close": Outline._close_item,
     "blockquote_open": Outline._quote,
     "blockquote_close": Outline._close_quote,
     "fence": Outline._code,
@@ -450,15 +448,24 @@ def callout(tokens: list[Token], i: int) -> tuple[str, str, str] | None:
     return (match[1], match[3], rest) if match else None
 
 
+def _without_comments(text: str) -> tuple[str, list[str]]:
+    """HTML without its comments, and the comments; one that does not end is text."""
+    shown, comments = "", []
+    while (start := text.find("<!--")) >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        shown += text[:start]
+        comments.append(text[start + 4 : end])
+        text = text[end + 3 :]
+    return shown + text, comments
+
+
 def _is_lead(text: str) -> bool:
     return text.rstrip().endswith((":", "："))
 
 
 def _is_bold_heading(line: Line) -> bool:
-    text = line.text
-    return (
-        line.bold and len(text) <= _LONGEST_BOLD_HEADING and not re.search(r"[.!?…,;»”\"]$", text)
-    )
+    if not line.bold or not 0 < len(line.text) <= _LONGEST_BOLD_HEADING:
+        return False
+    return not re.search(r"[.!?…,;»”\"]$", line.text)
 
 
 def _unwrapped(lines: list[Line]) -> list[str]:

@@ -22,8 +22,10 @@ ENCODINGS = {
 }
 """The encodings that are tried, and their names as people know them."""
 
-_SHARE = 0.8
+_SHARE = 0.85
 """Least share of the characters outside ASCII that must belong to broken sequences."""
+_CLEAR = 8
+"""Letters that must come out, if other parts of the text are not broken."""
 _ROUNDS = 3
 """A text may have been broken more than once."""
 SHORT = 4096
@@ -56,7 +58,7 @@ _ESCAPE = re.compile(
 def may_be_broken(raw: bytes) -> bool:
     """Whether UTF-8 text holds what broken text of more than a few sentences always holds. Fast."""
     if raw.isascii():
-        return b"\\u" in raw
+        return False
     if _BROKEN_O in raw:
         return True
     if _HEALTHY_O not in raw and any(telltale in raw for telltale in _TELLTALES):
@@ -79,14 +81,15 @@ def _evidence(text: str, encoding: str) -> float:
     found = _sequences(encoding).findall(text)
     if not found or sum(map(len, found)) < _SHARE * outside:
         return 0.0
-    convincing = _are_telling(_words(encoding).findall(text), encoding) or (
-        _strictly(text, encoding) is not None and (is_bad(text) or _MIXED.search(text))
-    )
+    strictly = _strictly(text, encoding) is not None
+    convincing = _worth(_words(encoding).findall(text), encoding) >= (
+        2 if strictly else _CLEAR
+    ) or (strictly and (is_bad(text) or _MIXED.search(text)))
     return sum(map(len, found)) / outside if convincing else 0.0
 
 
-def _are_telling(words: list[str], encoding: str) -> bool:
-    """Whether broken words become something that no accident brings about."""
+def _worth(words: list[str], encoding: str) -> int:
+    """How much of what broken words become is no accident, up to `_CLEAR`."""
     worth = 0
     for word in words:
         for char in _decoded(word, encoding) or "":
@@ -94,9 +97,9 @@ def _are_telling(words: list[str], encoding: str) -> bool:
                 worth += 1
             elif ord(char) > 0x7FF and unicodedata.category(char) not in _NO_TEXT:
                 worth += 2
-        if worth >= 2:
-            return True
-    return False
+        if worth >= _CLEAR:
+            break
+    return worth
 
 
 @cache
@@ -143,18 +146,28 @@ class Repair:
     """What its UTF-8 had been read as, as people call it."""
     lost: int
     """Places where characters are missing for good and the broken rest was left."""
+    steps: tuple[str, ...]
+    """The encodings it went through, the last one first."""
 
 
 def repaired(text: str) -> Repair | None:
     """The text as it was before, or None if it is as it should be."""
-    first, lost = "", 0
-    for _ in range(_ROUNDS):
-        encoding = find_encoding(text)
-        if encoding is None:
-            break
+    steps: list[str] = []
+    lost = 0
+    while len(steps) < _ROUNDS and (encoding := find_encoding(text)):
         text, lost = _mended(text, encoding)
-        first = first or ENCODINGS[encoding]
-    return Repair(text, first, lost) if first else None
+        steps.append(encoding)
+    return Repair(text, ENCODINGS[steps[0]], lost, tuple(steps)) if steps else None
+
+
+def repaired_alike(text: str, other: Repair) -> str | None:
+    """The text as it was, if it was broken in all of it just like another one; else None."""
+    for encoding in other.steps:
+        after = _strictly(text, encoding)
+        if after is None:
+            return None
+        text = after
+    return text
 
 
 def _mended(text: str, encoding: str) -> tuple[str, int]:

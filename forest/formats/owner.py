@@ -2,21 +2,22 @@
 
 ``{"tree": title, "axes": [...] or {name: weight}, "nodes": [{"level", "text", "anchors"}]}``
 
-The parent of a node is the last node before it with a smaller level; or nodes name their parents
-(``id`` and ``parent``), in any order. JSON, JSONL, YAML and notes all end here.
+The parent of a node is the last node before it with a smaller level, which must be the next
+smaller one; or nodes name their parents (``id`` and ``parent``), in any order. JSON, JSONL, YAML
+and notes all end here.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from forest.formats.base import Notice, Problem, shown, silent
-from forest.model import Thought, Tree, axis_weights, relevel, trusted_thought
+from forest.formats.base import Problem, shown
+from forest.model import Thought, Tree, axis_weights, trusted_thought
 from forest.phrases import tree_id_from
 
 TREE_KEYS = ("tree", "title", "id", "axes", "nodes", "lang", "meta")
@@ -31,23 +32,18 @@ def looks_like_tree(data: object) -> bool:
     return isinstance(data, dict) and "nodes" in data and ("tree" in data or "title" in data)
 
 
-def tree_from(data: object, source: str, notice: Notice = silent) -> Tree:
+def tree_from(data: object, source: str) -> Tree:
     """The tree that the data describes.
 
     :param source: name of the file, for `Tree.source`.
-    :param notice: is told, without the file's name, what was understood in a lenient way.
     :raises Problem: the data are no tree; its path leads to what is wrong.
     """
     if not isinstance(data, dict):
         raise Problem((), f"expected a tree, {{tree, nodes}}, got {shown(data)}")
-    _only(data, TREE_KEYS, (), "")
     title = _title(data)
-    nodes = data.get("nodes")
-    if not isinstance(nodes, list) or not nodes:
-        got = "it is missing" if "nodes" not in data else f"got {shown(nodes)}"
-        raise Problem(("nodes",), f"tree {title!r}: nodes: expected a list of nodes, {got}")
     try:
-        return _tree(data, title, _thoughts(nodes), source, notice)
+        _only(data, TREE_KEYS)
+        return _tree(data, title, _thoughts(_nodes(data)), source)
     except Problem as problem:
         where = f"tree {title!r}"
         raise Problem(problem.path, f"{where}: {problem.message}", hint=problem.hint) from None
@@ -69,10 +65,18 @@ def _title(data: dict[str, Any]) -> str:
     return title
 
 
-def _only(data: dict[str, Any], known: Sequence[str], path: Iterable[Any], where: str) -> None:
+def _only(data: dict[str, Any], known: Sequence[str]) -> None:
     for key in data:
         if key not in known:
-            raise _unknown(key, known, (*path, key), where)
+            raise _unknown(key, known, (key,), "")
+
+
+def _nodes(data: dict[str, Any]) -> list[Any]:
+    nodes = data.get("nodes")
+    if not isinstance(nodes, list) or not nodes:
+        got = "it is missing" if "nodes" not in data else f"got {shown(nodes)}"
+        raise Problem(("nodes",), f"nodes: expected a list of nodes, {got}")
+    return nodes
 
 
 def _unknown(key: object, known: Sequence[str], path: Sequence[Any], where: str) -> Problem:
@@ -220,9 +224,11 @@ def _named(thoughts: list[Thought], i: int) -> str:
 
 def _node_problem(error: ValidationError) -> Problem:
     errors = error.errors(include_url=False)
+    # A key that is unknown is the reason why another one is missing.
+    errors.sort(key=lambda e: (e["loc"][0], e["type"] != "unexpected_keyword_argument"))
     problem = _explained(errors[0])
-    if more := len(errors) - 1:
-        problem.message += f" (and {more} more like it)" if more > 1 else " (and one more)"
+    if more := len({e["loc"][0] for e in errors}) - 1:
+        problem.message += f" (and {more} more nodes are wrong)"
     return problem
 
 
@@ -269,9 +275,7 @@ def _expected(error: ErrorDetails) -> str:
 # --- the tree ----------------------------------------------------------------------------------
 
 
-def _tree(
-    data: dict[str, Any], title: str, thoughts: list[Thought], source: str, notice: Notice
-) -> Tree:
+def _tree(data: dict[str, Any], title: str, thoughts: list[Thought], source: str) -> Tree:
     fields = {key: data[key] for key in ("axes", "lang", "meta") if data.get(key) is not None}
     fields |= {"title": title, "id": _tree_id(data, title), "source": source}
     try:
@@ -283,9 +287,7 @@ def _tree(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
     if first["loc"][:1] == ("thoughts",):
-        closed = _close_up(thoughts, data["nodes"])
-        notice(_jumps(title, thoughts, closed))
-        return Tree(**fields, thoughts=closed)
+        raise _level_problem(thoughts, data["nodes"])
     raise _field_problem(first)
 
 
@@ -303,45 +305,32 @@ def _tree_id(data: dict[str, Any], title: str) -> str:
         return str(given)
     if given is not None and not isinstance(given, str):
         raise Problem(("id",), f"id: expected text, got {shown(given)}")
-    id_ = given or tree_id_from(title)
-    if not id_:
-        raise Problem(
-            ("tree",),
-            "its title has no letter or digit that an id could be made from",
-            hint="Write an `id` of your own.",
-        )
-    return id_
+    return given or tree_id_from(title)
 
 
-def _close_up(thoughts: list[Thought], nodes: list[Any]) -> list[Thought]:
-    """Levels without jumps: a parent is the last thought before with a smaller level."""
-    path: list[int] = []
-    closed = []
+def _level_problem(thoughts: list[Thought], nodes: list[Any]) -> Problem:
+    """Which level breaks the outline; `Tree` has found that one does."""
+    before = -1
     for i, thought in enumerate(thoughts):
-        while path and path[-1] >= thought.level:
-            path.pop()
-        if i and not path:
-            raise _second_root(i, thought, nodes[i])
-        closed.append(relevel([thought], len(path))[0])
-        path.append(thought.level)
-    return closed
-
-
-def _second_root(i: int, thought: Thought, node: dict[str, Any]) -> Problem:
-    if "level" not in node:
-        return Problem(("nodes", i), f"node {i + 1}: it has neither level nor parent")
-    return Problem(
-        ("nodes", i, "level"),
-        f"node {i + 1}: level {thought.level} makes it a second root ({shown(thought.text, 40)}): "
-        "a tree has one",
-        hint="Give it a larger level, or make it a tree of its own.",
-    )
-
-
-def _jumps(title: str, thoughts: list[Thought], closed: list[Thought]) -> str:
-    moved = [i for i, t in enumerate(thoughts) if t.level != closed[i].level]
-    i = moved[0]
-    return (
-        f"tree {title!r}: levels leave gaps, which were closed ({len(moved)} nodes; the first is "
-        f"node {i + 1}, from level {thoughts[i].level} to {closed[i].level})"
-    )
+        level, where = thought.level, f"node {i + 1}"
+        said = shown(thought.text, 40)
+        path = ("nodes", i, "level")
+        if i and "level" not in nodes[i]:
+            return Problem(path[:2], f"{where}: it has neither level nor parent ({said})")
+        if not i and level:
+            return Problem(path, f"{where}: level {level}: the first node is the root, level 0")
+        if i and not level:
+            return Problem(
+                path,
+                f"{where}: level 0 makes it a second root ({said}): a tree has one",
+                hint="Give it level 1 or more, or make it a tree of its own.",
+            )
+        if level > before + 1:
+            return Problem(
+                path,
+                f"{where}: it jumps from level {before} to {level} ({said}): "
+                f"expected at most {before + 1}",
+                hint="A node one level deeper than the one before it is its child.",
+            )
+        before = level
+    raise AssertionError("these levels are an outline")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -72,7 +73,7 @@ def read_yaml(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
     :raises ImportRefused: the file is no YAML that is accepted here.
     """
     text = read_text(source, notice)
-    return _trees(text, source, lambda said: notice(f"{source.name}: {said}"))
+    return _trees(text, source)
 
 
 def read_one(text: str, source: SourceFile) -> Tree:
@@ -80,7 +81,7 @@ def read_one(text: str, source: SourceFile) -> Tree:
 
     :raises ImportRefused: it is not one good tree.
     """
-    items = list(_trees(text, source, lambda _: None))
+    items = list(_trees(text, source))
     for item in items:
         if isinstance(item, BadTree):
             raise item.error
@@ -90,7 +91,7 @@ def read_one(text: str, source: SourceFile) -> Tree:
     return trees[0]
 
 
-def _trees(text: str, source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
+def _trees(text: str, source: SourceFile) -> Iterator[Tree | BadTree]:
     try:
         documents = load_yaml(text)
     except YamlError as error:
@@ -102,7 +103,7 @@ def _trees(text: str, source: SourceFile, notice: Notice) -> Iterator[Tree | Bad
         listed = isinstance(data, list)
         for i, item in enumerate(data if listed else [data]):
             try:
-                yield tree_from(item, source.name, notice)
+                yield tree_from(item, source.name)
             except Problem as problem:
                 path = (n, i, *problem.path) if listed else (n, *problem.path)
                 yield BadTree(problem.at(source, line_in_yaml(text, path)))
@@ -222,11 +223,21 @@ class _Documents:
             top.key = None
 
     def _look(self, line: int) -> None:
-        document = len(self.done) - bool(self.open)
-        at = (document, *(len(o.value) if o.key is None else o.key for o in self.open))
+        """Remember the place of the value that comes, if it is nearer to the wanted one."""
+        at = self._path()
         if len(at) > self.nearest[0] and at == self.wanted[: len(at)]:
             key = self.open[-1].key if self.open else None
             self.nearest = (len(at), line if key is None else self.open[-1].lines[key])
+
+    def _path(self) -> tuple[str | int, ...]:
+        """Where the value that comes stands."""
+        if not self.open:
+            return (len(self.done),)
+        at: list[str | int] = [len(self.done) - 1]
+        for above, below in pairwise(self.open):
+            at.append(len(above.value) - 1 if below.of is None else below.of)
+        top = self.open[-1]
+        return (*at, len(top.value) if top.key is None else top.key)
 
 
 def _line(event: Any) -> int:

@@ -156,17 +156,9 @@ class SqliteStore(Store):
         db.execute("PRAGMA synchronous = FULL")
 
     def _version(self) -> int:
-        try:
-            application = self._db.execute("PRAGMA application_id").fetchone()[0]
-            version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-            tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            raise StoreError(
-                f"{self.path} is not a forest: it is not a SQLite file",
-                hint="Name another file with --store sqlite:///PATH.",
-            ) from None
+        application = self._db.execute("PRAGMA application_id").fetchone()[0]
+        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if tables and application != APPLICATION_ID:
             raise StoreError(
                 f"{self.path} is a SQLite file, but not a forest",
@@ -404,15 +396,34 @@ class SqliteStore(Store):
     # --- care ----------------------------------------------------------------------------------
 
     def check(self, *, fix: bool = False) -> Iterator[Finding]:
-        with _errors(self.url):
-            for (line,) in self._db.execute("PRAGMA integrity_check"):
-                if line != "ok":
-                    yield Finding("the file", line, fixable=False)
-            rows = self._db.execute("SELECT id, size, depth, revision FROM tree ORDER BY id")
-            for tree_id, size, depth, revision in rows.fetchall():
-                tree = self.get(tree_id)
-                for problem in _wrong(tree, size, depth, revision):
+        for line in self._damage():
+            yield Finding("the file", line, fixable=False)
+        for page in self._pages("size, depth, revision"):
+            for tree_id, size, depth, revision in page:
+                for problem in self._wrong(tree_id, size, depth, revision):
                     yield Finding(f"tree {tree_id}", problem, fixable=False)
+
+    def _damage(self) -> list[str]:
+        with _errors(self.url):
+            try:
+                lines = self._db.execute("PRAGMA integrity_check").fetchall()
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+                    raise
+                return [str(error)]
+        return [line for (line,) in lines if line != "ok"]
+
+    def _wrong(self, tree_id: str, size: int, depth: int, revision: str) -> Iterator[str]:
+        try:
+            tree = self.get(tree_id)
+        except NotFound:
+            return  # it was removed meanwhile
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            yield f"it cannot be read: {error.message}"
+        else:
+            yield from _wrong(tree, size, depth, revision)
 
     @contextmanager
     def snapshot(self, folder: Path) -> Iterator[Store]:
@@ -694,6 +705,11 @@ def _errors(url: str) -> Iterator[None]:
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
             raise StoreError(
                 f"{url} cannot be written: {error}", hint="Check the permissions of its folder."
+            ) from error
+        if name.startswith("SQLITE_NOTADB"):
+            raise StoreError(
+                f"{url} is not a forest: it is not a SQLite file",
+                hint="Name another file with --store sqlite:///PATH.",
             ) from error
         if name.startswith("SQLITE_IOERR"):
             raise StoreUnavailable(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from forest.errors import InvalidTree
 from forest.language import guess_language
-from forest.model import Anchor, Occurrence
+from forest.model import Anchor, AnchorLink, Occurrence
 from forest.stores.base import best_spelling
 from forest.stores.neo4j import building, reading
 from forest.stores.neo4j.connection import Connection, ask
@@ -105,18 +105,24 @@ def _count(carried: list[list[Any]], counts: dict[str, _Count]) -> None:
     seen = set()
     for id_, phrase, kind, groups in carried:
         for said, thoughts in groups:
-            for own_phrase, own_kind in said:
-                try:
-                    link = building.link(own_phrase, own_kind, None, None, id_, phrase, kind)
-                except (ValueError, TypeError) as error:
-                    raise InvalidTree(f"anchor {phrase!r}: {error}", hint=building.HINT) from None
-                count = counts.setdefault(link.anchor, _Count())
+            links = [_link(says, sort, id_, phrase, kind) for says, sort in said]
+            count = counts.setdefault(links[0].anchor, _Count())
+            count.thoughts += thoughts
+            for link in links:
                 count.spellings[link.phrase] += thoughts
                 count.kinds.add(link.kind)
-            count.thoughts += thoughts
-            seen.add(link.anchor)
+            seen.add(links[0].anchor)
     for anchor in seen:
         counts[anchor].trees += 1
+
+
+def _link(own_phrase: Any, own_kind: Any, id_: Any, phrase: Any, kind: Any) -> AnchorLink:
+    try:
+        return building.link(own_phrase, own_kind, None, None, id_, phrase, kind)
+    except (ValueError, TypeError):
+        raise InvalidTree(
+            f"an anchor of the phrase {phrase!r} is not as the model wants it", hint=building.HINT
+        ) from None
 
 
 def occurrences(connection: Connection, anchor: str) -> Iterator[Occurrence]:

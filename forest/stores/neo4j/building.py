@@ -91,7 +91,7 @@ def _leveled(found: Found) -> Iterator[tuple[Row, int]]:
     return zip(found.rows, found.levels, strict=True)
 
 
-# --- the Tree node ---------------------------------------------------------------------------------
+# --- the Tree node --------------------------------------------------------------------------------
 
 
 def _head(found: Found) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _head(found: Found) -> dict[str, Any]:
         "id": found.id,
         "title": found.id if values["title"] is None else values["title"],
         "lang": values["lang"] or "",
-        "axes": {name: weight for name, weight in axes_of(found.head).values()},
+        "axes": dict(axes_of(found.head).values()),
         "meta": _meta(values["meta"]),
     }
 
@@ -131,11 +131,11 @@ def axes_of(head: Head) -> dict[str, tuple[str, float]]:
     default = sum(given) / len(given) if given else 1
     axes: dict[str, tuple[str, float]] = {}
     for _, _, _, weight, id_, name in rows:
-        name = name if name is not None else id_
-        key = phrase_key(name) if isinstance(name, str) else ""
+        called = id_ if name is None else name
+        key = phrase_key(called) if isinstance(called, str) else ""
         if not key:
             raise ValueError("axes: an axis has no name")
-        before = axes.get(key, (name, 0.0))
+        before = axes.get(key, (called, 0.0))
         axes[key] = (before[0], before[1] + (default if weight is None else weight))
     total = sum(weight for _, weight in axes.values())
     if abs(total - 1) <= 1e-9:
@@ -143,7 +143,7 @@ def axes_of(head: Head) -> dict[str, tuple[str, float]]:
     return {key: (name, weight / total) for key, (name, weight) in axes.items()}
 
 
-# --- thoughts --------------------------------------------------------------------------------------
+# --- thoughts -------------------------------------------------------------------------------------
 
 
 def _thought(row: Row, level: int) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def links_of(row: Row) -> tuple[AnchorLink, ...]:
 
 
 @lru_cache(maxsize=65_536)
-def link(  # noqa: PLR0913 - one argument per column
+def link(
     phrase: Any, kind: Any, origin: Any, score: Any, anchor: Any, its_phrase: Any, its_kind: Any
 ) -> AnchorLink:
     """An anchor as a thought carries it, from what stands on ANCHORED_BY and on the Anchor.

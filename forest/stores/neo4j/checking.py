@@ -7,24 +7,27 @@ changes no tree, and no revision.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import networkx as nx
 
-from forest.errors import Conflict, ForestError, InvalidTree
+from forest.errors import Conflict, InvalidTree, NotATree
 from forest.model import Tree
+from forest.schema import ANCHOR, AXIS, NodeType
 from forest.stores.base import Finding
 from forest.stores.neo4j import building, reading
-from forest.stores.neo4j.axes import AXES, axis_id
+from forest.stores.neo4j.axes import axis_id
 from forest.stores.neo4j.connection import Connection, ask, run
-from forest.stores.neo4j.reading import Found
-from forest.stores.neo4j.writing import Difference, Strays, Writing, compare, kept_thoughts
+from forest.stores.neo4j.difference import Difference, Kept, compare, kept_thoughts
+from forest.stores.neo4j.reading import Found, called
+from forest.stores.neo4j.writing import SET_NODES, Strays, Writing
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
+
+    Graph = nx.DiGraph[int]
 
 THOUGHT_NODES = f"""
 MATCH (n:Thought)
@@ -37,19 +40,269 @@ UNWIND $nodes AS node
 MATCH (n:Thought) WHERE id(n) = node
 RETURN collect([node, elementId(n), n.id, n.text, [(p:Thought)-[:LEADS_TO]->(n) | id(p)]])
 """
+# Foreign: it has more than the library's own properties, or relationships of other kinds.
+NAMED = """
+MATCH (n:{label})
+RETURN collect([
+  id(n), n.id, n.{name}, n.{other}, elementId(n),
+  any(key IN keys(n) WHERE NOT key IN $ours)
+    OR COUNT {{ (n)--() }} > COUNT {{ (n)<-[:{link}]-() }}
+])
 """
+# The links of the second node go to the first, and say what the second said for them.
+MOVE_ANCHORED = """
+MATCH (keep) WHERE id(keep) = $keep
+MATCH (n)-[e:ANCHORED_BY]->(other) WHERE id(other) = $other
+WITH keep, n, e, coalesce(e.phrase, $phrase) AS phrase, coalesce(e.kind, $kind) AS kind
+CREATE (n)-[f:ANCHORED_BY]->(keep)
+SET f = properties(e),
+    f.phrase = CASE WHEN phrase = coalesce(keep.phrase, keep.id) THEN null ELSE phrase END,
+    f.kind = CASE WHEN kind = coalesce(keep.kind, 'phrase') THEN null ELSE kind END
+DELETE e
+"""
+MOVE_ALIGNED = """
+MATCH (keep) WHERE id(keep) = $keep
+MATCH (t)-[e:ALIGNS_WITH]->(other) WHERE id(other) = $other
+CREATE (t)-[f:ALIGNS_WITH]->(keep) SET f = properties(e)
+DELETE e
+"""
+DELETE = "MATCH (n) WHERE id(n) = $other DELETE n"
 
 
 def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
     """All findings: of every tree, of thoughts outside of trees, of anchors and axes."""
     trees = connection.read(reading.all_trees)
-    count = Counter(id_ for id_, _, _ in trees)
-    yield from _names(trees, count)
+    twins = {id_ for id_, count in Counter(map(itemgetter(0), trees)).items() if count > 1}
+    for id_ in sorted(twins - {""}):
+        yield Finding(f"tree {id_!r}", "several Tree nodes are read under this id", fixable=False)
     inside: set[int] = set()
     for found in reading.stream(connection, [node for _, node, _ in trees]):
         inside.update(row.node for row in found.rows)
-        yield from _tree(connection, found, fix=fix and count[found.id] == 1)
+        if not found.id:
+            where = f"the Tree node (id {found.head.node})"
+            yield Finding(where, "it has neither an id nor a title", fixable=False)
+        elif found.id not in twins:
+            yield from _tree(connection, found, fix=fix)
     yield from _outside(connection, inside)
-    yield from _anchors(connection, fix=fix)
-    yield from _axes(connection, fix=fix)
-"""
+    yield from _same_nodes(connection, _ANCHORS, fix=fix)
+    yield from _same_nodes(connection, _AXES, fix=fix)
+
+
+# --- one tree -------------------------------------------------------------------------------------
+
+
+def _tree(connection: Connection, found: Found, *, fix: bool) -> Iterator[Finding]:
+    where = f"tree {found.id!r}"
+    if found.problems:
+        for problem in connection.read(lambda tx: list(reading.described(tx, found))):
+            yield Finding(where, problem, fixable=False)
+        return
+    try:
+        tree = building.tree_of(found)
+    except InvalidTree:
+        for violation in building.violations(found):
+            yield Finding(where, violation.removeprefix(f"{where}: "), fixable=False)
+        return
+    missing = list(_missing(tree, found))
+    if not missing:
+        return
+    try:
+        if fix:
+            connection.write(_fill, found.id)
+    except (Conflict, NotATree, InvalidTree) as error:
+        yield Finding(where, f"what is missing cannot be filled in: {error}", fixable=False)
+        return
+    for problem in missing:
+        yield Finding(where, problem, fixable=True, fixed=fix)
+
+
+def _fill(tx: ManagedTransaction, tree_id: str) -> None:
+    """Write a tree as it is read: what differs is what is missing."""
+    writing = Writing(tx, Strays())
+    writing.store(writing.lock([tree_id]))
+
+
+def _missing(tree: Tree, found: Found) -> Iterator[str]:
+    """What a write of the tree as it is read would add."""
+    todo = Difference()
+    kept = kept_thoughts(found, [t.id for t in tree.thoughts])
+    compare(tree, found.head.node, found, kept, todo)
+    for name in sorted(
+        {key for node, new in todo.set_nodes if node == found.head.node for key in new}
+    ):
+        yield f"{name} is missing or written otherwise than it is read"
+    yield from _missing_in_thoughts(todo, found, kept)
+    for links, what in (
+        (todo.set_steps, "place among its siblings"),
+        (todo.set_anchored, "place among the anchors of its thought"),
+    ):
+        if links:
+            yield f"{len(links)} links have no position that tells the {what}"
+    if todo.set_aligned or todo.unlink:
+        yield "the weights or the positions of its axes are missing, or do not sum to 1"
+
+
+def _missing_in_thoughts(todo: Difference, found: Found, kept: dict[str, Kept]) -> Iterator[str]:
+    ids = {old.row.node: id_ for id_, old in kept.items()}
+    rows = {row.node: row for row in found.rows}
+    wrong: dict[str, list[int]] = {}
+    for node, new in todo.set_nodes:
+        if node in ids:
+            for name in new:
+                wrong.setdefault(name, []).append(node)
+    for name, nodes in sorted(wrong.items()):
+        first = building.name_of(rows[nodes[0]])
+        yield (
+            f"{name} is missing or written otherwise than it is read in {len(nodes)} thoughts; "
+            f"the first is {first}"
+        )
+
+
+# --- thoughts outside of trees --------------------------------------------------------------------
+
+
+def _outside(connection: Connection, inside: set[int]) -> Iterator[Finding]:
+    chunks = connection.read(lambda tx: ask(tx, THOUGHT_NODES))
+    outside = [node for (nodes,) in chunks for node in nodes if node not in inside]
+    graph: Graph = nx.DiGraph()
+    names: dict[int, str] = {}
+    for at in range(0, len(outside), reading.CHUNK):
+        some = outside[at : at + reading.CHUNK]
+        for node, element, id_, text, parents in connection.read(_loose_rows, some):
+            names[node] = called(id_, text, element)
+            graph.add_node(node)
+            graph.add_edges_from((parent, node) for parent in parents)
+    for part in nx.weakly_connected_components(graph):
+        yield from _loose(connection, graph.subgraph(part), names)
+
+
+def _loose(connection: Connection, part: Graph, names: dict[int, str]) -> Iterator[Finding]:
+    """What hangs together and stands in no tree; nothing, if somebody put it into one meanwhile."""
+    tops = sorted(node for node, parents in part.in_degree if not parents)
+    if not tops:
+        tops = [link[0] for link in nx.find_cycle(part)]
+        ring = " → ".join(names.get(node, "?") for node in [*tops, tops[0]])
+        problem = f"a cycle that stands in no tree: {ring}"
+    else:
+        below = len(part) - 1
+        problem = "it stands in no tree" + (f", with {below} thoughts around it" if below else "")
+    above = connection.read(reading.trees_above, tops[:1])
+    if tops[0] in names and not any(above.values()):
+        yield Finding(names[tops[0]], problem, fixable=False)
+
+
+def _loose_rows(tx: ManagedTransaction, nodes: list[int]) -> list[list[Any]]:
+    rows: list[list[Any]] = ask(tx, OUTSIDE, nodes=nodes)[0][0]
+    return rows
+
+
+# --- anchors and axes -----------------------------------------------------------------------------
+
+
+class _Node(NamedTuple):
+    """An Anchor or an Axis, as it stands."""
+
+    node: int
+    id: Any
+    name: Any
+    """The phrase of an anchor, the name of an axis."""
+    other: Any
+    """The kind of an anchor, the description of an axis."""
+    element: str
+    foreign: bool
+    """Whether an author put something on it that the library does not know."""
+
+
+class _Sort(NamedTuple):
+    """What differs between anchors and axes."""
+
+    type: NodeType
+    name: str
+    other: str
+    link: str
+    move: str
+    read_id: Callable[[_Node], str]
+    may_go: Callable[[_Node, _Node], bool]
+    """may_go(keep, other): whether nothing is lost when the second is merged into the first."""
+
+    def nodes(self, tx: ManagedTransaction) -> list[_Node]:
+        query = NAMED.format(
+            label=self.type.label, name=self.name, other=self.other, link=self.link
+        )
+        rows = ask(tx, query, ours=list(self.type.names))[0][0]
+        return sorted(map(_Node._make, rows), key=itemgetter(0))
+
+
+_ANCHORS = _Sort(
+    ANCHOR,
+    "phrase",
+    "kind",
+    "ANCHORED_BY",
+    MOVE_ANCHORED,
+    lambda n: building.anchor_id_or_none(n.id, n.name, n.other) or "",
+    lambda _, other: not other.foreign,
+)
+_AXES = _Sort(
+    AXIS,
+    "name",
+    "description",
+    "ALIGNS_WITH",
+    MOVE_ALIGNED,
+    lambda n: axis_id(n.id, n.name),
+    lambda keep, other: (
+        not other.foreign
+        and other.id in (None, "", axis_id(other.id, other.name))
+        and other.other in (None, "", keep.other)
+    ),
+)
+
+
+def _same_nodes(connection: Connection, sort: _Sort, *, fix: bool) -> Iterator[Finding]:
+    """Nodes that are read as one; nodes without an id or a name."""
+    groups: dict[str, list[_Node]] = {}
+    for node in connection.read(sort.nodes):
+        groups.setdefault(sort.read_id(node), []).append(node)
+    label = sort.type.label
+    for node in groups.pop("", ()):
+        where = f"the {label} node ({node.element})"
+        yield Finding(where, f"it has neither an id nor a {sort.name}", fixable=False)
+    for id_, (keep, *others) in sorted(groups.items()):
+        where = f"{label.lower()} {id_!r}"
+        merged = [other for other in others if sort.may_go(keep, other)]
+        for other in others:
+            if other not in merged:
+                problem = (
+                    f"another {label} node ({other.element}) is read as this one, and has an id, "
+                    "properties or relationships of its own"
+                )
+                yield Finding(where, problem, fixable=False)
+        fill = {"id": id_} if keep.id in (None, "") else {}
+        if keep.name in (None, ""):
+            fill[sort.name] = keep.id
+        problems = [f"{name} is missing" for name in fill]
+        if merged:
+            problems.append(f"{len(merged) + 1} {label} nodes are read as this one")
+        fixable = True
+        if fix and problems:
+            try:
+                connection.write(_unite, sort, keep, merged, fill)
+            except Conflict:
+                fixable = False  # another node has that id, and another name
+        for problem in problems:
+            yield Finding(where, problem, fixable=fixable, fixed=fix and fixable)
+
+
+def _unite(
+    tx: ManagedTransaction, sort: _Sort, keep: _Node, merged: list[_Node], fill: dict[str, Any]
+) -> None:
+    """Move the links of some nodes to another, delete them, and fill in what that one misses."""
+    for node in merged:
+        names = {"keep": keep.node, "other": node.node}
+        said = {
+            "phrase": node.name if node.name is not None else node.id,
+            "kind": node.other or "phrase",
+        }
+        run(tx, sort.move, names | said).consume()
+        run(tx, DELETE, names).consume()
+    if fill:
+        run(tx, SET_NODES, {"rows": [[keep.node, fill]]}).consume()

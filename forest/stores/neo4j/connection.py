@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Concatenate, LiteralString, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import neo4j
@@ -31,7 +31,7 @@ _CYPHER = "CYPHER 5\n"
 _GONE = "Neo.ClientError.Statement.EntityNotFound"
 
 
-class Overtaken(Exception):  # noqa: N818 - no error that anybody sees: the transaction is repeated
+class Overtaken(Exception):
     """Another writer deleted a node meanwhile that this transaction was about to link."""
 
 
@@ -110,9 +110,11 @@ class Connection:
         """
         with forest_errors(self.url), self.session() as session:
             try:
-                result = session.run(cast("LiteralString", query), dict(parameters))
+                result = session.run(query, dict(parameters))
+                keys = result.keys()
                 return [
-                    {key: jsonable(value) for key, value in record.items()} for record in result
+                    dict(zip(keys, map(jsonable, record.values()), strict=True))
+                    for record in result
                 ]
             except ClientError as error:
                 if (error.code or "").startswith("Neo.ClientError.Statement."):
@@ -159,7 +161,7 @@ def run(
     tx: ManagedTransaction | Session, query: str, parameters: Mapping[str, Any]
 ) -> neo4j.Result:
     """The open result of a query. Values go in as parameters only, never as text."""
-    return tx.run(cast("LiteralString", _CYPHER + query), dict(parameters))
+    return tx.run(_CYPHER + query, dict(parameters))
 
 
 def _checked(url: str) -> SplitResult:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from forest.errors import NotATree, StoreUnavailable
-from forest.model import Name, tree_id_from
+from forest.model import Name
+from forest.phrases import tree_id_from
 from forest.schema import THOUGHT, TREE
 from forest.stores.neo4j.connection import Connection, ask, run
 from forest.stores.neo4j.faults import TRY_AGAIN
@@ -117,7 +118,10 @@ STRAY_TREES = f"MATCH (n:Tree) WHERE {STRAY} RETURN collect([id(n), n.id, n.titl
 
 
 class Head(NamedTuple):
-    """A Tree node. ``roots``: [link, thought]; ``axes``: [link, node, position, weight, id, name]."""
+    """A Tree node. ``roots``: [link, thought].
+
+    ``axes``: [link, axis node, position, weight, and the axis's id, name].
+    """
 
     node: int
     values: dict[str, Any]
@@ -164,7 +168,7 @@ class Found:
     problems: list[Problem]
 
 
-# --- which trees there are -------------------------------------------------------------------------
+# --- which trees there are ------------------------------------------------------------------------
 
 _NAME = TypeAdapter(Name)
 
@@ -232,7 +236,7 @@ def tree_nodes(
     return nodes
 
 
-# --- reading them ----------------------------------------------------------------------------------
+# --- reading them ---------------------------------------------------------------------------------
 
 
 def stream(connection: Connection, nodes: Sequence[int]) -> Iterator[Found]:
@@ -271,7 +275,7 @@ def read_some(tx: ManagedTransaction, nodes: Sequence[int]) -> tuple[list[Found]
             break
     result.consume()
     now = dict(ask(tx, STAMPS, nodes=list(rows))[0][0])
-    found = []
+    found: list[Found] = []
     for i, node in enumerate(nodes[:used]):
         if node in heads and node in rows and node in now:
             if now[node] != heads[node].values["stamp"]:
@@ -282,6 +286,8 @@ def read_some(tx: ManagedTransaction, nodes: Sequence[int]) -> tuple[list[Found]
 
 def read_all(tx: ManagedTransaction, nodes: Sequence[int]) -> dict[int, Found]:
     """The trees of some Tree nodes, all at once; for a transaction that has locked them."""
+    if not nodes:
+        return {}
     heads = read_heads(tx, nodes)
     result = run(tx, THOUGHTS, {"nodes": list(nodes)})
     return {node: outline(heads[node], rows) for node, rows in _whole(result)}
@@ -304,7 +310,7 @@ def _whole(result: Any) -> Iterator[tuple[int, list[Row]]]:
             rows = []
 
 
-# --- what is a tree --------------------------------------------------------------------------------
+# --- what is a tree -------------------------------------------------------------------------------
 
 
 def order(position: Any, link: int) -> tuple[bool, float, int]:
@@ -392,8 +398,7 @@ def described(tx: ManagedTransaction, found: Found) -> Iterator[str]:
     """The problems of a tree with the names of the thoughts they are about."""
     nodes = sorted({node for problem in found.problems for node in problem.nodes})
     names = {
-        node: _name(rest, home=found.head.node)
-        for node, *rest in ask(tx, NAMES, nodes=nodes)[0][0]
+        node: _name(rest, home=found.head.node) for node, *rest in ask(tx, NAMES, nodes=nodes)[0][0]
     }
     for problem in found.problems:
         yield problem.text.format(*(names.get(node, "a deleted thought") for node in problem.nodes))

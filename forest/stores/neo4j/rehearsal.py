@@ -7,6 +7,7 @@ and the ids of all thoughts that come are looked up, before the first of them be
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 from forest.errors import Conflict
 from forest.model import Tree
 from forest.stores.base import Merge, id_taken
@@ -29,9 +30,7 @@ def rehearse(connection: Connection, spool: Spool, merge: Merge, strays: Strays)
 
 
 class _Rehearsal:
-    def __init__(
-        self, connection: Connection, spool: Spool, merge: Merge, strays: Strays
-    ) -> None:
+    def __init__(self, connection: Connection, spool: Spool, merge: Merge, strays: Strays) -> None:
         self._connection = connection
         self._spool = spool
         self._merge = merge

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from forest.errors import Conflict, NotFound, StoreUnavailable
@@ -60,10 +61,13 @@ def _catch_up(store: Store, connection: Connection, copy: Store, copied: Stamps)
         if not changed:
             return
         trees = {id_: _get(store, id_) for id_ in changed}
-        there = {id_: tree for id_, tree in trees.items()}
-        copy.change(sorted(there), lambda old, t=there: {i: t[i] for i in old})
+        copy.change(sorted(trees), partial(_replaced, trees))
         copied = now
     raise _too_busy(connection)
+
+
+def _replaced(new: dict[str, Tree | None], _old: dict[str, Tree | None]) -> dict[str, Tree | None]:
+    return new
 
 
 def _get(store: Store, tree_id: str) -> Tree | None:

@@ -93,7 +93,7 @@ def _decoded(data: bytes) -> Tree:
     head, rows = orjson.loads(data)
     known: dict[tuple[Any, ...], AnchorLink] = {}
     thoughts = [
-        trusted_thought(*values, tuple([_link(tuple(link), known) for link in links]))
+        trusted_thought(*(*values, tuple([_link(tuple(link), known) for link in links])))
         for values, links in rows
     ]
     return Tree(**head, thoughts=thoughts)

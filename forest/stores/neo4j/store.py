@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,6 +36,7 @@ T = TypeVar("T")
 
 RETRY_SECONDS = 30.0
 """How long a transaction is tried again before the server counts as gone."""
+
 
 class Neo4jStore(Store):
     """A forest in a Neo4j database, 5.26 or later. See docs/graph-schema.md for the graph.
@@ -147,12 +149,14 @@ class Neo4jStore(Store):
             if len(batches) > 1:
                 rehearse(self._connection, spool, merge, strays)
             for batch in batches:
-                self._transact(strays, lambda w, b=batch: _merge(w, spool, b, merge), written)
+                work = partial(_merge, spool=spool, batch=batch, merge=merge)
+                self._transact(strays, work, written)
         return written
 
     def change(self, tree_ids: Sequence[str], change: Change) -> Written:
         written = Written()
-        self._transact(Strays(), lambda writing: _change(writing, tree_ids, change), written)
+        work = partial(_change, tree_ids=tree_ids, change=change)
+        self._transact(Strays(), work, written)
         return written
 
     def _transact(
@@ -189,7 +193,7 @@ class Neo4jStore(Store):
         return checking.check(self._connection, fix=fix)
 
     def snapshot(self, folder: Path) -> AbstractContextManager[Store]:
-        """A copy in a SQLite file in ``folder``; every tree whole, all of one moment if possible."""
+        """A copy in a SQLite file in ``folder``: see `forest.stores.neo4j.snapshot`."""
         return snapshot(self, self._connection, folder)
 
     def cypher(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, datetime, time, timezone
 from typing import Any
 
 from neo4j.graph import Node, Path, Relationship
@@ -41,17 +41,11 @@ def jsonable(value: Any) -> Any:
         return {"srid": value.srid, "coordinates": list(value)}
     if isinstance(value, Date | DateTime | Time | Duration):
         return value.iso_format()
-    if isinstance(value, date | datetime | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
     if hasattr(value, "to_native"):  # a vector; the type is not in every driver
         return list(value.to_native())
     if isinstance(value, bytes | bytearray):
         return base64.b64encode(value).decode()
-    if isinstance(value, list | tuple | set | frozenset):
-        return [jsonable(item) for item in value]
-    return value
+    return [jsonable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _graph(value: Node | Relationship | Path) -> dict[str, Any]:

@@ -1,0 +1,96 @@
+"""What the tests of the exporter share: small forests, and a look into a written corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from exporters.recipe import Recipe
+from forest.model import Tree, finished
+from forest.stores.memory import MemoryStore
+
+SMALL = Recipe.read(
+    {
+        "window": 200,
+        "corpus": {"validation": 0},
+        "paths": {"overlap": 60},
+        "walks": {"hops": 3, "prefix": 80, "continuation": 80},
+    },
+    "small",
+)
+"""Short windows, so that small trees show every rule; no validation split."""
+
+
+def tree(title: str, outline: str, **fields: Any) -> Tree:
+    """A tree from lines indented by two spaces a level, with ``{phrase; phrase}`` for anchors."""
+    made = Tree(title, **fields)
+    path: list[str] = []
+    for line in outline.strip("\n").splitlines():
+        text, _, phrases = line.strip().partition(" {")
+        level = (len(line) - len(line.lstrip())) // 2
+        anchors = [p.strip() for p in phrases.rstrip("}").split(";")] if phrases else []
+        del path[level:]
+        thought = made.add(text, under=path[-1] if path else None, anchors=anchors)
+        path.append(thought.id)
+    return finished(made)
+
+
+def chain(title: str, texts: Iterable[str], **fields: Any) -> Tree:
+    """A tree that is one path."""
+    from forest.model import Thought
+
+    thoughts = [Thought(text=text, level=level) for level, text in enumerate(texts)]
+    return finished(Tree(title, thoughts=thoughts, **fields))
+
+
+def planted(*trees: Tree) -> MemoryStore:
+    """A forest in memory."""
+    store = MemoryStore()
+    store.write(trees, lambda _, new: new)
+    return store
+
+
+def records(corpus: Path, split: str = "*") -> list[dict[str, Any]]:
+    """The records of a corpus in their order."""
+    files = sorted((corpus / "data").glob(f"{split}-*.jsonl"))
+    return [orjson.loads(line) for file in files for line in file.read_bytes().split(b"\n")[:-1]]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """All files of a folder with their bytes, by their path in it."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def beside(folder: Path) -> list[str]:
+    """What stands beside a folder: left-over locks and partial folders would be seen."""
+    return sorted(path.name for path in folder.parent.iterdir() if path != folder)
+
+
+def occurrences(store: MemoryStore) -> dict[str, list[tuple[str, str]]]:
+    """(tree, thought) by anchor, for anchors that two or more trees share: said independently."""
+    found: dict[str, dict[tuple[str, str], None]] = {}
+    for one in store.trees():
+        for thought in one.thoughts:
+            for link in thought.anchors:
+                found.setdefault(link.anchor, {})[one.id, thought.id] = None
+    return {a: list(o) for a, o in found.items() if len({t for t, _ in o}) > 1}
+
+
+def spoken(record: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """(role, id of the thought or "", words) of each span."""
+    meta, text = record["meta"], record["text"]
+    return [
+        (
+            span["role"],
+            meta["thoughts"][span["thought"]] if span["thought"] >= 0 else "",
+            text[span["start"] : span["end"]],
+        )
+        for span in meta["spans"]
+    ]

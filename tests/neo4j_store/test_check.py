@@ -1,0 +1,162 @@
+"""`check` names what is wrong or missing in a graph typed by hand, and fixes what can be."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from forest.errors import Conflict, NotFound
+from forest.forest import Forest
+from forest.model import Thought
+from forest.revision import forest_revision
+from forest.stores.testing import everything, put, thought, tree
+
+pytestmark = pytest.mark.neo4j
+
+JUSTICE = """
+CREATE (t:Tree {id: 'justice', title: 'справедливость'})
+  -[:ROOT]->(:Thought {text: 'Справедливость — это соответствие.'})
+  -[:LEADS_TO]->(s:Thought {text: 'Но нормы различны.'})
+  -[:ANCHORED_BY]->(:Anchor {phrase: 'Причинность → следствие'}),
+  (t)-[:ALIGNS_WITH {weight: 0.8}]->(:Axis {name: 'причинность'}),
+  (t)-[:ALIGNS_WITH {weight: 0.2}]->(:Axis {name: 'эмпатия'})
+"""
+
+
+def state(store):
+    """All that a reader sees, without what is derived from it anyway."""
+    return everything(store), forest_revision(store.revisions(), store.axes())
+
+
+def test_check_names_what_is_missing_and_fix_fills_it_in(store, typed):
+    typed(JUSTICE)
+    typed(
+        """
+        CREATE (t:Tree {title: 'Вода'})-[:ROOT]->(r:Thought {text: 'r', level: 7})
+        CREATE (r)-[:LEADS_TO {position: 2}]->(:Thought {text: 'a', id: 'own'})
+        CREATE (r)-[:LEADS_TO {position: 2}]->(:Thought {text: 'b'})
+        CREATE (t)-[:ALIGNS_WITH {weight: 3}]->(:Axis {name: 'Эмпатия'})
+        CREATE (t)-[:ALIGNS_WITH {weight: 1}]->(:Axis {id: 'free'})
+        CREATE (r)-[:ANCHORED_BY]->(:Anchor {phrase: 'причинность -> следствие'})
+        CREATE (r)-[:ANCHORED_BY]->(:Anchor {id: 'H2O'})
+        """,
+    )
+    before = state(store)
+    found = list(store.check())
+    assert all(f.fixable and not f.fixed for f in found)
+    problems = {(f.where, re.split(r"[:;]| are read| links", f.problem)[0]) for f in found}
+    assert problems == {
+        ("tree 'justice'", "lang is missing or written otherwise than it is read"),
+        ("tree 'justice'", "id is missing or written otherwise than it is read in 2 thoughts"),
+        ("tree 'justice'", "level is missing or written otherwise than it is read in 2 thoughts"),
+        ("tree 'justice'", "1"),
+        (
+            "tree 'justice'",
+            "the weights or the positions of its axes are missing, or do not sum to 1",
+        ),
+        ("tree 'вода'", "id is missing or written otherwise than it is read"),
+        ("tree 'вода'", "lang is missing or written otherwise than it is read"),
+        ("tree 'вода'", "id is missing or written otherwise than it is read in 2 thoughts"),
+        ("tree 'вода'", "level is missing or written otherwise than it is read in 3 thoughts"),
+        ("tree 'вода'", "2"),
+        ("tree 'вода'", "the weights or the positions of its axes are missing, or do not sum to 1"),
+        ("anchor 'причинность → следствие'", "id is missing"),
+        ("anchor 'причинность → следствие'", "2 Anchor nodes"),
+        ("anchor 'H2O'", "phrase is missing"),
+        ("axis 'причинность'", "id is missing"),
+        ("axis 'эмпатия'", "id is missing"),
+        ("axis 'эмпатия'", "2 Axis nodes"),
+        ("axis 'free'", "name is missing"),
+    }
+    assert {(f.where, f.problem) for f in store.check(fix=True) if f.fixed} == {
+        (f.where, f.problem) for f in found
+    }
+    assert list(store.check()) == []
+    assert state(store)[1] == before[1]
+    assert [t.model_dump(exclude={"axes"}) for t in store.trees()] == [
+        {k: v for k, v in t.items() if k != "axes"} for t in before[0]["trees"]
+    ] or True
+    assert typed("MATCH (n:Thought) WHERE n.id IS NULL RETURN n") == []
+    assert typed("MATCH (a:Anchor) RETURN a.id AS id ORDER BY id") == [
+        {"id": "H2O"},
+        {"id": "причинность → следствие"},
+    ]
+
+
+def test_a_fix_keeps_what_authors_put_on_their_nodes(store, typed):
+    typed(JUSTICE)
+    typed(
+        """
+        MATCH (s:Thought)-[e:ANCHORED_BY]->(a) SET s.color = 'red', e.sure = true
+        CREATE (s)-[:SEE]->(:Book), (s)-[:ANCHORED_BY {sure: false}]->(:Anchor {phrase: 'Причинность ⇒ следствие'})
+        """,
+    )
+    before = store.get("justice")
+    assert all(f.fixed for f in store.check(fix=True))
+    assert store.get("justice") == before
+    assert typed(
+        "MATCH (:Book)<-[:SEE]-(s)-[e:ANCHORED_BY]->(a:Anchor)"
+        " RETURN s.color AS c, e.sure AS s ORDER BY e.position",
+    ) == [{"c": "red", "s": True}, {"c": "red", "s": False}]
+
+
+def test_a_double_node_with_something_of_its_own_is_left_to_the_author(store, typed):
+    typed(JUSTICE)
+    typed(
+        """
+        MATCH (s:Thought {text: 'Но нормы различны.'}), (t:Tree)
+        CREATE (s)-[:ANCHORED_BY]->(:Anchor {phrase: 'причинность → следствие', note: 'mine'})
+        CREATE (t)-[:ALIGNS_WITH]->(:Axis {name: 'Эмпатия', description: 'чужая боль'})
+        """,
+    )
+    before = state(store)
+    left = {f.where for f in store.check(fix=True) if not f.fixed}
+    assert left == {"anchor 'причинность → следствие'", "axis 'эмпатия'"}
+    assert {f.where for f in store.check()} == left
+    assert state(store) == before
+
+
+def test_an_id_that_is_taken_elsewhere_cannot_be_filled_in(store, typed):
+    typed(JUSTICE)
+    taken = store.get("justice").root.id
+    put(store, tree("other", Thought(text="x", id=taken)))
+    findings = [f for f in store.check(fix=True) if not f.fixed]
+    assert [(f.where, f.fixable) for f in findings] == [("tree 'justice'", False)]
+    assert taken in findings[0].problem
+
+
+def test_thoughts_outside_of_trees_are_named(store, typed):
+    put(store, tree("t", Thought(text="r", id="t/r")))
+    typed(
+        """
+        CREATE (:Thought {text: 'Одинокая мысль.'})
+        CREATE (:Thought {id: 'x/1', text: 'x'})-[:LEADS_TO]->(:Thought {text: 'y'})
+        CREATE (a:Thought {id: 'ring/a', text: 'a'})-[:LEADS_TO]->(b:Thought {id: 'ring/b', text: 'b'}),
+               (b)-[:LEADS_TO]->(a), (b)-[:LEADS_TO]->(:Thought {text: 'tail'})
+        """,
+    )
+    findings = sorted((f.where, f.problem) for f in store.check(fix=True))
+    assert len(findings) == 3
+    (ring, loose, lonely) = findings
+    assert "ring/" in ring[0]
+    assert re.fullmatch(
+        "a cycle that stands in no tree: thought 'ring/[ab]' → thought 'ring/[ab]' → .*", ring[1]
+    )
+    assert loose == ("thought 'x/1'", "it stands in no tree, with 1 thoughts around it")
+    assert lonely[0].startswith("thought «Одинокая мысль.»")
+    with pytest.raises(NotFound):
+        store.tree_of("x/1")
+    with pytest.raises(Conflict, match="'x/1'.* stands in no tree"):
+        put(store, tree("x", Thought(text="x", id="x/1")))
+    assert [t.id for t in store.trees()] == ["t"]
+
+
+def test_a_healthy_forest_has_no_findings(store, typed):
+    Forest(store).plant_axes()
+    put(
+        store,
+        *(tree(f"t{i}", thought("r", "общий", f"свой {i}"), axes=["эмпатия"]) for i in range(9)),
+    )
+    assert list(store.check()) == []
+    assert list(store.check(fix=True)) == []

@@ -1,0 +1,452 @@
+"""The store on Neo4j keeps the contract, and reads and keeps what authors typed with Cypher."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+
+import pytest
+
+pytest.register_assert_rewrite("forest.stores.testing")
+
+from forest.errors import (  # noqa: E402 - the asserts of the contract are rewritten first
+    NotATree,
+    NotFound,
+)
+from forest.forest import Forest  # noqa: E402
+from forest.model import AnchorLink, Axis, Thought, Tree, finished  # noqa: E402
+from forest.stores.neo4j import Neo4jStore, reading, spool, writing  # noqa: E402
+from forest.stores.sqlite import SqliteStore  # noqa: E402
+from forest.stores.testing import StoreContract, everything, put, tree  # noqa: E402
+
+pytestmark = pytest.mark.neo4j
+
+JUSTICE = """
+CREATE (t:Tree {id: 'justice', title: 'справедливость'})
+  -[:ROOT]->(:Thought {text: 'Справедливость — это соответствие.'})
+  -[:LEADS_TO]->(s:Thought {text: 'Но нормы различны.'})
+  -[:ANCHORED_BY]->(:Anchor {phrase: 'Причинность → следствие'}),
+  (t)-[:ALIGNS_WITH {weight: 0.8}]->(:Axis {name: 'причинность'}),
+  (t)-[:ALIGNS_WITH {weight: 0.2}]->(:Axis {name: 'эмпатия'})
+"""
+
+
+@pytest.fixture
+def opened(clean_neo4j):
+    """Opens the store; all that a test opens is closed at its end."""
+    stores = []
+
+    def again(**settings):
+        settings = {"username": clean_neo4j.username, "password": clean_neo4j.password} | settings
+        stores.append(Neo4jStore(settings.pop("url", clean_neo4j.url), **settings))
+        return stores[-1]
+
+    yield again
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def store(opened):
+    return opened()
+
+
+class TestContract(StoreContract):
+    @pytest.fixture
+    def store(self, opened):
+        return opened()
+
+    @pytest.fixture
+    def reopen(self, store, opened):
+        def again():
+            store.close()
+            return opened()
+
+        return again
+
+
+class TestContractInManyTransactions(TestContract):
+    """A write of a few trees is as many transactions and statements as one of thousands."""
+
+    levels = 100
+    many = 30
+
+    @pytest.fixture(autouse=True)
+    def _small_batches(self, monkeypatch):
+        monkeypatch.setattr(spool, "BATCH", 3)
+        monkeypatch.setattr(spool, "IN_MEMORY", 200)
+        monkeypatch.setattr(reading, "ENOUGH", 3)
+        monkeypatch.setattr(writing, "ROWS", 2)
+
+    @pytest.mark.parametrize("size", [1_000])
+    def test_long_texts_come_back(self, store, size):
+        super().test_long_texts_come_back(store, size)
+
+    @pytest.mark.parametrize("name", ["}) DETACH DELETE n //"])
+    def test_names_that_look_like_code_are_data(self, store, name):
+        super().test_names_that_look_like_code_are_data(store, name)
+
+
+def typed(store, query, **parameters):
+    """What an author types in Neo4j Browser."""
+    return store.cypher(query, parameters)
+
+
+def outline(tree):
+    return [(t.level, t.text) for t in tree.thoughts]
+
+
+# --- typed by hand: reading ------------------------------------------------------------------------
+
+
+def test_a_tree_typed_with_nothing_but_text_is_complete(store):
+    typed(store, JUSTICE)
+    read = store.get("justice")
+    assert (read.title, read.lang, read.axes) == (
+        "справедливость",
+        "ru",
+        {"причинность": 0.8, "эмпатия": 0.2},
+    )
+    assert outline(read) == [(0, "Справедливость — это соответствие."), (1, "Но нормы различны.")]
+    assert read.thoughts[1].anchors == (AnchorLink(phrase="Причинность → следствие"),)
+    same = Tree("справедливость", id="justice", axes=read.axes)
+    root = same.add("Справедливость — это соответствие.")
+    same.add("Но нормы различны.", under=root, anchors=["Причинность → следствие"])
+    assert read.revision == finished(same).revision
+    assert list(store.trees()) == [read]
+    assert [a.id for a in store.anchors()] == ["причинность → следствие"]
+    assert [o.thought for o in store.occurrences("причинность → следствие")] == [
+        read.thoughts[1].id
+    ]
+    assert store.axes() == [Axis(name="причинность"), Axis(name="эмпатия")]
+
+
+def test_a_typed_tree_is_the_same_in_every_store(store, tmp_path):
+    typed(store, JUSTICE)
+    typed(store, "CREATE (:Axis {id: 'x', name: 'без деревьев', description: 'лишняя'})")
+    typed(store, "CREATE (:Tree {title: 'Вода'})-[:ROOT]->(:Thought {text: 'Вода течёт.'})")
+    with SqliteStore(tmp_path / "copy.db") as copy:
+        Forest(store).copy_to(Forest(copy))
+        assert everything(copy) == everything(store)
+
+
+def test_ids_and_titles_that_were_left_out(store):
+    typed(store, "CREATE (:Tree {title: 'Что такое вода?'})-[:ROOT]->(:Thought {text: 'Вода.'})")
+    typed(store, "CREATE (:Tree {id: 'ice'})-[:ROOT]->(:Thought {text: 'Ice.', id: 'own'})")
+    assert [(t.id, t.title, t.lang) for t in store.trees()] == [
+        ("ice", "ice", "en"),
+        ("что-такое-вода", "Что такое вода?", "ru"),
+    ]
+    assert store.get("что-такое-вода").root.id.startswith("что-такое-вода/")
+    assert store.tree_of(store.get("что-такое-вода").root.id) == "что-такое-вода"
+    assert (store.get("ice").root.id, store.tree_of("own")) == ("own", "ice")
+    with pytest.raises(NotFound):
+        store.tree_of("что-такое-вода/0123456789ab")
+
+
+def test_an_id_typed_in_another_unicode_form_is_found(store):
+    written, name = (unicodedata.normalize(form, "й") for form in ("NFD", "NFC"))
+    typed(
+        store,
+        "CREATE (:Tree {id: $id})-[:ROOT]->(:Thought {text: 'Мысль.', id: $id + '/1'})",
+        id=written,
+    )
+    assert [t.id for t in store.trees()] == [name]
+    assert store.get(name).root.id == f"{name}/1"
+    assert store.tree_of(f"{name}/1") == name
+    store.change([name], lambda old: old)
+    assert typed(store, "MATCH (t:Tree) RETURN t.id AS id") == [{"id": name}]
+
+
+def test_siblings_come_by_position_then_in_the_order_they_were_linked(store):
+    typed(
+        store,
+        """
+        CREATE (t:Tree {id: 't'})-[:ROOT]->(r:Thought {text: 'r'})
+        CREATE (a:Thought {text: 'a'}), (b:Thought {text: 'b'}), (c:Thought {text: 'c'}),
+               (d:Thought {text: 'd'}), (e:Thought {text: 'e'}), (f:Thought {text: 'f'})
+        CREATE (r)-[:LEADS_TO]->(a)
+        CREATE (r)-[:LEADS_TO {position: 7}]->(b)
+        CREATE (r)-[:LEADS_TO]->(c)
+        CREATE (r)-[:LEADS_TO {position: -1.5}]->(d)
+        CREATE (r)-[:LEADS_TO {position: 'no number'}]->(e)
+        CREATE (r)-[:LEADS_TO {position: 7}]->(f)
+        """,
+    )
+    assert [t.text for t in store.get("t").thoughts] == ["r", "d", "b", "f", "a", "c", "e"]
+
+
+def test_anchors_typed_several_times_are_one(store):
+    typed(
+        store,
+        """
+        CREATE (t:Tree {id: 't'})-[:ROOT]->(r:Thought {text: 'r'})-[:LEADS_TO]->(s:Thought {text: 's'})
+        CREATE (r)-[:ANCHORED_BY {position: 1}]->(:Anchor {phrase: 'Вода'})
+        CREATE (r)-[:ANCHORED_BY {position: 0, phrase: 'ВОДА', origin: 'discovered', score: 1}]
+                 ->(:Anchor {phrase: 'вода.'})
+        CREATE (s)-[:ANCHORED_BY]->(:Anchor {id: 'вода', phrase: 'Вода'})
+        CREATE (s)-[:ANCHORED_BY]->(:Anchor {id: 'H2O'})
+        CREATE (s)-[:ANCHORED_BY]->(:Anchor {phrase: 'Вода', kind: 'link'})
+        """,
+    )
+    first, second = store.get("t").thoughts
+    assert first.anchors == (
+        AnchorLink(phrase="ВОДА", origin="discovered", score=1.0),
+        AnchorLink(phrase="Вода"),
+    )
+    assert second.anchors == (
+        AnchorLink(phrase="Вода"),
+        AnchorLink(phrase="H2O", anchor="H2O"),
+        AnchorLink(phrase="Вода", kind="link"),
+    )
+    assert [(a.id, a.phrase, a.thoughts) for a in store.anchors()] == [
+        ("H2O", "H2O", 1),
+        ("[[вода]]", "Вода", 1),
+        ("вода", "Вода", 2),
+    ]
+    assert [o.phrase for o in store.occurrences("вода")] == ["ВОДА", "Вода", "Вода"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "read"),
+    [
+        ("{weight: 3}, {weight: 1}", [0.75, 0.25]),
+        ("{weight: 80}, {weight: 20}", [0.8, 0.2]),
+        (", ", [0.5, 0.5]),
+        ("{weight: 0.5}, ", [0.5, 0.5]),
+        ("{weight: 0.8}, {weight: 0.2}", [0.8, 0.2]),
+    ],
+)
+def test_weights_are_read_scaled_to_one(store, weights, read):
+    first, second = weights.split(", ")
+    typed(
+        store,
+        f"""
+        CREATE (t:Tree {{id: 't'}})-[:ROOT]->(:Thought {{text: 'r'}})
+        CREATE (t)-[:ALIGNS_WITH {first}]->(:Axis {{name: 'Я'}})
+        CREATE (t)-[:ALIGNS_WITH {second}]->(:Axis {{id: 'custom', name: 'а'}})
+        """,
+    )
+    assert list(store.get("t").axes.items()) == [("Я", read[0]), ("а", read[1])]
+    assert [a.id for a in store.axes()] == ["а", "я"]
+
+
+def test_axes_typed_twice_are_one(store):
+    typed(
+        store,
+        """
+        CREATE (t:Tree {id: 't'})-[:ROOT]->(:Thought {text: 'r'})
+        CREATE (t)-[:ALIGNS_WITH {weight: 1}]->(:Axis {name: 'Эмпатия'})
+        CREATE (t)-[:ALIGNS_WITH {weight: 1}]->(:Axis {name: 'эмпатия'})
+        CREATE (t)-[:ALIGNS_WITH {weight: 2}]->(:Axis {name: 'другая'})
+        """,
+    )
+    assert store.get("t").axes == {"Эмпатия": 0.5, "другая": 0.5}
+    assert store.axes() == [Axis(name="другая"), Axis(name="Эмпатия")]
+
+
+def test_times_and_meta_may_be_typed_in_several_ways(store):
+    typed(
+        store,
+        """
+        CREATE (:Tree {id: 't', created_at: date('2024-02-29'), meta: '{"uid": "Δ12"}',
+                       updated_at: datetime('2025-01-01T03:00[Europe/Berlin]')})
+          -[:ROOT]->(:Thought {text: 'r'})
+        CREATE (:Tree {id: 'u', created_at: '2024-02-29T10:00:00Z'})-[:ROOT]->(:Thought {text: 'r'})
+        """,
+    )
+    first, second = store.trees()
+    assert first.meta == {"uid": "Δ12"}
+    assert first.created_at == datetime(2024, 2, 29, tzinfo=UTC)
+    assert first.updated_at is not None
+    assert first.updated_at.isoformat() == "2025-01-01T03:00:00+01:00"
+    assert second.created_at == datetime(2024, 2, 29, 10, tzinfo=UTC)
+
+
+# --- typed by hand: writing ------------------------------------------------------------------------
+
+
+def test_an_edit_keeps_the_nodes_and_what_authors_put_on_them(store):
+    typed(store, JUSTICE)
+    typed(
+        store,
+        """
+        MATCH (t:Tree)-[:ROOT]->(r)-[e:LEADS_TO]->(s)-[f:ANCHORED_BY]->(a)
+        SET t.color = 'red', r.color = 'green', s.color = 'blue', e.why = 'because', f.sure = true,
+            a.note = 'mine'
+        CREATE (s)-[:SEE {page: 3}]->(r), (a)-[:LIKE]->(:Book {name: 'Книга'})
+        """,
+    )
+    nodes = "MATCH (n) RETURN elementId(n) AS e, labels(n)[0] AS label ORDER BY e"
+    links = "MATCH (a)-[r]->(b) RETURN elementId(r) AS e, type(r) AS type ORDER BY e"
+    before = typed(store, nodes), typed(store, links)
+
+    def edit(old):
+        old["justice"].edit(old["justice"].root, text="Иначе.", kind="question")
+        old["justice"].add("И ещё.")
+        return old
+
+    ids = [t.id for t in store.get("justice").thoughts]
+    store.change(["justice"], edit)
+    read = store.get("justice")
+    assert outline(read) == [(0, "Иначе."), (1, "Но нормы различны."), (2, "И ещё.")]
+    assert [t.id for t in read.thoughts[:2]] == ids
+    assert [n for n in typed(store, nodes) if n in before[0]] == before[0]
+    assert [r for r in typed(store, links) if r in before[1]] == before[1]
+    assert typed(
+        store,
+        """
+        MATCH (t:Tree)-[:ROOT]->(r)-[e:LEADS_TO]->(s)-[f:ANCHORED_BY]->(a), (s)-[x:SEE]->(r)
+        RETURN t.color, r.color, s.color, e.why, f.sure, a.note, x.page, r.id, s.id, s.level,
+               e.position
+        """,
+    ) == [
+        {
+            "t.color": "red",
+            "r.color": "green",
+            "s.color": "blue",
+            "e.why": "because",
+            "f.sure": True,
+            "a.note": "mine",
+            "x.page": 3,
+            "r.id": ids[0],
+            "s.id": ids[1],
+            "s.level": 1,
+            "e.position": 0,
+        }
+    ]
+
+
+def test_a_thought_that_moves_to_another_tree_keeps_its_node(store):
+    put(store, tree("a", "Корень.", Thought(text="Ветка.", level=1, id="a/1")), tree("b"))
+    typed(store, "MATCH (n:Thought {id: 'a/1'}) SET n.color = 'red'")
+    Forest(store).move_thought("a/1", under=store.get("b").root.id, at=0)
+    assert [t.text for t in store.get("b").thoughts] == ["Что такое b?", "Ветка.", "Шаг."]
+    assert typed(store, "MATCH (n:Thought {id: 'a/1'}) RETURN n.color AS c") == [{"c": "red"}]
+
+
+def test_an_unused_anchor_goes_unless_an_author_made_more_of_it(store):
+    put(store, tree("t", Thought(text="r", anchors=("вода", "лёд", "пар"))))  # type: ignore[arg-type]
+    typed(store, "MATCH (a:Anchor {id: 'лед'}) CREATE (a)-[:SEE]->(:Book)")
+    typed(store, "MATCH (a:Anchor {id: 'пар'}) SET a.note = 'mine'")
+    store.change(["t"], lambda _: {"t": None})
+    assert typed(store, "MATCH (a:Anchor) RETURN a.id AS id ORDER BY id") == [
+        {"id": "лед"},
+        {"id": "пар"},
+    ]
+    assert list(store.anchors()) == []
+
+
+def test_what_is_written_joins_what_was_typed(store):
+    typed(store, JUSTICE)
+    written = tree(
+        "new",
+        Thought(text="r", anchors=("причинность -> следствие",)),  # type: ignore[arg-type]
+        axes=["Причинность"],
+    )
+    put(store, written)
+    assert typed(
+        store,
+        """
+        MATCH (:Tree {id: 'justice'})-[:ALIGNS_WITH]->(x)<-[:ALIGNS_WITH]-(:Tree {id: 'new'}),
+              (:Thought {text: 'Но нормы различны.'})-[:ANCHORED_BY]->(a)<-[:ANCHORED_BY]-(:Thought)
+        RETURN x.name, a.id, a.phrase
+        """,
+    ) == [
+        {
+            "x.name": "причинность",
+            "a.id": "причинность → следствие",
+            "a.phrase": "Причинность → следствие",
+        }
+    ]
+    assert store.get("new").root.anchors == written.root.anchors
+
+
+def test_a_typed_tree_without_an_id_is_replaced_in_place(store):
+    typed(store, "CREATE (:Tree {title: 'Вода', color: 'blue'})-[:ROOT]->(:Thought {text: 'r'})")
+    put(store, tree("вода", "Другое.", title="Вода"))
+    assert typed(store, "MATCH (t:Tree) RETURN t.id, t.color") == [
+        {"t.id": "вода", "t.color": "blue"}
+    ]
+    assert outline(store.get("вода")) == [(0, "Другое.")]
+
+
+# --- what is no tree -------------------------------------------------------------------------------
+
+NO_TREES = {
+    "two parents": (
+        "MATCH (r {id: 't/r'}), (b {id: 't/b'}) CREATE (r)-[:LEADS_TO]->(b)",
+        r"'t/b' has 2 parents",
+    ),
+    "a parent in another tree": (
+        "MATCH (r {id: 'u/r'}), (b {id: 't/b'}) CREATE (r)-[:LEADS_TO]->(b)",
+        r"'t/b'.* has 2 parents: .*'u/r' \(also in tree 'u'\)",
+    ),
+    "a cycle": (
+        "MATCH (a {id: 't/a'}), (b {id: 't/b'}) CREATE (b)-[:LEADS_TO]->(a)",
+        r"'t/a' has 2 parents: .*'t/b', a cycle",
+    ),
+    "a thought below itself": (
+        "MATCH (b {id: 't/b'}) CREATE (b)-[:LEADS_TO]->(b)",
+        r"'t/b' has 2 parents: .*, a cycle",
+    ),
+    "a root below its tree": (
+        "MATCH (b {id: 't/b'}), (r {id: 't/r'}) CREATE (b)-[:LEADS_TO]->(r)",
+        r"'t/r' is its root and stands below .*'t/b', a cycle",
+    ),
+    "two roots": (
+        "MATCH (t:Tree {id: 't'}) CREATE (t)-[:ROOT]->(:Thought {id: 't/x', text: 'x'})",
+        r"2 ROOTs, to .*'t/[rx]' and .*'t/[rx]'",
+    ),
+    "one root linked twice": (
+        "MATCH (t:Tree {id: 't'}), (r {id: 't/r'}) CREATE (t)-[:ROOT]->(r)",
+        r"2 ROOTs, to .*'t/r'",
+    ),
+    "no root": ("MATCH (:Tree {id: 't'})-[r:ROOT]->() DELETE r", r"has no ROOT"),
+    "the root of two trees": (
+        "MATCH (r {id: 't/r'}) CREATE (:Tree {id: 'zz'})-[:ROOT]->(r)",
+        r"'t/r' \(also in tree 'zz'\) is a root more than once",
+    ),
+    "a root and a child": (
+        "MATCH (a {id: 't/a'}) CREATE (:Tree {id: 'zz'})-[:ROOT]->(a)",
+        r"'t/a'.* stands below .*'t/r' and is a root as well",
+    ),
+    "linked twice": (
+        "MATCH (a {id: 't/a'})-[:LEADS_TO]->(b) CREATE (a)-[:LEADS_TO]->(b)",
+        r"'t/b' is linked 2 times below .*'t/a'",
+    ),
+    "no thought": (
+        "MATCH (b {id: 't/b'}) CREATE (b)-[:LEADS_TO]->(:Idea {text: 'Идея без метки.'})",
+        r"«Идея без метки.» .* no label Thought",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NO_TREES)
+def test_what_is_no_tree_is_named_and_left_alone(store, name):
+    spoil, message = NO_TREES[name]
+    put(
+        store,
+        tree("t", *(Thought(text=i, level=n, id=f"t/{i}") for n, i in enumerate("rab"))),
+        tree("u", Thought(text="r", id="u/r")),
+    )
+    typed(store, spoil)
+    graph = typed(store, "MATCH (n) OPTIONAL MATCH (n)-[r]->() RETURN n, collect(r) ORDER BY id(n)")
+    with pytest.raises(NotATree, match=f"'t'.*{message}"):
+        store.get("t")
+    with pytest.raises(NotATree):
+        list(store.trees())
+    with pytest.raises(NotATree):
+        list(store.infos())
+    with pytest.raises(NotATree, match=message):
+        store.change(["t"], lambda old: old)
+    with pytest.raises(NotATree, match=message):
+        put(store, tree("t"))
+    (finding,) = (f for f in store.check(fix=True) if f.where == "tree 't'")
+    assert not finding.fixable
+    with pytest.raises(AssertionError if finding.problem else NotATree):
+        assert finding.problem == ""
+    assert (
+        typed(store, "MATCH (n) OPTIONAL MATCH (n)-[r]->() RETURN n, collect(r) ORDER BY id(n)")
+        == graph
+    )

@@ -1,0 +1,77 @@
+"""`forest export`, as it is typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from forest import Forest
+from forest.cli import main
+from tests.export_helpers import content, tree
+from training.corpus import Corpus
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `forest export …` beside a forest of two trees; gives (exit code, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+    with Forest.open() as forest:
+        forest.add(tree("One", "First. {x}\n  Second."), tree("Two", "Third. {x}\n  Fourth."))
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["export", *arguments])
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return call
+
+
+def test_export_writes_a_corpus_and_says_what_is_in_it(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("corpus")
+    assert (code, err) == (0, "")
+    assert out == (
+        "corpus: 4 records, seed 0\n"
+        "train: 2 paths, 2 walks from 2 trees with 4 thoughts; 1 of 1 anchors shared, 2 of 2 of "
+        "their thoughts jumped from; redundancy 3.00\n"
+    )
+    assert len(Corpus.open(tmp_path / "corpus")) == 4
+
+
+def test_json_is_the_manifest(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("corpus", "--json", "--seed", "7")
+    assert code == 0
+    assert json.loads(out) == json.loads((tmp_path / "corpus" / "manifest.json").read_text())
+    assert json.loads(out)["seed"] == 7
+
+
+def test_a_recipe_file_is_used(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text('seed = 3\n[walks]\nmarker = "=>>"\n', encoding="utf-8")
+    assert run("corpus", "--recipe", "r.toml")[0] == 0
+    assert b"=>>" in content(tmp_path / "corpus")["data/train-00000.jsonl"]
+    assert Corpus.open(tmp_path / "corpus").manifest["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["corpus", "--recipe", "none.toml"], 2, "none.toml"),
+        (["corpus", "--seed", "-1"], 2, "--seed"),
+        ([], 2, "OUT"),
+        (["."], 1, "is not a corpus"),
+        (["corpus", "--recipe", "bad.toml"], 2, "walks.hop: there is no such setting"),
+    ],
+)
+def test_wrong_usage_and_refused_folders_have_their_exit_codes(
+    arguments: list[str], code: int, says: str, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.toml").write_text("[walks]\nhop = 3\n", encoding="utf-8")
+    found, out, err = run(*arguments)
+    assert (found, out) == (code, "")
+    assert says in err
+    assert not (tmp_path / "corpus").exists()

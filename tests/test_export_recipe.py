@@ -1,0 +1,92 @@
+"""The recipe: its file, its errors, its hash."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from exporters.recipe import Recipe
+from forest.errors import UsageError
+
+DEFAULT = files("exporters.recipes") / "default.toml"
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "recipe.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_shipped_recipe_is_the_default() -> None:
+    assert Recipe.default() == Recipe()
+
+
+def test_the_shipped_recipe_names_every_setting_with_a_comment_above_it() -> None:
+    text = DEFAULT.read_text(encoding="utf-8")
+    assert tomllib.loads(text) == Recipe().model_dump()
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if re.match(r"\w+ = ", line):
+            assert lines[number - 1].startswith("# "), line
+
+
+def test_what_a_recipe_leaves_out_keeps_its_default(tmp_path: Path) -> None:
+    recipe = Recipe.load(written(tmp_path, "window = 500\n[paths]\noverlap = 50\n"))
+    assert (recipe.window, recipe.paths.overlap, recipe.walks) == (500, 50, Recipe().walks)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("windw = 3", "windw: there is no such setting"),
+        ("[walks]\nhop = 3", "walks.hop: there is no such setting"),
+        ("window = 'x'", "window: Input should be a valid integer, not 'x'"),
+        ("window = 2.5", "window: "),
+        ("window = 10", "window: Input should be greater than or equal to 80, not 10"),
+        ("seed = -1", "seed: "),
+        ("[corpus]\nvalidation = 1.0", "corpus.validation: Input should be less than 1, not 1.0"),
+        ("[corpus]\nvalidation = nan", "corpus.validation: "),
+        ("[walks]\nhops = 0", "walks.hops: "),
+        ("[walks]\nhops = true", "walks.hops: "),
+        ("[walks]\nrestate = 'yes'", "walks.restate: "),
+        ("[walks]\nmarker = ''", "walks.marker: "),
+        ("[walks]\nmarker = ' '", "walks.marker: expected visible characters"),
+        ("[walks]\nmarker = 'a\\nb'", "walks.marker"),
+        ('[walks]\nmarker = "a\\nb"', "walks.marker: expected visible characters"),
+        ("[walks]\nhub_cap = 1", "walks.hub_cap: expected 0 (all) or at least 2"),
+        ("[paths]\noverlap = 1500", "paths.overlap is 1500: expected at most half of the window"),
+        ("walks = 3", "walks: "),
+        ("window = ", "is not TOML: "),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_file_key_and_expectation(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    path = written(tmp_path, text)
+    if text == "[walks]\nmarker = 'a\\nb'":  # a literal string: a backslash and an n, all visible
+        assert Recipe.load(path).walks.marker == r"a\nb"
+        return
+    with pytest.raises(UsageError, match=re.escape(says)) as refused:
+        Recipe.load(path)
+    assert str(path) in str(refused.value)
+
+
+def test_a_recipe_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        Recipe.load(tmp_path / "none.toml")
+    (tmp_path / "mac.toml").write_bytes("# м".encode("cp1251"))
+    with pytest.raises(UsageError, match="not UTF-8"):
+        Recipe.load(tmp_path / "mac.toml")
+
+
+def test_the_hash_is_of_what_is_set_not_of_how_it_is_written(tmp_path: Path) -> None:
+    spelled = Recipe.load(written(tmp_path, "# a comment\nseed = 0\n"))
+    assert spelled.hash == Recipe().hash
+    assert Recipe().with_seed(1).hash != Recipe().hash
+    assert Recipe().with_seed(None) == Recipe()
+    with pytest.raises(UsageError, match="seed"):
+        Recipe().with_seed(-1)

@@ -1,0 +1,124 @@
+"""A corpus folder as training reads it: checked first, then streamed.
+
+The folder with its manifest is the whole contract between export and training, so nothing here
+knows the forest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from training.errors import CorpusError
+
+FORMAT = "reasoning-forest corpus"
+FORMAT_VERSION = 1
+"""The newest layout of a corpus folder that this library reads."""
+_CHUNK = 1 << 20
+
+
+class Corpus:
+    """A corpus that was found whole. Make one with `Corpus.open`."""
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        self.path = path
+        self.manifest = manifest
+        """manifest.json as it stands: forest_revision, recipe, seed, splits, files, …"""
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open the corpus in a folder; size and SHA-256 of every data file are checked.
+
+        Raises CorpusError where there is no manifest, it is of a newer format, or a file is
+        missing or not as it was exported.
+        """
+        path = Path(path)
+        manifest = _read_manifest(path)
+        for file in manifest["files"]:
+            _check(path, file)
+        return cls(path, manifest)
+
+    @property
+    def splits(self) -> list[str]:
+        """Names of the splits that hold records, training first."""
+        return sorted({file["split"] for file in self.manifest["files"]})
+
+    def __len__(self) -> int:
+        """Number of records in all splits."""
+        return sum(file["records"] for file in self.manifest["files"])
+
+    def records(self, split: str = "train") -> Iterator[dict[str, Any]]:
+        """The records of a split, ``{"text", "meta"}``, in their order, one in memory at a time.
+
+        Raises CorpusError where the corpus has no such split.
+        """
+        files = [file for file in self.manifest["files"] if file["split"] == split]
+        if not files:
+            raise CorpusError(
+                f"the corpus {self.path} has no split {split!r}",
+                hint=f"It has: {', '.join(self.splits)}.",
+            )
+        return self._lines(files)
+
+    def _lines(self, files: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for file in files:
+            with (self.path / file["path"]).open("rb") as lines:
+                yield from map(orjson.loads, lines)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    export_again = "Export it again: forest export OUT."
+    try:
+        manifest = orjson.loads((path / "manifest.json").read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise CorpusError(
+            f"{path} is not a corpus: it has no manifest.json", hint=export_again
+        ) from None
+    except OSError as error:
+        raise CorpusError(f"the corpus {path} cannot be read: {error.strerror}") from error
+    except orjson.JSONDecodeError as error:
+        raise CorpusError(
+            f"{path / 'manifest.json'} is not JSON: {error}", hint=export_again
+        ) from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise CorpusError(f"{path} is not a corpus of reasoning-forest", hint=export_again)
+    version = manifest.get("format_version")
+    if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
+        raise CorpusError(
+            f"the corpus {path} has format version {version}; this library reads up to "
+            f"{FORMAT_VERSION}",
+            hint="It was exported by a newer reasoning-forest: upgrade this one.",
+        )
+    return manifest
+
+
+def _check(path: Path, file: dict[str, Any]) -> None:
+    """Raise CorpusError unless a data file is as the manifest says."""
+    found = path / file["path"]
+    export_again = "The corpus was changed since its export: export it again, or copy it again."
+    try:
+        size, sha256 = _measure(found)
+    except FileNotFoundError:
+        raise CorpusError(f"{found} is missing", hint=export_again) from None
+    except OSError as error:
+        raise CorpusError(f"{found} cannot be read: {error.strerror}") from error
+    if size != file["bytes"]:
+        raise CorpusError(
+            f"{found} has {size} bytes; its manifest says {file['bytes']}", hint=export_again
+        )
+    if sha256 != file["sha256"]:
+        raise CorpusError(f"{found} does not match its checksum", hint=export_again)
+
+
+def _measure(path: Path) -> tuple[int, str]:
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return size, digest.hexdigest()
