@@ -137,10 +137,12 @@ class Forest:
         """
         with suppress(NotFound):
             return self.store.get(prefix).id
-        matches = []
-        for info in self.infos():
-            if info.id.startswith(prefix) or info.title.casefold().startswith(prefix.casefold()):
-                matches.append(info.id)
+        start = prefix.casefold()
+        matches = [
+            info.id
+            for info in self.infos()
+            if info.id.startswith(prefix) or info.title.casefold().startswith(start)
+        ]
         if len(matches) == 1:
             return matches[0]
         if matches:

@@ -5,6 +5,7 @@ One of the two is in memory: the reference. The other is SQLite, or a real Neo4j
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, note, settings
+from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -25,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from forest.errors import ForestError, NotFound
+from forest.errors import Conflict, ForestError, NotFound
 from forest.model import Tree, finished
 from forest.stores import open_store
 from forest.stores.base import Store, Written
@@ -144,7 +145,9 @@ class StoreMachine(RuleBasedStateMachine):
             yield from _copies(trees)
             raise RuntimeError("the source broke")
 
-        self.both(lambda store: store.write(until_it_breaks(), merge))
+        for store in (self.memory, self.store):  # one may see a conflict before the source breaks
+            with pytest.raises((Conflict, RuntimeError)):
+                store.write(until_it_breaks(), merge)
 
     @precondition(lambda self: self.ids)
     @rule(data=st.data())
@@ -222,7 +225,8 @@ class StoreMachine(RuleBasedStateMachine):
             return trees
 
         if source != target:
-            self.both(lambda store: store.change([source, target], change))
+            ids = data.draw(st.permutations([source, target]))
+            self.both(lambda store: store.change(ids, change))
 
     @precondition(lambda self: self.ids)
     @rule(data=st.data(), axes=strategies.axis_weights(), meta=strategies.metas)
@@ -259,12 +263,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.both(lambda store: store.tree_of(f"{thought}?"))
         self.both(lambda store: store.get("no such tree"))
 
-    @invariant()
-    def nothing_is_wrong(self) -> None:
-        assert list(self.store.check()) == []
-
     def teardown(self) -> None:
+        wrong = list(self.store.check())
         self.store.close()
+        assert wrong == []
 
 
 def _copies(trees: Iterable[Tree]) -> Iterator[Tree]:
@@ -287,6 +289,9 @@ def run(machine: type[StoreMachine], examples: int, steps: int) -> None:
             max_examples=examples,
             stateful_step_count=steps,
             deadline=None,
+            derandomize=bool(os.environ.get("CI")),
+            phases=[Phase.reuse, Phase.generate, Phase.shrink],
+            report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         ),
     )
@@ -317,11 +322,13 @@ class SqliteMachine(StoreMachine):
         shutil.rmtree(self.folder)
 
 
+@pytest.mark.timeout(600)  # of a failure that hypothesis makes small; else it takes seconds
 def test_sqlite_is_like_memory():
-    run(SqliteMachine, examples=60, steps=25)
+    run(SqliteMachine, examples=40, steps=25)
 
 
 @pytest.mark.neo4j
+@pytest.mark.timeout(600)
 def test_neo4j_is_like_memory(clean_neo4j):
     class Neo4jMachine(StoreMachine):
         def __init__(self) -> None:
@@ -336,4 +343,4 @@ def test_neo4j_is_like_memory(clean_neo4j):
                 clean_neo4j.url, username=clean_neo4j.username, password=clean_neo4j.password
             )
 
-    run(Neo4jMachine, examples=10, steps=15)
+    run(Neo4jMachine, examples=6, steps=14)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from forest.errors import ForestError, ImportRefused
+from forest.model import MAX_ID, AnchorKind, AnchorLink
+from forest.phrases import phrase_key
 
 Notice = Callable[[str], None]
 """Is told, in one line, what an author should know although it is no error."""
@@ -62,6 +65,19 @@ def refused(
     """The error ``FILE:LINE: message``, or ``FILE: message`` where no line is to blame."""
     where = source.name if line is None else f"{source.name}:{line}"
     return ImportRefused(f"{where}: {message}", hint=hint)
+
+
+_NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def linked(phrases: Iterable[str], kind: AnchorKind = "link") -> list[AnchorLink]:
+    """Links to the anchors of phrases, without those that can be none: empty, or far too long."""
+    plain = (" ".join(_NO_NAME.sub(" ", phrase).split()) for phrase in phrases)
+    return [
+        AnchorLink(phrase=phrase, kind=kind)
+        for phrase in plain
+        if phrase_key(phrase) and len(phrase) <= MAX_ID
+    ]
 
 
 def shown(value: object, most: int = 60) -> str:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forest.errors import ImportRefused
-from forest.formats.base import SourceFile, refused, shown
+from forest.formats.base import SourceFile, linked, refused, shown
 from forest.formats.yaml_trees import Typed, YamlError, line_in_yaml, load_yaml
 from forest.model import MAX_ID, AnchorLink, axis_weights
-from forest.phrases import phrase_key
 
 _TYPED = Typed(
     texts=frozenset(),
@@ -68,10 +67,10 @@ class _Reader:
         front.axes = self._axes(data)
         front.aliases = self._words(data, "aliases") + self._words(data, "alias")
         tags = self._words(data, "tags", " ") + self._words(data, "tag", " ")
-        front.anchors = _links([t.removeprefix("#").strip("/") for t in tags], "tag")
-        front.anchors += _links(self._words(data, "anchors", None), "phrase")
+        front.anchors = linked((t.removeprefix("#").strip("/") for t in tags), "tag")
+        front.anchors += linked(self._words(data, "anchors", None), "phrase")
         front.meta = data
-        front.anchors += _links(list(_linked(data)), "link")
+        front.anchors += linked(_names_in(data))
         return front
 
     def _wrong(self, key: str, message: str) -> ImportRefused:
@@ -107,15 +106,7 @@ class _Reader:
             raise self._wrong("axes", str(error)) from None
 
 
-def _links(phrases: list[str], kind: Any) -> list[AnchorLink]:
-    return [
-        AnchorLink(phrase=phrase, kind=kind)
-        for phrase in phrases
-        if phrase_key(phrase) and len(phrase) <= MAX_ID and "\n" not in phrase
-    ]
-
-
-def _linked(value: Any) -> list[str]:
+def _names_in(value: Any) -> list[str]:
     """The names of notes that values link to, as ``[[name]]``."""
     found: list[str] = []
     todo = [value]

@@ -21,8 +21,8 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.front_matter import front_matter_plugin
 
-from forest.model import MAX_ID, AnchorLink
-from forest.phrases import phrase_key
+from forest.formats.base import linked
+from forest.model import AnchorKind, AnchorLink
 
 _NO_LIMIT = 10**9
 """Past its own limit of nesting markdown-it drops text without a word; Python's own is enough."""
@@ -205,12 +205,9 @@ class _Reader:
         elif type_ in _OTHERS:
             _OTHERS[type_](self, token)
 
-    def _anchor(self, phrase: str, kind: str) -> None:
-        phrase = phrase.strip()
-        if phrase and len(phrase) <= MAX_ID and phrase_key(phrase):
-            link = AnchorLink(phrase=phrase, kind="tag" if kind == "tag" else "link")
-            if all(link.anchor != other.anchor for other in self.said.anchors):
-                self.said.anchors.append(link)
+    def _anchor(self, phrase: str, kind: AnchorKind) -> None:
+        known = {link.anchor for link in self.said.anchors}
+        self.said.anchors += [a for a in linked([phrase], kind) if a.anchor not in known]
 
     def _wikilink(self, content: str, embed: bool) -> None:
         target, _, alias = content.replace("\\|", "|").partition("|")
@@ -232,6 +229,8 @@ class _Reader:
 
     def _image(self, token: Token) -> None:
         alt = read_inline(token.children or [], self.env).text
+        if title := str(token.attrs.get("title", "")):
+            alt = f"{alt}: {title}" if alt else title
         source = unquote(str(token.attrs.get("src", "")))
         self._put(f"{alt} ({source})" if alt and source else alt or source, "image")
 

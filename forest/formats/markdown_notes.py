@@ -22,7 +22,7 @@ from markdown_it.token import Token
 from pydantic import ValidationError
 
 from forest.errors import ImportRefused
-from forest.formats.base import BadTree, Notice, Problem, SourceFile, refused, shortened
+from forest.formats.base import BadTree, Notice, Problem, SourceFile, linked, refused, shortened
 from forest.formats.decoding import read_text
 from forest.formats.files import note_of
 from forest.formats.front_matter import FrontMatter, read_front_matter
@@ -31,7 +31,6 @@ from forest.formats.markdown_inline import parser, read_block
 from forest.formats.markdown_outline import Entry, Outline, callout, end_of, is_heading
 from forest.formats.owner import looks_like_tree, tree_from
 from forest.model import AnchorLink, Thought, Tree
-from forest.phrases import phrase_key
 
 _ROLE = re.compile(r"\w+[_-](user|agent|assistant)", re.IGNORECASE)
 _UID = re.compile(r"UID:\s*(\S+)", re.IGNORECASE)
@@ -311,7 +310,7 @@ class _Note:
     def _tree(
         self, id_: str, title: str, entries: list[Entry], meta: dict[str, Any]
     ) -> Tree | BadTree:
-        names = [AnchorLink(phrase=n, kind="link") for n in self._names()]
+        names = linked([self.stem, *self.front.aliases])
         entries[0].anchors = [*entries[0].anchors, *names, *self.front.anchors]
         try:
             thoughts = [_thought(entry) for entry in entries]
@@ -330,10 +329,6 @@ class _Note:
             first = error.errors(include_url=False)[0]
             said = f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}"
             return BadTree(refused(self.source, entries[0].line, said))
-
-    def _names(self) -> list[str]:
-        names = {phrase_key(name): name for name in reversed([self.stem, *self.front.aliases])}
-        return [name for key, name in reversed(names.items()) if key]
 
 
 class _BadEntry(Exception):

@@ -131,11 +131,13 @@ def test_a_long_chain_of_steps(read: Reader) -> None:
 
 
 @pytest.fixture(scope="module")
-def bank() -> Read:
-    path = Path(__file__).resolve().parents[3] / "shared/data/entailment_bank/train.jsonl"
-    if not path.exists():
-        pytest.skip("no ../shared beside this clone: the real data are not here")
-    return read_path(path, "train.jsonl")
+def bank_path(shared: Path) -> Path:
+    return shared / "data" / "entailment_bank" / "train.jsonl"
+
+
+@pytest.fixture(scope="module")
+def bank(bank_path: Path) -> Read:
+    return read_path(bank_path, "train.jsonl")
 
 
 def test_all_real_proofs_are_read(bank: Read) -> None:
@@ -146,9 +148,8 @@ def test_all_real_proofs_are_read(bank: Read) -> None:
     assert "132 premises in 98 proofs" in bank.notices[-1]
 
 
-def test_no_fact_of_the_real_data_is_lost(bank: Read) -> None:
-    path = Path(__file__).resolve().parents[3] / "shared/data/entailment_bank/train.jsonl"
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def test_no_fact_of_the_real_data_is_lost(bank: Read, bank_path: Path) -> None:
+    records = [json.loads(line) for line in bank_path.read_text(encoding="utf-8").splitlines()]
     for record, tree in zip(records, bank.trees, strict=True):
         said = Counter(t.text for t in tree.thoughts)
         said.update(dict(tree.meta.get("unused_facts", {})).values())  # type: ignore[arg-type]

@@ -92,7 +92,7 @@ def test_bad_front_matter_is_refused_with_its_line(read: Reader, front: str, mes
 
 
 def test_rules_around_a_text_are_no_front_matter(read: Reader) -> None:
-    assert body(read, "---\nOnly words\n---\n> | a |\n> |---|\n> | b |") == [
+    assert body(read, "---\nOnly words\n\n---\n> | a |\n> |---|\n> | b |") == [
         "  Only words", "  | a |\n|---|\n| b |",
     ]  # fmt: skip
     assert body(read, "---\n\nA text: with a colon inside.\n\n---\n\nend") == [
@@ -318,6 +318,13 @@ def test_comments_are_kept_in_meta(read: Reader) -> None:
 
 def test_an_anchor_stands_once_at_a_thought(read: Reader) -> None:
     assert anchors(read("[[A]] and [[a]] and [[A|b]]").tree.thoughts[1]) == [("link", "A")]
+
+
+def test_names_that_can_be_no_anchor_are_only_text(read: Reader) -> None:
+    text = f"see [[{'x' * 600}]] [[a\u2028b]] #t\x85u [[.]] [e](\u2028.md) end"
+    tree = read(text, "a\nb.md").tree
+    assert anchors(tree.root) == [("link", "a b")]
+    assert anchors(tree.thoughts[1]) == [("link", "a b"), ("tag", "t")]
 
 
 # --- blocks of JSON ----------------------------------------------------------------------------

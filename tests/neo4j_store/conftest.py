@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from forest.stores.neo4j import Neo4jStore
+pytest.register_assert_rewrite("forest.stores.testing")
+
+from forest.stores.neo4j import Neo4jStore  # noqa: E402 - after that line
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def outline(tree):
     return [(t.level, t.text) for t in tree.thoughts]
 
 
-# --- typed by hand: reading ------------------------------------------------------------------------
+# --- typed by hand: reading -----------------------------------------------------------------------
 
 
 def test_a_tree_typed_with_nothing_but_text_is_complete(store, typed):
@@ -105,19 +105,25 @@ def test_siblings_come_by_position_then_in_the_order_they_were_linked(store, typ
         CREATE (r)-[:LEADS_TO {position: 7}]->(f)
         """,
     )
-    assert [t.text for t in store.get("t").thoughts] == ["r", "d", "b", "f", "a", "c", "e"]
+    # Neo4j gives ids in the order of creation, unless it uses those of deleted links again.
+    made = "MATCH ()-[e:LEADS_TO]->(n) WHERE n.text IN $texts RETURN n.text AS text ORDER BY id(e)"
+    same, none = (
+        [row["text"] for row in typed(made, texts=list(texts))] for texts in ("bf", "ace")
+    )
+    assert [t.text for t in store.get("t").thoughts] == ["r", "d", *same, *none]
 
 
 def test_anchors_typed_several_times_are_one(store, typed):
     typed(
         """
-        CREATE (t:Tree {id: 't'})-[:ROOT]->(r:Thought {text: 'r'})-[:LEADS_TO]->(s:Thought {text: 's'})
+        CREATE (t:Tree {id: 't'})-[:ROOT]->(r:Thought {text: 'r'})
+        CREATE (r)-[:LEADS_TO]->(s:Thought {text: 's'})
         CREATE (r)-[:ANCHORED_BY {position: 1}]->(:Anchor {phrase: 'Вода'})
         CREATE (r)-[:ANCHORED_BY {position: 0, phrase: 'ВОДА', origin: 'discovered', score: 1}]
                  ->(:Anchor {phrase: 'вода.'})
-        CREATE (s)-[:ANCHORED_BY]->(:Anchor {id: 'вода', phrase: 'Вода'})
-        CREATE (s)-[:ANCHORED_BY]->(:Anchor {id: 'H2O'})
-        CREATE (s)-[:ANCHORED_BY]->(:Anchor {phrase: 'Вода', kind: 'link'})
+        CREATE (s)-[:ANCHORED_BY {position: 0}]->(:Anchor {id: 'вода', phrase: 'Вода'})
+        CREATE (s)-[:ANCHORED_BY {position: 1}]->(:Anchor {id: 'H2O'})
+        CREATE (s)-[:ANCHORED_BY {position: 2}]->(:Anchor {phrase: 'Вода', kind: 'link'})
         """,
     )
     first, second = store.get("t").thoughts
@@ -157,7 +163,7 @@ def test_weights_are_read_scaled_to_one(store, typed, weights, read):
         CREATE (t)-[:ALIGNS_WITH {second}]->(:Axis {{id: 'custom', name: 'а'}})
         """,
     )
-    assert list(store.get("t").axes.items()) == [("Я", read[0]), ("а", read[1])]
+    assert store.get("t").axes == {"Я": read[0], "а": read[1]}
     assert [a.id for a in store.axes()] == ["а", "я"]
 
 
@@ -165,13 +171,13 @@ def test_axes_typed_twice_are_one(store, typed):
     typed(
         """
         CREATE (t:Tree {id: 't'})-[:ROOT]->(:Thought {text: 'r'})
-        CREATE (t)-[:ALIGNS_WITH {weight: 1}]->(:Axis {name: 'Эмпатия'})
-        CREATE (t)-[:ALIGNS_WITH {weight: 1}]->(:Axis {name: 'эмпатия'})
+        CREATE (t)-[:ALIGNS_WITH {weight: 1, position: 0}]->(:Axis {name: 'Эмпатия'})
+        CREATE (t)-[:ALIGNS_WITH {weight: 1, position: 1}]->(:Axis {name: 'эмпатия'})
         CREATE (t)-[:ALIGNS_WITH {weight: 2}]->(:Axis {name: 'другая'})
         """,
     )
     assert store.get("t").axes == {"Эмпатия": 0.5, "другая": 0.5}
-    assert store.axes() == [Axis(name="другая"), Axis(name="Эмпатия")]
+    assert [a.id for a in store.axes()] == ["другая", "эмпатия"]
 
 
 def test_times_and_meta_may_be_typed_in_several_ways(store, typed):
@@ -191,7 +197,7 @@ def test_times_and_meta_may_be_typed_in_several_ways(store, typed):
     assert second.created_at == datetime(2024, 2, 29, 10, tzinfo=UTC)
 
 
-# --- typed by hand: writing ------------------------------------------------------------------------
+# --- typed by hand: writing -----------------------------------------------------------------------
 
 
 def test_an_edit_keeps_the_nodes_and_what_authors_put_on_them(store, typed):
@@ -290,7 +296,7 @@ def test_a_typed_tree_without_an_id_is_replaced_in_place(store, typed):
     assert outline(store.get("вода")) == [(0, "Другое.")]
 
 
-# --- what is no tree -------------------------------------------------------------------------------
+# --- what is no tree ------------------------------------------------------------------------------
 
 GRAPH = "MATCH (n) OPTIONAL MATCH (n)-[r]->() RETURN n, collect(r) AS links ORDER BY id(n)"
 NO_TREES = {
@@ -304,7 +310,7 @@ NO_TREES = {
     ),
     "a cycle": (
         "MATCH (a {id: 't/a'}), (b {id: 't/b'}) CREATE (b)-[:LEADS_TO]->(a)",
-        r"'t/a' has 2 parents: .*'t/b', a cycle",
+        r"'t/a' has 2 parents: .*'t/[br]' and .*'t/[br]', a cycle",
     ),
     "a thought below itself": (
         "MATCH (b {id: 't/b'}) CREATE (b)-[:LEADS_TO]->(b)",
@@ -384,7 +390,7 @@ def test_a_tree_without_any_name_is_no_tree(store, typed):
     assert "neither an id nor a title" in finding.problem
 
 
-# --- what the model forbids ------------------------------------------------------------------------
+# --- what the model forbids -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -401,7 +407,10 @@ def test_a_tree_without_any_name_is_no_tree(store, typed):
         ("SET t.title = 5", "tree 't': title: Input should be a valid string"),
         ("SET t.meta = 'no json'", "tree 't': meta: expected a JSON object"),
         ("SET t.created_at = 'soon'", "tree 't': created_at: Input should be a valid datetime"),
-        ("CREATE (t)-[:ALIGNS_WITH {weight: -1}]->(:Axis {name: 'a'})", "weight -1 is not above 0"),
+        (
+            "CREATE (t)-[:ALIGNS_WITH {weight: -1}]->(:Axis {name: 'a'})",
+            "the weight -1 is no number above 0",
+        ),
         ("CREATE (t)-[:ALIGNS_WITH {weight: 'x'}]->(:Axis {name: 'a'})", "'x' is no number"),
         ("CREATE (t)-[:ALIGNS_WITH]->(:Axis {x: 1})", "an axis has no name"),
     ],

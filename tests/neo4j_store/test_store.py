@@ -1,54 +1,34 @@
-"""The store on Neo4j keeps the contract, and reads and keeps what authors typed with Cypher."""
+"""The store on Neo4j keeps the contract, among other writers and on bad days."""
 
 from __future__ import annotations
 
-import unicodedata
-from datetime import UTC, datetime
+import http.server
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
+import neo4j
 import pytest
+from neo4j import exceptions as driver
 
-pytest.register_assert_rewrite("forest.stores.testing")
-
-from forest.errors import (  # noqa: E402 - the asserts of the contract are rewritten first
-    NotATree,
+from forest.errors import (
+    Conflict,
+    ForestError,
     NotFound,
+    SchemaTooNew,
+    StoreError,
+    StoreUnavailable,
+    UsageError,
 )
-from forest.forest import Forest  # noqa: E402
-from forest.model import AnchorLink, Axis, Thought, Tree, finished  # noqa: E402
-from forest.stores.neo4j import Neo4jStore, reading, spool, writing  # noqa: E402
-from forest.stores.sqlite import SqliteStore  # noqa: E402
-from forest.stores.testing import StoreContract, everything, put, tree  # noqa: E402
+from forest.forest import Forest
+from forest.model import AnchorLink, Thought, Tree
+from forest.stores.neo4j import Neo4jStore, reading, spool, writing
+from forest.stores.neo4j.faults import translated
+from forest.stores.testing import StoreContract, put, thought, tree
 
 pytestmark = pytest.mark.neo4j
-
-JUSTICE = """
-CREATE (t:Tree {id: 'justice', title: 'справедливость'})
-  -[:ROOT]->(:Thought {text: 'Справедливость — это соответствие.'})
-  -[:LEADS_TO]->(s:Thought {text: 'Но нормы различны.'})
-  -[:ANCHORED_BY]->(:Anchor {phrase: 'Причинность → следствие'}),
-  (t)-[:ALIGNS_WITH {weight: 0.8}]->(:Axis {name: 'причинность'}),
-  (t)-[:ALIGNS_WITH {weight: 0.2}]->(:Axis {name: 'эмпатия'})
-"""
-
-
-@pytest.fixture
-def opened(clean_neo4j):
-    """Opens the store; all that a test opens is closed at its end."""
-    stores = []
-
-    def again(**settings):
-        settings = {"username": clean_neo4j.username, "password": clean_neo4j.password} | settings
-        stores.append(Neo4jStore(settings.pop("url", clean_neo4j.url), **settings))
-        return stores[-1]
-
-    yield again
-    for store in stores:
-        store.close()
-
-
-@pytest.fixture
-def store(opened):
-    return opened()
 
 
 class TestContract(StoreContract):
@@ -87,366 +67,364 @@ class TestContractInManyTransactions(TestContract):
         super().test_names_that_look_like_code_are_data(store, name)
 
 
-def typed(store, query, **parameters):
-    """What an author types in Neo4j Browser."""
-    return store.cypher(query, parameters)
+# --- size -----------------------------------------------------------------------------------------
 
 
-def outline(tree):
-    return [(t.level, t.text) for t in tree.thoughts]
+def test_a_chain_of_100_000_levels(store):
+    n = 100_000
+    chain = [Thought(text=f"Шаг {i}.", level=i, id=f"deep/{i}") for i in range(n)]
+    chain[-1] = thought("Дно.", "дно", level=n - 1, id=f"deep/{n - 1}")
+    chain[7] = thought("Шаг 7.", "общий", level=7, id="deep/7")
+    put(store, Tree("deep", thoughts=chain))
+    assert store.get("deep").thoughts == chain
+    assert store.tree_of(f"deep/{n - 1}") == "deep"
+    assert [o.level for o in store.occurrences("дно")] == [n - 1]
+    assert [a.id for a in store.anchors()] == ["дно", "общий"]
+    assert list(store.check()) == []
+    Forest(store).edit_thought(f"deep/{n // 2}", text="Иначе.")
+    assert store.get("deep").thoughts[n // 2].text == "Иначе."
 
 
-# --- typed by hand: reading ------------------------------------------------------------------------
+def test_an_anchor_of_every_thought_of_a_long_chain(store):
+    n = 20_000
+    chain = [thought("Шаг.", "общий", level=i, id=f"deep/{i}") for i in range(n)]
+    put(store, Tree("deep", thoughts=chain))
+    put(store, tree("other", thought("Шаг.", "общий")))
+    places = list(store.occurrences("общий"))
+    assert [(o.tree, o.level) for o in places] == [("deep", i) for i in range(n)] + [("other", 0)]
 
 
-def test_a_tree_typed_with_nothing_but_text_is_complete(store):
-    typed(store, JUSTICE)
-    read = store.get("justice")
-    assert (read.title, read.lang, read.axes) == (
-        "справедливость",
-        "ru",
-        {"причинность": 0.8, "эмпатия": 0.2},
-    )
-    assert outline(read) == [(0, "Справедливость — это соответствие."), (1, "Но нормы различны.")]
-    assert read.thoughts[1].anchors == (AnchorLink(phrase="Причинность → следствие"),)
-    same = Tree("справедливость", id="justice", axes=read.axes)
-    root = same.add("Справедливость — это соответствие.")
-    same.add("Но нормы различны.", under=root, anchors=["Причинность → следствие"])
-    assert read.revision == finished(same).revision
-    assert list(store.trees()) == [read]
-    assert [a.id for a in store.anchors()] == ["причинность → следствие"]
-    assert [o.thought for o in store.occurrences("причинность → следствие")] == [
-        read.thoughts[1].id
-    ]
-    assert store.axes() == [Axis(name="причинность"), Axis(name="эмпатия")]
+# --- Cypher ---------------------------------------------------------------------------------------
 
 
-def test_a_typed_tree_is_the_same_in_every_store(store, tmp_path):
-    typed(store, JUSTICE)
-    typed(store, "CREATE (:Axis {id: 'x', name: 'без деревьев', description: 'лишняя'})")
-    typed(store, "CREATE (:Tree {title: 'Вода'})-[:ROOT]->(:Thought {text: 'Вода течёт.'})")
-    with SqliteStore(tmp_path / "copy.db") as copy:
-        Forest(store).copy_to(Forest(copy))
-        assert everything(copy) == everything(store)
-
-
-def test_ids_and_titles_that_were_left_out(store):
-    typed(store, "CREATE (:Tree {title: 'Что такое вода?'})-[:ROOT]->(:Thought {text: 'Вода.'})")
-    typed(store, "CREATE (:Tree {id: 'ice'})-[:ROOT]->(:Thought {text: 'Ice.', id: 'own'})")
-    assert [(t.id, t.title, t.lang) for t in store.trees()] == [
-        ("ice", "ice", "en"),
-        ("что-такое-вода", "Что такое вода?", "ru"),
-    ]
-    assert store.get("что-такое-вода").root.id.startswith("что-такое-вода/")
-    assert store.tree_of(store.get("что-такое-вода").root.id) == "что-такое-вода"
-    assert (store.get("ice").root.id, store.tree_of("own")) == ("own", "ice")
-    with pytest.raises(NotFound):
-        store.tree_of("что-такое-вода/0123456789ab")
-
-
-def test_an_id_typed_in_another_unicode_form_is_found(store):
-    written, name = (unicodedata.normalize(form, "й") for form in ("NFD", "NFC"))
-    typed(
-        store,
-        "CREATE (:Tree {id: $id})-[:ROOT]->(:Thought {text: 'Мысль.', id: $id + '/1'})",
-        id=written,
-    )
-    assert [t.id for t in store.trees()] == [name]
-    assert store.get(name).root.id == f"{name}/1"
-    assert store.tree_of(f"{name}/1") == name
-    store.change([name], lambda old: old)
-    assert typed(store, "MATCH (t:Tree) RETURN t.id AS id") == [{"id": name}]
-
-
-def test_siblings_come_by_position_then_in_the_order_they_were_linked(store):
-    typed(
-        store,
+def test_cypher_gives_what_json_can_say(typed):
+    rows = typed(
         """
-        CREATE (t:Tree {id: 't'})-[:ROOT]->(r:Thought {text: 'r'})
-        CREATE (a:Thought {text: 'a'}), (b:Thought {text: 'b'}), (c:Thought {text: 'c'}),
-               (d:Thought {text: 'd'}), (e:Thought {text: 'e'}), (f:Thought {text: 'f'})
-        CREATE (r)-[:LEADS_TO]->(a)
-        CREATE (r)-[:LEADS_TO {position: 7}]->(b)
-        CREATE (r)-[:LEADS_TO]->(c)
-        CREATE (r)-[:LEADS_TO {position: -1.5}]->(d)
-        CREATE (r)-[:LEADS_TO {position: 'no number'}]->(e)
-        CREATE (r)-[:LEADS_TO {position: 7}]->(f)
-        """,
+        CREATE p = (a:B:A {x: 1, l: [1.5, null, 'я']})-[r:R {d: date('2024-02-29')}]->(b:C)
+        RETURN a, r, p, datetime('2024-02-29T10:00Z') AS t, duration('P1DT2H') AS u,
+               point({x: 1, y: 2}) AS q, {k: [a]} AS m, null AS n, true AS y, $given AS given
+        """.replace(", null, 'я'", ""),
+        given={"a": [1, "я"]},
     )
-    assert [t.text for t in store.get("t").thoughts] == ["r", "d", "b", "f", "a", "c", "e"]
-
-
-def test_anchors_typed_several_times_are_one(store):
-    typed(
-        store,
-        """
-        CREATE (t:Tree {id: 't'})-[:ROOT]->(r:Thought {text: 'r'})-[:LEADS_TO]->(s:Thought {text: 's'})
-        CREATE (r)-[:ANCHORED_BY {position: 1}]->(:Anchor {phrase: 'Вода'})
-        CREATE (r)-[:ANCHORED_BY {position: 0, phrase: 'ВОДА', origin: 'discovered', score: 1}]
-                 ->(:Anchor {phrase: 'вода.'})
-        CREATE (s)-[:ANCHORED_BY]->(:Anchor {id: 'вода', phrase: 'Вода'})
-        CREATE (s)-[:ANCHORED_BY]->(:Anchor {id: 'H2O'})
-        CREATE (s)-[:ANCHORED_BY]->(:Anchor {phrase: 'Вода', kind: 'link'})
-        """,
-    )
-    first, second = store.get("t").thoughts
-    assert first.anchors == (
-        AnchorLink(phrase="ВОДА", origin="discovered", score=1.0),
-        AnchorLink(phrase="Вода"),
-    )
-    assert second.anchors == (
-        AnchorLink(phrase="Вода"),
-        AnchorLink(phrase="H2O", anchor="H2O"),
-        AnchorLink(phrase="Вода", kind="link"),
-    )
-    assert [(a.id, a.phrase, a.thoughts) for a in store.anchors()] == [
-        ("H2O", "H2O", 1),
-        ("[[вода]]", "Вода", 1),
-        ("вода", "Вода", 2),
-    ]
-    assert [o.phrase for o in store.occurrences("вода")] == ["ВОДА", "Вода", "Вода"]
+    (row,) = rows
+    node, link = row["a"], row["r"]
+    assert (node["labels"], node["properties"]) == (["A", "B"], {"x": 1, "l": [1.5]})
+    assert (link["type"], link["properties"]) == ("R", {"d": "2024-02-29"})
+    assert link["start"] == node["element_id"]
+    assert [n["labels"] for n in row["p"]["nodes"]] == [["A", "B"], ["C"]]
+    assert row["p"]["relationships"] == [link]
+    assert row["m"] == {"k": [node]}
+    assert row["q"]["coordinates"] == [1.0, 2.0]
+    assert (row["t"], row["u"]) == ("2024-02-29T10:00:00.000000000+00:00", "P1DT2H")
+    assert (row["n"], row["y"], row["given"]) == (None, True, {"a": [1, "я"]})
 
 
 @pytest.mark.parametrize(
-    ("weights", "read"),
+    ("query", "message"),
     [
-        ("{weight: 3}, {weight: 1}", [0.75, 0.25]),
-        ("{weight: 80}, {weight: 20}", [0.8, 0.2]),
-        (", ", [0.5, 0.5]),
-        ("{weight: 0.5}, ", [0.5, 0.5]),
-        ("{weight: 0.8}, {weight: 0.2}", [0.8, 0.2]),
+        ("MATCH (n RETURN n", "Invalid input"),
+        ("RETURN $missing", "missing"),
+        ("RETURN 1 + date()", "."),
+        ("RETURN nothing", "nothing"),
     ],
 )
-def test_weights_are_read_scaled_to_one(store, weights, read):
-    first, second = weights.split(", ")
-    typed(
-        store,
-        f"""
-        CREATE (t:Tree {{id: 't'}})-[:ROOT]->(:Thought {{text: 'r'}})
-        CREATE (t)-[:ALIGNS_WITH {first}]->(:Axis {{name: 'Я'}})
-        CREATE (t)-[:ALIGNS_WITH {second}]->(:Axis {{id: 'custom', name: 'а'}})
-        """,
-    )
-    assert list(store.get("t").axes.items()) == [("Я", read[0]), ("а", read[1])]
-    assert [a.id for a in store.axes()] == ["а", "я"]
+def test_a_wrong_query_is_told_in_neo4js_words(typed, query, message):
+    with pytest.raises(UsageError, match=message):
+        typed(query)
 
 
-def test_axes_typed_twice_are_one(store):
-    typed(
-        store,
-        """
-        CREATE (t:Tree {id: 't'})-[:ROOT]->(:Thought {text: 'r'})
-        CREATE (t)-[:ALIGNS_WITH {weight: 1}]->(:Axis {name: 'Эмпатия'})
-        CREATE (t)-[:ALIGNS_WITH {weight: 1}]->(:Axis {name: 'эмпатия'})
-        CREATE (t)-[:ALIGNS_WITH {weight: 2}]->(:Axis {name: 'другая'})
-        """,
-    )
-    assert store.get("t").axes == {"Эмпатия": 0.5, "другая": 0.5}
-    assert store.axes() == [Axis(name="другая"), Axis(name="Эмпатия")]
+def test_ids_and_phrases_are_data(store, typed):
+    names = ["'}) DETACH DELETE n //", "x' OR 1=1", "`) DELETE n //", "$id", "\\u0027"]
+    for name in names:
+        root = Thought(text=name, id=f"{name}/r", anchors=(AnchorLink(phrase=name),))
+        put(store, tree(name, root, axes=[name], meta={name: name}))
+    assert [t.id for t in store.trees()] == sorted(names)
+    for name in names:
+        assert store.get(name).root.anchors[0].phrase == name
+        assert store.tree_of(f"{name}/r") == name
+        assert [o.tree for o in store.occurrences(store.get(name).root.anchors[0].anchor)] == [name]
+    store.change(names[:1], dict.fromkeys)
+    assert typed("MATCH (t:Tree) RETURN count(*) AS n") == [{"n": len(names) - 1}]
 
 
-def test_times_and_meta_may_be_typed_in_several_ways(store):
-    typed(
-        store,
-        """
-        CREATE (:Tree {id: 't', created_at: date('2024-02-29'), meta: '{"uid": "Δ12"}',
-                       updated_at: datetime('2025-01-01T03:00[Europe/Berlin]')})
-          -[:ROOT]->(:Thought {text: 'r'})
-        CREATE (:Tree {id: 'u', created_at: '2024-02-29T10:00:00Z'})-[:ROOT]->(:Thought {text: 'r'})
-        """,
-    )
-    first, second = store.trees()
-    assert first.meta == {"uid": "Δ12"}
-    assert first.created_at == datetime(2024, 2, 29, tzinfo=UTC)
-    assert first.updated_at is not None
-    assert first.updated_at.isoformat() == "2025-01-01T03:00:00+01:00"
-    assert second.created_at == datetime(2024, 2, 29, 10, tzinfo=UTC)
+# --- opening --------------------------------------------------------------------------------------
 
 
-# --- typed by hand: writing ------------------------------------------------------------------------
+def test_a_wrong_password_is_refused_and_never_told(opened):
+    with pytest.raises(StoreError, match="NEO4J_PASSWORD") as caught:
+        opened(password="not-the-password")
+    assert not isinstance(caught.value, StoreUnavailable)
+    assert "not-the-password" not in f"{caught.value} {caught.value!r} {caught.value.__cause__!r}"
 
 
-def test_an_edit_keeps_the_nodes_and_what_authors_put_on_them(store):
-    typed(store, JUSTICE)
-    typed(
-        store,
-        """
-        MATCH (t:Tree)-[:ROOT]->(r)-[e:LEADS_TO]->(s)-[f:ANCHORED_BY]->(a)
-        SET t.color = 'red', r.color = 'green', s.color = 'blue', e.why = 'because', f.sure = true,
-            a.note = 'mine'
-        CREATE (s)-[:SEE {page: 3}]->(r), (a)-[:LIKE]->(:Book {name: 'Книга'})
-        """,
-    )
-    nodes = "MATCH (n) RETURN elementId(n) AS e, labels(n)[0] AS label ORDER BY e"
-    links = "MATCH (a)-[r]->(b) RETURN elementId(r) AS e, type(r) AS type ORDER BY e"
-    before = typed(store, nodes), typed(store, links)
+@pytest.mark.parametrize("url", ["neo4j://neo4j:s3cret@127.0.0.1:1", "bolt://s3cret@127.0.0.1:1"])
+def test_a_url_holds_no_password(url):
+    with pytest.raises(UsageError, match="NEO4J_PASSWORD") as caught:
+        Neo4jStore(url)
+    assert "s3cret" not in f"{caught.value} {caught.value!r} {caught.value.__cause__!r}"
 
-    def edit(old):
-        old["justice"].edit(old["justice"].root, text="Иначе.", kind="question")
-        old["justice"].add("И ещё.")
-        return old
 
-    ids = [t.id for t in store.get("justice").thoughts]
-    store.change(["justice"], edit)
-    read = store.get("justice")
-    assert outline(read) == [(0, "Иначе."), (1, "Но нормы различны."), (2, "И ещё.")]
-    assert [t.id for t in read.thoughts[:2]] == ids
-    assert [n for n in typed(store, nodes) if n in before[0]] == before[0]
-    assert [r for r in typed(store, links) if r in before[1]] == before[1]
-    assert typed(
-        store,
-        """
-        MATCH (t:Tree)-[:ROOT]->(r)-[e:LEADS_TO]->(s)-[f:ANCHORED_BY]->(a), (s)-[x:SEE]->(r)
-        RETURN t.color, r.color, s.color, e.why, f.sure, a.note, x.page, r.id, s.id, s.level,
-               e.position
-        """,
-    ) == [
-        {
-            "t.color": "red",
-            "r.color": "green",
-            "s.color": "blue",
-            "e.why": "because",
-            "f.sure": True,
-            "a.note": "mine",
-            "x.page": 3,
-            "r.id": ids[0],
-            "s.id": ids[1],
-            "s.level": 1,
-            "e.position": 0,
-        }
+def test_a_store_shows_no_password(store, clean_neo4j):
+    assert repr(store) == f"Neo4jStore({clean_neo4j.url!r})"
+    shown = f"{vars(store)} {vars(store._connection)}"
+    assert not clean_neo4j.password or clean_neo4j.password not in shown
+
+
+@pytest.mark.parametrize("url", ["neo4j://", "bolt://127.0.0.1:no", "neo4j://127.0.0.1:99999999"])
+def test_what_is_no_url_is_refused(url):
+    with pytest.raises(UsageError, match="URL"):
+        Neo4jStore(url)
+
+
+def test_nobody_answers():
+    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1\b"):
+        Neo4jStore("bolt://127.0.0.1:1", password="x")
+    with pytest.raises(StoreUnavailable, match=r"no-such-host\.invalid"):
+        Neo4jStore("neo4j://no-such-host.invalid:7687", password="x")
+
+
+def test_something_else_answers():
+    handler = http.server.BaseHTTPRequestHandler
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        with pytest.raises(StoreError, match=str(server.server_port)):
+            Neo4jStore(f"bolt://127.0.0.1:{server.server_port}", password="x")
+        server.shutdown()
+        thread.join()
+
+
+def test_an_unknown_database_is_told(opened, clean_neo4j):
+    with pytest.raises(StoreError, match="nowhere"):
+        opened(database="nowhere")
+    with pytest.raises(StoreError, match="nowhere"):
+        opened(url=f"{clean_neo4j.url}/nowhere")
+    assert list(opened(database="neo4j").trees()) == []
+
+
+def test_a_newer_schema_is_refused(typed, opened):
+    typed("MATCH (m:ForestMeta) SET m.version = 99")
+    with pytest.raises(SchemaTooNew, match="99"):
+        opened()
+
+
+@pytest.mark.parametrize("label", ["Tree", "Thought", "Anchor", "Axis"])
+def test_doubles_from_before_are_named(typed, opened, label):
+    typed(f"DROP CONSTRAINT forest_{label.lower()}_id")
+    typed(f"CREATE (:{label} {{id: 'a'}}), (:{label} {{id: 'twice'}}), (:{label} {{id: 'twice'}})")
+    with pytest.raises(Conflict, match=f"{label} nodes share the id 'twice'"):
+        opened()
+    typed(f"MATCH (n:{label} {{id: 'twice'}}) WITH n LIMIT 1 DELETE n")
+    opened()
+    assert {"name": f"forest_{label.lower()}_id"} in typed("SHOW CONSTRAINTS YIELD name")
+
+
+def test_an_index_of_ones_own_is_named(typed, opened):
+    typed("DROP CONSTRAINT forest_tree_id")
+    typed("CREATE INDEX mine FOR (n:Tree) ON (n.id)")
+    with pytest.raises(StoreError, match=r"index of its own on Tree\.id"):
+        opened()
+    typed("DROP INDEX mine")
+
+
+def test_constraints_and_indexes_are_there_once_it_was_opened(typed, opened):
+    names = typed("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name ORDER BY name")
+    assert [row["name"] for row in names] == [
+        "forest_anchor_id",
+        "forest_anchor_phrase",
+        "forest_axis_id",
+        "forest_thought_id",
+        "forest_tree_id",
+    ]
+    opened()
+    assert typed("MATCH (m:ForestMeta) RETURN m.version AS v") == [{"v": 1}]
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+def every_driver_error():
+    found, waiting = [], [driver.GqlError]
+    while waiting:
+        error = waiting.pop()
+        waiting += error.__subclasses__()
+        if error is not driver.GqlError:
+            found.append(error)
+    return sorted(set(found), key=lambda error: error.__name__)
+
+
+@pytest.mark.parametrize("kind", every_driver_error(), ids=lambda kind: kind.__name__)
+def test_every_error_of_the_driver_has_its_error_of_the_forest(kind):
+    told = translated(kind("what the driver says"), "neo4j://here:7687")
+    assert isinstance(told, ForestError)
+    assert "neo4j://here:7687" in str(told)
+    unavailable = (driver.ServiceUnavailable, driver.SessionExpired, driver.TransientError)
+    assert isinstance(told, StoreUnavailable) or not issubclass(kind, unavailable)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind"),
+    [
+        ("Neo.ClientError.Security.Unauthorized", "no", StoreError),
+        ("Neo.ClientError.Security.AuthenticationRateLimit", "no", StoreUnavailable),
+        ("Neo.ClientError.Security.Forbidden", "no", StoreError),
+        ("Neo.TransientError.General.MemoryPoolOutOfMemoryError", "no", StoreUnavailable),
+        ("Neo.TransientError.Transaction.DeadlockDetected", "no", StoreUnavailable),
+        ("Neo.DatabaseError.General.UnknownError", "No space left on device", StoreUnavailable),
+        ("Neo.DatabaseError.General.UnknownError", "broken", StoreError),
+        ("Neo.ClientError.Schema.ConstraintValidationFailed", "exists", Conflict),
+        ("Neo.ClientError.Database.DatabaseNotFound", "no", StoreError),
+    ],
+)
+def test_what_the_server_says_has_its_error(code, message, kind):
+    error = driver.Neo4jError._hydrate_neo4j(code=code, message=message)
+    told = translated(error, "neo4j://here:7687")
+    assert type(told) is kind
+
+
+# --- among others ---------------------------------------------------------------------------------
+
+
+def test_writers_of_one_tree_lose_no_update(opened):
+    put(opened(), tree("t", Thought(text="Корень.", id="t/r")))
+    forests = [Forest(opened()) for _ in range(4)]
+
+    def grow(number):
+        for i in range(8):
+            forests[number].add_thought("t", f"{number}.{i}", under="t/r", anchors=["общий"])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(grow, range(4)))
+    texts = sorted(t.text for t in forests[0].get("t").thoughts)
+    assert texts == sorted(["Корень.", *(f"{n}.{i}" for n in range(4) for i in range(8))])
+    assert forests[0].check() == []
+
+
+def test_writers_of_a_new_tree_see_each_other(opened):
+    stores = [opened() for _ in range(4)]
+
+    def append(number):
+        def merge(old, new):
+            if old is None:
+                return new
+            old.add(f"Ещё {number}.", under=old.root)
+            return old
+
+        stores[number].write([tree("t", f"Первый {number}.")], merge)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(append, range(4)))
+    assert len(stores[0].get("t")) == 4
+
+
+def test_anchors_come_and_go_between_writers(opened):
+    stores = [opened() for _ in range(3)]
+
+    def flicker(number):
+        for i in range(12):
+            anchors = ("общий", "второй") if i % 2 else ()
+            put(stores[number], tree(f"t{number}", thought(f"{i}", *anchors)))
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(flicker, range(3)))
+    assert [(a.id, a.trees) for a in stores[0].anchors()] == [("второй", 3), ("общий", 3)]
+    assert list(stores[0].check()) == []
+
+
+def test_a_reader_sees_no_half_of_a_write(opened):
+    reader, writer = opened(), opened()
+
+    def version(number):
+        steps = [Thought(text=f"{number}", level=1, id=f"t/{i}") for i in range(300)]
+        root = Thought(text=f"{number}", id="t/root")
+        return Tree("t", thoughts=[root, *(steps if number % 2 else steps[::-1])])
+
+    put(writer, version(0))
+    done = threading.Event()
+
+    def write():
+        try:
+            for number in range(1, 25):
+                put(writer, version(number))
+        finally:
+            done.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        while not done.is_set():
+            read = reader.get("t")
+            assert len(read) == 301
+            assert len({t.text for t in read.thoughts}) == 1
+        writing.result()
+
+
+# --- bad days -------------------------------------------------------------------------------------
+
+
+def big(number):
+    return [
+        tree(
+            f"{number}-{i:03}",
+            "Корень.",
+            *(thought(f"Шаг {j}.", "общий", level=1) for j in range(60)),
+        )
+        for i in range(300)
     ]
 
 
-def test_a_thought_that_moves_to_another_tree_keeps_its_node(store):
-    put(store, tree("a", "Корень.", Thought(text="Ветка.", level=1, id="a/1")), tree("b"))
-    typed(store, "MATCH (n:Thought {id: 'a/1'}) SET n.color = 'red'")
-    Forest(store).move_thought("a/1", under=store.get("b").root.id, at=0)
-    assert [t.text for t in store.get("b").thoughts] == ["Что такое b?", "Ветка.", "Шаг."]
-    assert typed(store, "MATCH (n:Thought {id: 'a/1'}) RETURN n.color AS c") == [{"c": "red"}]
+@contextmanager
+def watched(server):
+    """Number of trees in the database, asked past the store."""
+    with neo4j.GraphDatabase.driver(server.url, auth=(server.username, server.password)) as bare:
+        yield lambda: bare.execute_query("MATCH (t:Tree) RETURN count(t)").records[0][0]
 
 
-def test_an_unused_anchor_goes_unless_an_author_made_more_of_it(store):
-    put(store, tree("t", Thought(text="r", anchors=("вода", "лёд", "пар"))))  # type: ignore[arg-type]
-    typed(store, "MATCH (a:Anchor {id: 'лед'}) CREATE (a)-[:SEE]->(:Book)")
-    typed(store, "MATCH (a:Anchor {id: 'пар'}) SET a.note = 'mine'")
-    store.change(["t"], lambda _: {"t": None})
-    assert typed(store, "MATCH (a:Anchor) RETURN a.id AS id ORDER BY id") == [
-        {"id": "лед"},
-        {"id": "пар"},
-    ]
-    assert list(store.anchors()) == []
+def until(condition):
+    deadline = datetime.now(UTC) + timedelta(seconds=120)
+    while not condition():
+        assert datetime.now(UTC) < deadline
+        time.sleep(0.01)
 
 
-def test_what_is_written_joins_what_was_typed(store):
-    typed(store, JUSTICE)
-    written = tree(
-        "new",
-        Thought(text="r", anchors=("причинность -> следствие",)),  # type: ignore[arg-type]
-        axes=["Причинность"],
-    )
-    put(store, written)
-    assert typed(
-        store,
-        """
-        MATCH (:Tree {id: 'justice'})-[:ALIGNS_WITH]->(x)<-[:ALIGNS_WITH]-(:Tree {id: 'new'}),
-              (:Thought {text: 'Но нормы различны.'})-[:ANCHORED_BY]->(a)<-[:ANCHORED_BY]-(:Thought)
-        RETURN x.name, a.id, a.phrase
-        """,
-    ) == [
-        {
-            "x.name": "причинность",
-            "a.id": "причинность → следствие",
-            "a.phrase": "Причинность → следствие",
-        }
-    ]
-    assert store.get("new").root.anchors == written.root.anchors
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_the_server_dies_in_the_middle_of_a_write(clean_neo4j, opened, comes_back):
+    server = clean_neo4j.server
+    if server is None:
+        pytest.skip("FOREST_TEST_NEO4J names a server that is not ours to kill")
+    store = opened(retry_seconds=60 if comes_back else 0.5)
+    trees = big("t")
+    with ThreadPoolExecutor(1) as pool, watched(clean_neo4j) as count:
+        write = pool.submit(store.write, trees, lambda _, new: new)
+        until(lambda: count() > 0 or write.done())
+        server.kill()
+        if not comes_back:
+            until(write.done)
+        server.start()
+        error = write.exception()
+    assert error is None or isinstance(error, StoreUnavailable)
+    assert error is not None or comes_back
+    there = {t.id: t for t in store.trees()}
+    assert there == {t.id: t for t in trees if t.id in there}
+    assert len(there) == len(trees) if error is None else len(there) > 0
+    assert list(store.check()) == []
+    store.write(trees, lambda _, new: new)
+    assert list(store.trees()) == trees
 
 
-def test_a_typed_tree_without_an_id_is_replaced_in_place(store):
-    typed(store, "CREATE (:Tree {title: 'Вода', color: 'blue'})-[:ROOT]->(:Thought {text: 'r'})")
-    put(store, tree("вода", "Другое.", title="Вода"))
-    assert typed(store, "MATCH (t:Tree) RETURN t.id, t.color") == [
-        {"t.id": "вода", "t.color": "blue"}
-    ]
-    assert outline(store.get("вода")) == [(0, "Другое.")]
-
-
-# --- what is no tree -------------------------------------------------------------------------------
-
-NO_TREES = {
-    "two parents": (
-        "MATCH (r {id: 't/r'}), (b {id: 't/b'}) CREATE (r)-[:LEADS_TO]->(b)",
-        r"'t/b' has 2 parents",
-    ),
-    "a parent in another tree": (
-        "MATCH (r {id: 'u/r'}), (b {id: 't/b'}) CREATE (r)-[:LEADS_TO]->(b)",
-        r"'t/b'.* has 2 parents: .*'u/r' \(also in tree 'u'\)",
-    ),
-    "a cycle": (
-        "MATCH (a {id: 't/a'}), (b {id: 't/b'}) CREATE (b)-[:LEADS_TO]->(a)",
-        r"'t/a' has 2 parents: .*'t/b', a cycle",
-    ),
-    "a thought below itself": (
-        "MATCH (b {id: 't/b'}) CREATE (b)-[:LEADS_TO]->(b)",
-        r"'t/b' has 2 parents: .*, a cycle",
-    ),
-    "a root below its tree": (
-        "MATCH (b {id: 't/b'}), (r {id: 't/r'}) CREATE (b)-[:LEADS_TO]->(r)",
-        r"'t/r' is its root and stands below .*'t/b', a cycle",
-    ),
-    "two roots": (
-        "MATCH (t:Tree {id: 't'}) CREATE (t)-[:ROOT]->(:Thought {id: 't/x', text: 'x'})",
-        r"2 ROOTs, to .*'t/[rx]' and .*'t/[rx]'",
-    ),
-    "one root linked twice": (
-        "MATCH (t:Tree {id: 't'}), (r {id: 't/r'}) CREATE (t)-[:ROOT]->(r)",
-        r"2 ROOTs, to .*'t/r'",
-    ),
-    "no root": ("MATCH (:Tree {id: 't'})-[r:ROOT]->() DELETE r", r"has no ROOT"),
-    "the root of two trees": (
-        "MATCH (r {id: 't/r'}) CREATE (:Tree {id: 'zz'})-[:ROOT]->(r)",
-        r"'t/r' \(also in tree 'zz'\) is a root more than once",
-    ),
-    "a root and a child": (
-        "MATCH (a {id: 't/a'}) CREATE (:Tree {id: 'zz'})-[:ROOT]->(a)",
-        r"'t/a'.* stands below .*'t/r' and is a root as well",
-    ),
-    "linked twice": (
-        "MATCH (a {id: 't/a'})-[:LEADS_TO]->(b) CREATE (a)-[:LEADS_TO]->(b)",
-        r"'t/b' is linked 2 times below .*'t/a'",
-    ),
-    "no thought": (
-        "MATCH (b {id: 't/b'}) CREATE (b)-[:LEADS_TO]->(:Idea {text: 'Идея без метки.'})",
-        r"«Идея без метки.» .* no label Thought",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", NO_TREES)
-def test_what_is_no_tree_is_named_and_left_alone(store, name):
-    spoil, message = NO_TREES[name]
-    put(
-        store,
-        tree("t", *(Thought(text=i, level=n, id=f"t/{i}") for n, i in enumerate("rab"))),
-        tree("u", Thought(text="r", id="u/r")),
-    )
-    typed(store, spoil)
-    graph = typed(store, "MATCH (n) OPTIONAL MATCH (n)-[r]->() RETURN n, collect(r) ORDER BY id(n)")
-    with pytest.raises(NotATree, match=f"'t'.*{message}"):
-        store.get("t")
-    with pytest.raises(NotATree):
-        list(store.trees())
-    with pytest.raises(NotATree):
-        list(store.infos())
-    with pytest.raises(NotATree, match=message):
-        store.change(["t"], lambda old: old)
-    with pytest.raises(NotATree, match=message):
-        put(store, tree("t"))
-    (finding,) = (f for f in store.check(fix=True) if f.where == "tree 't'")
-    assert not finding.fixable
-    with pytest.raises(AssertionError if finding.problem else NotATree):
-        assert finding.problem == ""
-    assert (
-        typed(store, "MATCH (n) OPTIONAL MATCH (n)-[r]->() RETURN n, collect(r) ORDER BY id(n)")
-        == graph
-    )
+def test_reading_when_the_server_is_gone(clean_neo4j, opened):
+    server = clean_neo4j.server
+    if server is None:
+        pytest.skip("FOREST_TEST_NEO4J names a server that is not ours to kill")
+    store = opened(retry_seconds=0.5)
+    put(store, tree("t"))
+    server.kill()
+    try:
+        with pytest.raises(StoreUnavailable):
+            store.get("t")
+        with pytest.raises(StoreUnavailable):
+            store.cypher("RETURN 1", {})
+    finally:
+        server.start()
+    assert store.get("t") == tree("t")
+    with pytest.raises(NotFound):
+        store.get("x")

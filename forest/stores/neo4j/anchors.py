@@ -18,7 +18,7 @@ from forest.stores.neo4j.connection import Connection, ask
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
 
-# Thoughts that say an anchor in the same words are one number, so little is sent.
+# Thoughts that carry the same anchors in the same words are one number, so little is sent.
 CARRIED = """
 UNWIND $nodes AS node
 MATCH (t:Tree) WHERE id(t) = node
@@ -26,10 +26,9 @@ CALL (t) {
   MATCH (t)-[:ROOT]->(root) MATCH (root)-[:LEADS_TO*0..]->(n)
   WITH DISTINCT n
   MATCH (n)-[e:ANCHORED_BY]->(a:Anchor)
-  WITH a, n, collect([e.phrase, e.kind]) AS said
-  WITH a, said, count(*) AS thoughts
-  WITH a, collect([said, thoughts]) AS groups
-  RETURN collect([a.id, a.phrase, a.kind, groups]) AS carried
+  WITH n, collect([e.phrase, e.kind, a.id, a.phrase, a.kind]) AS said
+  WITH said, count(*) AS thoughts
+  RETURN collect([said, thoughts]) AS carried
 }
 RETURN carried
 """
@@ -102,17 +101,17 @@ def all_anchors(connection: Connection, trees: Sequence[int]) -> Iterator[Anchor
 
 def _count(carried: list[list[Any]], counts: dict[str, _Count]) -> None:
     """Add what one tree carries."""
-    seen = set()
-    for id_, phrase, kind, groups in carried:
-        for said, thoughts in groups:
-            links = [_link(says, sort, id_, phrase, kind) for says, sort in said]
-            count = counts.setdefault(links[0].anchor, _Count())
-            count.thoughts += thoughts
-            for link in links:
-                count.spellings[link.phrase] += thoughts
-                count.kinds.add(link.kind)
-            seen.add(links[0].anchor)
-    for anchor in seen:
+    in_tree = set()
+    for said, thoughts in carried:
+        links = [_link(*values) for values in said]
+        for link in links:
+            count = counts.setdefault(link.anchor, _Count())
+            count.spellings[link.phrase] += thoughts
+            count.kinds.add(link.kind)
+        for anchor in {link.anchor for link in links}:
+            counts[anchor].thoughts += thoughts
+            in_tree.add(anchor)
+    for anchor in in_tree:
         counts[anchor].trees += 1
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,10 +16,11 @@ from forest.model import AnchorKind, AnchorLink, Thought, Tree, anchor_id, finis
 from forest.phrases import phrase_key
 from forest.schema import THOUGHT
 from forest.stores.neo4j.connection import Connection
-from forest.stores.neo4j.reading import Found, Head, Row, no_tree, order
+from forest.stores.neo4j.reading import Found, Head, Link, Row, no_tree, order
 from forest.stores.neo4j.values import moment
 
 _THOUGHTS = TypeAdapter(list[Thought])
+_NAMES = THOUGHT.names
 _ID, _TEXT = THOUGHT.names.index("id"), THOUGHT.names.index("text")
 HINT = "`forest check` lists all such places; put them right with Cypher."
 
@@ -147,11 +148,8 @@ def axes_of(head: Head) -> dict[str, tuple[str, float]]:
 
 
 def _thought(row: Row, level: int) -> dict[str, Any]:
-    fields = {
-        name: value
-        for name, value in zip(THOUGHT.names, row.values, strict=True)
-        if value is not None
-    }
+    pairs = zip(_NAMES, row.values, strict=True)
+    fields = {name: value for name, value in pairs if value is not None}
     fields["level"] = level
     if row.links:
         fields["anchors"] = links_of(row)
@@ -160,8 +158,14 @@ def _thought(row: Row, level: int) -> dict[str, Any]:
 
 def links_of(row: Row) -> tuple[AnchorLink, ...]:
     """The anchors of a thought, in their order. Raises ValueError or TypeError for a bad one."""
-    rows = sorted(row.links, key=lambda link: order(link[2], link[0]))
-    return tuple(link(*values[3:]) for values in rows)
+    return tuple([link(*its.says, *its.its) for its in sorted_links(row)])
+
+
+def sorted_links(row: Row) -> Sequence[Link]:
+    """The links of a thought to its anchors, in their order."""
+    if len(row.links) < 2:
+        return row.links
+    return sorted(row.links, key=lambda link: order(link.position, link.link))
 
 
 @lru_cache(maxsize=65_536)

@@ -7,7 +7,7 @@ changes no tree, and no revision.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,13 +15,13 @@ import networkx as nx
 
 from forest.errors import Conflict, InvalidTree, NotATree
 from forest.model import Tree
-from forest.schema import ANCHOR, AXIS, NodeType
+from forest.schema import ANCHOR, AXIS, THOUGHT, NodeType
 from forest.stores.base import Finding
 from forest.stores.neo4j import building, reading
 from forest.stores.neo4j.axes import axis_id
 from forest.stores.neo4j.connection import Connection, ask, run
-from forest.stores.neo4j.difference import Difference, Kept, compare, kept_thoughts
-from forest.stores.neo4j.reading import Found, called
+from forest.stores.neo4j.difference import Difference, compare, kept_thoughts
+from forest.stores.neo4j.reading import Found, Row, called
 from forest.stores.neo4j.writing import SET_NODES, Strays, Writing
 
 if TYPE_CHECKING:
@@ -127,35 +127,37 @@ def _missing(tree: Tree, found: Found) -> Iterator[str]:
     todo = Difference()
     kept = kept_thoughts(found, [t.id for t in tree.thoughts])
     compare(tree, found.head.node, found, kept, todo)
-    for name in sorted(
-        {key for node, new in todo.set_nodes if node == found.head.node for key in new}
-    ):
-        yield f"{name} is missing or written otherwise than it is read"
-    yield from _missing_in_thoughts(todo, found, kept)
-    for links, what in (
-        (todo.set_steps, "place among its siblings"),
-        (todo.set_anchored, "place among the anchors of its thought"),
-    ):
-        if links:
-            yield f"{len(links)} links have no position that tells the {what}"
-    if todo.set_aligned or todo.unlink:
-        yield "the weights or the positions of its axes are missing, or do not sum to 1"
-
-
-def _missing_in_thoughts(todo: Difference, found: Found, kept: dict[str, Kept]) -> Iterator[str]:
-    ids = {old.row.node: id_ for id_, old in kept.items()}
-    rows = {row.node: row for row in found.rows}
-    wrong: dict[str, list[int]] = {}
     for node, new in todo.set_nodes:
-        if node in ids:
+        if node == found.head.node:
             for name in new:
-                wrong.setdefault(name, []).append(node)
-    for name, nodes in sorted(wrong.items()):
-        first = building.name_of(rows[nodes[0]])
-        yield (
-            f"{name} is missing or written otherwise than it is read in {len(nodes)} thoughts; "
-            f"the first is {first}"
-        )
+                yield _said(name, found.head.values[name])
+    yield from _missing_in_thoughts(todo, found)
+    if todo.set_steps:
+        yield f"{_count(todo.set_steps, 'step')} without a position that tells the place"
+    if todo.set_anchored:
+        yield f"{_count(todo.set_anchored, 'anchor')} without a position that tells the place"
+    if todo.set_aligned or todo.unlink:
+        yield "its axes do not have one weight each that sum to 1, and a position"
+
+
+def _missing_in_thoughts(todo: Difference, found: Found) -> Iterator[str]:
+    rows = {row.node: row for row in found.rows}
+    wrong: dict[tuple[str, bool], list[Row]] = {}
+    for node, new in todo.set_nodes:
+        for name in new if node in rows else ():
+            there = rows[node].values[THOUGHT.names.index(name)]
+            wrong.setdefault((name, there is None), []).append(rows[node])
+    for (name, missing), which in sorted(wrong.items()):
+        what = f"without {name}" if missing else f"whose {name} is not as it is read"
+        yield f"{_count(which, 'thought')} {what}; the first is {building.name_of(which[0])}"
+
+
+def _said(name: str, there: Any) -> str:
+    return f"it has no {name}" if there in (None, "") else f"its {name} is not as it is read"
+
+
+def _count(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}" + ("s" if len(things) > 1 else "")
 
 
 # --- thoughts outside of trees --------------------------------------------------------------------
@@ -184,8 +186,8 @@ def _loose(connection: Connection, part: Graph, names: dict[int, str]) -> Iterat
         ring = " → ".join(names.get(node, "?") for node in [*tops, tops[0]])
         problem = f"a cycle that stands in no tree: {ring}"
     else:
-        below = len(part) - 1
-        problem = "it stands in no tree" + (f", with {below} thoughts around it" if below else "")
+        more = f", and {_count(range(len(part) - 1), 'thought')} with it" if len(part) > 1 else ""
+        problem = f"it stands in no tree{more}"
     above = connection.read(reading.trees_above, tops[:1])
     if tops[0] in names and not any(above.values()):
         yield Finding(names[tops[0]], problem, fixable=False)
@@ -279,7 +281,7 @@ def _same_nodes(connection: Connection, sort: _Sort, *, fix: bool) -> Iterator[F
         fill = {"id": id_} if keep.id in (None, "") else {}
         if keep.name in (None, ""):
             fill[sort.name] = keep.id
-        problems = [f"{name} is missing" for name in fill]
+        problems = [f"it has no {name}" for name in fill]
         if merged:
             problems.append(f"{len(merged) + 1} {label} nodes are read as this one")
         fixable = True

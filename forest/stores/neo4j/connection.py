@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -17,6 +18,9 @@ from forest.stores.neo4j.values import jsonable
 
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Session
+
+# What the driver would log, it also raises; without a handler it would print both.
+logging.getLogger("neo4j").addHandler(logging.NullHandler())
 
 T = TypeVar("T")
 P = ParamSpec("P")

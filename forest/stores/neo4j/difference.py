@@ -20,13 +20,13 @@ from forest.phrases import phrase_key
 from forest.schema import THOUGHT, TREE
 from forest.stores.neo4j import building, reading
 from forest.stores.neo4j.axes import axis_id
-from forest.stores.neo4j.reading import Found, Row
+from forest.stores.neo4j.reading import Found, Link, Row, Step
 from forest.stores.neo4j.values import moment
 
 Properties = dict[str, Any]
 
 _HEAD = tuple(name for name in TREE.names if name != "stamp")
-_LINK_NAMES = ("position", "phrase", "kind", "origin", "score")  # as reading.Row has them
+_LINK_NAMES = ("position", "phrase", "kind", "origin", "score")  # as reading.Link has them
 thought_values = attrgetter(*THOUGHT.names)
 
 
@@ -57,14 +57,6 @@ class Difference:
         self.anchored += [(thought_id, at, link) for at, link in anchors]
 
 
-class Step(NamedTuple):
-    """The one link that leads to a thought, from its parent or from its Tree."""
-
-    link: int
-    node: int
-    position: Any
-
-
 class Kept(NamedTuple):
     """A thought that stands in the graph."""
 
@@ -76,7 +68,7 @@ def kept_thoughts(found: Found, ids: Sequence[str]) -> dict[str, Kept]:
     """The thoughts of a tree that stands in the graph, by the ids they are read under."""
     root = Step(found.head.roots[0][0], found.head.node, None)
     return {
-        id_: Kept(row, Step._make(row.steps[0]) if row.steps else root)
+        id_: Kept(row, row.steps[0] if row.steps else root)
         for row, id_ in zip(found.rows, ids, strict=True)
     }
 
@@ -124,7 +116,8 @@ def _compare_head(node: int, tree: Tree, found: Found | None, todo: Difference) 
 
 def _compare_axes(node: int, tree: Tree, found: Found | None, todo: Difference) -> None:
     there: dict[str, list[list[Any]]] = {}
-    for axis in found.head.axes if found else ():
+    axes = found.head.axes if found else []
+    for axis in sorted(axes, key=lambda axis: reading.order(axis[2], axis[0])):
         there.setdefault(axis_id(axis[4], axis[5]), []).append(axis)
     for at, (name, weight) in enumerate(tree.axes.items()):
         old = there.get(phrase_key(name))
@@ -142,29 +135,29 @@ def _compare_thought(thought: Thought, old: Kept, todo: Difference) -> None:
     there = zip(THOUGHT.names, old.row.values, thought_values(thought), strict=True)
     if changed := {name: wanted for name, v, wanted in there if not _same(v, wanted)}:
         todo.set_nodes.append((old.row.node, changed))
-    links = sorted(old.row.links, key=lambda link: reading.order(link[2], link[0]))
-    places = [link[2] for link in links]
+    links = building.sorted_links(old.row)
+    places = [link.position for link in links]
     if places != list(range(len(links))) or building.links_of(old.row) != thought.anchors:
         _compare_links(thought, links, todo)
 
 
-def _compare_links(thought: Thought, links: list[list[Any]], todo: Difference) -> None:
-    there: dict[str, list[list[Any]]] = {}
+def _compare_links(thought: Thought, links: Sequence[Link], todo: Difference) -> None:
+    there: dict[str, list[Link]] = {}
     for link in links:
-        there.setdefault(building.anchor_of(*link[7:])[0], []).append(link)
+        there.setdefault(building.anchor_of(*link.its)[0], []).append(link)
     for at, wanted in enumerate(thought.anchors):
         if not there.get(wanted.anchor):
             todo.carry(thought.id, [(at, wanted)])
             continue
-        link, _, *values = there[wanted.anchor].pop(0)
-        _, phrase, kind = building.anchor_of(*values[5:])
+        link = there[wanted.anchor].pop(0)
+        _, phrase, kind = building.anchor_of(*link.its)
+        old = dict(zip(_LINK_NAMES, (link.position, *link.says), strict=True))
         new = said(wanted, at, phrase, kind)
-        old = dict(zip(_LINK_NAMES, values[:5], strict=True))
         if changed := {k: v for k, v in new.items() if not _same(old[k], v)}:
-            todo.set_anchored.append((link, changed))
+            todo.set_anchored.append((link.link, changed))
     for link in (link for left in there.values() for link in left):
-        todo.unlink.append(link[0])
-        todo.left.add(link[1])
+        todo.unlink.append(link.link)
+        todo.left.add(link.anchor)
 
 
 def _compare_step(

@@ -61,7 +61,7 @@ def _of_server(error: driver.Neo4jError, url: str) -> ForestError:
         return StoreUnavailable(f"{url}: {message}", hint="Wait a little, then try again.")
     if code.endswith((".DatabaseNotFound", ".InvalidDatabaseName")):
         return StoreError(f"{url}: {message}", hint="`SHOW DATABASES` lists those that exist.")
-    if code.startswith("Neo.ClientError.Security."):
+    if code.startswith("Neo.ClientError.Security.") or isinstance(error, driver.AuthError):
         return StoreError(f"{url} does not let you in: {message}", hint=LOG_IN)
     if "MemoryPoolOutOfMemory" in code or "MemoryLimitExceeded" in code:
         return StoreUnavailable(f"{url} ran out of memory", hint=OUT_OF_MEMORY)

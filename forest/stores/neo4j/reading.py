@@ -10,8 +10,10 @@ numbers that grow with creation. They never outlive the call that read them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -40,6 +42,12 @@ def _properties(variable: str, names: Sequence[str]) -> str:
     return ", ".join(f"{variable}.{name}" for name in names)
 
 
+def _column(name: str) -> str:
+    """The values of a property of all nodes of ``part``."""
+    empty = f"all(n IN part WHERE n.{name} IS NULL)"
+    return f"CASE WHEN {empty} THEN [] ELSE [n IN part | n.{name}] END"
+
+
 HEADS = f"""
 UNWIND $nodes AS node
 MATCH (t:Tree) WHERE id(t) = node
@@ -53,6 +61,8 @@ RETURN collect([
 
 # DISTINCT right after the variable length makes Neo4j plan VarLengthExpand(Pruning,BFS), which
 # visits each node once; without it every path is kept, and a chain costs the square of its length.
+# Values come in columns: unpacking them is what a client spends most of its time with, and rows
+# would have half as many again. A column of nulls is sent empty; false stands for no position.
 THOUGHTS = f"""
 UNWIND $nodes AS node
 MATCH (t:Tree) WHERE id(t) = node
@@ -62,19 +72,29 @@ CALL (t) {{
   RETURN collect(n) AS ns
 }}
 UNWIND range(0, size(ns) - sign(size(ns)), {CHUNK}) AS i
-CALL (ns, i) {{
-  UNWIND ns[i..i + {CHUNK}] AS n
-  RETURN collect([
-    id(n),
-    n:Thought,
-    [{_properties("n", THOUGHT.names)}],
-    COUNT {{ (n)<-[:ROOT]-() }},
-    [(p)-[e:LEADS_TO]->(n) | [id(e), id(p), e.position]],
-    [(n)-[e:ANCHORED_BY]->(a:Anchor) |
-      [id(e), id(a), e.position, e.phrase, e.kind, e.origin, e.score, a.id, a.phrase, a.kind]]
-  ]) AS rows
+WITH node, size(ns) AS size, ns[i..i + {CHUNK}] AS part
+CALL (part) {{
+  UNWIND part AS n
+  MATCH (p)-[e:LEADS_TO]->(n)
+  RETURN [collect(id(n)), collect(id(e)), collect(id(p)), collect(coalesce(e.position, false))]
+    AS steps
 }}
-RETURN node, size(ns), rows
+CALL (part) {{
+  UNWIND part AS n
+  MATCH (n)-[e:ANCHORED_BY]->(a:Anchor)
+  RETURN collect([
+    id(n), id(e), id(a), e.position, a.id, a.phrase, a.kind,
+    CASE WHEN coalesce(e.phrase, e.kind, e.origin, e.score) IS NOT NULL
+      THEN [e.phrase, e.kind, e.origin, e.score] END
+  ]) AS links
+}}
+CALL (part) {{
+  UNWIND part AS n
+  MATCH (n)<-[:ROOT]-()
+  RETURN collect(id(n)) AS roots
+}}
+RETURN node, size, [n IN part | id(n)], [n IN part WHERE NOT n:Thought | id(n)], roots,
+  [{", ".join(map(_column, THOUGHT.names))}], steps, links
 """
 
 STAMPS = """
@@ -129,21 +149,37 @@ class Head(NamedTuple):
     axes: list[list[Any]]
 
 
-class Row(NamedTuple):
-    """A thought's node. ``steps``, to its parents: [link, parent, position].
+class Link(NamedTuple):
+    """That a thought carries an anchor: what stands on ANCHORED_BY, and on the Anchor."""
 
-    ``links``: [link, anchor node, position, phrase, kind, origin, score, and the anchor's id,
-    phrase, kind].
-    """
+    link: int
+    anchor: int
+    position: Any
+    its: tuple[Any, Any, Any]
+    """The anchor's id, phrase, kind."""
+    says: tuple[Any, Any, Any, Any] = (None, None, None, None)
+    """phrase, kind, origin, score."""
+
+
+class Step(NamedTuple):
+    """A link that leads to a thought, from its parent or from its Tree."""
+
+    link: int
+    node: int
+    position: Any
+
+
+class Row(NamedTuple):
+    """A thought's node, with all that leads to it."""
 
     node: int
-    is_thought: bool
-    values: list[Any]
+    values: tuple[Any, ...]
     """In the order of ``forest.schema.THOUGHT.names``."""
-    roots: int
+    steps: Sequence[Step] = ()
+    links: Sequence[Link] = ()
+    roots: int = 0
     """How many ROOTs lead to it."""
-    steps: list[list[Any]]
-    links: list[list[Any]]
+    is_thought: bool = True
 
 
 class Problem(NamedTuple):
@@ -302,12 +338,42 @@ def read_heads(tx: ManagedTransaction, nodes: Sequence[int]) -> dict[int, Head]:
 
 
 def _whole(result: Any) -> Iterator[tuple[int, list[Row]]]:
+    """(Tree node, its thoughts), tree by tree."""
     rows: list[Row] = []
-    for node, size, chunk in result:
-        rows.extend(map(Row._make, chunk))
+    for node, size, *columns in result:
+        rows.extend(_rows(*columns))
         if len(rows) == size:
             yield node, rows
             rows = []
+
+
+def _rows(
+    nodes: list[int],
+    strangers: list[int],
+    roots: list[int],
+    columns: list[list[Any]],
+    steps: list[list[Any]],
+    links: list[list[Any]],
+) -> Iterator[Row]:
+    """The rows of a record."""
+    above: dict[int, list[Step]] = {}
+    for child, step in zip(steps[0], map(Step._make, zip(*steps[1:], strict=True)), strict=True):
+        above.setdefault(child, []).append(step)
+    carried: dict[int, list[Link]] = {}
+    for node, link, anchor, position, *its, says in links:
+        said = (None, None, None, None) if says is None else tuple(says)
+        carried.setdefault(node, []).append(Link(link, anchor, position, tuple(its), said))
+    values = zip(*(column or repeat(None, len(nodes)) for column in columns), strict=True)
+    odd, others = Counter(roots), set(strangers)
+    for node, row in zip(nodes, values, strict=True):
+        yield Row(
+            node,
+            row,
+            above.get(node, ()),
+            carried.get(node, ()),
+            odd.get(node, 0),
+            node not in others,
+        )
 
 
 # --- what is a tree -------------------------------------------------------------------------------
@@ -347,27 +413,27 @@ def outline(head: Head, rows: list[Row]) -> Found:
 
 
 def _problems(head: Head, rows: list[Row]) -> Iterator[Problem]:
-    roots = {node for _, node in head.roots}
+    roots = Counter(node for _, node in head.roots)
     if not roots:
         yield Problem("it has no ROOT")
     elif len(head.roots) > 1:
-        yield Problem(f"it has {len(head.roots)} ROOTs, to {_list(roots)}", tuple(roots))
+        yield Problem(f"it has {len(head.roots)} ROOTs, to {_list(roots)}", tuple(sorted(roots)))
     below: dict[int, list[int]] = {}
     for row in rows:
         for _, parent, _ in row.steps:
             below.setdefault(parent, []).append(row.node)
     for row in rows:
-        is_root = row.node in roots
+        is_root = roots[row.node] > 0
         if not row.is_thought:
             yield Problem("{} is linked as a thought, but has no label Thought", (row.node,))
-        if len(row.steps) > (not is_root) or row.roots > is_root:
+        if len(row.steps) > (not is_root) or row.roots > roots[row.node]:
             yield _misplaced(row, is_root=is_root, below=below)
 
 
 def _misplaced(row: Row, *, is_root: bool, below: Mapping[int, list[int]]) -> Problem:
     """What is wrong with a thought that more leads to than may."""
     parents = {parent for _, parent, _ in row.steps}
-    nodes, names = (row.node, *parents), _list(parents)
+    nodes, names = (row.node, *sorted(parents)), _list(parents)
     cycle = ", a cycle" if parents & _reached(row.node, below) else ""
     if is_root and parents:
         return Problem(f"{{}} is its root and stands below {names}{cycle}", nodes)
@@ -390,7 +456,7 @@ def _reached(node: int, below: Mapping[int, list[int]]) -> set[int]:
     return reached
 
 
-def _list(nodes: set[int]) -> str:
+def _list(nodes: Sized) -> str:
     return " and ".join(["{}"] * len(nodes))
 
 

@@ -64,7 +64,8 @@ def _graph(value: Node | Relationship | Path) -> dict[str, Any]:
     return {
         "element_id": value.element_id,
         "type": value.type,
-        "start": value.start_node and value.start_node.element_id,
-        "end": value.end_node and value.end_node.element_id,
+        # Not `and`: a node without properties counts as false.
+        "start": None if value.start_node is None else value.start_node.element_id,
+        "end": None if value.end_node is None else value.end_node.element_id,
         "properties": properties,
     }

@@ -213,7 +213,7 @@ class Writing:
         for id_, old in kept.items():
             if id_ not in staying:
                 todo.delete.append(old.row.node)
-                todo.left.update(link[1] for link in old.row.links)
+                todo.left.update(link.anchor for link in old.row.links)
         # A Tree node that was made only to be locked goes as well.
         unused = self._created - {id_ for id_, tree in trees.items() if tree is not None}
         removed = {id_ for id_, tree in trees.items() if tree is None}

@@ -1,6 +1,6 @@
 """How fast a forest goes into Neo4j, beside a loop that somebody would write by hand.
 
-    python benchmarks/neo4j_import.py [--thoughts N] [--version V] [--rounds R]
+    python benchmarks/bench_neo4j.py [--thoughts N] [--version V] [--rounds R]
 
 Starts a temporary Neo4j (it needs the extra ``local-neo4j``) and writes the same trees in turns:
 ``store`` with `Neo4jStore.write`, ``loop`` with the bare driver and batched UNWINDs, nodes, links
