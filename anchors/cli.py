@@ -33,12 +33,17 @@ def command_stats(ctx: click.Context, as_json: bool) -> None:
         ("by number of trees", _histogram(stats.anchors_by_trees)),
         ("places to jump", f"{stats.occurrences:,}"),
         ("islands", f"{stats.islands:,}; the largest has {plural(stats.largest_island, 'tree')}"),
-        ("trees alone", ", ".join(stats.lone_trees[:8]) or "none"),
+        ("trees alone", _some(stats.lone_trees)),
         ("hubs", "; ".join(f"{anchor} ({n})" for anchor, n in stats.hubs[:5]) or "none"),
         ("revision", revision[:12]),
     ]
     for name, value in rows:
         click.echo(f"{name:20} {value}")
+
+
+def _some(names: list[str], most: int = 8) -> str:
+    more = len(names) - most
+    return (", ".join(names[:most]) or "none") + (f" and {more:,} more" if more > 0 else "")
 
 
 def _histogram(counts: dict[int, int]) -> str:

@@ -34,7 +34,14 @@ def _header(manifest: Manifest) -> str:
                 "data_files": [{"split": s, "path": f"data/{s}-*.jsonl"} for s in splits],
             }
         ],
-        "dataset_info": {"config_name": "default", "features": FEATURES},
+        "dataset_info": {
+            # Loaders know a local folder they have seen by this header: it must change with the
+            # corpus, or they would go on to serve the one before.
+            "description": f"forest {manifest.forest_revision[:16]}, recipe "
+            f"{manifest.recipe_hash[:16]}, seed {manifest.seed}, {manifest.records} records",
+            "config_name": "default",
+            "features": FEATURES,
+        },
     }
     told = yaml.safe_dump(header, allow_unicode=True, sort_keys=False)
     return f"---\n{told}---\n"

@@ -26,6 +26,8 @@ from exporters.manifest import FORMAT
 from forest.errors import ExportError
 
 MANIFEST = "manifest.json"
+OURS = ("README.md", "data", MANIFEST)
+"""What an export puts into its folder, and so may replace."""
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -145,6 +147,11 @@ def _refuse_other_things(out: Path) -> None:
         raise ExportError(
             f"{out} exists and is not a corpus",
             hint="Nothing was written. Name a new folder, or one that an export has made.",
+        )
+    if strange := sorted(path.name for path in out.iterdir() if path.name not in OURS):
+        raise ExportError(
+            f"{out} is a corpus, but {', '.join(strange[:5])} in it is not: it would be lost",
+            hint="Nothing was written. Move it elsewhere, or name another folder.",
         )
 
 

@@ -185,17 +185,18 @@ class Outline:
         nearby = self._premises(place) if self._is_premise(place) else self._up(place)
         return [*sorted(self._fitting(nearby, room - self._sizes[place])), place]
 
-    def after(self, place: int, room: int, seed: int) -> list[int]:
+    def after(self, place: int, room: int, seed: int, most: int | None = None) -> list[int]:
         """What is said after a jump to a thought, and the thought itself first.
 
         The walk goes down, choosing one child by hash at each branching; from a leaf it climbs to
         the thoughts that the leaf supports, up to the root. Whole thoughts while all together
-        have at most ``room`` characters; at least one after the landing, if there is one.
+        have at most ``room`` characters; at least one after the landing, if there is one and both
+        have at most ``most``.
         """
         onward = self._down(place, seed) if place in self._children else self._up(place)
         room -= self._sizes[place] + 1
         first = next(onward, None)
-        if first is None:
+        if first is None or (most and self._sizes[place] + 1 + self._sizes[first] > most):
             return [place]
         return [place, first, *self._fitting(onward, room - self._sizes[first])]
 
@@ -269,6 +270,7 @@ def breadcrumb(title: str, root: str, skipped: int, lang: str, most: int) -> str
 @lru_cache(maxsize=64)
 def _title_and_root(title: str, root: str, most: int) -> str:
     same = len(root) <= len(title) + 2 and phrase_key(root) == phrase_key(title)
+    same = same or (title.endswith("…") and root.startswith(title[:-1]))  # a title made from it
     return shortened(title, most) if same else f"{shortened(title, most)} › {shortened(root, most)}"
 
 

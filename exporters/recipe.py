@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from forest.errors import UsageError
 
-Characters = Annotated[int, Field(strict=True)]
+Characters = Annotated[int, Field(strict=True, le=1 << 40)]
 
 
 class _Section(BaseModel):
@@ -28,7 +28,9 @@ class CorpusSettings(_Section):
 
     license: Annotated[str, Field(min_length=1, description="as on the dataset card")] = "unknown"
     validation: Annotated[float, Field(ge=0, lt=1, description="share of tree families")] = 0.05
-    shard: Annotated[int, Field(strict=True, ge=1, description="bytes of a data file")] = 1 << 28
+    shard: Annotated[
+        int, Field(strict=True, ge=1, le=1 << 60, description="bytes of a data file")
+    ] = 1 << 28
 
 
 class PathSettings(_Section):
@@ -45,7 +47,9 @@ class WalkSettings(_Section):
     continuation: Annotated[Characters, Field(ge=0, description="said after a landing")] = 500
     marker: Annotated[str, Field(min_length=1, max_length=64, description="where it jumps")] = "⤳"
     restate: Annotated[bool, Field(strict=True, description="say the anchor again")] = True
-    hub_cap: Annotated[int, Field(strict=True, ge=0, description="most trees of an anchor")] = 0
+    hub_cap: Annotated[
+        int, Field(strict=True, ge=0, le=1 << 60, description="most trees of an anchor")
+    ] = 0
 
     @field_validator("marker")
     @classmethod

@@ -55,7 +55,9 @@ class Gatherer:
         for place, no in numbers.items():
             id_ = outline.pieces[place].thought
             key = draw(seed, id_)
-            after = outline.after(place, settings.continuation, seed)
+            after = outline.after(
+                place, settings.continuation, seed, max(self._recipe.window - settings.prefix, 0)
+            )
             before = packer.pack(outline.before(place, settings.prefix))
             places.append((no, tree_no, key, id_, before, packer.pack(after)))
             passing += [(no, n, numbers[p]) for n, p in enumerate(after) if n and p in numbers]

@@ -46,6 +46,10 @@ def edit_tree(forest: Forest, tree_id: str, *, ask: Callable[[ForestError], bool
         try:
             unchanged = path.read_text(encoding="utf-8") == text
             outcome = _UNCHANGED if unchanged else _store(forest, tree_id, before, path)
+        except OSError as error:
+            raise InvalidInput(
+                f"the edited text cannot be read: {error.strerror}", hint="Nothing was stored."
+            ) from None
         except (ForestError, UnicodeDecodeError) as error:
             wrong = error if isinstance(error, ForestError) else _NOT_UTF8
             if not ask(wrong):

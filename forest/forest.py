@@ -108,7 +108,7 @@ class Forest:
             if old is not None:
                 raise Conflict(
                     f"the forest already has a tree {new.id!r} ({old.title!r})",
-                    hint="Use replace() to put the new one in its place, or give it another id.",
+                    hint="Give the new one another id, or change or remove the one that is there.",
                 )
             return stamped(finished(checked(new)), None)
 
@@ -385,7 +385,9 @@ class Forest:
         return import_files(self, paths, **options)
 
     def copy_to(self, other: Forest, progress: Callable[[int], None] | None = None) -> Written:
-        """Copy everything into another forest, which must be empty. The revision stays equal.
+        """Copy everything into another forest, which must hold no trees. The revision stays equal.
+
+        Axes that only the other forest has are removed there: it becomes the same forest.
 
         Raises Conflict where the other forest holds trees.
         """
@@ -394,7 +396,10 @@ class Forest:
                 f"{other.url} already holds trees",
                 hint="A forest is copied into an empty one; remove its trees, or name another.",
             )
-        other.store.put_axes(self.axes())
+        axes = self.axes()
+        for axis in {axis.id for axis in other.axes()} - {axis.id for axis in axes}:
+            other.store.remove_axis(axis)
+        other.store.put_axes(axes)
         return other.store.write(_counted(self.store.trees(), progress), lambda _, new: new)
 
     def check(self, *, fix: bool = False) -> list[Finding]:

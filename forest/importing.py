@@ -99,6 +99,7 @@ class _Import:
 
     def run(self, paths: Iterable[str | Path | SourceFile]) -> ImportReport:
         report = self.report
+        paths = list(paths)
         sources = self._sources(paths)
         report.files = len(sources)
         with _fewer_collections():
@@ -109,10 +110,28 @@ class _Import:
         report.unchanged = [i for i in written.unchanged if i not in left]
         report.skipped += self.conflicts.values()
         report.thoughts = written.thoughts
+        self._tell_orphans(paths, sources)
         return report
 
-    def _sources(self, paths: Iterable[str | Path | SourceFile]) -> list[SourceFile]:
-        given = list(paths)
+    def _tell_orphans(
+        self, paths: list[str | Path | SourceFile], sources: list[SourceFile]
+    ) -> None:
+        """Name the trees that came from these files or folders and are not in them any more."""
+        files = {source.name for source in sources}
+        folders = tuple(
+            f"{Path(path).as_posix()}/"
+            for path in paths
+            if not isinstance(path, SourceFile) and Path(path).is_dir()
+        )
+        for info in self.forest.infos():
+            came = info.source or ""
+            if info.id not in self.seen and (came in files or came.startswith(folders)):
+                self.report.notices.append(
+                    f"{came}: the tree {info.id!r} was imported from it and is not in it any "
+                    f"more; it stays in the forest (`forest remove {info.id}` removes it)"
+                )
+
+    def _sources(self, given: list[str | Path | SourceFile]) -> list[SourceFile]:
         named = [path for path in given if isinstance(path, SourceFile)]
         rest = [Path(path) for path in given if not isinstance(path, SourceFile)]
         if not rest:

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from zlib import crc32
@@ -26,6 +27,7 @@ from pydantic import (
     Field,
     JsonValue,
     PrivateAttr,
+    ValidationError,
     field_validator,
     model_validator,
 )
@@ -498,17 +500,20 @@ class Tree(BaseModel):
         It goes below ``under``, as the last child or as child number ``at`` (from 0); without
         ``under`` it continues the last thought, so that a chain is a loop of `add`.
 
-        Raises pydantic.ValidationError for a bad text, NotFound for an unknown ``under``,
-        InvalidTree for an id already taken.
+        Raises NotFound for an unknown ``under``, InvalidTree for a bad text or anchor and for an
+        id already taken.
         """
+        if not self.thoughts and under is not None:
+            raise NotFound(f"tree {self.id!r} is empty: there is no thought to go below")
         place, level = self._place(under, at) if self.thoughts else (0, 0)
         if not id:
             id = self.fresh_id(text)
         elif "/" not in id:
             id = f"{self.id}/{id}"
-        thought = Thought(
-            text=text, level=level, id=id, kind=kind, lang=lang, anchors=_as_links(anchors)
-        )
+        with _in_plain_words(f"tree {self.id!r}"):
+            thought = Thought(
+                text=text, level=level, id=id, kind=kind, lang=lang, anchors=_as_links(anchors)
+            )
         known = self._known()
         if thought.id in known:
             raise InvalidTree(f"tree {self.id!r} already has a thought {thought.id!r}")
@@ -523,7 +528,8 @@ class Tree(BaseModel):
         if unknown := changes.keys() - {"text", "kind", "lang", "anchors"}:
             raise InvalidTree(f"a thought has no {', '.join(sorted(unknown))} to edit")
         fields = {"text": old.text, "kind": old.kind, "lang": old.lang, "anchors": old.anchors}
-        new = Thought(level=old.level, id=old.id, **(fields | changes))
+        with _in_plain_words(f"thought {old.id!r}"):
+            new = Thought(level=old.level, id=old.id, **(fields | changes))
         self.thoughts[i] = new
         return new
 
@@ -627,6 +633,23 @@ class Tree(BaseModel):
         return f"<Tree {self.id!r}: {len(self)} thoughts, depth {self.depth}>"
 
     __str__ = __repr__
+
+
+@contextmanager
+def _in_plain_words(where: str) -> Iterator[None]:
+    """Turn what pydantic finds into one InvalidTree that says where and what."""
+    try:
+        yield
+    except ValidationError as error:
+        raise InvalidTree(f"{where}: {plain_words(error)}") from None
+
+
+def plain_words(error: ValidationError) -> str:
+    """What pydantic found first, on one line: ``text: the text is empty``."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said
 
 
 def relevel(branch: Sequence[Thought], level: int) -> list[Thought]:

@@ -333,3 +333,47 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path: Path) -> None:
     assert show.stderr.read() == ""
     show.wait()
     show.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["add", "t", "--new", "T", ""], "empty"),
+        (["add", "t", "--new", "", "x"], "title"),
+        (["add", "t", "--new", "T", "--axis", "a=50%", "x"], "sum to 0.5"),
+        (["add", "t", "--new", "T", "--anchor", "", "x"], "anchors"),
+        (["axes", "add", ""], "name"),
+    ],
+)
+def test_bad_words_on_the_command_line_are_one_clear_error(
+    run: Run, arguments: list[str], message: str
+) -> None:
+    run("init")
+    code, _, err = run(*arguments)
+    assert code == 1
+    assert message in err
+    assert len(err.splitlines()) <= 2
+    assert run("list")[1] == ""
+
+
+def test_adding_to_nothing_makes_no_forest(run: Run, tmp_path: Path) -> None:
+    assert run("add", "t", "x")[0] == 1
+    assert not (tmp_path / "forest.db").exists()
+
+
+def test_an_export_does_not_delete_what_is_not_its_own(planted: Run, tmp_path: Path) -> None:
+    assert planted("export", "corpus")[0] == 0
+    (tmp_path / "corpus/notes.txt").write_text("mine")
+    code, _, err = planted("export", "corpus")
+    assert code == 1
+    assert "notes.txt" in err
+    assert (tmp_path / "corpus/notes.txt").read_text() == "mine"
+
+
+def test_a_new_export_has_another_card_header(planted: Run, tmp_path: Path) -> None:
+    """Loaders take a folder with the same header for the one that they have cached."""
+    planted("export", "corpus")
+    before = (tmp_path / "corpus/README.md").read_text().split("---")[1]
+    planted("remove", "bog", "--yes")
+    planted("export", "corpus")
+    assert (tmp_path / "corpus/README.md").read_text().split("---")[1] != before

@@ -332,3 +332,24 @@ def test_ids_can_hold_anything_that_is_one_line(forest: Forest) -> None:
         forest.add(tree)
     assert sorted(tree.id for tree in forest) == sorted(ids)
     assert all(forest.get(tree_id).root.id.startswith(tree_id) for tree_id in ids)
+
+
+def test_copying_into_a_forest_with_other_axes_makes_it_the_same(
+    forest: Forest, tmp_path: Path
+) -> None:
+    forest.add(justice())
+    with Forest.open(f"sqlite:///{tmp_path / 'other.db'}") as other:
+        other.plant_axes()
+        forest.copy_to(other)
+        assert other.revision == forest.revision
+
+
+def test_a_bad_thought_is_an_error_of_the_forest() -> None:
+    tree = Tree("x")
+    with pytest.raises(InvalidTree, match="the text is empty"):
+        tree.add("  ")
+    with pytest.raises(NotFound, match="empty"):
+        tree.add("a", under="nope")
+    root = tree.add("a")
+    with pytest.raises(InvalidTree, match="anchor"):
+        tree.edit(root, anchors=[""])

@@ -233,3 +233,46 @@ def test_the_owners_notes_import_and_are_connected(forest: Forest, shared: Path)
         "Причинность → следствие",
     ]
     assert any(a.kind == "link" and a.thoughts > 1 for a in forest.anchors())
+
+
+def vault(folder: Path, **notes: str) -> Path:
+    for name, text in notes.items():
+        path = folder / "vault" / f"{name.replace('__', '/')}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder / "vault"
+
+
+def test_another_note_of_the_same_name_changes_no_other_tree(
+    forest: Forest, tmp_path: Path
+) -> None:
+    folder = vault(tmp_path, sub__Same="one")
+    assert forest.import_files([folder]).added == ["sub/same"]
+    vault(tmp_path, other__Same="two")
+    assert forest.import_files([folder]).added == ["other/same"]
+    assert [info.id for info in forest.infos()] == ["other/same", "sub/same"]
+
+
+def test_a_link_with_a_path_joins_that_note_only(forest: Forest, tmp_path: Path) -> None:
+    folder = vault(tmp_path, a__Index="a", b__Index="b", Ref="see [[a/Index]]", Lone="l",
+                   Other="see [[Lone]]")  # fmt: skip
+    forest.import_files([folder])
+    shared = {a.id: {o.tree for o in forest.thoughts_at(a.id)} for a in forest.anchors()}
+    assert {"a/index", "ref"} in shared.values()
+    assert {"lone", "other"} in shared.values()
+    assert not any({"a/index", "b/index"} <= trees for trees in shared.values())
+
+
+def test_a_tree_whose_note_is_gone_stays_and_is_named(forest: Forest, tmp_path: Path) -> None:
+    folder = vault(tmp_path, A="a", B="b")
+    forest.import_files([folder])
+    (folder / "B.md").unlink()
+    report = forest.import_files([folder])
+    assert [notice for notice in report.notices if "forest remove b" in notice]
+    assert [info.id for info in forest.infos()] == ["a", "b"]
+
+
+def test_the_address_of_a_link_is_kept(forest: Forest, tmp_path: Path) -> None:
+    forest.import_files([vault(tmp_path, A="See [peft](https://example.org/peft).")])
+    tree = forest.get("a")
+    assert "https://example.org/peft" in json.dumps(tree.meta)

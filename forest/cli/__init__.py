@@ -124,4 +124,14 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        click.echo(f"forest: {error.filename or 'the output'}: {error.strerror}", err=True)
+        sys.exit(1)
+    except ValueError as error:
+        if type(error).__name__ != "ValidationError":
+            raise
+        from forest.model import plain_words
+
+        click.echo(f"forest: {plain_words(error)}", err=True)  # type: ignore[arg-type]
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

@@ -52,9 +52,10 @@ def command_add(
     `forest add justice --new Justice --axis causality=80% --axis empathy=20% "Justice is …"`
     starts a tree. TEXT `-` reads one thought per line from standard input.
     """
-    steps = sys.stdin.read().splitlines() if texts == ("-",) else list(texts)
-    steps = [step for step in steps if step.strip()] if texts == ("-",) else steps
-    with opened_forest(ctx, create=True) as forest:
+    if axes and title is None:
+        raise click.UsageError("--axis is for a new tree: `forest axes bind` binds one")
+    steps = _lines_of_input() if texts == ("-",) else list(texts)
+    with opened_forest(ctx, create=title is not None) as forest:
         added = forest.add_steps(
             tree,
             steps,
@@ -67,6 +68,17 @@ def command_add(
         )
     for thought in added:
         click.echo(thought.id)
+
+
+def _lines_of_input() -> list[str]:
+    try:
+        text = sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"standard input is not UTF-8 at byte {error.start}") from None
+    steps = [line for line in text.splitlines() if line.strip()]
+    if not steps:
+        raise InvalidInput("standard input holds no line with text: nothing was added")
+    return steps
 
 
 def weights(pairs: tuple[str, ...]) -> dict[str, str] | list[str]:

@@ -31,6 +31,8 @@ class SourceFile:
     """As given on the command line, with forward slashes: becomes `Tree.source`."""
     note: str = ""
     """What the ids of its trees begin with, where it is a note; from the file's name if empty."""
+    names: tuple[str, ...] = ()
+    """What links call it, where it is a note; the file's name without suffix if empty."""
     problem: ForestError | None = None
     """Why it must not be read; `read_file` raises it."""
 

@@ -74,12 +74,14 @@ class _Vault:
 
     def files(self) -> Iterator[SourceFile]:
         found = [self._source(path) for path in self._paths()]
-        notes = [_note_of(s.path) for s in found]
-        twice = Counter(notes)
-        for source, note in zip(found, notes, strict=True):
+        stems = Counter(source.path.stem.casefold() for source in found)
+        for source in found:
+            # By its path in the folder, so that no other note has a say in it.
             inside = source.path.relative_to(self.folder).with_suffix("")
-            longer = "/".join(map(tree_id_from, inside.parts))
-            yield replace(source, note=note if twice[note] == 1 else longer)
+            note = "/".join(map(tree_id_from, inside.parts))
+            known_by_stem = stems[inside.name.casefold()] == 1
+            names = {inside.as_posix(): None} | ({inside.name: None} if known_by_stem else {})
+            yield replace(source, note=note, names=tuple(names))
 
     def _paths(self) -> list[Path]:
         paths: list[Path] = []

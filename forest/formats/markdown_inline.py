@@ -212,7 +212,7 @@ class _Reader:
     def _wikilink(self, content: str, embed: bool) -> None:
         target, _, alias = content.replace("\\|", "|").partition("|")
         note, _, part = target.partition("#")
-        name = PurePosixPath(note.strip()).name.removesuffix(".md")
+        name = note.strip().strip("/").removesuffix(".md")
         self._anchor(name, "link")
         parts = [name, *(p.strip() for p in part.split("#") if not p.startswith("^"))]
         shown = " > ".join(p for p in parts if p)
@@ -226,6 +226,8 @@ class _Reader:
         path = href.partition("#")[0]
         if path.endswith(".md") and "://" not in path:
             self._anchor(PurePosixPath(path).name.removesuffix(".md"), "link")
+        elif href:
+            self.said.comments.append(f"link: {href}")
 
     def _image(self, token: Token) -> None:
         alt = read_inline(token.children or [], self.env).text

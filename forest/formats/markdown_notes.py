@@ -310,7 +310,7 @@ class _Note:
     def _tree(
         self, id_: str, title: str, entries: list[Entry], meta: dict[str, Any]
     ) -> Tree | BadTree:
-        names = linked([self.stem, *self.front.aliases])
+        names = linked([*(self.source.names or [self.stem]), *self.front.aliases])
         entries[0].anchors = [*entries[0].anchors, *names, *self.front.anchors]
         try:
             thoughts = [_thought(entry) for entry in entries]

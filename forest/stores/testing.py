@@ -19,7 +19,7 @@ Needs pytest, and nothing else beyond the forest itself. For failures that show 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -124,15 +124,19 @@ def put(store: Store, *trees: Tree) -> Written:
     return store.write(iter(trees), lambda _, new: new)
 
 
-def everything(store: Store) -> dict[str, Any]:
-    """All that can be read from a store, for comparing two of them."""
+def everything(store: Store, places: Iterable[str] | None = None) -> dict[str, Any]:
+    """All that can be read from a store, for comparing two of them.
+
+    :param places: the anchors whose thoughts are looked up; all of them by default.
+    """
     anchors = list(store.anchors())
+    looked_at = [a.id for a in anchors] if places is None else places
     return {
         "trees": [shown(t) for t in store.trees()],
         "infos": [dict(info) for info in store.infos()],
         "revisions": list(store.revisions()),
         "anchors": anchors,
-        "occurrences": {a.id: list(store.occurrences(a.id)) for a in anchors},
+        "occurrences": {anchor: list(store.occurrences(anchor)) for anchor in looked_at},
         "axes": store.axes(),
         "revision": forest_revision(store.revisions(), store.axes()),
     }

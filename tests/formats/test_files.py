@@ -104,7 +104,7 @@ def test_notes_of_one_name_in_two_folders_get_two_ids(tmp_path: Path) -> None:
     for name in ("Index.md", "Part One/index.md", "Part One/Other.md"):
         touch(tmp_path / name, "A thought.")
     ids = [tree.id for s in find_files([tmp_path]) for tree in read_file(s)]  # type: ignore[union-attr]
-    assert ids == ["index", "other", "part-one/index"]
+    assert ids == ["index", "part-one/other", "part-one/index"]
 
 
 def test_entailment_bank_is_told_by_its_first_record(tmp_path: Path) -> None:

@@ -382,12 +382,15 @@ def test_two_trees_of_one_id_are_no_trees(store, typed):
     assert [(f.where, f.fixable) for f in store.check(fix=True)] == [("tree 'a'", False)]
 
 
-def test_a_tree_without_any_name_is_no_tree(store, typed):
-    typed("CREATE (:Tree)-[:ROOT]->(:Thought {text: 'x'})")
-    with pytest.raises(NotATree, match="neither an id nor a title"):
+@pytest.mark.parametrize("named", ["{}", "{id: ['x'], title: 'x'}", "{id: 5}", "{title: ''}"])
+def test_a_tree_without_any_name_is_no_tree(store, typed, named):
+    typed(f"CREATE (:Tree {named})-[:ROOT]->(:Thought {{text: 'x'}})")
+    with pytest.raises(NotATree, match="neither an id that is text nor a title alone"):
         list(store.trees())
+    with pytest.raises(NotFound):
+        store.get("x")
     (finding,) = store.check(fix=True)
-    assert "neither an id nor a title" in finding.problem
+    assert "neither an id that is text nor a title alone" in finding.problem
 
 
 # --- what the model forbids -----------------------------------------------------------------------

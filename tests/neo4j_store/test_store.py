@@ -24,7 +24,7 @@ from forest.errors import (
 )
 from forest.forest import Forest
 from forest.model import AnchorLink, Thought, Tree
-from forest.stores.neo4j import Neo4jStore, reading, spool, writing
+from forest.stores.neo4j import Neo4jStore, anchors, reading, spool, writing
 from forest.stores.neo4j.faults import translated
 from forest.stores.testing import StoreContract, put, thought, tree
 
@@ -45,8 +45,29 @@ class TestContract(StoreContract):
         return again
 
 
-class TestContractInManyTransactions(TestContract):
-    """A write of a few trees is as many transactions and statements as one of thousands."""
+IN_MANY_TRANSACTIONS = [
+    "test_a_long_chain",
+    "test_a_removed_trees_thoughts_can_go_to_another_in_one_go",
+    "test_a_stream_of_trees_goes_on_while_the_store_is_used",
+    "test_a_thought_id_of_another_tree_is_a_conflict",
+    "test_a_thought_id_used_twice_in_one_write_is_a_conflict",
+    "test_a_tree_written_twice_in_one_write_is_merged_with_itself",
+    "test_a_wide_family",
+    "test_change_may_add_move_prune_and_graft_in_place",
+    "test_every_field_comes_back",
+    "test_everything_comes_in_the_order_of_ids_by_code_point",
+    "test_many_trees_in_one_write",
+    "test_merge_may_change_the_old_tree_and_return_it",
+    "test_nothing_is_stored_if_a_change_is_a_conflict",
+    "test_nothing_is_stored_if_merge_raises",
+    "test_nothing_is_stored_if_the_trees_raise",
+    "test_two_trees_swap_thoughts_in_one_go",
+    "test_write_says_what_it_did",
+]
+
+
+class InManyTransactions:
+    """What the contract says of big writes, with few trees in many transactions."""
 
     levels = 100
     many = 30
@@ -58,18 +79,36 @@ class TestContractInManyTransactions(TestContract):
         monkeypatch.setattr(reading, "ENOUGH", 3)
         monkeypatch.setattr(writing, "ROWS", 2)
 
-    @pytest.mark.parametrize("size", [1_000])
-    def test_long_texts_come_back(self, store, size):
-        super().test_long_texts_come_back(store, size)
+    store = TestContract.store
+    reopen = TestContract.reopen
 
-    @pytest.mark.parametrize("name", ["}) DETACH DELETE n //"])
-    def test_names_that_look_like_code_are_data(self, store, name):
-        super().test_names_that_look_like_code_are_data(store, name)
+
+TestInManyTransactions = type(
+    "TestInManyTransactions",
+    (InManyTransactions,),
+    {name: getattr(StoreContract, name) for name in IN_MANY_TRANSACTIONS},
+)
+
+
+def test_a_thought_may_move_between_the_trees_of_one_write(store, monkeypatch):
+    monkeypatch.setattr(spool, "BATCH", 1)
+    moving = thought("Мысль.", level=1, id="a/x")
+    put(store, tree("a", "Корень.", moving), tree("b", "Корень."), tree("c", "Корень."))
+    put(store, tree("a", "Корень."), tree("b", "Корень.", moving))
+    assert store.tree_of("a/x") == "b"
+    with pytest.raises(Conflict, match=r"'c'.*'a/x'.*'b'"):
+        put(store, tree("a", "Иначе."), tree("c", "Корень.", moving))
+    with pytest.raises(Conflict, match="'a/y'"):
+        put(store, tree("a", thought("Y.", id="a/y")), tree("c", thought("Y.", id="a/y")))
+    with pytest.raises(Conflict, match="'a/y'"):
+        put(store, tree("c", thought("Y.", id="a/y")), tree("a", thought("Y.", id="a/y")))
+    assert [t.root.text for t in store.trees()] == ["Корень."] * 3
 
 
 # --- size -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_chain_of_100_000_levels(store):
     n = 100_000
     chain = [Thought(text=f"Шаг {i}.", level=i, id=f"deep/{i}") for i in range(n)]
@@ -92,6 +131,31 @@ def test_an_anchor_of_every_thought_of_a_long_chain(store):
     put(store, tree("other", thought("Шаг.", "общий")))
     places = list(store.occurrences("общий"))
     assert [(o.tree, o.level) for o in places] == [("deep", i) for i in range(n)] + [("other", 0)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        reading.THOUGHTS,
+        reading.NAMES,
+        anchors.CARRIED,
+        anchors.TREES_ABOVE,
+        anchors.CARRIERS_BELOW,
+    ],
+)
+def test_no_query_keeps_all_paths(store, clean_neo4j, query):
+    """Without pruning, a chain costs the square of its length."""
+    credentials = (clean_neo4j.username, clean_neo4j.password)
+    with neo4j.GraphDatabase.driver(clean_neo4j.url, auth=credentials) as bare:
+        explained = bare.execute_query(f"EXPLAIN CYPHER 5 {query}", nodes=[], trees=[], anchors=[])
+    waiting, operators = [explained.summary.plan or {}], []
+    while waiting:
+        plan = waiting.pop()
+        operators.append(plan["operatorType"].partition("@")[0])
+        waiting += plan.get("children", [])
+    paths = [operator for operator in operators if operator.startswith("VarLength")]
+    assert paths == ["VarLengthExpand(Pruning,BFS,All)"]
+    assert list(store.trees()) == []
 
 
 # --- Cypher ---------------------------------------------------------------------------------------
@@ -283,6 +347,12 @@ def test_what_the_server_says_has_its_error(code, message, kind):
 
 
 # --- among others ---------------------------------------------------------------------------------
+
+
+def test_several_may_open_a_new_database_at_once(opened):
+    with ThreadPoolExecutor(4) as pool:
+        stores = list(pool.map(lambda _: opened(), range(4)))
+    assert [list(store.trees()) for store in stores] == [[]] * 4
 
 
 def test_writers_of_one_tree_lose_no_update(opened):

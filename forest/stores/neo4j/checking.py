@@ -80,7 +80,9 @@ def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
         inside.update(row.node for row in found.rows)
         if not found.id:
             where = f"the Tree node (id {found.head.node})"
-            yield Finding(where, "it has neither an id nor a title", fixable=False)
+            yield Finding(
+                where, "it has neither an id that is text nor a title alone", fixable=False
+            )
         elif found.id not in twins:
             yield from _tree(connection, found, fix=fix)
     yield from _outside(connection, inside)

@@ -32,6 +32,9 @@ RACES = 5
 
 _CYPHER = "CYPHER 5\n"
 # The frozen version of the language: a server's newer default cannot change what a query means.
+_OF_THE_QUERY = tuple(
+    f"Neo.ClientError.{what}." for what in ("Statement", "Procedure", "Schema", "Transaction")
+)
 _GONE = "Neo.ClientError.Statement.EntityNotFound"
 
 
@@ -121,7 +124,7 @@ class Connection:
                     for record in result
                 ]
             except ClientError as error:
-                if (error.code or "").startswith("Neo.ClientError.Statement."):
+                if (error.code or "").startswith(_OF_THE_QUERY):
                     raise UsageError(f"Neo4j refuses the query: {error.message}") from error
                 raise
 
@@ -215,6 +218,8 @@ def _create(session: Session, rule: Rule, url: str) -> None:
     try:
         run(session, rule.statement, {}).consume()
     except Neo4jError as error:
+        if rule.name in session.execute_read(_rules_there):
+            return  # somebody else opened the database at the same time
         if twice := _duplicates(session, rule):
             raise Conflict(
                 f"{url}: {rule.label} nodes share the {rule.key} {' and '.join(twice)}",

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -34,6 +34,8 @@ ENOUGH = 10_000
 """Thoughts that one transaction reads; a tree that has more is read by itself."""
 MOST = 1_000
 """Trees that one transaction reads at most."""
+MOST_PROBLEMS = 20
+"""Problems of one tree that are told."""
 ATTEMPTS = 20
 """How often a tree is read again that somebody writes while it is read."""
 
@@ -131,7 +133,7 @@ RETURN collect([id(t), t.id])
 # Ids that hand-typed trees have only on reading: missing, or written otherwise than they are read.
 STRAY = r"""
 (n.id IS NULL OR NOT n.id IS :: STRING OR n.id =~ '(?sU)(\s.*|.*\s|)'
-  OR normalize(toString(n.id)) <> n.id)
+  OR normalize(toStringOrNull(n.id)) <> n.id)
 """
 
 STRAY_TREES = f"MATCH (n:Tree) WHERE {STRAY} RETURN collect([id(n), n.id, n.title])"
@@ -232,8 +234,8 @@ def only_once(trees: Sequence[tuple[str, int, Any]]) -> None:
     for id_, node, _ in trees:
         if not id_:
             raise NotATree(
-                f"a Tree node (id {node}) has neither an id nor a title to make one of",
-                hint=f"Give it a title: MATCH (t:Tree) WHERE id(t) = {node} SET t.title = '…'",
+                f"a Tree node (id {node}) has neither an id that is text nor a title alone",
+                hint=f"Give it an id: MATCH (t:Tree) WHERE id(t) = {node} SET t.id = '…'",
             )
         if id_ == before:
             raise twins(id_)
@@ -390,8 +392,11 @@ def order(position: Any, link: int) -> tuple[bool, float, int]:
 def outline(head: Head, rows: list[Row]) -> Found:
     """The thoughts of a tree in reading order; as they came where they are no tree."""
     found = Found(tree_id(head.values["id"], head.values["title"]), head, rows, [], [], [], [])
-    found.problems.extend(_problems(head, rows))
+    problems = _problems(head, rows)
+    found.problems.extend(islice(problems, MOST_PROBLEMS))
     if found.problems:
+        if next(problems, None):
+            found.problems.append(Problem("and more"))
         return found
     children: dict[int, list[tuple[tuple[bool, float, int], Row]]] = {}
     for row in rows:
