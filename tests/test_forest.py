@@ -10,7 +10,7 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
-from forest import AnchorLink, Forest, Tree
+from forest import AnchorLink, Forest, Thought, Tree
 from forest.errors import Conflict, InvalidTree, NoCypher, NotFound, UsageError
 
 
@@ -353,3 +353,11 @@ def test_a_bad_thought_is_an_error_of_the_forest() -> None:
     root = tree.add("a")
     with pytest.raises(InvalidTree, match="anchor"):
         tree.edit(root, anchors=[""])
+
+
+def test_thoughts_can_be_used_in_two_trees(forest: Forest) -> None:
+    steps = [Thought("one"), Thought("two", level=1)]
+    forest.add(Tree("A", thoughts=steps))
+    forest.add(Tree("B", thoughts=steps))
+    assert forest.get("a").root.id != forest.get("b").root.id
+    assert steps[0].id == ""
