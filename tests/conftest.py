@@ -68,7 +68,7 @@ def neo4j_server(request: pytest.FixtureRequest) -> Iterator[Neo4jServer]:
     from forest.local_neo4j import temporary_server
 
     try:
-        context = temporary_server(version=request.param)
+        context = temporary_server(version=request.param, heap="1g")  # as a user's server has
         server = context.__enter__()
     except ForestError as error:
         if os.environ.get("CI"):

@@ -16,7 +16,6 @@ from neo4j import exceptions as driver
 from forest.errors import (
     Conflict,
     ForestError,
-    NotFound,
     SchemaTooNew,
     StoreError,
     StoreUnavailable,
@@ -431,17 +430,6 @@ def test_a_reader_sees_no_half_of_a_write(opened):
 # --- bad days -------------------------------------------------------------------------------------
 
 
-def big(number):
-    return [
-        tree(
-            f"{number}-{i:03}",
-            "Корень.",
-            *(thought(f"Шаг {j}.", "общий", level=1) for j in range(60)),
-        )
-        for i in range(300)
-    ]
-
-
 @contextmanager
 def watched(server):
     """Number of trees in the database, asked past the store."""
@@ -456,19 +444,26 @@ def until(condition):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("comes_back", [True, False])
-def test_the_server_dies_in_the_middle_of_a_write(clean_neo4j, opened, comes_back):
+def test_the_server_dies_in_the_middle_of_a_write(clean_neo4j, opened, monkeypatch, comes_back):
     server = clean_neo4j.server
     if server is None:
         pytest.skip("FOREST_TEST_NEO4J names a server that is not ours to kill")
+    monkeypatch.setattr(spool, "BATCH", 300)
     store = opened(retry_seconds=60 if comes_back else 0.5)
-    trees = big("t")
+    steps = [thought(f"Шаг {i}.", "общий", level=1) for i in range(30)]
+    trees = [tree(f"t{i:03}", "Корень.", *steps) for i in range(200)]
     with ThreadPoolExecutor(1) as pool, watched(clean_neo4j) as count:
         write = pool.submit(store.write, trees, lambda _, new: new)
         until(lambda: count() > 0 or write.done())
         server.kill()
         if not comes_back:
             until(write.done)
+            with pytest.raises(StoreUnavailable):
+                store.get("t000")
+            with pytest.raises(StoreUnavailable):
+                store.cypher("RETURN 1", {})
         server.start()
         error = write.exception()
     assert error is None or isinstance(error, StoreUnavailable)
@@ -479,22 +474,3 @@ def test_the_server_dies_in_the_middle_of_a_write(clean_neo4j, opened, comes_bac
     assert list(store.check()) == []
     store.write(trees, lambda _, new: new)
     assert list(store.trees()) == trees
-
-
-def test_reading_when_the_server_is_gone(clean_neo4j, opened):
-    server = clean_neo4j.server
-    if server is None:
-        pytest.skip("FOREST_TEST_NEO4J names a server that is not ours to kill")
-    store = opened(retry_seconds=0.5)
-    put(store, tree("t"))
-    server.kill()
-    try:
-        with pytest.raises(StoreUnavailable):
-            store.get("t")
-        with pytest.raises(StoreUnavailable):
-            store.cypher("RETURN 1", {})
-    finally:
-        server.start()
-    assert store.get("t") == tree("t")
-    with pytest.raises(NotFound):
-        store.get("x")

@@ -19,9 +19,6 @@ from forest.stores.neo4j.values import jsonable
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Session
 
-# What the driver would log, it also raises; without a handler it would print both.
-logging.getLogger("neo4j").addHandler(logging.NullHandler())
-
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -29,6 +26,9 @@ OLDEST = (5, 26)
 """The oldest Neo4j that is supported: the long-term support line."""
 RACES = 5
 """How often a transaction is tried again whose nodes another one deleted meanwhile."""
+
+# What goes wrong is raised. Without a handler Python would print the driver's log to stderr as well.
+logging.getLogger("neo4j").addHandler(logging.NullHandler())
 
 _CYPHER = "CYPHER 5\n"
 # The frozen version of the language: a server's newer default cannot change what a query means.
