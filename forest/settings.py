@@ -69,8 +69,13 @@ def _from_file(path: Path) -> dict[str, Any]:
                 f"{path}: unknown key {key!r}", hint=f"Known keys: {', '.join(sorted(known))}."
             )
         if not isinstance(value, str):
-            raise UsageError(f"{path}: {key} is {value!r}: expected text in quotes")
+            raise UsageError(f"{path}: {key} is {_kind(value)}: expected text in quotes")
     return values
+
+
+def _kind(value: Any) -> str:
+    """What a value is, without saying it: it may be a password."""
+    return f"of the type {type(value).__name__}"
 
 
 def _bolt(url: str) -> str:

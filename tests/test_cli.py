@@ -377,3 +377,32 @@ def test_a_new_export_has_another_card_header(planted: Run, tmp_path: Path) -> N
     planted("remove", "bog", "--yes")
     planted("export", "corpus")
     assert (tmp_path / "corpus/README.md").read_text().split("---")[1] != before
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "neo4j://neo4j:sesame@127.0.0.1:1",
+        "neo4j://neo4j:ses/ame@h",
+        "neo4j//neo4j:sesame@h",
+        "postgres://neo4j:sesame@h",
+        "neo4j://127.0.0.1:1?password=sesame",
+    ],
+)
+def test_a_password_in_an_address_is_never_repeated(run: Run, url: str) -> None:
+    code, out, err = run("--store", url, "list")
+    assert code == 2
+    assert "ses" not in out + err
+
+
+def test_a_password_in_the_settings_is_never_repeated(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "forest.toml").write_text("neo4j_password = 12345678\n")
+    code, _, err = run("list")
+    assert code == 2
+    assert "12345678" not in err
+
+
+def test_cypher_without_any_forest_says_how_to_get_it(run: Run) -> None:
+    code, _, err = run("cypher", "RETURN 1")
+    assert code == 1
+    assert "forest neo4j start" in err

@@ -73,6 +73,19 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, value
 
 
+def with_cypher(ctx: click.Context) -> None:
+    """Say how to get Cypher, also where there is no forest yet. Raises NoCypher."""
+    from forest.errors import NoCypher
+    from forest.settings import Settings
+
+    url = ctx.find_root().obj or Settings.load().store
+    if url.startswith("sqlite:") and not Path(url.removeprefix("sqlite:///")).exists():
+        raise NoCypher(
+            f"the store {url} does not speak Cypher",
+            hint="For Cypher, run Neo4j: `forest neo4j start`, then give its address to --store.",
+        )
+
+
 @click.command("cypher")
 @click.argument("query", required=False)
 @click.option(
@@ -103,6 +116,7 @@ def command_cypher(
 
     if (query is None) == (script is None):
         raise click.UsageError("give one query, or a file with --file")
+    with_cypher(ctx)
     text = query if query is not None else script.read_text(encoding="utf-8")  # type: ignore[union-attr]
     with opened_forest(ctx) as forest:
         rows = forest.cypher(text, **dict(map(_parameter, param)))

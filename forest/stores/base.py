@@ -196,8 +196,9 @@ def open_store(
         from forest.stores.neo4j import Neo4jStore
 
         return Neo4jStore(url, username=username, password=password)
+    shown = "what was given" if "@" in url else repr(url)  # it may hold a password
     raise UsageError(
-        f"{url!r} is not the URL of a store",
+        f"{shown} is not the URL of a store",
         hint="Expected sqlite:///PATH, neo4j://HOST:7687, bolt://HOST:7687 or memory:",
     )
 

@@ -27,7 +27,7 @@ OLDEST = (5, 26)
 RACES = 5
 """How often a transaction is tried again whose nodes another one deleted meanwhile."""
 
-# What goes wrong is raised. Without a handler Python would print the driver's log to stderr as well.
+# What goes wrong is raised. Without a handler Python would print the driver's log as well.
 logging.getLogger("neo4j").addHandler(logging.NullHandler())
 
 _CYPHER = "CYPHER 5\n"
@@ -176,8 +176,12 @@ def _checked(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - it raises for a port that is no number
-    except ValueError as error:
-        raise UsageError(f"the store URL is none: {error}") from None
+    except ValueError:
+        raise UsageError(
+            "the store URL is none: its port is no number", hint="Expected neo4j://HOST:7687."
+        ) from None
+    if parts.query or parts.fragment:
+        raise UsageError("a store URL holds no settings after ? or #", hint=LOG_IN)
     if "@" in parts.netloc:
         # The URL is not repeated: it may hold a password.
         raise UsageError("a store URL holds no user name and no password", hint=LOG_IN)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from neo4j.exceptions import ConstraintError
 
-from forest.errors import Conflict, NotATree
+from forest.errors import Conflict, NotATree, UsageError
 from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
 from forest.stores.base import (
     Change,
@@ -202,6 +202,8 @@ class Neo4jStore(Store):
         It runs in a transaction of its own and is not tried again. Raises UsageError for what
         Neo4j says is wrong with the query.
         """
+        if not query.strip():
+            raise UsageError("the query is empty", hint="For example: MATCH (t:Tree) RETURN t.id")
         return self._connection.cypher(query, parameters)
 
 
