@@ -151,6 +151,7 @@ def test_anchors_typed_several_times_are_one(store, typed):
         ("{weight: 80}, {weight: 20}", [0.8, 0.2]),
         (", ", [0.5, 0.5]),
         ("{weight: 0.5}, ", [0.5, 0.5]),
+        ("{weight: 0.8}, ", [0.8, 0.2]),
         ("{weight: 0.8}, {weight: 0.2}", [0.8, 0.2]),
     ],
 )

@@ -119,7 +119,8 @@ def _meta(value: Any) -> Any:
 def axes_of(head: Head) -> dict[str, tuple[str, float]]:
     """Key of each axis: (its name, its weight). The weights sum to 1.
 
-    A weight that is missing counts as the mean of the others. Raises ValueError for a weight that
+    Weights that are missing share what the others leave of 1; where these leave nothing, each
+    counts as the mean of the others. Raises ValueError for a weight that
     is no number above 0, and for an axis without a name.
     """
     rows = sorted(head.axes, key=lambda axis: order(axis[2], axis[0]))
@@ -130,6 +131,8 @@ def axes_of(head: Head) -> dict[str, tuple[str, float]]:
         if not 0 < weight < math.inf:
             raise ValueError(f"axes: the weight {weight!r} is no number above 0")
     default = sum(given) / len(given) if given else 1
+    if given and sum(given) < 1 and len(given) < len(rows):
+        default = (1 - sum(given)) / (len(rows) - len(given))
     axes: dict[str, tuple[str, float]] = {}
     for _, _, _, weight, id_, name in rows:
         called = id_ if name is None else name

@@ -139,7 +139,8 @@ def _missing(tree: Tree, found: Found) -> Iterator[str]:
     if todo.set_anchored:
         yield f"{_count(todo.set_anchored, 'anchor')} without a position that tells the place"
     if todo.set_aligned or todo.unlink:
-        yield "its axes do not have one weight each that sum to 1, and a position"
+        read = " · ".join(f"{name} {weight:.3g}" for name, weight in tree.axes.items())
+        yield f"its axes do not have one weight each that sum to 1, and a position; read as {read}"
 
 
 def _missing_in_thoughts(todo: Difference, found: Found) -> Iterator[str]:
