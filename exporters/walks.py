@@ -3,8 +3,8 @@
 An *occurrence* is a thought that carries an anchor which at least two trees of its split share.
 The occurrences of an anchor stand on a ring, and each jumps to one further on: so each is once
 the source and once the target of a jump, and the number of jumps grows linearly with the forest
-(all pairs would grow quadratically). In this project's experiments that cover was enough for a
-model to take jumps that it was never shown.
+(all pairs would grow quadratically). What matters is that each anchor is jumped at from each of its
+thoughts, not that each pair is shown: a jump between a pair that was never shown is then taken too.
 
 Jumps are joined to walks: after a landing the text goes on in the new tree, and where it comes to
 a thought that is a source itself, the walk may jump on from there. Each jump is in exactly one
