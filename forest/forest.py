@@ -19,7 +19,6 @@ from forest.model import (
     anchor_id,
     axis_weights,
     finished,
-    trusted_thought,
 )
 from forest.phrases import phrase_key
 from forest.revision import forest_revision
@@ -423,11 +422,7 @@ def checked(tree: Tree) -> Tree:
         check_levels(tree.thoughts)
     except ValueError as error:
         raise InvalidTree(f"tree {tree.id!r}: {error}") from None
-    fresh = [
-        t if t.id else trusted_thought(t.text, t.level, "", t.kind, t.lang, t.anchors)
-        for t in tree.thoughts
-    ]  # ids are filled in later, and not in the caller's own thoughts
-    return tree.model_copy(update={"thoughts": fresh})
+    return _copy(tree)
 
 
 def _copy(tree: Tree) -> Tree:

@@ -193,7 +193,7 @@ class _Import:
         """What to store for a tree of a file; may be called twice for one tree."""
         from forest.forest import stamped
 
-        tree = finished(new.model_copy(), old)
+        tree = finished(new.model_copy(), old, own=old is None)
         revision = tree.revision
         if old is not None and (kept := self._compare(old, tree, new, revision)) is not None:
             if kept:

@@ -692,7 +692,7 @@ def check_levels(thoughts: Sequence[Thought]) -> None:
         expected = level
 
 
-def finished(tree: Tree, old: Tree | None = None) -> Tree:
+def finished(tree: Tree, old: Tree | None = None, *, own: bool = False) -> Tree:
     """The tree with what an author need not write: ids, and the language.
 
     Thoughts without an id take over the id of the thought of ``old`` that they correspond to: the
@@ -700,6 +700,9 @@ def finished(tree: Tree, old: Tree | None = None) -> Tree:
     the same place (same parent, same neighbour before it). So an edited thought stays the same
     thought. All others get a derived id. A written id without a slash belongs to its tree: ``n1``
     becomes ``justice/n1``.
+
+    The tree is changed and returned; thoughts that other trees may share are not: those that get
+    an id are new ones. ``own`` says that nobody else holds the thoughts, which saves the copies.
 
     Raises InvalidTree for an empty tree and for an id used twice.
     """
@@ -714,15 +717,21 @@ def finished(tree: Tree, old: Tree | None = None) -> Tree:
         if old is not None:
             _take_over(tree, old, ids)
         _derive(tree, ids)
-    for i, (t, id_) in enumerate(zip(tree.thoughts, ids, strict=True)):
-        if not t.id:
-            _set_id(t, id_)  # a thought without an id gets its id once
-        elif t.id != id_:
-            tree.thoughts[i] = trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors)
+    tree.__dict__["thoughts"] = [
+        t if t.id == id_ else _with_id(t, id_, own=own)
+        for t, id_ in zip(tree.thoughts, ids, strict=True)
+    ]  # checked already: an assignment would check again
     tree._ids = None
     if tree.lang in ("", "und"):
         tree.lang = old.lang if old else guess_language(t.text for t in tree.thoughts)
     return tree
+
+
+def _with_id(t: Thought, id_: str, *, own: bool) -> Thought:
+    if own and not t.id:
+        _set_id(t, id_)
+        return t
+    return trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors)
 
 
 def _all_derived(tree: Tree) -> list[str]:
