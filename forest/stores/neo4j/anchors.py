@@ -42,7 +42,7 @@ RETURN collect([id(a), a.id, a.phrase, a.kind])
 """
 CARRIERS = """
 UNWIND $anchors AS anchor
-MATCH (a) WHERE id(a) = anchor
+MATCH (a:Anchor) WHERE id(a) = anchor
 MATCH (n)-[:ANCHORED_BY]->(a)
 RETURN collect(DISTINCT id(n))
 """
@@ -149,8 +149,8 @@ def _nodes_of(tx: ManagedTransaction, anchor: str) -> list[int]:
     return [node for node, *values in rows if building.anchor_id_or_none(*values) == anchor]
 
 
-def _trees_of(connection: Connection, anchors: list[int]) -> list[int]:
-    """The Tree nodes whose thoughts carry one of some Anchor nodes, in the order of their ids.
+def _trees_of(connection: Connection, anchors: list[int]) -> list[tuple[str, int]]:
+    """(id, node) of the trees that carry one of some Anchor nodes, in the order of their ids.
 
     Going up from every carrier would cost the square of a deep tree's size. So few go up at a
     time, and all that stand below the trees they reach are taken off the list.
@@ -168,4 +168,4 @@ def _trees_of(connection: Connection, anchors: list[int]) -> list[int]:
         )
         waiting -= {*some, *below[0][0]}
         at_once = min(256, 2 * len(some)) if len(new) == len(some) else max(1, len(new))
-    return sorted(trees, key=lambda node: trees[node])
+    return sorted((id_, node) for node, id_ in trees.items())

@@ -120,8 +120,8 @@ def axes_of(head: Head) -> dict[str, tuple[str, float]]:
     """Key of each axis: (its name, its weight). The weights sum to 1.
 
     Weights that are missing share what the others leave of 1; where these leave nothing, each
-    counts as the mean of the others. Raises ValueError for a weight that
-    is no number above 0, and for an axis without a name.
+    counts as the mean of the others. Raises ValueError for a weight that is no number above 0, and
+    for an axis without a name.
     """
     rows = sorted(head.axes, key=lambda axis: order(axis[2], axis[0]))
     given = [weight for _, _, _, weight, _, _ in rows if weight is not None]
@@ -132,7 +132,8 @@ def axes_of(head: Head) -> dict[str, tuple[str, float]]:
             raise ValueError(f"axes: the weight {weight!r} is no number above 0")
     default = sum(given) / len(given) if given else 1
     if given and sum(given) < 1 and len(given) < len(rows):
-        default = (1 - sum(given)) / (len(rows) - len(given))
+        # Rounded, so that 0.8 leaves 0.2 and not 0.19999999999999996.
+        default = round((1 - sum(given)) / (len(rows) - len(given)), 12) or default
     axes: dict[str, tuple[str, float]] = {}
     for _, _, _, weight, id_, name in rows:
         called = id_ if name is None else name

@@ -42,7 +42,7 @@ RETURN collect([node, elementId(n), n.id, n.text, [(p:Thought)-[:LEADS_TO]->(n) 
 """
 # Foreign: it has more than the library's own properties, or relationships of other kinds.
 NAMED = """
-MATCH (n:{label})
+MATCH (n:{label}) {where}
 RETURN collect([
   id(n), n.id, n.{name}, n.{other}, elementId(n),
   any(key IN keys(n) WHERE NOT key IN $ours)
@@ -76,7 +76,7 @@ def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
     for id_ in sorted(twins - {""}):
         yield Finding(f"tree {id_!r}", "several Tree nodes are read under this id", fixable=False)
     inside: set[int] = set()
-    for found in reading.stream(connection, [node for _, node, _ in trees]):
+    for found in reading.stream(connection, [(id_, node) for id_, node, _ in trees]):
         inside.update(row.node for row in found.rows)
         if not found.id:
             where = f"the Tree node (id {found.head.node})"
@@ -230,11 +230,16 @@ class _Sort(NamedTuple):
     may_go: Callable[[_Node, _Node], bool]
     """may_go(keep, other): whether nothing is lost when the second is merged into the first."""
 
-    def nodes(self, tx: ManagedTransaction) -> list[_Node]:
+    def nodes(self, tx: ManagedTransaction, only: list[int] | None = None) -> list[_Node]:
+        """All nodes of this sort, or some, the oldest first."""
         query = NAMED.format(
-            label=self.type.label, name=self.name, other=self.other, link=self.link
+            label=self.type.label,
+            where="" if only is None else "WHERE id(n) IN $only",
+            name=self.name,
+            other=self.other,
+            link=self.link,
         )
-        rows = ask(tx, query, ours=list(self.type.names))[0][0]
+        rows = ask(tx, query, ours=list(self.type.names), only=only)[0][0]
         return sorted(map(_Node._make, rows), key=itemgetter(0))
 
 
@@ -271,36 +276,53 @@ def _same_nodes(connection: Connection, sort: _Sort, *, fix: bool) -> Iterator[F
     for node in groups.pop("", ()):
         where = f"the {label} node ({node.element})"
         yield Finding(where, f"it has neither an id nor a {sort.name}", fixable=False)
-    for id_, (keep, *others) in sorted(groups.items()):
-        where = f"{label.lower()} {id_!r}"
-        merged = [other for other in others if sort.may_go(keep, other)]
-        for other in others:
-            if other not in merged:
-                problem = (
-                    f"another {label} node ({other.element}) is read as this one, and has an id, "
-                    "properties or relationships of its own"
-                )
-                yield Finding(where, problem, fixable=False)
-        fill = {"id": id_} if keep.id in (None, "") else {}
-        if keep.name in (None, ""):
-            fill[sort.name] = keep.id
-        problems = [f"it has no {name}" for name in fill]
-        if merged:
-            problems.append(f"{len(merged) + 1} {label} nodes are read as this one")
-        fixable = True
-        if fix and problems:
-            try:
-                connection.write(_unite, sort, keep, merged, fill)
-            except Conflict:
-                fixable = False  # another node has that id, and another name
-        for problem in problems:
-            yield Finding(where, problem, fixable=fixable, fixed=fix and fixable)
+    for id_, nodes in sorted(groups.items()):
+        yield from _one_node(connection, sort, id_, nodes, fix=fix)
+
+
+def _one_node(
+    connection: Connection, sort: _Sort, id_: str, nodes: list[_Node], *, fix: bool
+) -> Iterator[Finding]:
+    """What keeps some nodes from being one, with an id and a name."""
+    keep, *others = nodes
+    label, where = sort.type.label, f"{sort.type.label.lower()} {id_!r}"
+    merged = [other for other in others if sort.may_go(keep, other)]
+    for other in others:
+        if other not in merged:
+            problem = (
+                f"another {label} node ({other.element}) is read as this one, and has an id, "
+                "properties or relationships of its own"
+            )
+            yield Finding(where, problem, fixable=False)
+    fill = {name: new for name, old, new in _names(sort, id_, keep) if old in (None, "")}
+    problems = [f"it has no {name}" for name in fill]
+    if merged:
+        problems.append(f"{len(merged) + 1} {label} nodes are read as this one")
+    fixable, fixed = True, False
+    if fix and problems:
+        try:
+            fixed = connection.write(_unite, sort, keep, merged, fill)
+        except Conflict:
+            fixable = False  # another node has that id, and another name
+    for problem in problems:
+        yield Finding(where, problem, fixable=fixable, fixed=fixed)
+
+
+def _names(sort: _Sort, id_: str, node: _Node) -> tuple[tuple[str, Any, Any], ...]:
+    """The properties that name a node: (name, value, value on reading)."""
+    return ("id", node.id, id_), (sort.name, node.name, node.id)
 
 
 def _unite(
     tx: ManagedTransaction, sort: _Sort, keep: _Node, merged: list[_Node], fill: dict[str, Any]
-) -> None:
-    """Move the links of some nodes to another, delete them, and fill in what that one misses."""
+) -> bool:
+    """Move the links of some nodes to another, delete them, and fill in what that one misses.
+
+    Nothing is done, and the answer is False, if one of them was changed meanwhile.
+    """
+    nodes = [keep, *merged]
+    if sort.nodes(tx, [node.node for node in nodes]) != sorted(nodes, key=itemgetter(0)):
+        return False
     for node in merged:
         names = {"keep": keep.node, "other": node.node}
         said = {
@@ -311,3 +333,4 @@ def _unite(
         run(tx, DELETE, names).consume()
     if fill:
         run(tx, SET_NODES, {"rows": [[keep.node, fill]]}).consume()
+    return True

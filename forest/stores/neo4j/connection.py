@@ -219,8 +219,10 @@ def _set_version(tx: ManagedTransaction) -> None:
 
 
 def _create(session: Session, rule: Rule, url: str) -> None:
+    # A transaction function is tried again: where several open a new database at the same time,
+    # their locks on the schema can wait for each other.
     try:
-        run(session, rule.statement, {}).consume()
+        session.execute_write(lambda tx: run(tx, rule.statement, {}).consume())
     except Neo4jError as error:
         if rule.name in session.execute_read(_rules_there):
             return  # somebody else opened the database at the same time

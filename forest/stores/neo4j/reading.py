@@ -277,11 +277,14 @@ def tree_nodes(
 # --- reading them ---------------------------------------------------------------------------------
 
 
-def stream(connection: Connection, nodes: Sequence[int]) -> Iterator[Found]:
-    """The trees of some Tree nodes, in that order, in memory bounded by the largest.
+def stream(connection: Connection, trees: Sequence[tuple[str, int]]) -> Iterator[Found]:
+    """Read some trees, given as (id on reading, Tree node), in memory bounded by the largest.
 
-    A tree that was deleted meanwhile is left out; one that was written meanwhile is read again.
+    They come in the order given. One that was deleted meanwhile is left out; one that was written
+    meanwhile is read again.
     """
+    nodes = [node for _, node in trees]
+    names = {node: id_ for id_, node in trees}
     at, count, failures = 0, 32, 0
     while at < len(nodes):
         found, used = connection.read(read_some, nodes[at : at + count])
@@ -290,7 +293,8 @@ def stream(connection: Connection, nodes: Sequence[int]) -> Iterator[Found]:
             raise StoreUnavailable(
                 f"a tree of {connection.url} is written all the time", hint=TRY_AGAIN
             )
-        yield from found
+        # The number of a node that was deleted meanwhile may be another tree's by now.
+        yield from (f for f in found if f.id == names[f.head.node])
         at += used
         size = sum(len(f.rows) for f in found) / (len(found) or 1)
         count = int(min(MOST, max(1, ENOUGH / (size or 1))))

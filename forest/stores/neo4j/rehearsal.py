@@ -96,10 +96,9 @@ class _Rehearsal:
 def trees_there(connection: Connection, ids: Sequence[str], strays: Strays) -> dict[str, Tree]:
     """The trees of some ids, as far as they exist. Raises NotATree, InvalidTree."""
     nodes = connection.read(reading.tree_nodes, ids, strays.trees)
-    names = {node: id_ for id_, node in nodes.items()}
     return {
-        names[found.head.node]: building.tree_or_error(connection, found)
-        for found in reading.stream(connection, list(names))
+        found.id: building.tree_or_error(connection, found)
+        for found in reading.stream(connection, list(nodes.items()))
     }
 
 

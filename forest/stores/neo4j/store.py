@@ -88,26 +88,24 @@ class Neo4jStore(Store):
 
     def get(self, tree_id: str) -> Tree:
         nodes = self._connection.read(reading.tree_nodes, [tree_id])
-        for found in reading.stream(self._connection, list(nodes.values())):
+        for found in reading.stream(self._connection, list(nodes.items())):
             return building.tree_or_error(self._connection, found)
         raise no_such_tree(tree_id)
 
     def trees(self) -> Iterator[Tree]:
-        for found in reading.stream(self._connection, self._all_nodes()):
+        for found in reading.stream(self._connection, self._all()):
             yield building.tree_or_error(self._connection, found)
 
-    def _all_nodes(self) -> list[int]:
-        """The Tree nodes in the order of their ids. Raises NotATree for two of one id."""
+    def _all(self) -> list[tuple[str, int]]:
+        """(id, Tree node) in the order of the ids. Raises NotATree for two of one id."""
         trees = self._connection.read(reading.all_trees)
         reading.only_once(trees)
-        return [node for _, node, _ in trees]
+        return [(id_, node) for id_, node, _ in trees]
 
     def tree_of(self, thought_id: str) -> str:
-        nodes = self._connection.read(_thought_nodes, thought_id)
-        if not nodes:
+        found = self._connection.read(_trees_with, thought_id)
+        if found is None:
             return self._tree_of_derived(thought_id)
-        trees = self._connection.read(reading.trees_above, nodes)
-        found = sorted({tree_id for above in trees.values() for tree_id in above})
         if len(found) > 1:
             names = ", ".join(map(repr, found))
             raise NotATree(
@@ -122,14 +120,14 @@ class Neo4jStore(Store):
         """The tree of a thought without an id, which is read as its tree's id, "/", a hash."""
         tree_id = thought_id.rpartition("/")[0]
         nodes = self._connection.read(reading.tree_nodes, [tree_id] if tree_id else [])
-        for found in reading.stream(self._connection, list(nodes.values())):
+        for found in reading.stream(self._connection, list(nodes.items())):
             tree = building.tree_or_error(self._connection, found)
             if any(t.id == thought_id for t in tree.thoughts):
                 return tree.id
         raise no_such_thought(thought_id)
 
     def anchors(self) -> Iterator[Anchor]:
-        return anchors.all_anchors(self._connection, self._all_nodes())
+        return anchors.all_anchors(self._connection, [node for _, node in self._all()])
 
     def occurrences(self, anchor: str) -> Iterator[Occurrence]:
         return anchors.occurrences(self._connection, anchor)
@@ -207,8 +205,11 @@ class Neo4jStore(Store):
         return self._connection.cypher(query, parameters)
 
 
-def _thought_nodes(tx: ManagedTransaction, thought_id: str) -> list[int]:
-    return [node for _, node in ask(tx, THOUGHTS_BY_ID, ids=[thought_id])[0][0]]
+def _trees_with(tx: ManagedTransaction, thought_id: str) -> list[str] | None:
+    """The trees that a thought stands in; None if no thought has that id."""
+    nodes = [node for _, node in ask(tx, THOUGHTS_BY_ID, ids=[thought_id])[0][0]]
+    above = reading.trees_above(tx, nodes).values()
+    return sorted({tree_id for trees in above for tree_id in trees}) if nodes else None
 
 
 def _merge(writing: Writing, spool: Spool, batch: Sequence[Record], merge: Merge) -> Written:

@@ -59,7 +59,18 @@ WITH t, coalesce(t.stamp = $stamp, false) AS created
 SET t.stamp = $stamp
 RETURN collect([t.id, id(t), created])
 """
-SET_IDS = "UNWIND $rows AS row MATCH (n) WHERE id(n) = row[0] SET n.id = row[1]"
+# A node that was seen in an earlier transaction may be gone, and its number another node's: so it
+# is asked again what it is.
+ADOPT_TREES = f"""
+UNWIND $rows AS row
+MATCH (n:Tree) WHERE id(n) = row[0] AND {reading.STRAY}
+SET n.id = row[1]
+"""
+ADOPT_ANCHORS = """
+UNWIND $rows AS row
+MATCH (n:Anchor) WHERE id(n) = row[0] AND (n.id IS NULL OR n.id = '') AND n.phrase = row[2]
+SET n.id = row[1]
+"""
 SET_NODES = "UNWIND $rows AS row MATCH (n) WHERE id(n) = row[0] SET n += row[1]"
 SET_LINKS = "UNWIND $rows AS row MATCH ()-[e]->() WHERE id(e) = row[0] SET e += row[1]"
 DELETE_NODES = "UNWIND $rows AS row MATCH (n) WHERE id(n) = row DETACH DELETE n"
@@ -75,8 +86,8 @@ RETURN collect(id(n))
 LINK = {
     link.name: f"""
 UNWIND range(0, size($a) - 1) AS i
-MATCH (a) WHERE id(a) = $a[i]
-MATCH (b) WHERE id(b) = $b[i]
+MATCH (a:{link.start}) WHERE id(a) = $a[i]
+MATCH (b:{link.end}) WHERE id(b) = $b[i]
 CREATE (a)-[:{link.name} {{{_from_columns(link.names)}}}]->(b)
 RETURN [count(*)]
 """
@@ -120,7 +131,7 @@ class Strays:
 
     def __init__(self) -> None:
         self._trees: dict[str, int] | None = None
-        self._anchors: dict[str, int] | None = None
+        self._anchors: dict[str, tuple[int, str]] | None = None
         self._axes: dict[str, int] | None = None
 
     def forget(self) -> None:
@@ -133,13 +144,13 @@ class Strays:
             self._trees = reading.stray_trees(tx)
         return self._trees
 
-    def anchors(self, tx: ManagedTransaction) -> dict[str, int]:
-        """Anchor nodes without an id, by the id they are read under; of several the oldest."""
+    def anchors(self, tx: ManagedTransaction) -> dict[str, tuple[int, str]]:
+        """Anchor nodes without an id, with their phrase, by the id they are read under."""
         if self._anchors is None:
             self._anchors = {}
             for node, *values in sorted(ask(tx, STRAY_ANCHORS)[0][0], key=itemgetter(0)):
                 if id_ := building.anchor_id_or_none(*values):
-                    self._anchors.setdefault(id_, node)
+                    self._anchors.setdefault(id_, (node, values[1]))
         return self._anchors
 
     def axes(self, tx: ManagedTransaction) -> dict[str, int]:
@@ -192,7 +203,7 @@ class Writing:
     def _adopt_trees(self, ids: Sequence[str]) -> None:
         """Give the hand-typed trees among these the id that they are read under."""
         nodes = reading.tree_nodes(self._tx, ids, self._strays.trees)
-        self._send(SET_IDS, [(node, id_) for id_, node in nodes.items()])
+        self._send(ADOPT_TREES, [(node, id_) for id_, node in nodes.items()])
 
     # --- comparing -----------------------------------------------------------------------------
 
@@ -262,7 +273,8 @@ class Writing:
         missing = sorted(links.keys() - {row[1] for row in rows})
         if missing:
             strays = self._strays.anchors(self._tx)
-            self._send(SET_IDS, [(strays[id_], id_) for id_ in missing if id_ in strays])
+            adopted = [(strays[id_][0], id_, strays[id_][1]) for id_ in missing if id_ in strays]
+            self._send(ADOPT_ANCHORS, adopted)
             rows += self._send(MERGE_ANCHORS, [_anchor(links[id_]) for id_ in missing])
         return {
             id_: (node, id_ if phrase is None else phrase, kind or "phrase")
