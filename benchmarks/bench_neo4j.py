@@ -21,8 +21,9 @@ from typing import Any
 
 import neo4j
 
+from forest.identity import finished
 from forest.local_neo4j import DEFAULT_VERSION, temporary_server
-from forest.model import AnchorLink, Thought, Tree, finished
+from forest.model import AnchorLink, Thought, Tree
 from forest.schema import neo4j_statements
 from forest.stores.neo4j import Neo4jStore
 

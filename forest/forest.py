@@ -8,22 +8,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from forest.errors import Conflict, InvalidTree, NotFound
-from forest.model import (
-    Anchor,
-    AnchorLink,
-    Axis,
-    Occurrence,
-    Thought,
-    Tree,
-    TreeInfo,
-    anchor_id,
-    axis_weights,
-    finished,
-)
+from forest.identity import finished
+from forest.model import Anchor, AnchorLink, Axis, Occurrence, Thought, Tree, TreeInfo, anchor_id
 from forest.phrases import phrase_key
 from forest.revision import forest_revision
 from forest.settings import Settings
 from forest.stores.base import Finding, Skip, Store, Written, no_such_tree, open_store
+from forest.weights import axis_weights
 
 if TYPE_CHECKING:
     from forest.graph import Graph
@@ -117,7 +108,7 @@ class Forest:
     def replace(self, *trees: Tree) -> Written:
         """Put trees in the place of those with the same ids; add those that are new.
 
-        Thoughts without ids keep those of the thoughts they correspond to (`model.finished`).
+        Thoughts without ids keep those of the thoughts they correspond to (`identity.finished`).
         """
 
         def merge(old: Tree | None, new: Tree) -> Tree | None:

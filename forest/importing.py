@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from forest.errors import Conflict, ForestError, ImportRefused
 from forest.formats import BadTree, SourceFile, find_files, read_file
-from forest.model import AnchorLink, Thought, Tree, finished, trusted_thought
+from forest.identity import finished
+from forest.model import AnchorLink, Thought, Tree, trusted_thought
 
 if TYPE_CHECKING:
     from forest.forest import Forest

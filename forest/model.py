@@ -9,18 +9,13 @@ levels is a list of 100,000 thoughts.
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
-from zlib import crc32
 
 import orjson
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -34,66 +29,10 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from forest.errors import InvalidTree, NotFound
-from forest.language import guess_language
+from forest.fields import FileName, Key, Name, OptionalName, Text, plain_words
+from forest.identity import free_id
 from forest.phrases import phrase_key, tree_id_from
-
-MAX_TEXT = 1_000_000
-"""Longest text of one thought, in characters."""
-MAX_ID = 512
-"""Longest id, in characters."""
-
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_CONTROL_OR_BREAK = re.compile("[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
-
-
-def _clean_text(value: str) -> str:
-    if value.isprintable() and not value.isspace() and 0 < len(value) <= MAX_TEXT:
-        return value  # nearly all thoughts; the rest is looked at closely
-    if not value.strip():
-        raise ValueError("the text is empty")
-    if len(value) > MAX_TEXT:
-        raise ValueError(
-            f"the text has {len(value):,} characters, more than {MAX_TEXT:,}: "
-            "cut it into several thoughts"
-        )
-    if bad := _CONTROL.search(value):
-        raise ValueError(
-            f"the character U+{ord(bad[0]):04X} at offset {bad.start()} is not text: remove it"
-        )
-    return value
-
-
-def _clean_name(value: str) -> str:
-    value = unicodedata.normalize("NFC", value).strip()
-    if not value:
-        raise ValueError("it is empty")
-    if len(value) > MAX_ID:
-        raise ValueError(f"it has {len(value):,} characters, more than {MAX_ID}")
-    if bad := _CONTROL_OR_BREAK.search(value):
-        raise ValueError(f"the character U+{ord(bad[0]):04X} may not stand in it")
-    return value
-
-
-def _clean_optional(value: str) -> str:
-    return _clean_name(value) if value else ""
-
-
-def _clean_key(value: str) -> str:
-    """A key may be longer than the name it was made from, and need not be NFC."""
-    if bad := _CONTROL_OR_BREAK.search(value):
-        raise ValueError(f"the character U+{ord(bad[0]):04X} may not stand in it")
-    return value
-
-
-def _clean_path(value: Any) -> Any:
-    """A file's name may hold bytes that are no text; what is kept of it is text."""
-    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
-
-
-Text = Annotated[str, AfterValidator(_clean_text)]
-"""What a thought says: not empty, no control characters, kept verbatim."""
-Name = Annotated[str, AfterValidator(_clean_name)]
-"""An id or a name: one line, NFC."""
+from forest.weights import axis_name, axis_weights
 
 AnchorKind = Literal["phrase", "link", "tag"]
 
@@ -114,7 +53,7 @@ class AnchorLink:
 
     phrase: Annotated[Name, Field(description="the phrase as written at this thought")]
     kind: Annotated[AnchorKind, Field(description="phrase, link (wikilink) or tag")] = "phrase"
-    anchor: Annotated[str, AfterValidator(_clean_key), Field(description="id of the anchor")] = ""
+    anchor: Annotated[Key, Field(description="id of the anchor")] = ""
     origin: Annotated[Name, Field(description="authored, discovered, …")] = "authored"
     score: Annotated[
         float | None, Field(ge=0, le=1, description="certainty of a discovered one, 0 to 1")
@@ -149,9 +88,7 @@ class Thought:
     level: Annotated[
         int, Field(ge=0, strict=True, description="steps from the root, which has 0")
     ] = 0
-    id: Annotated[
-        str, AfterValidator(_clean_optional), Field(description="unique in the forest")
-    ] = ""
+    id: Annotated[OptionalName, Field(description="unique in the forest")] = ""
     kind: Annotated[
         Name | None, Field(description="premise, transition, consequence, question, … free")
     ] = None
@@ -184,6 +121,13 @@ def trusted_thought(
     return thought
 
 
+def _with_id(t: Thought, id_: str, *, own: bool) -> Thought:
+    if own and not t.id:
+        _set_id(t, id_)
+        return t
+    return trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors)
+
+
 class Axis(BaseModel):
     """A meaning axis that trees are bound to: causality, empathy, paradox and so on."""
 
@@ -196,7 +140,7 @@ class Axis(BaseModel):
     @model_validator(mode="after")
     def _derive_id(self) -> Self:
         if not self.id:
-            self.__dict__["id"] = phrase_key(_axis_name(self.name))
+            self.__dict__["id"] = phrase_key(axis_name(self.name))
         return self
 
 
@@ -243,69 +187,6 @@ class TreeInfo(BaseModel):
     revision: str
 
 
-def axis_weights(value: Any) -> dict[str, float]:
-    """Weights of axes as fractions that sum to 1, in the order written.
-
-    A mapping holds fractions (sum 1), percents (sum 100) or strings such as ``"80%"``; a plain
-    list of names means equal weights.
-
-    Raises ValueError where a weight is no number above 0 or they do not sum to 1 within 0.001.
-    """
-    named = _named_weights(value)
-    weights = {_axis_name(name): _weight(name, weight) for name, weight in named.items()}
-    if len({phrase_key(name) for name in weights}) < len(value):
-        raise ValueError("an axis is named twice")
-    total = sum(weights.values())
-    if round(abs(total - 100), 9) <= 0.1 and not _any_percent(named):
-        weights, total = {n: w / 100 for n, w in weights.items()}, total / 100
-    if weights and round(abs(total - 1), 9) > 0.001:
-        raise ValueError(
-            f"the weights of the axes sum to {total:g}: they must sum to 1 (or to 100%)"
-        )
-    if abs(total - 1) > 1e-9:
-        weights = {name: weight / total for name, weight in weights.items()}
-    return weights
-
-
-def _named_weights(value: Any) -> Mapping[str, Any]:
-    if isinstance(value, Mapping):
-        return value
-    if not isinstance(value, list | tuple):
-        raise ValueError("axes are a list of names, or names with weights")
-    if not all(isinstance(name, str) for name in value):
-        raise ValueError("axes in a list are names: write weights as {name: weight}")
-    return dict.fromkeys(value, 1 / max(len(value), 1))
-
-
-def _any_percent(value: Mapping[str, Any]) -> bool:
-    return any(isinstance(weight, str) and "%" in weight for weight in value.values())
-
-
-def _axis_name(name: Any) -> str:
-    if not isinstance(name, str):
-        raise ValueError(f"an axis is called {name!r}: a name must be text")
-    try:
-        clean = _clean_name(name)
-    except ValueError as error:
-        raise ValueError(f"the axis name {name!r}: {error}") from None
-    if not phrase_key(clean):
-        raise ValueError(f"the axis name {name!r} has no letter to be matched by")
-    return clean
-
-
-def _weight(name: str, weight: Any) -> float:
-    number = weight
-    if isinstance(weight, str):
-        match = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*(%?)\s*", weight)
-        number = float(match[1].replace(",", ".")) / (100 if match[2] else 1) if match else None
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number <= 100:
-        raise ValueError(
-            f"the weight of axis {name!r} is {weight!r}: expected a number above 0, at most 1 (or "
-            "100%)"
-        )
-    return float(number)
-
-
 class Tree(BaseModel):
     """A tree of thoughts, in reading order.
 
@@ -327,9 +208,7 @@ class Tree(BaseModel):
     meta: dict[str, JsonValue] = Field(
         default_factory=dict, description="anything else its author or importer keeps with it"
     )
-    source: Annotated[str | None, BeforeValidator(_clean_path)] = Field(
-        None, description="file it was imported from"
-    )
+    source: FileName | None = Field(None, description="file it was imported from")
     source_revision: str | None = Field(None, description="its revision when it was imported")
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -586,14 +465,26 @@ class Tree(BaseModel):
         thoughts = []
         for t in branch.thoughts:
             taken = not t.id or t.id in known
-            id_ = _free_id(self.id, t.text, known, said) if taken else t.id
+            id_ = free_id(self.id, t.text, known, said) if taken else t.id
             known[id_] = None
             thoughts.append(trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors))
         return self._insert(thoughts, parent, at)
 
     def fresh_id(self, text: str) -> str:
         """An id for a new thought: the tree's, a slash, and 8 hex digits of the text's checksum."""
-        return _free_id(self.id, text, self._known(), self._said)
+        return free_id(self.id, text, self._known(), self._said)
+
+    def set_ids(self, ids: Sequence[str], *, own: bool = False) -> None:
+        """Give the thoughts these ids, in reading order.
+
+        Thoughts that other trees may share stay as they are: those that get another id are new
+        ones. ``own`` says that nobody else holds the thoughts, which saves the copies.
+        """
+        self.__dict__["thoughts"] = [
+            t if t.id == id_ else _with_id(t, id_, own=own)
+            for t, id_ in zip(self.thoughts, ids, strict=True)
+        ]  # checked already: an assignment would check again
+        self._ids = None
 
     def _known(self) -> dict[str, None]:
         if self._ids is None or len(self._ids) != len(self.thoughts):
@@ -644,14 +535,6 @@ def _in_plain_words(where: str) -> Iterator[None]:
         raise InvalidTree(f"{where}: {plain_words(error)}") from None
 
 
-def plain_words(error: ValidationError) -> str:
-    """What pydantic found first, on one line: ``text: the text is empty``."""
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    said = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {said}" if where else said
-
-
 def relevel(branch: Sequence[Thought], level: int) -> list[Thought]:
     """The branch with its first thought at ``level`` and all others as far below as before."""
     shift = level - branch[0].level
@@ -660,15 +543,6 @@ def relevel(branch: Sequence[Thought], level: int) -> list[Thought]:
     return [
         trusted_thought(t.text, t.level + shift, t.id, t.kind, t.lang, t.anchors) for t in branch
     ]
-
-
-def derived_id(tree_id: str, text: str, n: int = 0) -> str:
-    """The id of the n-th thought (from 0) that says ``text`` in a tree.
-
-    A checksum is enough: two texts that share one are told apart by ``n``.
-    """
-    salted = f"{text}\0{n}" if n else text
-    return f"{tree_id}/{crc32(salted.encode()):08x}"
 
 
 def check_levels(thoughts: Sequence[Thought]) -> None:
@@ -690,147 +564,3 @@ def check_levels(thoughts: Sequence[Thought]) -> None:
                 f"expected at most {expected + 1}"
             )
         expected = level
-
-
-def finished(tree: Tree, old: Tree | None = None, *, own: bool = False) -> Tree:
-    """The tree with what an author need not write: ids, and the language.
-
-    Thoughts without an id take over the id of the thought of ``old`` that they correspond to: the
-    one that says the same (of several, the one as far from the start or the end), else the one in
-    the same place (same parent, same neighbour before it). So an edited thought stays the same
-    thought. All others get a derived id. A written id without a slash belongs to its tree: ``n1``
-    becomes ``justice/n1``.
-
-    The tree is changed and returned; thoughts that other trees may share are not: those that get
-    an id are new ones. ``own`` says that nobody else holds the thoughts, which saves the copies.
-
-    Raises InvalidTree for an empty tree and for an id used twice.
-    """
-    if not tree.thoughts:
-        raise InvalidTree(
-            f"tree {tree.id!r} has no thoughts", hint="A tree needs at least its root."
-        )
-    if old is None and not any(t.id for t in tree.thoughts):
-        ids = _all_derived(tree)
-    else:
-        ids = _written_ids(tree, old)
-        if old is not None:
-            _take_over(tree, old, ids)
-        _derive(tree, ids)
-    tree.__dict__["thoughts"] = [
-        t if t.id == id_ else _with_id(t, id_, own=own)
-        for t, id_ in zip(tree.thoughts, ids, strict=True)
-    ]  # checked already: an assignment would check again
-    tree._ids = None
-    if tree.lang in ("", "und"):
-        tree.lang = old.lang if old else guess_language(t.text for t in tree.thoughts)
-    return tree
-
-
-def _with_id(t: Thought, id_: str, *, own: bool) -> Thought:
-    if own and not t.id:
-        _set_id(t, id_)
-        return t
-    return trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors)
-
-
-def _all_derived(tree: Tree) -> list[str]:
-    """Ids for a tree that has none yet; the common case of a first import."""
-    sums = map(crc32, map(str.encode, [t.text for t in tree.thoughts]))
-    ids = list(map((tree.id.replace("%", "%%") + "/%08x").__mod__, sums))
-    if len(set(ids)) < len(ids):
-        ids = [""] * len(ids)
-        _derive(tree, ids)
-    return ids
-
-
-def _written_ids(tree: Tree, old: Tree | None) -> list[str]:
-    kept = {t.id for t in old.thoughts} if old is not None else frozenset()
-    prefix = tree.id + "/"
-    ids = [
-        t.id if not t.id or "/" in t.id or t.id in kept else prefix + t.id for t in tree.thoughts
-    ]
-    written = [i for i in ids if i]
-    if len(set(written)) < len(written):
-        twice = Counter(written).most_common(1)[0][0]
-        raise InvalidTree(
-            f"tree {tree.id!r} has two thoughts with the id {twice!r}",
-            hint="Ids are unique: change one of them, or leave ids out and they are made for you.",
-        )
-    return ids
-
-
-def _take_over(tree: Tree, old: Tree, ids: list[str]) -> None:
-    """Fill empty ``ids`` from the thoughts of ``old`` that say the same or stand in their place."""
-    _take_over_ends(tree, old, ids)
-    taken = set(ids)
-    free: dict[str, list[str]] = {}
-    for t in reversed(old.thoughts):
-        if t.id not in taken:
-            free.setdefault(t.text, []).append(t.id)
-    for i, t in enumerate(tree.thoughts):
-        if not ids[i] and free.get(t.text):
-            ids[i] = free[t.text].pop()
-    left = {id_ for same in free.values() for id_ in same}
-    if not left:
-        return
-    old_places = _places(old, [t.id for t in old.thoughts])
-    at_place = {place: id_ for place, id_ in old_places if id_ in left}
-    _places(tree, ids, at_place)
-
-
-def _take_over_ends(tree: Tree, old: Tree, ids: list[str]) -> None:
-    """Fill ``ids`` of the thoughts before the first and after the last change.
-
-    So a change to one of several thoughts that say the same leaves the others who they are. Where
-    both trees have the same size, nothing was added or taken: all places are compared.
-    """
-    same_size = len(ids) == len(old)
-    forward = zip(range(len(ids)), old.thoughts, strict=False)
-    backward = zip(reversed(range(len(ids))), reversed(old.thoughts), strict=False)
-    for pairs in (forward, backward):
-        taken = set(ids)
-        for i, before in pairs:
-            now = tree.thoughts[i]
-            free = ids[i] == before.id or (not ids[i] and before.id not in taken)
-            if free and (now.level, now.text) == (before.level, before.text):
-                ids[i] = before.id
-            elif not same_size:
-                break
-
-
-def _places(
-    tree: Tree, ids: list[str], fill: dict[tuple[str, str], str] | None = None
-) -> list[tuple[tuple[str, str], str]]:
-    """For each thought ((id of its parent, id of the sibling before it), its own id).
-
-    With ``fill``, empty ids are taken from it on the way, so that later places can build on them.
-    """
-    places = []
-    before: dict[int, str] = {}
-    for i, parent in enumerate(tree.parents()):
-        place = (ids[parent] if parent >= 0 else "", before.get(parent, ""))
-        if fill is not None and not ids[i]:
-            ids[i] = fill.pop(place, "")
-        before[parent] = ids[i]
-        places.append((place, ids[i]))
-    return places
-
-
-def _derive(tree: Tree, ids: list[str]) -> None:
-    known = dict.fromkeys(ids)
-    said: dict[str, int] = {}
-    for i, t in enumerate(tree.thoughts):
-        if not ids[i]:
-            ids[i] = _free_id(tree.id, t.text, known, said)
-            known[ids[i]] = None
-
-
-def _free_id(tree_id: str, text: str, known: dict[str, None], said: dict[str, int]) -> str:
-    """The first derived id that is not ``known``; ``said`` keeps the count of a repeated text."""
-    n = said.get(text, 0)
-    while (id_ := derived_id(tree_id, text, n)) in known:
-        n += 1
-    if n:
-        said[text] = n
-    return id_

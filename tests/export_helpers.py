@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from exporters.recipe import Recipe
-from forest.model import Tree, finished
+from forest.identity import finished
+from forest.model import Tree
 from forest.stores.memory import MemoryStore
 
 SMALL = Recipe.read(

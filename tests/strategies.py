@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from hypothesis import strategies as st
 
-from forest.model import AnchorLink, Axis, Thought, Tree, finished
+from forest.identity import finished
+from forest.model import AnchorLink, Axis, Thought, Tree
 
 WORDS = (
     "справедливость",

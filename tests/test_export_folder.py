@@ -20,7 +20,8 @@ from exporters.export import export_corpus
 from exporters.scratch import Scratch
 from exporters.walks import Gatherer
 from forest.errors import ExportError
-from forest.model import Tree, finished
+from forest.identity import finished
+from forest.model import Tree
 from forest.stores.memory import MemoryStore
 from tests.export_helpers import SMALL, beside, content, planted, tree
 from training.corpus import Corpus

@@ -19,7 +19,8 @@ from exporters.linearize import (
     steps,
     tell,
 )
-from forest.model import Thought, Tree, finished
+from forest.identity import finished
+from forest.model import Thought, Tree
 from tests.export_helpers import chain, tree
 from tests.strategies import outlines, texts
 

@@ -26,7 +26,8 @@ from forest.errors import (
     StoreError,
     StoreUnavailable,
 )
-from forest.model import Thought, Tree, finished
+from forest.identity import finished
+from forest.model import Thought, Tree
 from forest.stores import open_store, sqlite
 from forest.stores.sqlite import APPLICATION_ID, SqliteStore, wal_is_safe
 
@@ -73,7 +74,8 @@ PREAMBLE = """
 import sys
 from pathlib import Path
 from forest.errors import ForestError
-from forest.model import Thought, Tree, finished
+from forest.identity import finished
+from forest.model import Thought, Tree
 from forest.stores import sqlite
 path, mode = Path(sys.argv[1]), sys.argv[2]
 sqlite.wal_is_safe = lambda: mode == "WAL"

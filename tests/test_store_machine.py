@@ -27,7 +27,8 @@ from hypothesis.stateful import (
 )
 
 from forest.errors import Conflict, ForestError, NotFound
-from forest.model import Tree, finished
+from forest.identity import finished
+from forest.model import Tree
 from forest.stores import open_store
 from forest.stores.base import Store, Written
 from forest.stores.memory import MemoryStore

@@ -137,7 +137,7 @@ def main(arguments: list[str] | None = None) -> None:
     except ValueError as error:
         if type(error).__name__ != "ValidationError":
             raise
-        from forest.model import plain_words
+        from forest.fields import plain_words
 
         click.echo(f"forest: {plain_words(error)}", err=True)  # type: ignore[arg-type]
         sys.exit(1)

@@ -87,7 +87,7 @@ def read_file(
 ) -> Iterator[Tree | BadTree]:
     """The trees of a file, one after the other; a bad one comes as `BadTree`.
 
-    The trees are as written: `forest.model.finished` fills in ids and the language.
+    The trees are as written: `forest.identity.finished` fills in ids and the language.
 
     :param format: one of `FORMATS`, or "auto" to tell by the file's name and content.
     :param notice: is told what was repaired, repeated or left out.

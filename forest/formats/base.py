@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forest.errors import ForestError, ImportRefused
-from forest.model import MAX_ID, AnchorKind, AnchorLink
+from forest.fields import MAX_ID
+from forest.model import AnchorKind, AnchorLink
 from forest.phrases import phrase_key
 
 Notice = Callable[[str], None]

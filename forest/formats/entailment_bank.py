@@ -25,10 +25,11 @@ import orjson
 from pydantic import ValidationError
 
 from forest.errors import ImportRefused
+from forest.fields import MAX_ID
 from forest.formats.base import BadTree, Notice, Problem, SourceFile, shortened, shown
 from forest.formats.decoding import NotText, read_lines
 from forest.formats.json_trees import parsed_line
-from forest.model import MAX_ID, AnchorLink, Thought, Tree
+from forest.model import AnchorLink, Thought, Tree
 from forest.phrases import phrase_key
 
 _NEXT_STEP = re.compile(r";\s*(?=[\w ]+(?:&[\w ]+)*->|\Z)")

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forest.errors import ImportRefused
+from forest.fields import MAX_ID
 from forest.formats.base import SourceFile, linked, refused, shown
 from forest.formats.yaml_trees import Typed, YamlError, line_in_yaml, load_yaml
-from forest.model import MAX_ID, AnchorLink, axis_weights
+from forest.model import AnchorLink
+from forest.weights import axis_weights
 
 _TYPED = Typed(
     texts=frozenset(),

@@ -17,8 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from forest.formats.base import Problem, shown
-from forest.model import Thought, Tree, axis_weights, trusted_thought
+from forest.model import Thought, Tree, trusted_thought
 from forest.phrases import tree_id_from
+from forest.weights import axis_weights
 
 TREE_KEYS = ("tree", "title", "id", "axes", "nodes", "lang", "meta")
 NODE_KEYS = ("level", "text", "anchors", "id", "parent", "kind", "lang")

@@ -27,7 +27,8 @@ from typing import Any
 import pytest
 
 from forest.errors import Conflict, NotFound
-from forest.model import AnchorLink, Axis, Thought, Tree, anchor_id, finished
+from forest.identity import finished
+from forest.model import AnchorLink, Axis, Thought, Tree, anchor_id
 from forest.revision import forest_revision
 from forest.stores.base import Store, Written, tree_info
 

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from forest.formats import SourceFile, find_files, read_file
-from forest.model import Tree, finished
+from forest.identity import finished
+from forest.model import Tree
 
 from .conftest import Reader, read_path
 from .outlines import outline, texts

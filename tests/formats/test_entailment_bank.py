@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from forest.model import finished
+from forest.identity import finished
 
 from .conftest import Read, Reader, read_path
 from .outlines import texts

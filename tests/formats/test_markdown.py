@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from forest.errors import ImportRefused
 from forest.formats import BadTree, SourceFile, read_file
-from forest.model import Thought, Tree, finished
+from forest.identity import finished
+from forest.model import Thought, Tree
 
 from .conftest import Read, Reader, read_path
 from .outlines import outline, texts

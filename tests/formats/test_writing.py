@@ -22,7 +22,8 @@ from forest.formats import (
 )
 from forest.formats.mojibake import repaired
 from forest.formats.owner import tree_from
-from forest.model import Thought, Tree, finished
+from forest.identity import finished
+from forest.model import Thought, Tree
 from forest.sample import sample_folder
 from tests import strategies
 

@@ -10,7 +10,8 @@ import pytest
 
 from forest.errors import InvalidTree, NotATree, NotFound
 from forest.forest import Forest
-from forest.model import AnchorLink, Axis, Thought, Tree, finished
+from forest.identity import finished
+from forest.model import AnchorLink, Axis, Thought, Tree
 from forest.stores.sqlite import SqliteStore
 from forest.stores.testing import everything, put, thought, tree
 

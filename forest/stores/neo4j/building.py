@@ -11,8 +11,9 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from forest.errors import InvalidTree
+from forest.identity import finished
 from forest.language import guess_language
-from forest.model import AnchorKind, AnchorLink, Thought, Tree, anchor_id, finished
+from forest.model import AnchorKind, AnchorLink, Thought, Tree, anchor_id
 from forest.phrases import phrase_key
 from forest.schema import THOUGHT
 from forest.stores.neo4j.connection import Connection

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from forest.errors import NotATree, StoreUnavailable
-from forest.model import Name
+from forest.fields import Name
 from forest.phrases import tree_id_from
 from forest.schema import THOUGHT, TREE
 from forest.stores.neo4j.connection import Connection, ask, run

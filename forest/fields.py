@@ -1,0 +1,82 @@
+"""Checked types of the models' fields, and what their errors say in plain words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, ValidationError
+
+MAX_TEXT = 1_000_000
+"""Longest text of one thought, in characters."""
+MAX_ID = 512
+"""Longest id, in characters."""
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_CONTROL_OR_BREAK = re.compile("[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
+
+
+def _clean_text(value: str) -> str:
+    if value.isprintable() and not value.isspace() and 0 < len(value) <= MAX_TEXT:
+        return value  # nearly all thoughts; the rest is looked at closely
+    if not value.strip():
+        raise ValueError("the text is empty")
+    if len(value) > MAX_TEXT:
+        raise ValueError(
+            f"the text has {len(value):,} characters, more than {MAX_TEXT:,}: "
+            "cut it into several thoughts"
+        )
+    if bad := _CONTROL.search(value):
+        raise ValueError(
+            f"the character U+{ord(bad[0]):04X} at offset {bad.start()} is not text: remove it"
+        )
+    return value
+
+
+def clean_name(value: str) -> str:
+    """The name in NFC without white space around it. Raises ValueError where it is none."""
+    value = unicodedata.normalize("NFC", value).strip()
+    if not value:
+        raise ValueError("it is empty")
+    if len(value) > MAX_ID:
+        raise ValueError(f"it has {len(value):,} characters, more than {MAX_ID}")
+    if bad := _CONTROL_OR_BREAK.search(value):
+        raise ValueError(f"the character U+{ord(bad[0]):04X} may not stand in it")
+    return value
+
+
+def _clean_optional(value: str) -> str:
+    return clean_name(value) if value else ""
+
+
+def _clean_key(value: str) -> str:
+    """A key may be longer than the name it was made from, and need not be NFC."""
+    if bad := _CONTROL_OR_BREAK.search(value):
+        raise ValueError(f"the character U+{ord(bad[0]):04X} may not stand in it")
+    return value
+
+
+def _clean_path(value: Any) -> Any:
+    """A file's name may hold bytes that are no text; what is kept of it is text."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+
+
+Text = Annotated[str, AfterValidator(_clean_text)]
+"""What a thought says: not empty, no control characters, kept verbatim."""
+Name = Annotated[str, AfterValidator(clean_name)]
+"""An id or a name: one line, NFC."""
+OptionalName = Annotated[str, AfterValidator(_clean_optional)]
+"""A name, or nothing."""
+Key = Annotated[str, AfterValidator(_clean_key)]
+"""The key of a name: one line, of any length."""
+FileName = Annotated[str, BeforeValidator(_clean_path)]
+"""The name of a file, readable whatever its bytes are."""
+
+
+def plain_words(error: ValidationError) -> str:
+    """What pydantic found first, on one line: ``text: the text is empty``."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said

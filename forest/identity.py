@@ -1,0 +1,155 @@
+"""Which thought is which: the ids that an author need not write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from forest.errors import InvalidTree
+from forest.language import guess_language
+
+if TYPE_CHECKING:
+    from forest.model import Tree
+
+
+def finished(tree: Tree, old: Tree | None = None, *, own: bool = False) -> Tree:
+    """The tree with what an author need not write: ids, and the language.
+
+    Thoughts without an id take over the id of the thought of ``old`` that they correspond to: the
+    one that says the same (of several, the one as far from the start or the end), else the one in
+    the same place (same parent, same neighbour before it). So an edited thought stays the same
+    thought. All others get a derived id. A written id without a slash belongs to its tree: ``n1``
+    becomes ``justice/n1``.
+
+    The tree is changed and returned; thoughts that other trees may share are not: those that get
+    an id are new ones. ``own`` says that nobody else holds the thoughts, which saves the copies.
+
+    Raises InvalidTree for an empty tree and for an id used twice.
+    """
+    if not tree.thoughts:
+        raise InvalidTree(
+            f"tree {tree.id!r} has no thoughts", hint="A tree needs at least its root."
+        )
+    if old is None and not any(t.id for t in tree.thoughts):
+        ids = _all_derived(tree)
+    else:
+        ids = _written_ids(tree, old)
+        if old is not None:
+            _take_over(tree, old, ids)
+        _derive(tree, ids)
+    tree.set_ids(ids, own=own)
+    if tree.lang in ("", "und"):
+        tree.lang = old.lang if old else guess_language(t.text for t in tree.thoughts)
+    return tree
+
+
+def _all_derived(tree: Tree) -> list[str]:
+    """Ids for a tree that has none yet; the common case of a first import."""
+    sums = map(crc32, map(str.encode, [t.text for t in tree.thoughts]))
+    ids = list(map((tree.id.replace("%", "%%") + "/%08x").__mod__, sums))
+    if len(set(ids)) < len(ids):
+        ids = [""] * len(ids)
+        _derive(tree, ids)
+    return ids
+
+
+def _written_ids(tree: Tree, old: Tree | None) -> list[str]:
+    kept = {t.id for t in old.thoughts} if old is not None else frozenset()
+    prefix = tree.id + "/"
+    ids = [
+        t.id if not t.id or "/" in t.id or t.id in kept else prefix + t.id for t in tree.thoughts
+    ]
+    written = [i for i in ids if i]
+    if len(set(written)) < len(written):
+        twice = Counter(written).most_common(1)[0][0]
+        raise InvalidTree(
+            f"tree {tree.id!r} has two thoughts with the id {twice!r}",
+            hint="Ids are unique: change one of them, or leave ids out and they are made for you.",
+        )
+    return ids
+
+
+def _take_over(tree: Tree, old: Tree, ids: list[str]) -> None:
+    """Fill empty ``ids`` from the thoughts of ``old`` that say the same or stand in their place."""
+    _take_over_ends(tree, old, ids)
+    taken = set(ids)
+    free: dict[str, list[str]] = {}
+    for t in reversed(old.thoughts):
+        if t.id not in taken:
+            free.setdefault(t.text, []).append(t.id)
+    for i, t in enumerate(tree.thoughts):
+        if not ids[i] and free.get(t.text):
+            ids[i] = free[t.text].pop()
+    left = {id_ for same in free.values() for id_ in same}
+    if not left:
+        return
+    old_places = _places(old, [t.id for t in old.thoughts])
+    at_place = {place: id_ for place, id_ in old_places if id_ in left}
+    _places(tree, ids, at_place)
+
+
+def _take_over_ends(tree: Tree, old: Tree, ids: list[str]) -> None:
+    """Fill ``ids`` of the thoughts before the first and after the last change.
+
+    So a change to one of several thoughts that say the same leaves the others who they are. Where
+    both trees have the same size, nothing was added or taken: all places are compared.
+    """
+    same_size = len(ids) == len(old)
+    forward = zip(range(len(ids)), old.thoughts, strict=False)
+    backward = zip(reversed(range(len(ids))), reversed(old.thoughts), strict=False)
+    for pairs in (forward, backward):
+        taken = set(ids)
+        for i, before in pairs:
+            now = tree.thoughts[i]
+            free = ids[i] == before.id or (not ids[i] and before.id not in taken)
+            if free and (now.level, now.text) == (before.level, before.text):
+                ids[i] = before.id
+            elif not same_size:
+                break
+
+
+def _places(
+    tree: Tree, ids: list[str], fill: dict[tuple[str, str], str] | None = None
+) -> list[tuple[tuple[str, str], str]]:
+    """For each thought ((id of its parent, id of the sibling before it), its own id).
+
+    With ``fill``, empty ids are taken from it on the way, so that later places can build on them.
+    """
+    places = []
+    before: dict[int, str] = {}
+    for i, parent in enumerate(tree.parents()):
+        place = (ids[parent] if parent >= 0 else "", before.get(parent, ""))
+        if fill is not None and not ids[i]:
+            ids[i] = fill.pop(place, "")
+        before[parent] = ids[i]
+        places.append((place, ids[i]))
+    return places
+
+
+def _derive(tree: Tree, ids: list[str]) -> None:
+    known = dict.fromkeys(ids)
+    said: dict[str, int] = {}
+    for i, t in enumerate(tree.thoughts):
+        if not ids[i]:
+            ids[i] = free_id(tree.id, t.text, known, said)
+            known[ids[i]] = None
+
+
+def derived_id(tree_id: str, text: str, n: int = 0) -> str:
+    """The id of the n-th thought (from 0) that says ``text`` in a tree.
+
+    A checksum is enough: two texts that share one are told apart by ``n``.
+    """
+    salted = f"{text}\0{n}" if n else text
+    return f"{tree_id}/{crc32(salted.encode()):08x}"
+
+
+def free_id(tree_id: str, text: str, known: dict[str, None], said: dict[str, int]) -> str:
+    """The first derived id that is not ``known``; ``said`` keeps the count of a repeated text."""
+    n = said.get(text, 0)
+    while (id_ := derived_id(tree_id, text, n)) in known:
+        n += 1
+    if n:
+        said[text] = n
+    return id_

@@ -1,0 +1,74 @@
+"""How authors write the weights of axes, as fractions that sum to 1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from forest.fields import clean_name
+from forest.phrases import phrase_key
+
+
+def axis_weights(value: Any) -> dict[str, float]:
+    """Weights of axes as fractions that sum to 1, in the order written.
+
+    A mapping holds fractions (sum 1), percents (sum 100) or strings such as ``"80%"``; a plain
+    list of names means equal weights.
+
+    Raises ValueError where a weight is no number above 0 or they do not sum to 1 within 0.001.
+    """
+    named = _named_weights(value)
+    weights = {axis_name(name): _weight(name, weight) for name, weight in named.items()}
+    if len({phrase_key(name) for name in weights}) < len(value):
+        raise ValueError("an axis is named twice")
+    total = sum(weights.values())
+    if round(abs(total - 100), 9) <= 0.1 and not _any_percent(named):
+        weights, total = {n: w / 100 for n, w in weights.items()}, total / 100
+    if weights and round(abs(total - 1), 9) > 0.001:
+        raise ValueError(
+            f"the weights of the axes sum to {total:g}: they must sum to 1 (or to 100%)"
+        )
+    if abs(total - 1) > 1e-9:
+        weights = {name: weight / total for name, weight in weights.items()}
+    return weights
+
+
+def _named_weights(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    if not isinstance(value, list | tuple):
+        raise ValueError("axes are a list of names, or names with weights")
+    if not all(isinstance(name, str) for name in value):
+        raise ValueError("axes in a list are names: write weights as {name: weight}")
+    return dict.fromkeys(value, 1 / max(len(value), 1))
+
+
+def _any_percent(value: Mapping[str, Any]) -> bool:
+    return any(isinstance(weight, str) and "%" in weight for weight in value.values())
+
+
+def axis_name(name: Any) -> str:
+    """The name of an axis, cleaned. Raises ValueError where it is none."""
+    if not isinstance(name, str):
+        raise ValueError(f"an axis is called {name!r}: a name must be text")
+    try:
+        clean = clean_name(name)
+    except ValueError as error:
+        raise ValueError(f"the axis name {name!r}: {error}") from None
+    if not phrase_key(clean):
+        raise ValueError(f"the axis name {name!r} has no letter to be matched by")
+    return clean
+
+
+def _weight(name: str, weight: Any) -> float:
+    number = weight
+    if isinstance(weight, str):
+        match = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*(%?)\s*", weight)
+        number = float(match[1].replace(",", ".")) / (100 if match[2] else 1) if match else None
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number <= 100:
+        raise ValueError(
+            f"the weight of axis {name!r} is {weight!r}: expected a number above 0, at most 1 (or "
+            "100%)"
+        )
+    return float(number)
