@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from forest.stores import sqlite
 from forest.stores.memory import MemoryStore
-from forest.stores.sqlite import SqliteStore
+from forest.stores.sqlite import SqliteStore, connection
 
 pytest.register_assert_rewrite("forest.stores.testing")
 
@@ -47,4 +46,4 @@ class TestSqliteWithWriteAheadLog(TestSqlite):
 
     @pytest.fixture(autouse=True)
     def _wal(self, monkeypatch):
-        monkeypatch.setattr(sqlite, "wal_is_safe", lambda: True)
+        monkeypatch.setattr(connection, "wal_is_safe", lambda: True)

@@ -1,0 +1,5 @@
+"""The forest in one SQLite file."""
+
+from forest.stores.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

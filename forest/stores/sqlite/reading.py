@@ -1,0 +1,132 @@
+"""Trees and anchors out of the tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import orjson
+
+from forest.language import guess_language
+from forest.model import Anchor, AnchorLink, Thought, Tree, trusted_thought
+from forest.stores.base import best_spelling
+from forest.stores.sqlite.schema import SPAN
+
+
+def axes_of(db: sqlite3.Connection, no: int) -> dict[str, float]:
+    """The weights of a tree, by the names of its axes, in the order written."""
+    rows = db.execute(
+        "SELECT axis.name, weight FROM aligned JOIN axis ON axis.id = aligned.axis"
+        " WHERE tree = ? ORDER BY position",
+        (no,),
+    )
+    return dict(rows)
+
+
+def read_tree(db: sqlite3.Connection, tree_id: str, links: dict[int, AnchorLink]) -> Tree | None:
+    """A tree as stored, or None. ``links`` caches what authors repeat, by number of the phrase."""
+    head = db.execute(
+        "SELECT no, title, lang, meta, source, source_revision, created_at, updated_at"
+        " FROM tree WHERE id = ?",
+        (tree_id,),
+    ).fetchone()
+    if head is None:
+        return None
+    no, title, lang, meta, source, source_revision, created, updated = head
+    return Tree.model_construct(
+        id=tree_id,
+        title=title,
+        lang=lang,
+        axes=axes_of(db, no),
+        meta=orjson.loads(meta) if meta else {},
+        source=source,
+        source_revision=source_revision,
+        created_at=read_time(created),
+        updated_at=read_time(updated),
+        thoughts=_thoughts(db, no, links),
+    )
+
+
+def _thoughts(db: sqlite3.Connection, no: int, links: dict[int, AnchorLink]) -> list[Thought]:
+    span = (no * SPAN, (no + 1) * SPAN)
+    anchors: dict[int, tuple[AnchorLink, ...]] = {}
+    for key, phrase, origin, score in db.execute(
+        "SELECT thought, phrase, origin, score FROM anchored"
+        " WHERE thought >= ? AND thought < ? ORDER BY thought, position",
+        span,
+    ):
+        link = links.get(phrase) if origin is None else None
+        if link is None:
+            link = _link(db, phrase, origin, score)
+            if origin is None:
+                links[phrase] = link
+        anchors[key] = (*anchors.get(key, ()), link)
+    rows = db.execute(
+        "SELECT text, level, id, kind, lang, key FROM thought"
+        " WHERE key >= ? AND key < ? ORDER BY key",
+        span,
+    )
+    found, none = anchors.get, ()
+    return [
+        trusted_thought(text, level, id_, kind, lang, found(key, none))
+        for text, level, id_, kind, lang, key in rows
+    ]
+
+
+def _link(
+    db: sqlite3.Connection, phrase: int, origin: str | None, score: float | None
+) -> AnchorLink:
+    anchor, kind, text = db.execute(
+        "SELECT anchor, kind, phrase FROM phrase WHERE no = ?", (phrase,)
+    ).fetchone()
+    return AnchorLink(
+        phrase=text, kind=kind, anchor=anchor, origin=origin or "authored", score=score
+    )
+
+
+def anchors_after(db: sqlite3.Connection, last: str, newest: int, limit: int) -> list[Anchor]:
+    """The anchors that follow ``last``, but none with a spelling of a number above ``newest``."""
+    source = (
+        "FROM phrase JOIN anchored ON anchored.phrase = phrase.no WHERE anchor IN"
+        " (SELECT DISTINCT anchor FROM phrase WHERE anchor > ? AND no <= ?"
+        " ORDER BY anchor LIMIT ?)"
+    )
+    spellings = db.execute(
+        f"SELECT anchor, kind, phrase.phrase, count(*) {source}"
+        " GROUP BY anchor, kind, phrase.no ORDER BY anchor",
+        (last, newest, limit),
+    ).fetchall()
+    counts = db.execute(
+        "SELECT anchor, count(DISTINCT thought / ?), count(DISTINCT thought)"
+        f" {source} GROUP BY anchor ORDER BY anchor",
+        (SPAN, last, newest, limit),
+    ).fetchall()
+    groups = groupby(spellings, key=lambda row: row[0])
+    return [
+        _anchor(list(rows), trees, thoughts)
+        for (_, rows), (_, trees, thoughts) in zip(groups, counts, strict=True)
+    ]
+
+
+def _anchor(spellings: list[tuple[Any, ...]], trees: int, thoughts: int) -> Anchor:
+    """An anchor from its spellings: rows of (anchor, kind, phrase, how often)."""
+    count = Counter[str]()
+    for _, _, phrase, times in spellings:
+        count[phrase] += times
+    phrase = best_spelling(count)
+    return Anchor(
+        id=spellings[0][0],
+        phrase=phrase,
+        kind=min(kind for _, kind, _, _ in spellings),
+        lang=guess_language([phrase]),
+        trees=trees,
+        thoughts=thoughts,
+    )
+
+
+def read_time(value: str | None) -> datetime | None:
+    """A time as stored, or None."""
+    return datetime.fromisoformat(value) if value else None

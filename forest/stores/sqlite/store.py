@@ -1,0 +1,284 @@
+"""A forest in one SQLite file, as a store."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from forest.errors import NotFound, StoreError, StoreUnavailable
+from forest.model import Anchor, AnchorLink, Axis, Occurrence, Tree, TreeInfo, check_levels
+from forest.stores.base import (
+    Change,
+    Finding,
+    Merge,
+    Skip,
+    Store,
+    Written,
+    axis_in_use,
+    no_such_axis,
+    no_such_thought,
+    no_such_tree,
+)
+from forest.stores.sqlite.connection import one_state, opened, transaction
+from forest.stores.sqlite.faults import forest_errors
+from forest.stores.sqlite.reading import anchors_after, axes_of, read_time, read_tree
+from forest.stores.sqlite.schema import SPAN
+from forest.stores.sqlite.writing import drop_unused_phrases, free_ids, remove_tree, store_tree
+
+PAGE = 1000
+"""How many trees or anchors one query lists."""
+BUSY_SECONDS = 60.0
+"""How long a write waits for another process that writes."""
+
+
+class SqliteStore(Store):
+    """A forest in one SQLite file.
+
+    :param path: the file.
+    :param create: make the file if it is not there.
+    :param read_only: never write to it.
+    :raises NotFound: the file is not there and ``create`` is false.
+    :raises StoreError: the file is no forest, or cannot be opened.
+    :raises SchemaTooNew: it was written by a newer version of this library.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
+        self.path = path
+        self.url = f"sqlite:///{path}"
+        self._db = opened(
+            path, self.url, create=create, read_only=read_only, busy_seconds=busy_seconds
+        )
+
+    def close(self) -> None:
+        self._db.close()
+
+    # --- reading -------------------------------------------------------------------------------
+
+    # No query stays open between two results: an open one would keep other processes from
+    # committing, and would fail the caller's own writes where another process wrote meanwhile.
+
+    def _pages(self, columns: str) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of the trees that are there now, in the order of their ids; the id comes first."""
+        with forest_errors(self.url):
+            last, newest = "", self._db.execute("SELECT max(no) FROM tree").fetchone()[0]
+            while rows := self._db.execute(
+                f"SELECT id, {columns} FROM tree"  # noqa: S608 - columns are constants below
+                " WHERE id > ? AND no <= ? ORDER BY id LIMIT ?",
+                (last, newest, PAGE),
+            ).fetchall():
+                yield rows
+                last = rows[-1][0]
+
+    def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
+        columns = "no, title, lang, source, created_at, updated_at, size, depth, revision"
+        for page in self._pages(columns):
+            for id_, no, title, lang, source, created, updated, size, depth, revision in page:
+                with forest_errors(self.url):
+                    axes = axes_of(self._db, no)
+                yield TreeInfo(
+                    id=id_,
+                    title=title,
+                    lang=lang,
+                    axes=axes,
+                    source=source,
+                    created_at=read_time(created),
+                    updated_at=read_time(updated),
+                    size=size,
+                    depth=depth,
+                    revision=revision,
+                )
+
+    def get(self, tree_id: str) -> Tree:
+        with one_state(self._db, self.url) as db:
+            tree = read_tree(db, tree_id, {})
+        if tree is None:
+            raise no_such_tree(tree_id)
+        return tree
+
+    def trees(self, skip: Skip | None = None) -> Iterator[Tree]:
+        for page in self._pages("no"):
+            links: dict[int, AnchorLink] = {}
+            for tree_id, _ in page:
+                with one_state(self._db, self.url) as db:
+                    tree = read_tree(db, tree_id, links)
+                if tree is not None:  # else it was removed meanwhile
+                    yield tree
+
+    def tree_of(self, thought_id: str) -> str:
+        with forest_errors(self.url):
+            row = self._db.execute(
+                "SELECT tree.id FROM thought JOIN tree ON tree.no = thought.key / ?"
+                " WHERE thought.id = ?",
+                (SPAN, thought_id),
+            ).fetchone()
+        if row is None:
+            raise no_such_thought(thought_id)
+        return str(row[0])
+
+    def anchors(self) -> Iterator[Anchor]:
+        with forest_errors(self.url):
+            last, newest = "", self._db.execute("SELECT max(no) FROM phrase").fetchone()[0]
+            while page := self._anchors_after(last, newest):
+                yield from page
+                last = page[-1].id
+
+    def _anchors_after(self, last: str, newest: int) -> list[Anchor]:
+        with one_state(self._db, self.url) as db:
+            return anchors_after(db, last, newest, PAGE)
+
+    def occurrences(self, anchor: str) -> Iterator[Occurrence]:
+        with forest_errors(self.url):
+            rows = self._db.execute(
+                """SELECT tree.id, tree.title, thought.id, thought.text, phrase.phrase,
+                          thought.level
+                   FROM phrase JOIN anchored ON anchored.phrase = phrase.no
+                   JOIN thought ON thought.key = anchored.thought
+                   JOIN tree ON tree.no = thought.key / ?
+                   WHERE phrase.anchor = ? ORDER BY tree.id, thought.key, anchored.position""",
+                (SPAN, anchor),
+            ).fetchall()
+        for tree, title, thought, text, phrase, level in rows:
+            yield Occurrence(
+                tree=tree, title=title, thought=thought, text=text, phrase=phrase, level=level
+            )
+
+    def axes(self) -> list[Axis]:
+        with forest_errors(self.url):
+            rows = self._db.execute("SELECT id, name, description FROM axis ORDER BY id")
+            return [Axis(id=i, name=name, description=text) for i, name, text in rows]
+
+    def revisions(self) -> Iterator[tuple[str, str]]:
+        for page in self._pages("revision"):
+            yield from page
+
+    # --- writing -------------------------------------------------------------------------------
+
+    def write(self, trees: Iterable[Tree], merge: Merge) -> Written:
+        written = Written()
+        with transaction(self._db, self.url) as db:
+            phrases: dict[tuple[str, str, str], int] = {}
+            for tree in trees:
+                old = read_tree(db, tree.id, {})
+                stored = list(old.thoughts) if old else None  # merge may edit old and return it
+                new = merge(old, tree)
+                if new is None:
+                    written.unchanged.append(tree.id)
+                else:
+                    store_tree(db, stored, new, phrases, written)
+            if written.changed:
+                drop_unused_phrases(db)
+        return written
+
+    def change(self, tree_ids: Sequence[str], change: Change) -> Written:
+        written = Written()
+        with transaction(self._db, self.url) as db:
+            old = {tree_id: read_tree(db, tree_id, {}) for tree_id in tree_ids}
+            # change may edit the old trees and return them: remember what is stored
+            stored = {tree_id: list(tree.thoughts) for tree_id, tree in old.items() if tree}
+            new = change(old)
+            for tree_id in new.keys() - set(tree_ids):
+                if other := read_tree(db, tree_id, {}):
+                    stored[tree_id] = other.thoughts
+            # First take away, then put: a thought may move from one tree to another.
+            for tree_id, tree in new.items():
+                before = stored.get(tree_id)
+                if before is not None:
+                    keep = {t.id for t in tree.thoughts} if tree else set()
+                    free_ids(db, before, keep)
+                    if tree is None:
+                        remove_tree(db, tree_id)
+                        written.removed.append(tree_id)
+            phrases: dict[tuple[str, str, str], int] = {}
+            for tree_id, tree in new.items():
+                if tree is not None:
+                    store_tree(db, stored.get(tree_id), tree, phrases, written)
+            drop_unused_phrases(db)
+        return written
+
+    def put_axes(self, axes: Iterable[Axis]) -> None:
+        with transaction(self._db, self.url) as db:
+            db.executemany(
+                "INSERT INTO axis VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
+                " SET name = excluded.name, description = excluded.description",
+                [(a.id, a.name, a.description) for a in axes],
+            )
+
+    def remove_axis(self, axis_id: str) -> None:
+        with transaction(self._db, self.url) as db:
+            bound = db.execute(
+                "SELECT tree.id FROM aligned JOIN tree ON tree.no = aligned.tree"
+                " WHERE axis = ? ORDER BY tree.id LIMIT 3",
+                (axis_id,),
+            ).fetchall()
+            if bound:
+                raise axis_in_use(axis_id, [row[0] for row in bound])
+            if not db.execute("DELETE FROM axis WHERE id = ?", (axis_id,)).rowcount:
+                raise no_such_axis(axis_id)
+
+    # --- care ----------------------------------------------------------------------------------
+
+    def check(self, *, fix: bool = False) -> Iterator[Finding]:
+        for line in self._damage():
+            yield Finding("the file", line, fixable=False)
+        for page in self._pages("size, depth, revision"):
+            for tree_id, size, depth, revision in page:
+                for problem in self._wrong(tree_id, size, depth, revision):
+                    yield Finding(f"tree {tree_id}", problem, fixable=False)
+
+    def _damage(self) -> list[str]:
+        with forest_errors(self.url):
+            try:
+                lines = self._db.execute("PRAGMA integrity_check").fetchall()
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+                    raise
+                return [str(error)]
+        return [line for (line,) in lines if line != "ok"]
+
+    def _wrong(self, tree_id: str, size: int, depth: int, revision: str) -> Iterator[str]:
+        try:
+            tree = self.get(tree_id)
+        except NotFound:
+            return  # it was removed meanwhile
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            yield f"it cannot be read: {error.message}"
+        else:
+            yield from _wrong(tree, size, depth, revision)
+
+    @contextmanager
+    def snapshot(self, folder: Path) -> Iterator[Store]:
+        path = folder / "snapshot.db"
+        with forest_errors(self.url):
+            copy = sqlite3.connect(path)
+            try:
+                self._db.backup(copy)
+            finally:
+                copy.close()
+        try:
+            with SqliteStore(path, read_only=True) as store:
+                yield store
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _wrong(tree: Tree, size: int, depth: int, revision: str) -> Iterator[str]:
+    try:
+        check_levels(tree.thoughts)
+    except ValueError as error:
+        yield str(error)
+    if len(tree) != size or tree.depth != depth:
+        yield f"it says {size} thoughts, depth {depth}; it has {len(tree)}, depth {tree.depth}"
+    if tree.revision != revision:
+        yield "its content does not match its recorded revision"

@@ -1,0 +1,176 @@
+"""The contract: what a store tells about its trees, thoughts, anchors and axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from forest.errors import Conflict, NotFound
+from forest.identity import finished
+from forest.model import AnchorLink, Axis, Thought
+from forest.stores.base import Store, tree_info
+from forest.stores.testing.base import Contract, Reopen
+from forest.stores.testing.samples import (
+    put,
+    rich_tree,
+    thought,
+    tree,
+)
+
+
+class ReadingContract(Contract):
+    """Infos, revisions, occurrences; anchors and axes come and go with the trees."""
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def test_infos_tell_what_the_trees_are(self, store: Store) -> None:
+        put(store, rich_tree(), tree("b", (0, "a"), (1, "b"), (2, "c"), (1, "d")))
+        assert list(store.infos()) == [tree_info(t) for t in store.trees()]
+        first, second = store.infos()
+        assert (first.id, first.size, first.depth) == ("b", 4, 2)
+        assert (second.id, second.size, second.depth) == ("justice", 6, 3)
+
+    def test_revisions_are_those_of_the_trees(self, store: Store) -> None:
+        put(store, rich_tree(), tree("b"), tree("a"))
+        assert list(store.revisions()) == [(t.id, t.revision) for t in store.trees()]
+        assert dict(store.revisions())["justice"] == rich_tree().revision
+
+    def test_an_unknown_tree_is_not_found(self, store: Store) -> None:
+        put(store, tree("known"))
+        with pytest.raises(NotFound, match="'unknown'"):
+            store.get("unknown")
+
+    def test_tree_of_a_thought(self, store: Store) -> None:
+        put(store, tree("a"), tree("b", "Корень.", Thought(text="Своя.", level=1, id="b/own")))
+        assert store.tree_of("b/own") == "b"
+        assert {store.tree_of(t.id) for t in store.get("a").thoughts} == {"a"}
+        with pytest.raises(NotFound, match="'b/other'"):
+            store.tree_of("b/other")
+        with pytest.raises(NotFound):
+            store.tree_of("a")
+
+    def test_anchors_count_and_show_their_most_frequent_spelling(self, store: Store) -> None:
+        def at(*phrases: str | AnchorLink) -> Thought:
+            return thought("Мысль.", *phrases, level=1)
+
+        link = AnchorLink(phrase="Вода", kind="link")
+        put(
+            store,
+            tree("a", "Корень.", at("Вода"), at("вода"), at("ВОДА", "лёд"), at(link)),
+            tree("b", "Корень.", at("вода", "Лед"), at("ice age")),
+            tree("c", "Корень.", at("ясность")),
+        )
+        found = {a.id: (a.phrase, a.kind, a.lang, a.trees, a.thoughts) for a in store.anchors()}
+        assert found == {
+            "вода": ("вода", "phrase", "ru", 2, 4),
+            "лед": ("Лед", "phrase", "ru", 2, 2),  # as often as the other: the first by code point
+            "[[вода]]": ("Вода", "link", "ru", 1, 1),
+            "ice age": ("ice age", "phrase", "en", 1, 1),
+            "ясность": ("ясность", "phrase", "ru", 1, 1),
+        }
+
+    def test_a_thought_that_spells_an_anchor_twice_is_counted_once(self, store: Store) -> None:
+        both = thought("Мысль.", "Вода", "вода")
+        put(store, tree("a", both), tree("b", thought("Мысль.", "вода")))
+        (anchor,) = store.anchors()
+        assert (anchor.phrase, anchor.trees, anchor.thoughts) == ("вода", 2, 2)
+        places = [(o.tree, o.phrase) for o in store.occurrences("вода")]
+        assert places == [("a", "Вода"), ("a", "вода"), ("b", "вода")]
+
+    def test_occurrences_say_where_an_anchor_stands(self, store: Store) -> None:
+        put(
+            store,
+            tree(
+                "b",
+                "Корень.",
+                thought("Позже.", "Вода", level=1),
+                thought("Глубже.", "лёд", "вода", level=2, id="b/deep"),
+                title="Вторая",
+            ),
+            tree("a", thought("Раньше.", "вода.", id="a/root"), title="Первая"),
+            tree("c", "Без якоря."),
+        )
+        assert [o.model_dump() for o in store.occurrences("вода") if o.phrase != "Вода"] == [
+            {
+                "tree": "a",
+                "title": "Первая",
+                "thought": "a/root",
+                "text": "Раньше.",
+                "phrase": "вода.",
+                "level": 0,
+            },
+            {
+                "tree": "b",
+                "title": "Вторая",
+                "thought": "b/deep",
+                "text": "Глубже.",
+                "phrase": "вода",
+                "level": 2,
+            },
+        ]
+        assert [o.text for o in store.occurrences("вода")] == ["Раньше.", "Позже.", "Глубже."]
+        assert list(store.occurrences("Вода")) == []
+
+    # --- anchors and axes ----------------------------------------------------------------------
+
+    def test_an_anchor_vanishes_with_its_last_thought(self, store: Store) -> None:
+        def at(*phrases: str) -> Thought:
+            return thought("Мысль.", *phrases, level=1)
+
+        put(store, tree("a", "Корень.", at("вода", "лёд")), tree("b", "Корень.", at("вода")))
+        put(store, finished(tree("a", "Корень.", at("Вода", "пар")), store.get("a")))
+        assert {a.id: (a.phrase, a.trees) for a in store.anchors()} == {
+            "вода": ("Вода", 2),
+            "пар": ("пар", 1),
+        }
+        assert list(store.occurrences("лед")) == []
+        store.change(["a"], lambda _: {"a": None})
+        assert {a.id: (a.phrase, a.trees) for a in store.anchors()} == {"вода": ("вода", 1)}
+
+    def test_trees_bring_their_axes(self, store: Store) -> None:
+        put(store, tree("a", axes={"Причинность": 0.5, "Эмпатия": 0.5}))
+        put(store, tree("b", axes={"причинность": 1}))
+        assert store.axes() == [Axis(name="Причинность"), Axis(name="Эмпатия")]
+        assert store.get("b").axes == {"Причинность": 1.0}
+        assert dict(store.revisions())["b"] == tree("b", axes={"причинность": 1}).revision
+
+    def test_axes_are_added_and_changed(self, store: Store, reopen: Reopen) -> None:
+        store.put_axes([Axis(name="парадокс"), Axis(name="Время", description="ход времени")])
+        put(store, tree("a", axes=["парадокс"]))
+        revision = store.get("a").revision
+        store.put_axes([Axis(name="Парадокс", description="🌀 «и да, и нет»")])
+        again = reopen()
+        assert again.axes() == [
+            Axis(name="Время", description="ход времени"),
+            Axis(name="Парадокс", description="🌀 «и да, и нет»"),
+        ]
+        assert again.get("a").axes == {"Парадокс": 1.0}
+        assert again.get("a").revision == revision
+        assert list(again.revisions()) == [("a", revision)]
+        again.close()
+
+    def test_a_free_axis_can_be_removed(self, store: Store) -> None:
+        store.put_axes([Axis(name="a"), Axis(name="b")])
+        store.remove_axis("a")
+        assert store.axes() == [Axis(name="b")]
+        with pytest.raises(NotFound, match="'a'"):
+            store.remove_axis("a")
+
+    def test_an_axis_in_use_stays(self, store: Store) -> None:
+        put(store, tree("bound", axes=["ось"]))
+        with pytest.raises(Conflict, match="bound"):
+            store.remove_axis("ось")
+        assert store.axes() == [Axis(name="ось")]
+        put(store, tree("bound", axes=["другая"]))
+        store.remove_axis("ось")
+        assert store.axes() == [Axis(name="другая")]
+
+    def test_no_axes_are_put_if_one_cannot_be_had(self, store: Store) -> None:
+        def axes() -> Iterator[Axis]:
+            yield Axis(name="a")
+            raise RuntimeError("no")
+
+        with pytest.raises(RuntimeError, match="no"):
+            store.put_axes(axes())
+        assert store.axes() == []
