@@ -72,7 +72,7 @@ def _write_records(
     with Scratch(room) as scratch, Writing(corpus, recipe, scratch) as writing:
         writing.paths(forest, validation, progress)
         writing.walks(progress)
-        revision = forest_revision(scratch.revisions(), forest.axes())
+        revision = forest_revision(scratch.revisions(), forest.axes(), forest.all_nodes())
     return Manifest(
         forest_revision=revision,
         recipe=recipe,

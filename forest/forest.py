@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from forest.errors import Conflict, InvalidTree, NotFound
@@ -13,7 +14,7 @@ from forest.model import Anchor, AnchorLink, Axis, Occurrence, Thought, Tree, Tr
 from forest.phrases import phrase_key
 from forest.revision import forest_revision
 from forest.settings import Settings
-from forest.stores.base import Finding, Skip, Store, Written, no_such_tree, open_store
+from forest.stores.base import Finding, Skip, Store, Written, copy_nodes, no_such_tree, open_store
 from forest.weights import axis_weights
 
 if TYPE_CHECKING:
@@ -351,13 +352,14 @@ class Forest:
     @property
     def revision(self) -> str:
         """SHA-256 (hex) of the whole forest: equal content, equal revision, on every store."""
-        return forest_revision(self.store.revisions(), self.store.axes())
+        store = self.store
+        return forest_revision(store.revisions(), store.axes(), store.all_nodes())
 
     def to_networkx(self) -> Graph:
         """The forest as a graph: nodes ``(label, id)``, edges with ``type``. See `forest.graph`."""
         from forest.graph import to_networkx
 
-        return to_networkx(self.store.trees(), self.store.axes())
+        return to_networkx(self.store.trees(), self.store.axes(), self.store.all_nodes())
 
     def plant_axes(self) -> None:
         """Add those of the five axes of thinking that the forest does not have yet."""
@@ -386,16 +388,19 @@ class Forest:
 
         Raises Conflict where the other forest holds trees.
         """
-        if next(iter(other.infos()), None) is not None:
+        held = chain(other.infos(), other.store.all_nodes())
+        if next(held, None) is not None:
             raise Conflict(
-                f"{other.url} already holds trees",
-                hint="A forest is copied into an empty one; remove its trees, or name another.",
+                f"{other.url} already holds trees, formulas or decisions",
+                hint="A forest is copied into an empty one; empty it, or name another.",
             )
         axes = self.axes()
         for axis in {axis.id for axis in other.axes()} - {axis.id for axis in axes}:
             other.store.remove_axis(axis)
         other.store.put_axes(axes)
-        return other.store.write(_counted(self.store.trees(), progress), lambda _, new: new)
+        written = other.store.write(_counted(self.store.trees(), progress), lambda _, new: new)
+        copy_nodes(self.store, other.store)
+        return written
 
     def check(self, *, fix: bool = False) -> list[Finding]:
         """What is wrong or missing; with ``fix``, put right what can be without guessing."""

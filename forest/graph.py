@@ -13,22 +13,26 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 from forest.model import AnchorLink, Axis, Thought, Tree, trusted_thought
+from forest.nodes import LINKS, Link, Node
 from forest.phrases import phrase_key
 
 if TYPE_CHECKING:
     Graph = nx.MultiDiGraph[Any]
 else:
     Graph = nx.MultiDiGraph
-Node = tuple[str, str]
+Place = tuple[str, str]
+"""(label, id) of a node in the graph."""
 
 
-def to_networkx(trees: Iterable[Tree], axes: Iterable[Axis]) -> Graph:
-    """All trees and axes as one graph."""
+def to_networkx(trees: Iterable[Tree], axes: Iterable[Axis], nodes: Iterable[Node] = ()) -> Graph:
+    """All trees, axes and nodes beside them as one graph."""
     graph = Graph()
     for axis in axes:
         add_axis(graph, axis)
     for tree in trees:
         add_tree(graph, tree)
+    for node in nodes:
+        add_node(graph, node)
     return graph
 
 
@@ -39,7 +43,7 @@ def add_axis(graph: Graph, axis: Axis) -> None:
 
 def add_tree(graph: Graph, tree: Tree) -> None:
     """Add a finished tree with its anchors, and those of its axes that are not there yet."""
-    top: Node = ("Tree", tree.id)
+    top: Place = ("Tree", tree.id)
     graph.add_node(
         top,
         title=tree.title,
@@ -51,13 +55,13 @@ def add_tree(graph: Graph, tree: Tree) -> None:
         updated_at=tree.updated_at,
     )
     for position, (name, weight) in enumerate(tree.axes.items()):
-        axis: Node = ("Axis", phrase_key(name))
+        axis: Place = ("Axis", phrase_key(name))
         if axis not in graph:
             graph.add_node(axis, name=name, description="")
         graph.add_edge(top, axis, position, type="ALIGNS_WITH", weight=weight, position=position)
-    count: dict[Node, int] = {}
+    count: dict[Place, int] = {}
     for thought, parent in tree.walk():
-        node: Node = ("Thought", thought.id)
+        node: Place = ("Thought", thought.id)
         graph.add_node(
             node,
             tree=tree.id,
@@ -66,7 +70,7 @@ def add_tree(graph: Graph, tree: Tree) -> None:
             kind=thought.kind,
             lang=thought.lang,
         )
-        above: Node = ("Thought", parent.id) if parent else top
+        above: Place = ("Thought", parent.id) if parent else top
         position = count.get(above, 0)
         count[above] = position + 1
         kind = "LEADS_TO" if parent else "ROOT"
@@ -74,9 +78,9 @@ def add_tree(graph: Graph, tree: Tree) -> None:
         _add_anchors(graph, node, thought)
 
 
-def _add_anchors(graph: Graph, node: Node, thought: Thought) -> None:
+def _add_anchors(graph: Graph, node: Place, thought: Thought) -> None:
     for position, link in enumerate(thought.anchors):
-        anchor: Node = ("Anchor", link.anchor)
+        anchor: Place = ("Anchor", link.anchor)
         if anchor not in graph:
             graph.add_node(anchor, phrase=link.phrase, kind=link.kind)
         graph.add_edge(
@@ -92,9 +96,47 @@ def _add_anchors(graph: Graph, node: Node, thought: Thought) -> None:
         )
 
 
+def add_node(graph: Graph, node: Node) -> None:
+    """Add a node beside the trees; what its links lead to is made, bare, where it is not there."""
+    graph.add_node(node.at, **node.properties)
+    for position, link in enumerate(node.links):
+        to = (LINKS[link.type].end, link.target)
+        if to[0] == "Anchor" and to not in graph:
+            graph.add_node(to, phrase=link.properties["phrase"], kind="phrase")
+        graph.add_edge(node.at, to, position, type=link.type, position=position, **link.properties)
+
+
+def read_node(graph: Graph, at: Place) -> Node | None:
+    """The node beside the trees, or None: also where others only lead to it."""
+    if at not in graph:
+        return None
+    edges = sorted(graph.out_edges(at, data=True), key=lambda edge: edge[2]["position"])
+    links = tuple(
+        Link(edge["type"], to[1], {k: v for k, v in edge.items() if k not in ("type", "position")})
+        for _, to, edge in edges
+    )
+    properties = dict(graph.nodes[at])
+    return Node(*at, properties, links) if properties or links else None
+
+
+def remove_node(graph: Graph, at: Place) -> None:
+    """Remove a node beside the trees; where others lead to it, it stays, bare."""
+    if at not in graph:
+        return
+    ends = set(graph.successors(at))
+    graph.remove_edges_from(list(graph.out_edges(at, keys=True)))
+    graph.nodes[at].clear()
+    bare = [end for end in {at, *ends} if not graph.degree(end) and not _said(graph, end)]
+    graph.remove_nodes_from(bare)
+
+
+def _said(graph: Graph, place: Place) -> bool:
+    return place[0] != "Anchor" and bool(graph.nodes[place])
+
+
 def read_tree(graph: Graph, tree_id: str) -> Tree | None:
     """The tree of that id, or None."""
-    top: Node = ("Tree", tree_id)
+    top: Place = ("Tree", tree_id)
     if top not in graph:
         return None
     axes = {
@@ -106,7 +148,7 @@ def read_tree(graph: Graph, tree_id: str) -> Tree | None:
     return Tree.model_construct(id=tree_id, axes=axes, thoughts=thoughts, **head)
 
 
-def _reading_order(graph: Graph, top: Node) -> Iterator[tuple[Node, int]]:
+def _reading_order(graph: Graph, top: Place) -> Iterator[tuple[Place, int]]:
     waiting = [(node, 0) for node, _ in _below(graph, top, "ROOT")]
     while waiting:
         node, level = waiting.pop()
@@ -115,12 +157,12 @@ def _reading_order(graph: Graph, top: Node) -> Iterator[tuple[Node, int]]:
         waiting.extend((child, level + 1) for child in reversed(children))
 
 
-def _below(graph: Graph, node: Node, kind: str) -> list[tuple[Node, dict[str, Any]]]:
+def _below(graph: Graph, node: Place, kind: str) -> list[tuple[Place, dict[str, Any]]]:
     edges = [(to, edge) for _, to, edge in graph.out_edges(node, data=True) if edge["type"] == kind]
     return sorted(edges, key=lambda pair: pair[1]["position"])
 
 
-def _thought(graph: Graph, node: Node, level: int) -> Thought:
+def _thought(graph: Graph, node: Place, level: int) -> Thought:
     links = tuple(
         AnchorLink(
             phrase=edge["phrase"],
@@ -137,7 +179,7 @@ def _thought(graph: Graph, node: Node, level: int) -> Thought:
 
 def tree_above(graph: Graph, thought_id: str) -> str | None:
     """The id of the tree that a thought is in, or None."""
-    node: Node = ("Thought", thought_id)
+    node: Place = ("Thought", thought_id)
     if node not in graph:
         return None
     tree_id: str = graph.nodes[node]["tree"]
@@ -146,7 +188,7 @@ def tree_above(graph: Graph, thought_id: str) -> str | None:
 
 def remove_tree(graph: Graph, tree_id: str) -> None:
     """Remove a tree, its thoughts, and the anchors that no other thought carries."""
-    top: Node = ("Tree", tree_id)
+    top: Place = ("Tree", tree_id)
     gone = [top, *(node for node, _ in _reading_order(graph, top))]
     anchors = {to for node in gone for to in graph.successors(node) if to[0] == "Anchor"}
     graph.remove_nodes_from(gone)

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from forest.model import Anchor, AnchorLink, Axis, Thought, Tree
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the graph schema. A database says its own in ``(:ForestMeta {version})``."""
 META_LABEL = "ForestMeta"
 
@@ -202,8 +202,98 @@ ALIGNS_WITH = RelationshipType(
     ),
 )
 
-NODES = (TREE, THOUGHT, ANCHOR, AXIS)
-RELATIONSHIPS = (ROOT, LEADS_TO, ANCHORED_BY, ALIGNS_WITH)
+
+def _text(name: str, description: str, written: Written = "no") -> Property:
+    return Property(name, "STRING", written, description)
+
+
+_SCORE = Property("score", "FLOAT", "no", "certainty, 0 to 1")
+
+FORMULA = NodeType(
+    "Formula",
+    "code",
+    "A scene compressed into one code: its terms, or the formulas that it is made of.",
+    (
+        _text("code", "Δ and two digits; Λ or Ω and a number; or one of the glyphs", "yes"),
+        _text("operator", "the word before the brackets: порог in порог(страх · пустота)"),
+        _text("joined", "what stands between terms or parts: +, ·, → or a comma"),
+        _text("label", "the word behind the brackets: гармония in [Δ01, Δ02]_гармония"),
+        _text("name", "its title, written in « »"),
+        _text("scene", "what stands behind the last ="),
+        _text("source", "the formula as its author wrote it"),
+        _text("origin", "where it was written: a file, a model"),
+    ),
+)
+SCENE = NodeType(
+    "Scene",
+    "id",
+    "A text that says a formula in one register.",
+    (
+        _text("id", "made of its formula and its text", "yes"),
+        _text("text", "the scene, verbatim", "yes"),
+        _text("register", "logical, poetic, bodily, emoji, … free"),
+        _text("lang", "BCP 47"),
+        _text("origin", "authored, or the mask that said it"),
+    ),
+)
+DECISION = NodeType(
+    "Decision",
+    "no",
+    "What an author decided about anchors. They are never changed: the last word on a pair holds.",
+    (
+        _text("no", "their order, as six digits", "yes"),
+        _text("at", "when, ISO 8601 in UTC", "yes"),
+        _text("action", "merge, refuse, rename or undo", "yes"),
+        _text("anchor", "id of the anchor it is about"),
+        _text("into", "id of the anchor that it was merged with, or not"),
+        _text("phrase", "the new name"),
+        _text("rule", "what proposed it: author, lemma, near, meaning"),
+        _SCORE,
+        _text("why", "in the author's words"),
+    ),
+)
+PROPOSAL = NodeType(
+    "Proposal",
+    "id",
+    "What discovery found and nobody decided yet. It changes nothing until it is accepted.",
+    (
+        _text("id", "made of what it proposes", "yes"),
+        _text("what", "mark: a thought carries a phrase; merge: two anchors are one", "yes"),
+        _text("phrase", "the phrase to mark, as it stands there"),
+        _text("anchor", "id of the anchor"),
+        _text("into", "id of the anchor to merge it with"),
+        _text("thought", "id of the thought"),
+        _text("other", "id of a thought in another tree that says it too"),
+        _text("rule", "what found it: exact, lemma, near, meaning", "yes"),
+        _SCORE,
+    ),
+)
+TERM = RelationshipType(
+    "TERM",
+    "Formula",
+    "Anchor",
+    "That a formula is made of what an anchor means.",
+    (
+        _text("phrase", "the term as written"),
+        _text("role", "object, tension, transition, archetype, medium, emotional edge, … free"),
+        _POSITION,
+    ),
+)
+COMPOSED_OF = RelationshipType(
+    "COMPOSED_OF",
+    "Formula",
+    "Formula",
+    "That a formula is made of another one.",
+    (_POSITION,),
+)
+VOICES = RelationshipType(
+    "VOICES", "Scene", "Formula", "That a scene says a formula.", (_POSITION,)
+)
+
+BESIDE = (FORMULA, SCENE, DECISION, PROPOSAL)
+"""Nodes beside the trees, which `forest.nodes` keeps."""
+NODES = (TREE, THOUGHT, ANCHOR, AXIS, *BESIDE)
+RELATIONSHIPS = (ROOT, LEADS_TO, ANCHORED_BY, ALIGNS_WITH, TERM, COMPOSED_OF, VOICES)
 
 
 # --- what is made of it ---------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from forest.errors import Conflict, InvalidTree, NoCypher, NotATree, NotFound, UsageError
 from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
+from forest.nodes import TYPES, Key, Node
 
 Merge = Callable[[Tree | None, Tree], Tree | None]
 """merge(old, new): what to store for a tree; None leaves what is there as it is.
@@ -35,6 +36,9 @@ Change = Callable[[dict[str, Tree | None]], Mapping[str, Tree | None]]
 
 Trees under other ids than those asked for may be returned too. May be called more than once.
 """
+
+ChangeNodes = Callable[[dict[Key, Node]], Mapping[Key, Node | None]]
+"""change(old nodes): the nodes to store; None removes one. May be called more than once."""
 
 Skip = Callable[[NotATree | InvalidTree], object]
 """Gets the error of a structure that an author wrote with Cypher and that is no tree."""
@@ -149,6 +153,29 @@ class Store(ABC):
     def remove_axis(self, axis_id: str) -> None:
         """Remove an axis that no tree is bound to. Raises NotFound; Conflict if one is."""
 
+    # --- nodes beside the trees ----------------------------------------------------------------
+
+    @abstractmethod
+    def nodes(self, label: str) -> Iterator[Node]:
+        """All nodes of a kind that `forest.nodes` keeps, in the order of their keys.
+
+        Raises InvalidInput for another kind.
+        """
+
+    def all_nodes(self) -> Iterator[Node]:
+        """The nodes of all these kinds."""
+        for label in TYPES:
+            yield from self.nodes(label)
+
+    @abstractmethod
+    def change_nodes(self, labels: Sequence[str], change: ChangeNodes) -> None:
+        """Read all nodes of some kinds and store what ``change`` makes of them, in one transaction.
+
+        Two changes never overlap: the second one sees what the first one stored. Raises
+        InvalidInput for what is not declared, and whatever ``change`` raises; then nothing is
+        stored.
+        """
+
     # --- care ----------------------------------------------------------------------------------
 
     @abstractmethod
@@ -224,6 +251,12 @@ def tree_info(tree: Tree) -> TreeInfo:
         depth=tree.depth,
         revision=tree.revision,
     )
+
+
+def copy_nodes(source: Store, target: Store) -> None:
+    """Copy all nodes beside the trees."""
+    new = {node.at: node for node in source.all_nodes()}
+    target.change_nodes([], lambda _: new)
 
 
 def no_such_tree(tree_id: str) -> NotFound:

@@ -7,11 +7,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from forest.graph import Graph, add_axis, add_tree, read_tree, remove_tree, tree_above
+from forest.graph import (
+    Graph,
+    add_axis,
+    add_node,
+    add_tree,
+    read_node,
+    read_tree,
+    remove_node,
+    remove_tree,
+    tree_above,
+)
 from forest.language import guess_language
 from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
+from forest.nodes import Node, checked, known
 from forest.stores.base import (
     Change,
+    ChangeNodes,
     Finding,
     Merge,
     Skip,
@@ -66,7 +78,11 @@ class MemoryStore(Store):
 
     def anchors(self) -> Iterator[Anchor]:
         for anchor in self._ids("Anchor"):
-            edges = list(self.graph.in_edges([("Anchor", anchor)], data=True))
+            edges = [
+                edge
+                for edge in self.graph.in_edges([("Anchor", anchor)], data=True)
+                if edge[2]["type"] == "ANCHORED_BY"
+            ]
             if not edges:
                 continue  # it went away while the caller used the others
             carriers = {thought[1] for thought, _, _ in edges}
@@ -85,7 +101,8 @@ class MemoryStore(Store):
         node = ("Anchor", anchor)
         if node not in self.graph:
             return
-        ids = {tree_above(self.graph, thought[1]) for thought in self.graph.predecessors(node)}
+        carriers = [at for at in self.graph.predecessors(node) if at[0] == "Thought"]
+        ids = {tree_above(self.graph, thought[1]) for thought in carriers}
         for tree_id in sorted(filter(None, ids)):
             tree = read_tree(self.graph, tree_id)
             if tree is None:
@@ -166,6 +183,21 @@ class MemoryStore(Store):
         if bound := sorted(tree[1] for tree in self.graph.predecessors(node)):
             raise axis_in_use(axis_id, bound[:3])
         self.graph.remove_node(node)
+
+    # --- nodes beside the trees ----------------------------------------------------------------
+
+    def nodes(self, label: str) -> Iterator[Node]:
+        known([label])
+        for key in self._ids(label):
+            if node := read_node(self.graph, (label, key)):
+                yield node
+
+    def change_nodes(self, labels: Sequence[str], change: ChangeNodes) -> None:
+        old = {node.at: node for label in labels for node in self.nodes(label)}
+        for at, node in checked(change(old)):
+            remove_node(self.graph, at)
+            if node:
+                add_node(self.graph, node)
 
     # --- care ----------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ CREATE (t:Tree {id: 'justice', title: 'справедливость'})
 
 def state(store):
     """All that a reader sees, without what is derived from it anyway."""
-    return everything(store), forest_revision(store.revisions(), store.axes())
+    return everything(store), forest_revision(store.revisions(), store.axes(), store.all_nodes())
 
 
 def test_check_names_what_is_missing_and_fix_fills_it_in(store, typed):

@@ -155,7 +155,7 @@ class Connection:
             for rule in CONSTRAINTS + INDEXES:
                 if rule.name not in there:
                     _create(session, rule, self.url)
-            if version is None:
+            if version != SCHEMA_VERSION:
                 session.execute_write(_set_version)
 
 

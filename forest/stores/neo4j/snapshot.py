@@ -9,7 +9,7 @@ from pathlib import Path
 
 from forest.errors import Conflict, NotFound, StoreUnavailable
 from forest.model import Tree
-from forest.stores.base import Store
+from forest.stores.base import Store, copy_nodes
 from forest.stores.neo4j import reading
 from forest.stores.neo4j.connection import Connection
 from forest.stores.neo4j.faults import TRY_AGAIN
@@ -50,6 +50,7 @@ def _copy(store: Store, connection: Connection, path: Path) -> None:
             except Conflict:
                 continue  # a thought moved from one tree to another while they were copied
             copy.put_axes(store.axes())
+            copy_nodes(store, copy)
             return
     raise _too_busy(connection)
 

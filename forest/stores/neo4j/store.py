@@ -12,8 +12,10 @@ from neo4j.exceptions import ConstraintError
 
 from forest.errors import Conflict, InvalidTree, NotATree, UsageError
 from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
+from forest.nodes import Node, known
 from forest.stores.base import (
     Change,
+    ChangeNodes,
     Finding,
     Merge,
     Skip,
@@ -23,7 +25,7 @@ from forest.stores.base import (
     no_such_tree,
     tree_info,
 )
-from forest.stores.neo4j import anchors, axes, building, checking, reading
+from forest.stores.neo4j import anchors, axes, building, checking, nodes, reading
 from forest.stores.neo4j.connection import Connection, ask
 from forest.stores.neo4j.rehearsal import THOUGHTS_BY_ID, refuse_taken, rehearse
 from forest.stores.neo4j.snapshot import snapshot
@@ -196,6 +198,16 @@ class Neo4jStore(Store):
 
     def remove_axis(self, axis_id: str) -> None:
         self._connection.write(axes.remove_axis, axis_id)
+
+    # --- nodes beside the trees ----------------------------------------------------------------
+
+    def nodes(self, label: str) -> Iterator[Node]:
+        known([label])
+        return iter(self._connection.read(nodes.read_nodes, label))
+
+    def change_nodes(self, labels: Sequence[str], change: ChangeNodes) -> None:
+        labels = known(labels)
+        self._connection.write(lambda tx: nodes.change_nodes(Writing(tx, Strays()), labels, change))
 
     # --- care ----------------------------------------------------------------------------------
 

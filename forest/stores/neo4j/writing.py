@@ -166,7 +166,7 @@ class Writing:
     """One transaction that locks trees, reads them, and stores others in their place."""
 
     def __init__(self, tx: ManagedTransaction, strays: Strays) -> None:
-        self._tx = tx
+        self.tx = tx
         self._strays = strays
         self._stamp = secrets.randbits(62)
         self._nodes: dict[str, int] = {}
@@ -187,14 +187,14 @@ class Writing:
         if not new:
             return {}
         self._adopt_trees(new)
-        rows = ask(self._tx, LOCK_TREES, ids=new, stamp=self._stamp)[0][0]
+        rows = ask(self.tx, LOCK_TREES, ids=new, stamp=self._stamp)[0][0]
         self._nodes.update({id_: node for id_, node, _ in rows})
         self._created.update(id_ for id_, _, created in rows if created)
         there = {node: id_ for id_, node, created in rows if not created}
         trees: dict[str, Tree | None] = dict.fromkeys(new)
-        for node, found in reading.read_all(self._tx, list(there)).items():
+        for node, found in reading.read_all(self.tx, list(there)).items():
             if found.problems:
-                raise reading.no_tree(self._tx, found)
+                raise reading.no_tree(self.tx, found)
             tree = building.tree_of(found)
             self._found[there[node]] = (found, [t.id for t in tree.thoughts])
             trees[there[node]] = tree
@@ -202,8 +202,8 @@ class Writing:
 
     def _adopt_trees(self, ids: Sequence[str]) -> None:
         """Give the hand-typed trees among these the id that they are read under."""
-        nodes = reading.tree_nodes(self._tx, ids, self._strays.trees)
-        self._send(ADOPT_TREES, [(node, id_) for id_, node in nodes.items()])
+        nodes = reading.tree_nodes(self.tx, ids, self._strays.trees)
+        self.send(ADOPT_TREES, [(node, id_) for id_, node in nodes.items()])
 
     # --- comparing -----------------------------------------------------------------------------
 
@@ -245,21 +245,25 @@ class Writing:
     # --- sending -------------------------------------------------------------------------------
 
     def _apply(self, todo: Difference, nodes: dict[str, int]) -> None:
-        self._send(DELETE_LINKS, todo.unlink)
-        self._send(DELETE_NODES, todo.delete)
+        self.send(DELETE_LINKS, todo.unlink)
+        self.send(DELETE_NODES, todo.delete)
         created = self._columns(CREATE_THOUGHTS, THOUGHT.names, map(thought_values, todo.create))
         nodes.update(zip((t.id for t in todo.create), created, strict=True))
-        self._send(SET_NODES, todo.set_nodes)
-        self._send(SET_LINKS, todo.set_steps + todo.set_anchored + todo.set_aligned)
+        self.send(SET_NODES, todo.set_nodes)
+        self.send(SET_LINKS, todo.set_steps + todo.set_anchored + todo.set_aligned)
         self._link(ROOT, [(tree, nodes[thought]) for tree, thought in todo.roots])
         steps = [(nodes[above], nodes[below], place) for above, below, place in todo.steps]
         self._link(LEADS_TO, steps)
         self._link(ANCHORED_BY, self._anchored(todo, nodes))
         self._link(ALIGNS_WITH, self._aligned(todo))
-        self._send(DROP_ANCHORS, sorted(todo.left), ours=ANCHOR.names)
+        self.drop_anchors(todo.left)
+
+    def drop_anchors(self, nodes: Iterable[int]) -> None:
+        """Delete those of some Anchor nodes that nothing leads to any more."""
+        self.send(DROP_ANCHORS, sorted(nodes), ours=ANCHOR.names)
 
     def _anchored(self, todo: Difference, nodes: Mapping[str, int]) -> list[tuple[Any, ...]]:
-        anchors = self._anchor_nodes({link.anchor: link for _, _, link in todo.anchored})
+        anchors = self.anchor_nodes({link.anchor: link for _, _, link in todo.anchored})
         values = itemgetter(*ANCHORED_BY.names)
         rows = []
         for thought, at, link in todo.anchored:
@@ -267,15 +271,15 @@ class Writing:
             rows.append((nodes[thought], node, *values(said(link, at, phrase, kind))))
         return rows
 
-    def _anchor_nodes(self, links: Mapping[str, AnchorLink]) -> dict[str, tuple[int, Any, Any]]:
+    def anchor_nodes(self, links: Mapping[str, AnchorLink]) -> dict[str, tuple[int, Any, Any]]:
         """(node, phrase, kind) of the anchors of these ids; those that miss are made."""
-        rows = self._send(ANCHORS_BY_ID, sorted(links))
+        rows = self.send(ANCHORS_BY_ID, sorted(links))
         missing = sorted(links.keys() - {row[1] for row in rows})
         if missing:
-            strays = self._strays.anchors(self._tx)
+            strays = self._strays.anchors(self.tx)
             adopted = [(strays[id_][0], id_, strays[id_][1]) for id_ in missing if id_ in strays]
-            self._send(ADOPT_ANCHORS, adopted)
-            rows += self._send(MERGE_ANCHORS, [_anchor(links[id_]) for id_ in missing])
+            self.send(ADOPT_ANCHORS, adopted)
+            rows += self.send(MERGE_ANCHORS, [_anchor(links[id_]) for id_ in missing])
         return {
             id_: (node, id_ if phrase is None else phrase, kind or "phrase")
             for node, id_, phrase, kind in rows
@@ -283,9 +287,9 @@ class Writing:
 
     def _aligned(self, todo: Difference) -> list[tuple[Any, ...]]:
         names = {phrase_key(name): name for _, name, _, _ in reversed(todo.aligned)}
-        nodes = self._strays.axes(self._tx) if names else {}
+        nodes = self._strays.axes(self.tx) if names else {}
         new = [(key, name) for key, name in sorted(names.items()) if key not in nodes]
-        for key, node, name in self._send(MERGE_AXES, new):
+        for key, node, name in self.send(MERGE_AXES, new):
             if axis_id(key, name) != key:
                 raise Conflict(
                     f"the Axis node with the id {key!r} is called {name!r}",
@@ -316,14 +320,14 @@ class Writing:
                 name: [] if all(value is None for value in column) else column
                 for name, column in zip(names, zip(*part, strict=True), strict=True)
             }
-            collected.extend(ask(self._tx, query, **columns)[0][0])
+            collected.extend(ask(self.tx, query, **columns)[0][0])
         return collected
 
-    def _send(self, query: str, rows: Sequence[Any], **parameters: Any) -> list[Any]:
+    def send(self, query: str, rows: Sequence[Any], **parameters: Any) -> list[Any]:
         """Run a statement for all rows, and give what it collected."""
         collected = []
         for at in range(0, len(rows), ROWS):
-            for row in ask(self._tx, query, rows=rows[at : at + ROWS], **parameters):
+            for row in ask(self.tx, query, rows=rows[at : at + ROWS], **parameters):
                 collected.extend(row[0])
         return collected
 

@@ -12,6 +12,7 @@ import orjson
 
 from forest.language import guess_language
 from forest.model import Anchor, AnchorLink, Thought, Tree, trusted_thought
+from forest.nodes import Link, Node
 from forest.stores.base import best_spelling
 from forest.stores.sqlite.schema import SPAN
 
@@ -130,3 +131,15 @@ def _anchor(spellings: list[tuple[Any, ...]], trees: int, thoughts: int) -> Anch
 def read_time(value: str | None) -> datetime | None:
     """A time as stored, or None."""
     return datetime.fromisoformat(value) if value else None
+
+
+def read_nodes(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[Node]:
+    """The nodes beside the trees that a condition holds for."""
+    rows = db.execute(
+        f"SELECT label, key, properties, links FROM node WHERE {where}",  # noqa: S608 - constants
+        values,
+    ).fetchall()
+    return [
+        Node(label, key, orjson.loads(properties), tuple(Link(*x) for x in orjson.loads(links)))
+        for label, key, properties, links in rows
+    ]

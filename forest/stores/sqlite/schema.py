@@ -42,5 +42,13 @@ def _create(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_create,)
+def _add_nodes(db: sqlite3.Connection) -> None:
+    db.execute(
+        """CREATE TABLE node (
+            label TEXT NOT NULL, key TEXT NOT NULL, properties TEXT NOT NULL, links TEXT NOT NULL,
+            PRIMARY KEY (label, key)) WITHOUT ROWID"""
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_create, _add_nodes)
 """Step i brings a file from schema version i to i + 1; version 0 is an empty file."""

@@ -10,8 +10,10 @@ from typing import Any
 
 from forest.errors import NotFound, StoreError, StoreUnavailable
 from forest.model import Anchor, AnchorLink, Axis, Occurrence, Tree, TreeInfo, check_levels
+from forest.nodes import Node, checked, known
 from forest.stores.base import (
     Change,
+    ChangeNodes,
     Finding,
     Merge,
     Skip,
@@ -24,9 +26,15 @@ from forest.stores.base import (
 )
 from forest.stores.sqlite.connection import one_state, opened, transaction
 from forest.stores.sqlite.faults import forest_errors
-from forest.stores.sqlite.reading import anchors_after, axes_of, read_time, read_tree
+from forest.stores.sqlite.reading import anchors_after, axes_of, read_nodes, read_time, read_tree
 from forest.stores.sqlite.schema import SPAN
-from forest.stores.sqlite.writing import drop_unused_phrases, free_ids, remove_tree, store_tree
+from forest.stores.sqlite.writing import (
+    drop_unused_phrases,
+    free_ids,
+    remove_tree,
+    store_nodes,
+    store_tree,
+)
 
 PAGE = 1000
 """How many trees or anchors one query lists."""
@@ -224,6 +232,27 @@ class SqliteStore(Store):
                 raise axis_in_use(axis_id, [row[0] for row in bound])
             if not db.execute("DELETE FROM axis WHERE id = ?", (axis_id,)).rowcount:
                 raise no_such_axis(axis_id)
+
+    # --- nodes beside the trees ----------------------------------------------------------------
+
+    def nodes(self, label: str) -> Iterator[Node]:
+        known([label])
+        last = ""
+        while page := self._nodes_after(label, last):
+            yield from page
+            last = page[-1].key
+
+    def _nodes_after(self, label: str, last: str) -> list[Node]:
+        with forest_errors(self.url):
+            return read_nodes(
+                self._db, "label = ? AND key > ? ORDER BY key LIMIT ?", (label, last, PAGE)
+            )
+
+    def change_nodes(self, labels: Sequence[str], change: ChangeNodes) -> None:
+        labels = known(labels)
+        with transaction(self._db, self.url) as db:
+            old = [node for label in labels for node in read_nodes(db, "label = ?", (label,))]
+            store_nodes(db, checked(change({node.at: node for node in old})))
 
     # --- care ----------------------------------------------------------------------------------
 

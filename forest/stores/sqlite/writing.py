@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
+from typing import Any
 
 import orjson
 
 from forest.errors import Conflict
 from forest.model import Thought, Tree
+from forest.nodes import Key, Node
 from forest.phrases import phrase_key
 from forest.stores.base import Written, id_taken
 from forest.stores.sqlite.schema import SPAN
@@ -52,7 +55,7 @@ def _store_head(db: sqlite3.Connection, tree: Tree) -> int:
     fields = (
         tree.title,
         tree.lang,
-        orjson.dumps(tree.meta, option=orjson.OPT_SORT_KEYS).decode() if tree.meta else None,
+        _json(tree.meta) if tree.meta else None,
         tree.source,
         tree.source_revision,
         tree.created_at and tree.created_at.isoformat(),
@@ -160,3 +163,17 @@ def _id_taken(db: sqlite3.Connection, tree: Tree) -> Conflict:
         if row:
             return id_taken(thought.id, tree.id, row[0])
     return Conflict(f"tree {tree.id!r} uses a thought id twice")
+
+
+def store_nodes(db: sqlite3.Connection, new: Iterable[tuple[Key, Node | None]]) -> None:
+    """Put nodes beside the trees in place; None removes one."""
+    for at, node in new:
+        db.execute("DELETE FROM node WHERE label = ? AND key = ?", at)
+        if node:
+            links = [(link.type, link.target, dict(link.properties)) for link in node.links]
+            texts = (_json(dict(node.properties)), _json(links))
+            db.execute("INSERT INTO node VALUES (?, ?, ?, ?)", (*at, *texts))
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -20,6 +20,7 @@ Needs pytest, and nothing else beyond the forest itself. For failures that show 
 from __future__ import annotations
 
 from forest.stores.testing.changing import ChangeContract
+from forest.stores.testing.nodes import NodeContract
 from forest.stores.testing.reading import ReadingContract
 from forest.stores.testing.samples import everything, put, rich_tree, shown, thought, tree
 from forest.stores.testing.streams import StreamContract
@@ -29,5 +30,7 @@ from forest.stores.testing.writing import WriteContract
 __all__ = ["StoreContract", "everything", "put", "rich_tree", "shown", "thought", "tree"]
 
 
-class StoreContract(TreeContract, ReadingContract, WriteContract, ChangeContract, StreamContract):
+class StoreContract(
+    TreeContract, ReadingContract, WriteContract, ChangeContract, StreamContract, NodeContract
+):
     """What every store promises. A subclass gives the fixtures ``store`` and ``reopen``."""

@@ -116,7 +116,8 @@ def everything(store: Store, places: Iterable[str] | None = None) -> dict[str, A
         "anchors": anchors,
         "occurrences": {anchor: list(store.occurrences(anchor)) for anchor in looked_at},
         "axes": store.axes(),
-        "revision": forest_revision(store.revisions(), store.axes()),
+        "nodes": list(store.all_nodes()),
+        "revision": forest_revision(store.revisions(), store.axes(), store.all_nodes()),
     }
 
 

@@ -1,0 +1,100 @@
+"""Nodes of the graph beside the trees: formulas and their scenes, decisions about anchors.
+
+What kinds there are, with their properties and relationships, is declared in `forest.schema`. A
+store keeps such nodes as they are and knows nothing of what they mean; `anchors` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from forest.errors import InvalidInput
+from forest.schema import BESIDE, RELATIONSHIPS, NodeType, Property, RelationshipType
+
+Value = str | int | float | bool
+Key = tuple[str, str]
+"""(label, key) of a node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A relationship that a node begins."""
+
+    type: str
+    target: str
+    """Key of the node it leads to, which need not be there; its label is the type's."""
+    properties: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node with the relationships that it begins, in their order."""
+
+    label: str
+    key: str
+    properties: Mapping[str, Value] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
+
+    @property
+    def at(self) -> Key:
+        """Its (label, key)."""
+        return self.label, self.key
+
+
+TYPES: Mapping[str, NodeType] = {type_.label: type_ for type_ in BESIDE}
+LINKS: Mapping[str, RelationshipType] = {
+    type_.name: type_ for type_ in RELATIONSHIPS if type_.start in TYPES
+}
+"""The relationships that such nodes begin."""
+
+
+def known(labels: Iterable[str]) -> list[str]:
+    """The labels, if all are declared. Raises InvalidInput."""
+    labels = list(labels)
+    for label in labels:
+        if label not in TYPES:
+            raise InvalidInput(f"{label!r} is no kind of node: expected one of {list(TYPES)}")
+    return labels
+
+
+def checked(new: Mapping[Key, Node | None]) -> list[tuple[Key, Node | None]]:
+    """What is to be stored, if all of it is declared. Raises InvalidInput."""
+    for at, node in new.items():
+        known([at[0]])
+        if node is not None:
+            if node.at != at:
+                raise InvalidInput(f"{at} was to become {node.at}: a node keeps its key")
+            _check(node)
+    return sorted(new.items())
+
+
+def _check(node: Node) -> None:
+    type_, where = TYPES[node.label], f"{node.label} {node.key!r}"
+    if not node.key or node.key != node.key.strip():
+        raise InvalidInput(f"{where}: expected a key without white space around it")
+    if not node.properties and not node.links:
+        raise InvalidInput(f"{where}: it says nothing: expected a property or a relationship")
+    _check_values(where, type_.properties, node.properties, but=type_.key)
+    for link in node.links:
+        declared = LINKS.get(link.type)
+        if declared is None or declared.start != node.label:
+            raise InvalidInput(f"{where}: it cannot begin a relationship {link.type!r}")
+        if not link.target:
+            raise InvalidInput(f"{where}: a relationship {link.type} leads nowhere")
+        _check_values(f"{where}, {link.type}", declared.properties, link.properties)
+
+
+_PYTHON: Mapping[str, Any] = {"STRING": str, "INTEGER": int, "FLOAT": float, "BOOLEAN": bool}
+
+
+def _check_values(
+    where: str, declared: Iterable[Property], given: Mapping[str, Value], but: str = ""
+) -> None:
+    types = {p.name: p.type for p in declared if p.name not in (but, "position")}
+    for name, value in given.items():
+        if name not in types:
+            raise InvalidInput(f"{where}: there is no property {name!r}: expected {list(types)}")
+        if type(value) is not _PYTHON[types[name]]:
+            raise InvalidInput(f"{where}: {name} is {value!r}, expected {types[name]}")

@@ -1,0 +1,145 @@
+"""Nodes beside the trees: read, and put in place as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from forest.model import AnchorLink
+from forest.nodes import LINKS, TYPES, Link, Node, checked
+from forest.schema import META_LABEL, RelationshipType
+from forest.stores.base import ChangeNodes
+from forest.stores.neo4j import building
+from forest.stores.neo4j.connection import ask, run
+from forest.stores.neo4j.writing import Writing
+
+if TYPE_CHECKING:
+    from neo4j import ManagedTransaction
+
+# By this one of two changes waits for the other.
+LOCK = f"MATCH (m:{META_LABEL}) SET m.version = m.version"
+NODES = """
+MATCH (n:{label}) WHERE n.{key} IS NOT NULL
+RETURN collect([n.{key}, properties(n), [
+  (n)-[e]->(m) WHERE type(e) IN $types
+  | [type(e), id(e), properties(e), m[$keys[type(e)]], m.phrase, m.kind]
+]])
+"""
+# A node may have relationships and properties that are its author's own: these stay.
+PUT = """
+UNWIND $rows AS row
+MERGE (n:{label} {{{key}: row[0]}})
+SET n += row[1]
+WITH n
+MATCH (n)-[e]->(m) WHERE type(e) IN $types
+WITH e, id(m) AS end
+DELETE e
+RETURN collect(end)
+"""
+# Where others lead to it, or an author keeps something of his own on it, the node stays, bare.
+DROP = """
+UNWIND $rows AS row
+MATCH (n:{label} {{{key}: row[0]}})
+WHERE NOT EXISTS {{ (n)--() }} AND all(name IN keys(n) WHERE name = '{key}')
+DELETE n
+RETURN collect(null)
+"""
+
+
+def _linking(link: RelationshipType) -> str:
+    if link.end == "Anchor":
+        end = "MATCH (m:Anchor) WHERE id(m) = row[1]"
+    else:
+        end = f"MERGE (m:{link.end} {{{TYPES[link.end].key}: row[1]}})"
+    return f"""
+    UNWIND $rows AS row
+    MATCH (n:{link.start} {{{TYPES[link.start].key}: row[0]}})
+    {end}
+    CREATE (n)-[e:{link.name}]->(m)
+    SET e = row[2]
+    RETURN collect(null)
+    """
+
+
+LINK = {link.name: _linking(link) for link in LINKS.values()}
+
+
+def read_nodes(tx: ManagedTransaction, label: str) -> list[Node]:
+    """All nodes of a kind, in the order of their keys; what others only lead to is left out."""
+    type_ = TYPES[label]
+    ends = {name: "id" if x.end == "Anchor" else TYPES[x.end].key for name, x in LINKS.items()}
+    query = NODES.format(label=label, key=type_.key)
+    rows = ask(tx, query, types=_links_of(label), keys=ends)[0][0]
+    nodes = (_node(label, *row) for row in rows)
+    return sorted((n for n in nodes if n.properties or n.links), key=lambda node: node.key)
+
+
+def _links_of(label: str) -> list[str]:
+    return [name for name, link in LINKS.items() if link.start == label]
+
+
+def _node(label: str, key: Any, values: dict[str, Any], links: list[list[Any]]) -> Node:
+    names = set(TYPES[label].names) - {TYPES[label].key}
+    said = {name: value for name, value in values.items() if name in names}
+    return Node(label, str(key), said, tuple(_links(links)))
+
+
+def _links(rows: list[list[Any]]) -> Iterator[Link]:
+    """Links in their order; those without a place after the others, as they were made."""
+
+    def order(row: list[Any]) -> tuple[bool, Any, int]:
+        place = row[2].get("position")
+        return place is None, place or 0, row[1]
+
+    for name, _, values, target, phrase, kind in sorted(rows, key=order):
+        if LINKS[name].end == "Anchor":
+            target = building.anchor_id_or_none(target, phrase, kind)  # noqa: PLW2901
+            values = {"phrase": phrase} | values  # noqa: PLW2901
+        if target is not None:
+            names = set(LINKS[name].names) - {"position"}
+            yield Link(name, target, {k: v for k, v in values.items() if k in names})
+
+
+def change_nodes(writing: Writing, labels: Sequence[str], change: ChangeNodes) -> None:
+    """Read all nodes of some kinds, and store what ``change`` makes of them."""
+    tx = writing.tx
+    run(tx, LOCK, {}).consume()
+    old = {node.at: node for label in labels for node in read_nodes(tx, label)}
+    new = [(at, node) for at, node in checked(change(dict(old))) if node != old.get(at)]
+    left: set[int] = set()
+    for label, some in groupby(new, key=lambda pair: pair[0][0]):
+        names = dict.fromkeys(TYPES[label].names)
+        del names[TYPES[label].key]
+        rows = [(key, names | dict(node.properties if node else {})) for (_, key), node in some]
+        put = PUT.format(label=label, key=TYPES[label].key)
+        left.update(writing.send(put, rows, types=_links_of(label)))
+    _link(writing, [node for _, node in new if node])
+    for (label, key), node in new:
+        if node is None:
+            writing.send(DROP.format(label=label, key=TYPES[label].key), [(key,)])
+    writing.drop_anchors(left)
+
+
+def _link(writing: Writing, nodes: Iterable[Node]) -> None:
+    links = [(node, place, link) for node in nodes for place, link in enumerate(node.links)]
+    anchors = writing.anchor_nodes(
+        {
+            link.target: AnchorLink(
+                phrase=str(link.properties.get("phrase", link.target)), anchor=link.target
+            )
+            for _, _, link in links
+            if LINKS[link.type].end == "Anchor"
+        }
+    )
+    for type_ in LINKS:
+        rows = [
+            (
+                node.key,
+                anchors[link.target][0] if LINKS[type_].end == "Anchor" else link.target,
+                {**link.properties, "position": place},
+            )
+            for node, place, link in links
+            if link.type == type_
+        ]
+        writing.send(LINK[type_], rows)
