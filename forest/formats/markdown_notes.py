@@ -27,7 +27,7 @@ from forest.formats.base import BadTree, Notice, Problem, SourceFile, linked, re
 from forest.formats.decoding import read_text
 from forest.formats.files import note_of
 from forest.formats.front_matter import FrontMatter, read_front_matter
-from forest.formats.json_trees import check_doubles, line_in_json
+from forest.formats.json_trees import check_doubles, check_numbers, line_in_json
 from forest.formats.markdown_inline import parser, read_block
 from forest.formats.markdown_outline import Entry, Outline, callout, end_of, is_heading
 from forest.formats.owner import looks_like_tree, tree_from
@@ -313,6 +313,7 @@ class _Note:
             try:
                 tree = tree_from(item, self.source.name)
                 check_doubles(text, data, self.source, first)
+                check_numbers(text, data, self.source, first)
                 self.found.append(tree)
             except Problem as problem:
                 path = (i, *problem.path) if isinstance(data, list) else problem.path
