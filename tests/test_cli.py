@@ -311,6 +311,9 @@ def test_import_reports(run: Run, tmp_path: Path) -> None:
     assert code == 1
     assert "1 tree added" in out
     assert "left out: bad.yaml:3" in err
+    code, out, err = run("import", "--keep-going", "good.yaml", "missing.yaml")
+    assert (code, "1 unchanged, 1 left out" in out) == (1, True)
+    assert "left out: missing.yaml: no such file" in err
     code, out, _ = run("import", "--json", "good.yaml")
     assert code == 0
     assert json.loads(out)["unchanged"] == ["одно"]
