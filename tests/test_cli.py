@@ -334,6 +334,28 @@ def test_wrong_usage_exits_with_2(run: Run) -> None:
     assert run("show", "x", "--json", "--yaml")[0] == 2
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memory:x",
+        "sqlite:forest.db",
+        "sqlite:///",
+        "sqlite:///new/",
+        "sqlite:///:memory:",
+        "sqlite:///folder",
+    ],
+)
+def test_an_odd_store_url_is_wrong_usage_and_makes_nothing(
+    run: Run, tmp_path: Path, url: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    code, _, err = run("--store", url, "init")
+    assert code == 2
+    assert repr(url) in err
+    assert "sqlite:///" in err.partition("\n")[2]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 def test_a_password_in_the_address_is_refused_and_not_repeated(run: Run) -> None:
     code, _, err = run("--store", "neo4j://neo4j:sesame@127.0.0.1:1", "list")
     assert code == 2
