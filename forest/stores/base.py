@@ -185,14 +185,15 @@ def open_store(
     if scheme == "sqlite":
         from forest.stores.sqlite import SqliteStore
 
-        if not rest.startswith("///") or not rest[3:]:
+        path = rest.removeprefix("///")
+        if path in (rest, "", ":memory:") or path.endswith("/") or Path(path).is_dir():
             raise UsageError(
                 f"the store URL {url!r} names no file",
                 hint="Write sqlite:///forest.db for a file in this folder, "
-                "sqlite:////data/forest.db for a full path.",
+                "sqlite:////data/forest.db for a full path, memory: to keep nothing.",
             )
-        return SqliteStore(Path(rest[3:]), create=create)
-    if scheme == "memory":
+        return SqliteStore(Path(path), create=create)
+    if url in ("memory:", "memory://"):
         from forest.stores.memory import MemoryStore
 
         return MemoryStore()
