@@ -13,6 +13,7 @@ from neo4j.exceptions import ClientError, Neo4jError
 
 from forest.errors import Conflict, SchemaTooNew, StoreError, StoreUnavailable, UsageError
 from forest.schema import CONSTRAINTS, INDEXES, META_LABEL, SCHEMA_VERSION, Rule
+from forest.stores.base import Rows
 from forest.stores.neo4j.faults import LOG_IN, TRY_AGAIN, forest_errors
 from forest.stores.neo4j.values import jsonable
 
@@ -110,7 +111,7 @@ class Connection:
             f"others write the same trees of {self.url} all the time", hint=TRY_AGAIN
         )
 
-    def cypher(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def cypher(self, query: str, parameters: Mapping[str, Any]) -> Rows:
         """The rows of an author's own query, as what JSON can say.
 
         :raises UsageError: Neo4j says that the query is wrong.
@@ -119,14 +120,16 @@ class Connection:
             try:
                 result = session.run(query, dict(parameters))
                 keys = result.keys()
-                return [
+                rows = [
                     dict(zip(keys, map(jsonable, record.values()), strict=True))
                     for record in result
                 ]
+                counters = vars(result.consume().counters)
             except ClientError as error:
                 if (error.code or "").startswith(_OF_THE_QUERY):
                     raise UsageError(f"Neo4j refuses the query: {error.message}") from error
                 raise
+        return Rows(rows, {name: n for name, n in counters.items() if name[0] != "_" and n})
 
     # --- schema --------------------------------------------------------------------------------
 
