@@ -219,7 +219,9 @@ class Neo4jStore(Store):
             except ForestError as error:
                 if len(todo) == line == 1:
                     raise
-                done = "What stands before it in the script was carried out." if number > 1 else None
+                done = (
+                    "What stands before it in the script was carried out." if number > 1 else None
+                )
                 raise type(error)(
                     f"statement {number}, which begins in line {line} of the script: "
                     f"{error.message}",
