@@ -116,6 +116,25 @@ def test_a_double_node_with_something_of_its_own_is_left_to_the_author(store, ty
     assert state(store) == before
 
 
+@pytest.mark.parametrize(
+    "node",
+    [
+        "Axis {name: 5}",
+        "Axis {name: 'x', description: 5}",
+        "Axis {id: 5, name: 'x'}",
+        "Anchor {phrase: 5}",
+        "Anchor {id: 5, phrase: 'x'}",
+    ],
+)
+def test_what_is_no_text_is_named_and_left_to_the_author(store, typed, node):
+    typed(f"CREATE (:{node})")
+    (finding,) = store.check(fix=True)
+    assert (finding.fixable, finding.fixed) == (False, False)
+    assert re.search(
+        r"its (id|name|phrase|description) is a number \(5\), expected text", finding.problem
+    )
+
+
 def test_an_id_that_is_taken_elsewhere_cannot_be_filled_in(store, typed):
     typed(JUSTICE)
     taken = store.get("justice").root.id
