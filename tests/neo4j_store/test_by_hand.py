@@ -16,15 +16,6 @@ from forest.stores.testing import everything, put, thought, tree
 
 pytestmark = pytest.mark.neo4j
 
-JUSTICE = """
-CREATE (t:Tree {id: 'justice', title: 'справедливость'})
-  -[:ROOT]->(:Thought {text: 'Справедливость — это соответствие.'})
-  -[:LEADS_TO]->(s:Thought {text: 'Но нормы различны.'})
-  -[:ANCHORED_BY]->(:Anchor {phrase: 'Причинность → следствие'}),
-  (t)-[:ALIGNS_WITH {weight: 0.8}]->(:Axis {name: 'причинность'}),
-  (t)-[:ALIGNS_WITH {weight: 0.2}]->(:Axis {name: 'эмпатия'})
-"""
-
 
 def outline(tree):
     return [(t.level, t.text) for t in tree.thoughts]
@@ -33,8 +24,8 @@ def outline(tree):
 # --- typed by hand: reading -----------------------------------------------------------------------
 
 
-def test_a_tree_typed_with_nothing_but_text_is_complete(store, typed):
-    typed(JUSTICE)
+@pytest.mark.usefixtures("justice")
+def test_a_tree_typed_with_nothing_but_text_is_complete(store):
     read = store.get("justice")
     assert (read.title, read.lang, read.axes) == (
         "справедливость",
@@ -55,8 +46,8 @@ def test_a_tree_typed_with_nothing_but_text_is_complete(store, typed):
     assert store.axes() == [Axis(name="причинность"), Axis(name="эмпатия")]
 
 
+@pytest.mark.usefixtures("justice")
 def test_a_typed_tree_is_the_same_in_every_store(store, typed, tmp_path):
-    typed(JUSTICE)
     typed("CREATE (:Axis {id: 'x', name: 'без деревьев', description: 'лишняя'})")
     typed("CREATE (:Tree {title: 'Вода'})-[:ROOT]->(:Thought {text: 'Вода течёт.'})")
     with SqliteStore(tmp_path / "copy.db") as copy:
@@ -201,8 +192,8 @@ def test_times_and_meta_may_be_typed_in_several_ways(store, typed):
 # --- typed by hand: writing -----------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("justice")
 def test_an_edit_keeps_the_nodes_and_what_authors_put_on_them(store, typed):
-    typed(JUSTICE)
     typed(
         """
         MATCH (t:Tree)-[:ROOT]->(r)-[e:LEADS_TO]->(s)-[f:ANCHORED_BY]->(a)
@@ -270,8 +261,8 @@ def test_an_unused_anchor_goes_unless_an_author_made_more_of_it(store, typed):
     assert list(store.anchors()) == []
 
 
+@pytest.mark.usefixtures("justice")
 def test_what_is_written_joins_what_was_typed(store, typed):
-    typed(JUSTICE)
     written = tree("new", thought("r", "причинность -> следствие"), axes=["Причинность"])
     put(store, written)
     assert typed(
