@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RETRY_SECONDS = 30.0
-"""How long a transaction is tried again before the server counts as gone."""
+RETRY_SECONDS = 120.0
+"""How long a transaction is tried again before the server counts as gone: a restart takes less."""
 
 
 class Neo4jStore(Store):
@@ -51,7 +51,9 @@ class Neo4jStore(Store):
     :param username: ``neo4j`` where only a password is given.
     :param password: None for a server without authentication.
     :param database: the database, unless it is the user's own.
-    :param retry_seconds: how long a transaction is tried again while the server is away or busy.
+    :param retry_seconds: how long a transaction is tried again while the server is away or busy;
+        after a few seconds the log of ``forest`` tells of it, which Python prints if nobody else
+        does.
     :raises UsageError: the URL is none, or holds a password.
     :raises StoreError: no access, no such database, not Neo4j, older than 5.26.
     :raises StoreUnavailable: nothing answers there.
