@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from forest.errors import Conflict, ForestError, InvalidInput, UsageError
 from forest.formats import SourceFile, read_tree_text, tree_to_yaml
-from forest.model import Tree, finished
+from forest.identity import finished
+from forest.model import Tree
 
 if TYPE_CHECKING:
     from forest.forest import Forest

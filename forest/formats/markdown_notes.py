@@ -31,7 +31,8 @@ from forest.formats.json_trees import check_doubles, check_numbers, line_in_json
 from forest.formats.markdown_inline import parser, read_block
 from forest.formats.markdown_outline import Entry, Outline, callout, end_of, is_heading
 from forest.formats.owner import looks_like_tree, tree_from
-from forest.model import AnchorLink, Thought, Tree, derived_id
+from forest.identity import derived_id
+from forest.model import AnchorLink, Thought, Tree
 
 _ROLE = re.compile(r"\w+[_-](user|agent|assistant)", re.IGNORECASE)
 _UID = re.compile(r"UID:\s*(\S+)", re.IGNORECASE)

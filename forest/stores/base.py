@@ -52,6 +52,16 @@ class Written:
     """Thoughts in the trees that were added or changed."""
 
 
+class Rows(list[dict[str, Any]]):
+    """The rows of a query; ``changed`` counts what it wrote: ``{"nodes_created": 3}``."""
+
+    def __init__(
+        self, rows: Iterable[dict[str, Any]] = (), changed: Mapping[str, int] | None = None
+    ) -> None:
+        super().__init__(rows)
+        self.changed = dict(changed or {})
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something that `Store.check` found."""
@@ -162,13 +172,17 @@ class Store(ABC):
         For long reads: authors go on writing meanwhile, and the reader sees one state.
         """
 
-    def cypher(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def cypher(self, query: str, parameters: Mapping[str, Any]) -> Rows:
         """The rows that a Cypher query gives. Raises NoCypher on a store without Cypher."""
         raise NoCypher(
             f"the store {self.url} does not speak Cypher",
             hint="For Cypher, move the forest to Neo4j: `forest neo4j start`, then "
             f"`forest copy {self.url} neo4j://127.0.0.1:7687`.",
         )
+
+    def cypher_script(self, script: str, parameters: Mapping[str, Any]) -> Iterator[Rows]:
+        """The rows of each statement of a script in turn. Raises NoCypher as `cypher` does."""
+        yield self.cypher(script, parameters)
 
 
 def open_store(
