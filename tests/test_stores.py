@@ -9,7 +9,13 @@ from forest.stores.sqlite import SqliteStore, connection
 
 pytest.register_assert_rewrite("forest.stores.testing")
 
-from forest.stores.testing import StoreContract  # noqa: E402 - its asserts are rewritten first
+from forest.stores.testing import (  # noqa: E402 - its asserts are rewritten first
+    StoreContract,
+    put,
+    rich_tree,
+    thought,
+    tree,
+)
 
 
 class TestMemory(StoreContract):
@@ -20,6 +26,15 @@ class TestMemory(StoreContract):
     @pytest.fixture
     def reopen(self, store):
         return lambda: store
+
+    def test_the_graph_keeps_no_node_of_a_tree_that_is_gone(self, store):
+        put(store, rich_tree(), tree("b", thought("Мысль.", "вода")))
+        store.change(["justice"], lambda _: {"justice": None})
+        assert {node for node in store.graph if node[0] != "Axis"} == {
+            ("Tree", "b"),
+            ("Thought", store.get("b").root.id),
+            ("Anchor", "вода"),
+        }
 
 
 class TestSqlite(StoreContract):
