@@ -6,23 +6,25 @@ from dataclasses import asdict
 
 import click
 
-from forest.cli import opened_forest, print_json
+from forest.cli import opened_forest, print_json, tell_left_out
+from forest.errors import ForestError
 
 
 @click.command("stats")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
-def command_stats(ctx: click.Context, as_json: bool) -> None:
+def command_stats(ctx: click.Context, as_json: bool) -> int:
     """Say how the trees are joined: is it one forest?"""
     from anchors.stats import forest_stats
     from forest.render import plural
 
+    broken: list[ForestError] = []
     with opened_forest(ctx) as forest:
-        stats = forest_stats(forest.store)
-        revision = forest.revision
+        stats = forest_stats(forest.store, broken.append)
+        revision = None if broken else forest.revision
     if as_json:
         print_json({**asdict(stats), "revision": revision})
-        return
+        return tell_left_out(broken)
     languages = ", ".join(f"{n} {lang}" for lang, n in stats.languages.items())
     rows = [
         ("trees", f"{stats.trees:,} ({languages})" if languages else "0"),
@@ -35,10 +37,11 @@ def command_stats(ctx: click.Context, as_json: bool) -> None:
         ("islands", f"{stats.islands:,}; the largest has {plural(stats.largest_island, 'tree')}"),
         ("trees alone", _some(stats.lone_trees)),
         ("hubs", "; ".join(f"{anchor} ({n})" for anchor, n in stats.hubs[:5]) or "none"),
-        ("revision", revision[:12]),
+        ("revision", revision[:12] if revision else "none: something is no tree"),
     ]
     for name, value in rows:
         click.echo(f"{name:20} {value}")
+    return tell_left_out(broken)
 
 
 def _some(names: list[str], most: int = 8) -> str:
@@ -53,19 +56,20 @@ def _histogram(counts: dict[int, int]) -> str:
 @click.group("axes", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
-def command_axes(ctx: click.Context, as_json: bool) -> None:
+def command_axes(ctx: click.Context, as_json: bool) -> int:
     """Show the meaning axes with the trees bound to them; add axes, bind trees."""
     from forest.cli.terminal import print_table
 
     if ctx.invoked_subcommand is not None:
-        return
+        return 0
     from anchors.axes import trees_by_axis
 
+    broken: list[ForestError] = []
     with opened_forest(ctx) as forest:
-        table = trees_by_axis(forest.store)
+        table = trees_by_axis(forest.store, broken.append)
     if as_json:
         print_json([{**axis.model_dump(), "trees": dict(trees)} for axis, trees in table])
-        return
+        return tell_left_out(broken)
     print_table(
         ("axis", "trees", "weight", "strongest", "description"),
         [
@@ -79,6 +83,7 @@ def command_axes(ctx: click.Context, as_json: bool) -> None:
             for axis, trees in table
         ],
     )
+    return tell_left_out(broken)
 
 
 @command_axes.command("add")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from forest.model import Tree
-from forest.stores.base import Store
+from forest.stores.base import Skip, Store
 
 MOST_HUBS = 10
 
@@ -60,9 +60,12 @@ class _Union:
         self.parent[self.find(i)] = self.find(j)
 
 
-def forest_stats(store: Store) -> ForestStats:
-    """Count a forest in one pass over its trees; memory grows with trees and anchors only."""
-    return _count(store.trees())
+def forest_stats(store: Store, skip: Skip | None = None) -> ForestStats:
+    """Count a forest in one pass over its trees; memory grows with trees and anchors only.
+
+    What is no tree raises NotATree or InvalidTree, or is left out and told to ``skip``.
+    """
+    return _count(store.trees(skip))
 
 
 def _count(trees: Iterable[Tree]) -> ForestStats:

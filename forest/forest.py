@@ -13,7 +13,7 @@ from forest.model import Anchor, AnchorLink, Axis, Occurrence, Thought, Tree, Tr
 from forest.phrases import phrase_key
 from forest.revision import forest_revision
 from forest.settings import Settings
-from forest.stores.base import Finding, Store, Written, no_such_tree, open_store
+from forest.stores.base import Finding, Skip, Store, Written, no_such_tree, open_store
 from forest.weights import axis_weights
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Forest:
         start = prefix.casefold()
         matches = [
             info.id
-            for info in self.infos()
+            for info in self.infos(skip=lambda _: None)
             if info.id.startswith(prefix) or info.title.casefold().startswith(start)
         ]
         if len(matches) == 1:
@@ -155,9 +155,13 @@ class Forest:
         """All trees in the order of their ids, one in memory at a time."""
         return self.store.trees()
 
-    def infos(self) -> Iterator[TreeInfo]:
-        """All trees without their thoughts, in the order of their ids."""
-        return self.store.infos()
+    def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
+        """All trees without their thoughts, in the order of their ids.
+
+        What somebody wrote with Cypher and is no tree raises NotATree or InvalidTree; with ``skip``
+        it is left out, and ``skip`` gets the error.
+        """
+        return self.store.infos(skip)
 
     @contextmanager
     def editing(self, tree_id: str) -> Iterator[Tree]:

@@ -124,7 +124,7 @@ class _Import:
             for path in paths
             if not isinstance(path, SourceFile) and Path(path).is_dir()
         )
-        for info in self.forest.infos():
+        for info in self.forest.infos(skip=lambda _: None):
             came = info.source or ""
             if info.id not in self.seen and (came in files or came.startswith(folders)):
                 self.report.notices.append(

@@ -7,7 +7,7 @@ Exit codes: 0 done, 1 findings or refused input, 2 wrong usage, 130 interrupted.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -92,6 +92,13 @@ def opened_forest(ctx: click.Context, *, create: bool = False) -> Iterator[Fores
 
     with Forest.open(ctx.find_root().obj, create=create) as forest:
         yield forest
+
+
+def tell_left_out(errors: Sequence[ForestError]) -> int:
+    """Say what was left out because it is no tree. Returns the exit code."""
+    for error in errors:
+        click.echo(f"forest: left out: {error}", err=True)
+    return int(bool(errors))
 
 
 def print_json(value: Any) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import click
 
-from forest.cli import opened_forest, print_json
+from forest.cli import opened_forest, print_json, tell_left_out
+from forest.errors import ForestError
 
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
-def command_list(ctx: click.Context, as_json: bool) -> None:
-    """List the trees."""
+def command_list(ctx: click.Context, as_json: bool) -> int:
+    """List the trees. Exit code 1 if something in the graph is no tree."""
     from forest.cli.terminal import print_table
 
+    broken: list[ForestError] = []
     with opened_forest(ctx) as forest:
-        if as_json:
-            print_json([info.model_dump() for info in forest.infos()])
-            return
+        infos = list(forest.infos(broken.append))
+    if as_json:
+        print_json([info.model_dump() for info in infos])
+    else:
         rows = [
             (
                 info.id,
@@ -27,9 +30,10 @@ def command_list(ctx: click.Context, as_json: bool) -> None:
                 info.depth,
                 ", ".join(f"{name} {weight:.0%}" for name, weight in info.axes.items()),
             )
-            for info in forest.infos()
+            for info in infos
         ]
-    print_table(("id", "title", "lang", "thoughts", "depth", "axes"), rows)
+        print_table(("id", "title", "lang", "thoughts", "depth", "axes"), rows)
+    return tell_left_out(broken)
 
 
 @click.command("show")

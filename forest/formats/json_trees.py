@@ -102,8 +102,9 @@ def _keys(data: object) -> int:
 
 
 def _keys_if_plain(data: dict[str, Any]) -> int:
-    """The same of a tree whose values are all lists and texts, as those of most are: at once."""
-    return len(data) + sum(map(len, data["nodes"]))
+    """The same of a tree that holds axes, texts and lists only, as most do, at once; else fewer."""
+    axes = data.get("axes")
+    return len(data) + (len(axes) if type(axes) is dict else 0) + sum(map(len, data["nodes"]))
 
 
 def _keys_of_nodes(nodes: list[Any]) -> int:

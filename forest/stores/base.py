@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from forest.errors import Conflict, NoCypher, NotFound, UsageError
+from forest.errors import Conflict, InvalidTree, NoCypher, NotATree, NotFound, UsageError
 from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
 
 Merge = Callable[[Tree | None, Tree], Tree | None]
@@ -35,6 +35,9 @@ Change = Callable[[dict[str, Tree | None]], Mapping[str, Tree | None]]
 
 Trees under other ids than those asked for may be returned too. May be called more than once.
 """
+
+Skip = Callable[[NotATree | InvalidTree], object]
+"""Gets the error of a structure that an author wrote with Cypher and that is no tree."""
 
 
 @dataclass
@@ -80,21 +83,22 @@ class Store(ABC):
     # --- reading -------------------------------------------------------------------------------
 
     @abstractmethod
-    def infos(self) -> Iterator[TreeInfo]:
-        """All trees without their thoughts, in the order of their ids."""
+    def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
+        """All trees without their thoughts, in the order of their ids; ``skip`` as in `trees`."""
 
     @abstractmethod
     def get(self, tree_id: str) -> Tree:
         """One tree. Raises NotFound; NotATree where the graph holds no tree under that id."""
 
     @abstractmethod
-    def trees(self) -> Iterator[Tree]:
+    def trees(self, skip: Skip | None = None) -> Iterator[Tree]:
         """All trees in the order of their ids, in memory bounded by the largest tree.
 
         The store can be used and written to while the stream is open: a tree that is written
         meanwhile comes as it was or as it is, always whole. `snapshot` gives one state of all.
 
-        Raises NotATree at a structure that is no tree.
+        Raises NotATree or InvalidTree at what an author wrote and is no tree. With ``skip`` that is
+        left out, and ``skip`` gets the error.
         """
 
     @abstractmethod

@@ -14,6 +14,7 @@ from forest.stores.base import (
     Change,
     Finding,
     Merge,
+    Skip,
     Store,
     Written,
     axis_in_use,
@@ -39,7 +40,7 @@ class MemoryStore(Store):
 
     # --- reading -------------------------------------------------------------------------------
 
-    def infos(self) -> Iterator[TreeInfo]:
+    def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
         for tree in self.trees():
             yield tree_info(tree)
 
@@ -49,7 +50,7 @@ class MemoryStore(Store):
             raise no_such_tree(tree_id)
         return tree
 
-    def trees(self) -> Iterator[Tree]:
+    def trees(self, skip: Skip | None = None) -> Iterator[Tree]:
         for tree_id in self._ids("Tree"):
             if tree := read_tree(self.graph, tree_id):
                 yield tree

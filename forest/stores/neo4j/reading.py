@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import groupby, islice, repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -228,18 +229,24 @@ def all_trees(tx: ManagedTransaction) -> list[tuple[str, int, Any]]:
     return sorted((tree_id(id_, title), node, stamp) for node, id_, title, stamp in rows)
 
 
-def only_once(trees: Sequence[tuple[str, int, Any]]) -> None:
-    """Raise NotATree where a Tree node has no name, or two have the same."""
-    before = None
-    for id_, node, _ in trees:
+def unnamed(trees: Sequence[tuple[str, int, Any]]) -> dict[int, NotATree]:
+    """The error of each Tree node that has no name, or the same as others."""
+    errors: dict[int, NotATree] = {}
+    for id_, group in groupby(trees, key=itemgetter(0)):
+        nodes = [node for _, node, _ in group]
         if not id_:
-            raise NotATree(
-                f"a Tree node (id {node}) has neither an id that is text nor a title alone",
-                hint=f"Give it an id: MATCH (t:Tree) WHERE id(t) = {node} SET t.id = '…'",
-            )
-        if id_ == before:
-            raise twins(id_)
-        before = id_
+            errors |= {node: nameless(node) for node in nodes}
+        elif len(nodes) > 1:
+            errors |= dict.fromkeys(nodes, twins(id_))
+    return errors
+
+
+def nameless(node: int) -> NotATree:
+    """The error for a Tree node that is read under no id."""
+    return NotATree(
+        f"a Tree node (id {node}) has neither an id that is text nor a title alone",
+        hint=f"Give it an id: MATCH (t:Tree) WHERE id(t) = {node} SET t.id = '…'",
+    )
 
 
 def twins(id_: str) -> NotATree:
@@ -250,27 +257,27 @@ def twins(id_: str) -> NotATree:
     )
 
 
-def stray_trees(tx: ManagedTransaction) -> dict[str, int]:
+def stray_trees(tx: ManagedTransaction) -> dict[str, list[int]]:
     """The Tree nodes that cannot be found by the id they are read under, by that id."""
-    nodes: dict[str, int] = {}
+    nodes: dict[str, list[int]] = {}
     for node, id_, title in ask(tx, STRAY_TREES)[0][0]:
-        if nodes.setdefault(tree_id(id_, title), node) != node:
-            raise twins(tree_id(id_, title))
+        nodes.setdefault(tree_id(id_, title), []).append(node)
     return nodes
 
 
 def tree_nodes(
     tx: ManagedTransaction,
     ids: Sequence[str],
-    strays: Callable[[ManagedTransaction], Mapping[str, int]] = stray_trees,
+    strays: Callable[[ManagedTransaction], Mapping[str, Sequence[int]]] = stray_trees,
 ) -> dict[str, int]:
     """The Tree nodes of some ids, as far as they exist. Raises NotATree for two of one id."""
     nodes = {id_: node for node, id_ in ask(tx, TREES_BY_ID, ids=list(ids))[0][0]}
     if len(nodes) < len(set(ids)):
         by_title = strays(tx)
-        if both := nodes.keys() & by_title.keys():
-            raise twins(min(both))
-        nodes.update({id_: by_title[id_] for id_ in ids if id_ in by_title})
+        for id_ in ids:
+            for node in by_title.get(id_, ()):
+                if nodes.setdefault(id_, node) != node:
+                    raise twins(id_)
     return nodes
 
 

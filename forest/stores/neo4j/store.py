@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from neo4j.exceptions import ConstraintError
 
-from forest.errors import Conflict, NotATree, UsageError
+from forest.errors import Conflict, InvalidTree, NotATree, UsageError
 from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
 from forest.stores.base import (
     Change,
     Finding,
     Merge,
+    Skip,
     Store,
     Written,
     no_such_thought,
@@ -83,8 +84,8 @@ class Neo4jStore(Store):
 
     # --- reading -------------------------------------------------------------------------------
 
-    def infos(self) -> Iterator[TreeInfo]:
-        return map(tree_info, self.trees())
+    def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
+        return map(tree_info, self.trees(skip))
 
     def get(self, tree_id: str) -> Tree:
         nodes = self._connection.read(reading.tree_nodes, [tree_id])
@@ -92,15 +93,26 @@ class Neo4jStore(Store):
             return building.tree_or_error(self._connection, found)
         raise no_such_tree(tree_id)
 
-    def trees(self) -> Iterator[Tree]:
-        for found in reading.stream(self._connection, self._all()):
-            yield building.tree_or_error(self._connection, found)
+    def trees(self, skip: Skip | None = None) -> Iterator[Tree]:
+        for found in reading.stream(self._connection, self._all(skip)):
+            try:
+                tree = building.tree_or_error(self._connection, found)
+            except (NotATree, InvalidTree) as error:
+                if skip is None:
+                    raise
+                skip(error)
+            else:
+                yield tree
 
-    def _all(self) -> list[tuple[str, int]]:
+    def _all(self, skip: Skip | None = None) -> list[tuple[str, int]]:
         """(id, Tree node) in the order of the ids. Raises NotATree for two of one id."""
         trees = self._connection.read(reading.all_trees)
-        reading.only_once(trees)
-        return [(id_, node) for id_, node, _ in trees]
+        errors = reading.unnamed(trees)
+        for error in dict.fromkeys(errors.values()):
+            if skip is None:
+                raise error
+            skip(error)
+        return [(id_, node) for id_, node, _ in trees if node not in errors]
 
     def tree_of(self, thought_id: str) -> str:
         found = self._connection.read(_trees_with, thought_id)

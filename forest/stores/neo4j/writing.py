@@ -130,7 +130,7 @@ class Strays:
     """Hand-typed nodes that have their id on reading only; looked for once in a call."""
 
     def __init__(self) -> None:
-        self._trees: dict[str, int] | None = None
+        self._trees: dict[str, list[int]] | None = None
         self._anchors: dict[str, tuple[int, str]] | None = None
         self._axes: dict[str, int] | None = None
 
@@ -138,7 +138,7 @@ class Strays:
         """Look anew: another writer was in the way."""
         self._trees = self._anchors = self._axes = None
 
-    def trees(self, tx: ManagedTransaction) -> dict[str, int]:
+    def trees(self, tx: ManagedTransaction) -> dict[str, list[int]]:
         """Tree nodes by the id they are read under."""
         if self._trees is None:
             self._trees = reading.stray_trees(tx)

@@ -14,6 +14,7 @@ from forest.stores.base import (
     Change,
     Finding,
     Merge,
+    Skip,
     Store,
     Written,
     axis_in_use,
@@ -78,7 +79,7 @@ class SqliteStore(Store):
                 yield rows
                 last = rows[-1][0]
 
-    def infos(self) -> Iterator[TreeInfo]:
+    def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
         columns = "no, title, lang, source, created_at, updated_at, size, depth, revision"
         for page in self._pages(columns):
             for id_, no, title, lang, source, created, updated, size, depth, revision in page:
@@ -104,7 +105,7 @@ class SqliteStore(Store):
             raise no_such_tree(tree_id)
         return tree
 
-    def trees(self) -> Iterator[Tree]:
+    def trees(self, skip: Skip | None = None) -> Iterator[Tree]:
         for page in self._pages("no"):
             links: dict[int, AnchorLink] = {}
             for tree_id, _ in page:

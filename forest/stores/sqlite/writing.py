@@ -148,8 +148,10 @@ def _store_anchors(
     phrases: dict[tuple[str, str, str], int],
 ) -> None:
     rows = []
-    for key, thought in enumerate(thoughts, first_key):
-        for position, a in enumerate(thought.anchors):
+    for key, anchors in enumerate([t.anchors for t in thoughts], first_key):
+        if not anchors:
+            continue  # most
+        for position, a in enumerate(anchors):
             written = (a.anchor, a.kind, a.phrase)
             number = phrases.get(written)
             if number is None:
@@ -161,7 +163,11 @@ def _store_anchors(
 
 
 def _phrase_number(db: sqlite3.Connection, written: tuple[str, str, str]) -> int:
-    db.execute("INSERT OR IGNORE INTO phrase (anchor, kind, phrase) VALUES (?, ?, ?)", written)
+    added = db.execute(
+        "INSERT OR IGNORE INTO phrase (anchor, kind, phrase) VALUES (?, ?, ?)", written
+    )
+    if added.rowcount:
+        return int(added.lastrowid or 0)
     return int(
         db.execute(
             "SELECT no FROM phrase WHERE anchor = ? AND kind = ? AND phrase = ?", written
