@@ -42,10 +42,7 @@ class Writing:
         keep = _common_start(old, new.thoughts) if old is not None else 0
         first, end = no * SPAN + keep, (no + 1) * SPAN
         if old is not None:
-            self._db.execute("DELETE FROM thought WHERE key >= ? AND key < ?", (first, end))
-            self._db.execute(
-                "DELETE FROM anchored WHERE thought >= ? AND thought < ?", (first, end)
-            )
+            self._delete(first, end)
         self._insert(new, no, first, new.thoughts[keep:])
         _store_anchors(self._db, new.thoughts[keep:], first, self._phrases)
         (self.written.added if old is None else self.written.changed).append(new.id)
