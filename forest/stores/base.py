@@ -140,7 +140,10 @@ class Store(ABC):
         If ``trees`` or ``merge`` raises, nothing of this call is stored. Memory is bounded
         whatever the number of trees. Axes named by a tree and not known yet are added.
 
-        Raises Conflict where a thought's id is already used in another tree; StoreUnavailable
+        Ids count as they are when all is stored: a thought may pass from one tree to another,
+        whichever of the two comes first.
+
+        Raises Conflict where two trees would have a thought of the same id; StoreUnavailable
         where the store is busy, gone or full: what is stored then are whole trees only.
         """
 
