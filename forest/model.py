@@ -139,8 +139,13 @@ class Axis(BaseModel):
 
     @model_validator(mode="after")
     def _derive_id(self) -> Self:
-        if not self.id:
-            self.__dict__["id"] = phrase_key(axis_name(self.name))
+        key = phrase_key(axis_name(self.name))
+        if self.id and phrase_key(self.id) != key:
+            raise ValueError(
+                f"the axis {self.name!r} has the id {self.id!r}: expected {key!r}, the key of its "
+                "name; leave the id out"
+            )
+        self.__dict__["id"] = key
         return self
 
 

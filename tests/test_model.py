@@ -129,6 +129,9 @@ def test_an_axis_is_keyed_by_its_name():
         Axis(name=" ")
     with pytest.raises(ValidationError, match="no letter"):
         Axis(name="...")
+    assert Axis(id="Время - Е", name="время — ё").id == "время - е"
+    with pytest.raises(ValidationError, match="'x': expected 'время', the key of its name"):
+        Axis(id="x", name="Время")
 
 
 def test_kinds_of_anchors_do_not_meet():

@@ -128,21 +128,10 @@ class StoreMachine(RuleBasedStateMachine):
         merge=st.sampled_from(MERGES),
     )
     def write(self, trees: list[Tree], merge: Callable[[Tree | None, Tree], Tree | None]) -> None:
-        if self._passes_thoughts_on(trees):
-            trees = trees[:1]
         first: dict[str, Tree] = {}
         for tree in trees:  # a store may or may not remember the axes of a tree overwritten at once
             tree.axes = first.setdefault(tree.id, tree).axes
         self.both(lambda store: store.write(_copies(trees), merge))
-
-    def _passes_thoughts_on(self, trees: list[Tree]) -> bool:
-        """Whether a tree takes a thought that another one of them has: then the order matters."""
-        ids = {tree.id for tree in trees}
-        return any(
-            t.id.rpartition("/")[0] in ids - {tree_id}
-            for tree_id in ids & set(self.ids)
-            for t in self.memory.get(tree_id).thoughts
-        )
 
     @rule(
         trees=st.lists(strategies.raw_trees(max_size=4), min_size=1, max_size=4),

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import pytest
 
+from forest.errors import Conflict
 from forest.stores.memory import MemoryStore
 from forest.stores.sqlite import SqliteStore, connection
 
 pytest.register_assert_rewrite("forest.stores.testing")
 
-from forest.stores.testing import StoreContract  # noqa: E402 - its asserts are rewritten first
+from forest.stores.testing import (  # noqa: E402 - its asserts are rewritten first
+    StoreContract,
+    everything,
+    put,
+    rich_tree,
+    thought,
+    tree,
+)
 
 
-class TestMemory(StoreContract):
+class OneOwner:
+    @pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+    def test_a_thought_that_its_tree_keeps_is_not_passed_on(self, store, order):
+        kept = thought("Мысль.", level=1, id="a/kept")
+        put(store, tree("a", "Корень.", kept), tree("b"))
+        before = everything(store)
+        new = {"a": tree("a", "Иной корень.", kept), "b": tree("b", "Другой.", kept)}
+        with pytest.raises(Conflict, match="'a/kept'"):
+            put(store, *(new[tree_id] for tree_id in order))
+        assert everything(store) == before
+
+
+class TestMemory(OneOwner, StoreContract):
     @pytest.fixture
     def store(self):
         return MemoryStore()
@@ -21,8 +41,17 @@ class TestMemory(StoreContract):
     def reopen(self, store):
         return lambda: store
 
+    def test_the_graph_keeps_no_node_of_a_tree_that_is_gone(self, store):
+        put(store, rich_tree(), tree("b", thought("Мысль.", "вода")))
+        store.change(["justice"], lambda _: {"justice": None})
+        assert {node for node in store.graph if node[0] != "Axis"} == {
+            ("Tree", "b"),
+            ("Thought", store.get("b").root.id),
+            ("Anchor", "вода"),
+        }
 
-class TestSqlite(StoreContract):
+
+class TestSqlite(OneOwner, StoreContract):
     """With the journal that the linked SQLite allows."""
 
     @pytest.fixture

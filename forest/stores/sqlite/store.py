@@ -28,13 +28,7 @@ from forest.stores.sqlite.connection import one_state, opened, transaction
 from forest.stores.sqlite.faults import forest_errors
 from forest.stores.sqlite.reading import anchors_after, axes_of, read_nodes, read_time, read_tree
 from forest.stores.sqlite.schema import SPAN
-from forest.stores.sqlite.writing import (
-    drop_unused_phrases,
-    free_ids,
-    remove_tree,
-    store_nodes,
-    store_tree,
-)
+from forest.stores.sqlite.writing import Writing, store_nodes
 
 PAGE = 1000
 """How many trees or anchors one query lists."""
@@ -172,46 +166,36 @@ class SqliteStore(Store):
     # --- writing -------------------------------------------------------------------------------
 
     def write(self, trees: Iterable[Tree], merge: Merge) -> Written:
-        written = Written()
         with transaction(self._db, self.url) as db:
-            phrases: dict[tuple[str, str, str], int] = {}
+            writing = Writing(db)
             for tree in trees:
-                old = read_tree(db, tree.id, {})
+                old = writing.read(tree.id)
                 stored = list(old.thoughts) if old else None  # merge may edit old and return it
                 new = merge(old, tree)
                 if new is None:
-                    written.unchanged.append(tree.id)
+                    writing.written.unchanged.append(tree.id)
                 else:
-                    store_tree(db, stored, new, phrases, written)
-            if written.changed:
-                drop_unused_phrases(db)
-        return written
+                    writing.store(stored, new)
+            writing.finish()
+        return writing.written
 
     def change(self, tree_ids: Sequence[str], change: Change) -> Written:
-        written = Written()
         with transaction(self._db, self.url) as db:
-            old = {tree_id: read_tree(db, tree_id, {}) for tree_id in tree_ids}
+            writing = Writing(db)
+            old = {tree_id: writing.read(tree_id) for tree_id in tree_ids}
             # change may edit the old trees and return them: remember what is stored
             stored = {tree_id: list(tree.thoughts) for tree_id, tree in old.items() if tree}
             new = change(old)
             for tree_id in new.keys() - set(tree_ids):
-                if other := read_tree(db, tree_id, {}):
+                if other := writing.read(tree_id):
                     stored[tree_id] = other.thoughts
-            # First take away, then put: a thought may move from one tree to another.
-            for tree_id, tree in new.items():
-                before = stored.get(tree_id)
-                if before is not None:
-                    keep = {t.id for t in tree.thoughts} if tree else set()
-                    free_ids(db, before, keep)
-                    if tree is None:
-                        remove_tree(db, tree_id)
-                        written.removed.append(tree_id)
-            phrases: dict[tuple[str, str, str], int] = {}
             for tree_id, tree in new.items():
                 if tree is not None:
-                    store_tree(db, stored.get(tree_id), tree, phrases, written)
-            drop_unused_phrases(db)
-        return written
+                    writing.store(stored.get(tree_id), tree)
+                elif tree_id in stored:
+                    writing.remove(tree_id)
+            writing.finish()
+        return writing.written
 
     def put_axes(self, axes: Iterable[Axis]) -> None:
         with transaction(self._db, self.url) as db:

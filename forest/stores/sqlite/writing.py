@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -13,42 +14,97 @@ from forest.model import Thought, Tree
 from forest.nodes import Key, Node
 from forest.phrases import phrase_key
 from forest.stores.base import Written, id_taken
+from forest.stores.sqlite.reading import read_tree
 from forest.stores.sqlite.schema import SPAN
 
 
-def store_tree(
-    db: sqlite3.Connection,
-    old: list[Thought] | None,
-    new: Tree,
-    phrases: dict[tuple[str, str, str], int],
-    written: Written,
-) -> None:
-    """Put a tree in the place of the ``old`` thoughts and say so in ``written``.
+class Writing:
+    """One transaction that stores trees in a connection's file.
 
-    ``phrases`` caches numbers of phrases. Raises Conflict where another tree has one of its ids.
+    Of two trees that have a thought of the same id the one stored last has it; the other one's is
+    set aside, under an id that no thought can have, until it is known whether it stays: `finish`.
     """
-    no = _store_head(db, new)
-    _store_axes(db, no, new)
-    keep = _common_start(old, new.thoughts) if old is not None else 0
-    if old is not None:
-        db.execute(
-            "DELETE FROM thought WHERE key >= ? AND key < ?", (no * SPAN + keep, (no + 1) * SPAN)
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._phrases: dict[tuple[str, str, str], int] = {}
+        self._aside = False
+        self.written = Written()
+
+    def read(self, tree_id: str) -> Tree | None:
+        """A tree as it is there, or None."""
+        tree = read_tree(self._db, tree_id, {})
+        if tree is not None and self._aside:
+            tree.set_ids([t.id.rpartition("\n")[2] for t in tree.thoughts])
+        return tree
+
+    def store(self, old: list[Thought] | None, new: Tree) -> None:
+        """Put a tree in the place of the ``old`` thoughts. Raises Conflict for an id used twice."""
+        no = _store_head(self._db, new)
+        _store_axes(self._db, no, new)
+        keep = _common_start(old, new.thoughts) if old is not None else 0
+        first, end = no * SPAN + keep, (no + 1) * SPAN
+        if old is not None:
+            self._delete(first, end)
+        self._insert(new, no, first, new.thoughts[keep:])
+        _store_anchors(self._db, new.thoughts[keep:], first, self._phrases)
+        (self.written.added if old is None else self.written.changed).append(new.id)
+        self.written.thoughts += len(new.thoughts)
+
+    def remove(self, tree_id: str) -> None:
+        """Remove a tree that is there."""
+        (no,) = self._db.execute("SELECT no FROM tree WHERE id = ?", (tree_id,)).fetchone()
+        self._delete(no * SPAN, (no + 1) * SPAN)
+        self._db.execute("DELETE FROM aligned WHERE tree = ?", (no,))
+        self._db.execute("DELETE FROM tree WHERE no = ?", (no,))
+        self.written.removed.append(tree_id)
+
+    def _delete(self, first: int, end: int) -> None:
+        span = (first, end)
+        self._db.execute("DELETE FROM thought WHERE key >= ? AND key < ?", span)
+        self._db.execute("DELETE FROM anchored WHERE thought >= ? AND thought < ?", span)
+
+    def _insert(self, tree: Tree, no: int, first: int, thoughts: list[Thought]) -> None:
+        insert = "INSERT INTO thought VALUES (?, ?, ?, ?, ?, ?)"
+        rows = [(k, t.id, t.level, t.text, t.kind, t.lang) for k, t in enumerate(thoughts, first)]
+        with suppress(sqlite3.IntegrityError):
+            self._db.executemany(insert, rows)
+            return
+        self._delete(first, first + len(rows))
+        self._db.executemany(
+            "UPDATE thought SET id = key || char(10) || id WHERE id = ? AND key / ? <> ?",
+            [(t.id, SPAN, no) for t in thoughts],
         )
-        db.execute(
-            "DELETE FROM anchored WHERE thought >= ? AND thought < ?",
-            (no * SPAN + keep, (no + 1) * SPAN),
-        )
-    rows = [
-        (key, t.id, t.level, t.text, t.kind, t.lang)
-        for key, t in enumerate(new.thoughts[keep:], no * SPAN + keep)
-    ]
-    try:
-        db.executemany("INSERT INTO thought VALUES (?, ?, ?, ?, ?, ?)", rows)
-    except sqlite3.IntegrityError:
-        raise _id_taken(db, new) from None
-    _store_anchors(db, new.thoughts[keep:], no * SPAN + keep, phrases)
-    (written.added if old is None else written.changed).append(new.id)
-    written.thoughts += len(new.thoughts)
+        self._aside = True
+        try:
+            self._db.executemany(insert, rows)
+        except sqlite3.IntegrityError:
+            raise Conflict(f"tree {tree.id!r} uses a thought id twice") from None
+
+    def finish(self) -> None:
+        """Drop what nothing needs any more. Raises Conflict where two trees have a thought's id."""
+        if self._aside:
+            self._db.execute(
+                "UPDATE OR IGNORE thought SET id = substr(id, instr(id, char(10)) + 1)"
+                " WHERE instr(id, char(10))"
+            )
+            self._refuse_taken()
+        if self.written.changed or self.written.removed:
+            _drop_unused_phrases(self._db)
+
+    def _refuse_taken(self) -> None:
+        owner = "SELECT tree.id, thought.id FROM thought JOIN tree ON tree.no = thought.key / ?"
+        aside = self._db.execute(
+            f"{owner} WHERE instr(thought.id, char(10)) ORDER BY key LIMIT 1",
+            (SPAN,),
+        ).fetchone()
+        if aside is None:
+            return
+        here, thought_id = aside[0], aside[1].rpartition("\n")[2]
+        there = self._db.execute(f"{owner} WHERE thought.id = ?", (SPAN, thought_id)).fetchone()[0]
+        if here in self.written.changed or here in self.written.added:
+            raise id_taken(thought_id, here, there)
+        raise id_taken(thought_id, there, here)
 
 
 def _store_head(db: sqlite3.Connection, tree: Tree) -> int:
@@ -129,40 +185,11 @@ def _common_start(old: list[Thought], new: list[Thought]) -> int:
     return same
 
 
-def free_ids(db: sqlite3.Connection, before: list[Thought], keep: set[str]) -> None:
-    """Delete rows of thoughts that leave a tree, so that another tree can take their ids."""
-    gone = [(t.id,) for t in before if t.id not in keep]
-    db.executemany("DELETE FROM thought WHERE id = ?", gone)
-
-
-def remove_tree(db: sqlite3.Connection, tree_id: str) -> None:
-    """Remove a tree with its thoughts."""
-    no = db.execute("SELECT no FROM tree WHERE id = ?", (tree_id,)).fetchone()[0]
-    span = (no * SPAN, (no + 1) * SPAN)
-    db.execute("DELETE FROM thought WHERE key >= ? AND key < ?", span)
-    db.execute("DELETE FROM anchored WHERE thought >= ? AND thought < ?", span)
-    db.execute("DELETE FROM aligned WHERE tree = ?", (no,))
-    db.execute("DELETE FROM tree WHERE no = ?", (no,))
-
-
-def drop_unused_phrases(db: sqlite3.Connection) -> None:
-    """Remove the spellings, and so the anchors, that no thought carries any more."""
+def _drop_unused_phrases(db: sqlite3.Connection) -> None:
     db.execute(
         "DELETE FROM phrase WHERE NOT EXISTS"
         " (SELECT 1 FROM anchored WHERE anchored.phrase = phrase.no)"
     )
-
-
-def _id_taken(db: sqlite3.Connection, tree: Tree) -> Conflict:
-    for thought in tree.thoughts:
-        row = db.execute(
-            "SELECT tree.id FROM thought JOIN tree ON tree.no = thought.key / ?"
-            " WHERE thought.id = ? AND tree.id <> ?",
-            (SPAN, thought.id, tree.id),
-        ).fetchone()
-        if row:
-            return id_taken(thought.id, tree.id, row[0])
-    return Conflict(f"tree {tree.id!r} uses a thought id twice")
 
 
 def store_nodes(db: sqlite3.Connection, new: Iterable[tuple[Key, Node | None]]) -> None:

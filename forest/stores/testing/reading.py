@@ -127,6 +127,8 @@ class ReadingContract(Contract):
         assert list(store.occurrences("лед")) == []
         store.change(["a"], lambda _: {"a": None})
         assert {a.id: (a.phrase, a.trees) for a in store.anchors()} == {"вода": ("вода", 1)}
+        store.change(["b"], lambda _: {"b": tree("b", "Корень.", at())})
+        assert list(store.anchors()) == []
 
     def test_trees_bring_their_axes(self, store: Store) -> None:
         put(store, tree("a", axes={"Причинность": 0.5, "Эмпатия": 0.5}))

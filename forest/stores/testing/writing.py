@@ -126,6 +126,30 @@ class WriteContract(Contract):
             put(store, first, tree("b", Thought(text="Чужая.", id="x/one")))
         assert list(store.trees()) == []
 
+    @pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+    def test_a_thought_passes_to_another_tree_whatever_the_order(
+        self, store: Store, order: tuple[str, str]
+    ) -> None:
+        passed = thought("Мысль.", "якорь", level=1, id="a/passed")
+        put(store, tree("a", "Корень.", passed, "Конец."), tree("b"))
+        after = {"a": tree("a", "Корень.", "Конец."), "b": tree("b", "Другой.", passed)}
+        put(store, *(after[tree_id] for tree_id in order))
+        assert {t.id: t for t in store.trees()} == after
+        assert store.tree_of("a/passed") == "b"
+        assert [o.tree for o in store.occurrences("якорь")] == ["b"]
+        assert list(store.check()) == []
+
+    def test_a_thought_of_a_tree_that_merge_leaves_alone_is_not_passed_on(
+        self, store: Store
+    ) -> None:
+        kept = thought("Мысль.", level=1, id="a/kept")
+        put(store, tree("a", "Корень.", kept), tree("b"))
+        before = everything(store)
+        new = [tree("b", "Другой.", kept), tree("a", "Корень.")]
+        with pytest.raises(Conflict, match=r"'b'.*'a/kept'.*'a'"):
+            store.write(new, lambda _, new: new if new.id == "b" else None)
+        assert everything(store) == before
+
     def test_a_store_is_as_good_as_new_after_a_failed_write(self, store: Store) -> None:
         put(store, tree("a"))
         with pytest.raises(ZeroDivisionError):
