@@ -1,0 +1,55 @@
+"""The second key of a phrase: its words without their endings.
+
+Russian words become lemmas (pymorphy3, OpenCorpora's dictionary), English ones stems (Snowball);
+all else stays as `forest.phrases.phrase_key` left it. So «причинности → следствия» meets
+«Причинность → следствие», and "causes and effects" meets "cause and effect".
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+from typing import Any
+
+from forest.phrases import phrase_key
+
+_WORD = re.compile(r"[а-я]+(?:-[а-я]+)*|[a-z]+(?:'[a-z]+)?")
+_CYRILLIC = re.compile("[а-я]")
+
+
+@lru_cache(maxsize=65536)
+def lemma_key(phrase: str) -> str:
+    """The phrase's key with every word in its dictionary form.
+
+    >>> lemma_key("причинности -> следствия") == lemma_key("Причинность → следствие")
+    True
+    """
+    return _WORD.sub(lambda word: lemma(word[0]), phrase_key(phrase))
+
+
+def lemmas(text: str) -> list[str]:
+    """The words of a text in their dictionary form, in order."""
+    return [lemma(word) for word in _WORD.findall(phrase_key(text))]
+
+
+@lru_cache(maxsize=262144)
+def lemma(word: str) -> str:
+    """The dictionary form of a Russian word, the stem of an English one, both in lower case."""
+    if not _CYRILLIC.match(word):
+        return str(_english().stemWord(word))
+    # The key has е for ё, and the dictionary knows both.
+    return str(_russian().parse(word)[0].normal_form).replace("ё", "е")
+
+
+@cache
+def _russian() -> Any:
+    import pymorphy3
+
+    return pymorphy3.MorphAnalyzer(lang="ru")
+
+
+@cache
+def _english() -> Any:
+    import snowballstemmer
+
+    return snowballstemmer.stemmer("english")
