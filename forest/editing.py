@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from forest.errors import Conflict, ForestError, InvalidInput, UsageError
 from forest.formats import SourceFile, read_tree_text, tree_to_yaml
+from forest.identity import finished
 from forest.model import Tree
 
 if TYPE_CHECKING:
     from forest.forest import Forest
 
 _UNCHANGED = "nothing changed"
-_NOT_UTF8 = InvalidInput("the edited text is not UTF-8", hint="Save it as UTF-8.")
 HEADER = """\
 The parent of a node is the last node before it with a smaller level.
 A node keeps its id when you change its text; leave `id` out of a new one.
@@ -32,30 +32,57 @@ def edit_tree(forest: Forest, tree_id: str, *, ask: Callable[[ForestError], bool
 
     ``ask(error)`` is called when the edited text cannot be stored: True opens the editor again.
 
-    :raises InvalidInput: the text is invalid and ``ask`` said no; it names the file that keeps it.
-    :raises Conflict: somebody else changed the tree meanwhile; the text is kept likewise.
+    An edit that changes nothing stores nothing. Where the text cannot be stored, the error names
+    the file that keeps it; a text that nobody changed is not kept.
+
+    :raises NotFound: there is no such tree.
+    :raises InvalidInput: the text is invalid and ``ask`` said no; or the editor failed.
+    :raises Conflict: somebody else changed the tree meanwhile.
     :raises UsageError: there is no editor.
     """
     tree = forest.get(tree_id)
-    before = tree.revision
     text = tree_to_yaml(tree, header=HEADER)
     path = _draft(tree_id, text)
-    outcome = None
-    while outcome is None:
+    try:
+        outcome = _edited(forest, tree, text, path, ask)
+    except ForestError as error:
+        if _holds_work(path, text):
+            raise _kept(error, tree_id, path) from error
+        _discard(path)
+        raise
+    except KeyboardInterrupt:
+        if _holds_work(path, text):
+            raise _kept(InvalidInput("the edit was interrupted"), tree_id, path) from None
+        _discard(path)
+        raise
+    _discard(path)
+    return f"{tree_id}: {outcome}"
+
+
+def _edited(
+    forest: Forest, tree: Tree, text: str, path: Path, ask: Callable[[ForestError], bool]
+) -> str:
+    while True:
         _run_editor(path)
         try:
-            unchanged = path.read_text(encoding="utf-8") == text
-            outcome = _UNCHANGED if unchanged else _store(forest, tree_id, before, path)
-        except OSError as error:
-            raise InvalidInput(
-                f"the edited text cannot be read: {error.strerror}", hint="Nothing was stored."
-            ) from None
-        except (ForestError, UnicodeDecodeError) as error:
-            wrong = error if isinstance(error, ForestError) else _NOT_UTF8
-            if not ask(wrong):
-                raise _kept(wrong, path) from error
+            return _store(forest, tree, text, path)
+        except ForestError as error:
+            if not ask(error):
+                raise
+
+
+def _holds_work(path: Path, text: str) -> bool:
+    """Whether the draft is worth keeping: the author typed something."""
+    try:
+        return path.read_bytes() != text.encode()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _discard(path: Path) -> None:
     shutil.rmtree(path.parent, ignore_errors=True)
-    return f"{tree_id}: {outcome}"
 
 
 def _draft(tree_id: str, text: str) -> Path:
@@ -71,32 +98,40 @@ def _run_editor(path: Path) -> None:
     try:
         done = subprocess.run([*shlex.split(command), str(path)], check=False)
     except (OSError, ValueError) as error:
-        shutil.rmtree(path.parent, ignore_errors=True)
         raise UsageError(
             f"the editor {command!r} cannot be run: {error}", hint="Set EDITOR to your editor."
         ) from None
     if done.returncode:
-        raise _kept(
-            InvalidInput(f"the editor {command!r} ended with exit code {done.returncode}"), path
-        )
+        raise InvalidInput(f"the editor {command!r} ended with exit code {done.returncode}")
 
 
-def _store(forest: Forest, tree_id: str, before: str, path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
-    edited = read_tree_text(text, SourceFile(path, path.name))
-    if edited.id != tree_id:
+def _store(forest: Forest, tree: Tree, text: str, path: Path) -> str:
+    typed = _typed(path)
+    if typed == text:
+        return _UNCHANGED
+    edited = read_tree_text(typed, SourceFile(path, path.name))
+    if edited.id != tree.id:
         raise InvalidInput(
-            f"the id was changed from {tree_id!r} to {edited.id!r}",
+            f"the id was changed from {tree.id!r} to {edited.id!r}",
             hint="A tree keeps its id; to have a second tree, import the text as a file.",
         )
-    with forest.editing(tree_id) as tree:
-        if tree.revision != before:
-            raise Conflict(f"tree {tree_id!r} was changed by somebody else meanwhile")
-        _take(tree, edited)
-    now = forest.get(tree_id)
-    if now.revision == before:
+    if finished(edited.model_copy(), tree).revision == tree.revision:
         return _UNCHANGED
-    return f"stored, {len(now)} thoughts, revision {now.revision[:12]}"
+    with forest.editing(tree.id) as now:
+        if now.revision != tree.revision:
+            raise Conflict(f"tree {tree.id!r} was changed by somebody else meanwhile")
+        _take(now, edited)
+    stored = forest.get(tree.id)
+    return f"stored, {len(stored)} thoughts, revision {stored.revision[:12]}"
+
+
+def _typed(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput("the edited text is not UTF-8", hint="Save it as UTF-8.") from None
+    except OSError as error:
+        raise InvalidInput(f"the edited text cannot be read: {error.strerror}") from None
 
 
 def _take(tree: Tree, edited: Tree) -> None:
@@ -104,7 +139,10 @@ def _take(tree: Tree, edited: Tree) -> None:
     tree.meta, tree.thoughts = edited.meta, edited.thoughts
 
 
-def _kept(error: ForestError, path: Path) -> ForestError:
-    """The same error, saying where the author's text is."""
-    hint = f"Nothing was stored. Your text is kept in {path}"
+def _kept(error: ForestError, tree_id: str, path: Path) -> ForestError:
+    """The same error, saying where the author's text is and how to go on."""
+    hint = (
+        f"Nothing was stored. To go on, run `forest edit {tree_id}` again and paste your text, "
+        f"kept in {path}"
+    )
     return type(error)(error.message, hint=f"{error.hint}\n{hint}" if error.hint else hint)

@@ -13,7 +13,7 @@ from forest.model import Anchor, AnchorLink, Axis, Occurrence, Thought, Tree, Tr
 from forest.phrases import phrase_key
 from forest.revision import forest_revision
 from forest.settings import Settings
-from forest.stores.base import Finding, Skip, Store, Written, no_such_tree, open_store
+from forest.stores.base import Finding, Rows, Skip, Store, Written, no_such_tree, open_store
 from forest.weights import axis_weights
 
 if TYPE_CHECKING:
@@ -401,9 +401,20 @@ class Forest:
         """What is wrong or missing; with ``fix``, put right what can be without guessing."""
         return list(self.store.check(fix=fix))
 
-    def cypher(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
+    def cypher(self, query: str, /, **parameters: Any) -> Rows:
         """Rows of a Cypher query. Raises NoCypher on a store that does not speak it."""
         return self.store.cypher(query, parameters)
+
+    def cypher_script(self, script: str, /, **parameters: Any) -> Iterator[Rows]:
+        """Rows of each statement of a script in turn; each is stored before the next one runs.
+
+        Statements end with ``;``. An error names the statement and its line.
+
+        :raises NoCypher: the store does not speak it.
+        :raises UsageError: Neo4j refuses a statement; or the script holds a command of Neo4j's
+            shell, such as ``:param``, and then nothing was run.
+        """
+        return self.store.cypher_script(script, parameters)
 
 
 def checked(tree: Tree) -> Tree:

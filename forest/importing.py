@@ -23,6 +23,7 @@ from forest.errors import Conflict, ForestError, ImportRefused
 from forest.formats import BadTree, SourceFile, find_files, read_file
 from forest.identity import finished
 from forest.model import AnchorLink, Thought, Tree, trusted_thought
+from forest.render import plural
 
 if TYPE_CHECKING:
     from forest.forest import Forest
@@ -70,10 +71,12 @@ def import_files(
     """Import files and folders into a forest.
 
     :param format: one of `forest.formats.FORMATS`, or "auto" to tell by name and content.
-    :param keep_going: report bad trees and conflicts in the result and leave them out.
+    :param keep_going: report bad trees, conflicts and paths that are no files to read in the
+        result and leave them out.
     :param replace: where file and forest both changed, take the file's version.
     :raises ImportRefused: something is wrong with the input; nothing at all was written.
     :raises NotFound: a path does not exist.
+    :raises UsageError: the format of a file that was named itself is unknown.
     """
     return _Import(forest, format, keep_going, replace, progress).run(paths)
 
@@ -135,9 +138,14 @@ class _Import:
     def _sources(self, given: list[str | Path | SourceFile]) -> list[SourceFile]:
         named = [path for path in given if isinstance(path, SourceFile)]
         rest = [Path(path) for path in given if not isinstance(path, SourceFile)]
-        if not rest:
-            return named
-        return named + list(find_files(rest, self.format, self.report.notices.append))
+        for path in rest:
+            try:
+                named += find_files([path], self.format, self.report.notices.append)
+            except ForestError as error:
+                if not self.keep_going:
+                    raise
+                self._refuse(error)
+        return named
 
     # --- reading files -------------------------------------------------------------------------
 
@@ -159,15 +167,22 @@ class _Import:
             self.progress(Progress(name, done, files, thoughts))
 
     def _of_file(self, source: SourceFile) -> Iterator[Tree]:
+        lost = 0
         try:
             for item in read_file(source, self.format, self.report.notices.append):
                 if isinstance(item, BadTree):
                     self._refuse(item.error)
                 elif self._is_new(item, source):
                     item.source = source.name
+                    lost += _lost(item)
                     yield item
         except ImportRefused as error:
             self._refuse(error)
+        if lost:
+            self.report.notices.append(
+                f"{source.name}: {plural(lost, 'character')} lost in a conversion before this "
+                "import: U+FFFD (\ufffd) stands instead; mend the text from its original"
+            )
 
     def _is_new(self, tree: Tree, source: SourceFile) -> bool:
         other = self.seen.get(tree.id)
@@ -230,6 +245,14 @@ def _fewer_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def _lost(tree: Tree) -> int:
+    """How many characters another program could not read and replaced, before the import."""
+    return sum(t.text.count("\ufffd") for t in tree.thoughts) or sum(
+        text.count("\ufffd")
+        for text in (tree.title, *(link.phrase for t in tree.thoughts for link in t.anchors))
+    )
 
 
 def authored(tree: Tree) -> Tree:

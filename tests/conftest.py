@@ -99,3 +99,5 @@ def empty(server: Neo4jServer) -> None:
         session.run(delete).consume()
         for row in session.run("SHOW CONSTRAINTS YIELD name").data():
             session.run(f"DROP CONSTRAINT `{row['name']}` IF EXISTS").consume()
+        for row in session.run("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP'").data():
+            session.run(f"DROP INDEX `{row['name']}` IF EXISTS").consume()

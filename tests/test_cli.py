@@ -93,7 +93,7 @@ def test_adding_a_tree_and_thoughts(run: Run) -> None:
     )  # fmt: skip
     assert code == 0
     first, second = out.split()
-    assert run("add", "justice", "--under", first, "--kind", "objection", "Третья.")[0] == 0
+    assert run("add", "just", "--under", first, "--kind", "objection", "Третья.")[0] == 0
     code, out, _ = run("show", "justice", "--json")
     shown = json.loads(out)
     assert [(n["level"], n["text"]) for n in shown["nodes"]] == [
@@ -110,6 +110,11 @@ def test_adding_to_a_tree_that_is_not_there(run: Run) -> None:
     code, _, err = run("add", "justce", "Мысль")
     assert code == 1
     assert "no tree 'justce'" in err
+    for name in ("justice", "justify"):
+        assert run("add", name, "--new", name, "Мысль")[0] == 0
+    code, _, err = run("add", "just", "Мысль")
+    assert code == 1
+    assert "justice, justify" in err
 
 
 def test_listing(planted: Run) -> None:
@@ -177,8 +182,12 @@ def test_editing_stores_what_was_typed(
 def test_closing_the_editor_without_a_change(
     planted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EDITOR", editor(tmp_path, "pass"))
-    assert "nothing changed" in planted("edit", "bog")[1]
+    with Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as forest:
+        before = forest.get("bog")
+        for script in ("pass", "path.write_text(text + '# a comment\\n')"):
+            monkeypatch.setenv("EDITOR", editor(tmp_path, script))
+            assert "nothing changed" in planted("edit", "bog")[1]
+        assert forest.get("bog") == before
 
 
 @pytest.mark.parametrize(
@@ -187,7 +196,7 @@ def test_closing_the_editor_without_a_change(
         ("path.write_text(text + '\\n  - level: 9\\n    text: x\\n')", "jumps from level"),
         ("path.write_text('tree: [')", "edit"),
         ("path.write_bytes(b'\\xff\\xfe')", "UTF-8"),
-        ("path.write_text(text); sys.exit(3)", "exit code 3"),
+        ("path.write_text(text + '#'); sys.exit(3)", "exit code 3"),
         ("path.write_text(text.replace('id: bog', 'id: god', 1))", "god"),
     ],
 )
@@ -203,17 +212,47 @@ def test_a_bad_edit_stores_nothing_and_keeps_the_text(
     code, _, err = planted("edit", "bog")
     assert code == 1
     assert message in err
+    assert err.count("forest: ") == 1
+    assert "forest edit bog" in err
     kept = Path(err.strip().rpartition("kept in ")[2])
     assert kept.is_file()
     with Forest.open(url) as forest:
         assert forest.revision == before
 
 
-def test_an_editor_that_does_not_exist(planted: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EDITOR", "no-such-editor --wait")
+@pytest.mark.parametrize(
+    ("script", "code", "message"),
+    [(None, 2, "EDITOR"), ("sys.exit(3)", 1, "exit code 3"), ("path.unlink()", 1, "be read")],
+)
+def test_a_draft_in_which_nothing_was_typed_is_not_kept(
+    planted: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str | None,
+    code: int,
+    message: str,
+) -> None:
+    command = "no-such-editor --wait" if script is None else editor(tmp_path, script)
+    monkeypatch.setenv("EDITOR", command)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended, _, err = planted("edit", "bog")
+    assert (ended, err.count(message)) == (code, 1)
+    assert "kept" not in err
+    assert list(tmp_path.glob("forest-edit-*")) == []
+
+
+def test_an_interrupted_edit_keeps_what_was_typed(
+    planted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def type_and_stop(command: list[str], **_: object) -> None:
+        Path(command[-1]).write_text("typed")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("forest.editing.subprocess.run", type_and_stop)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     code, _, err = planted("edit", "bog")
-    assert code == 2
-    assert "EDITOR" in err
+    assert code == 1
+    assert Path(err.strip().rpartition("kept in ")[2]).is_file()
 
 
 def test_removing_asks_or_wants_yes(planted: Run) -> None:
@@ -293,6 +332,29 @@ def test_wrong_usage_exits_with_2(run: Run) -> None:
     assert run("list", "--no-such-option")[0] == 2
     assert run("--store", "nonsense", "list")[0] == 2
     assert run("import")[0] == 2
+    assert run("show", "x", "--json", "--yaml")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memory:x",
+        "sqlite:forest.db",
+        "sqlite:///",
+        "sqlite:///new/",
+        "sqlite:///:memory:",
+        "sqlite:///folder",
+    ],
+)
+def test_an_odd_store_url_is_wrong_usage_and_makes_nothing(
+    run: Run, tmp_path: Path, url: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    code, _, err = run("--store", url, "init")
+    assert code == 2
+    assert repr(url) in err
+    assert "sqlite:///" in err.partition("\n")[2]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_a_password_in_the_address_is_refused_and_not_repeated(run: Run) -> None:
@@ -312,6 +374,9 @@ def test_import_reports(run: Run, tmp_path: Path) -> None:
     assert code == 1
     assert "1 tree added" in out
     assert "left out: bad.yaml:3" in err
+    code, out, err = run("import", "--keep-going", "good.yaml", "missing.yaml")
+    assert (code, "1 unchanged, 1 left out" in out) == (1, True)
+    assert "left out: missing.yaml: no such file" in err
     code, out, _ = run("import", "--json", "good.yaml")
     assert code == 0
     assert json.loads(out)["unchanged"] == ["одно"]

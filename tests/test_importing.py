@@ -170,6 +170,27 @@ def test_a_missing_path_is_named(forest: Forest, tmp_path: Path) -> None:
         forest.import_files([tmp_path / "nowhere"])
 
 
+def test_one_missing_path_of_several_is_left_out_if_we_keep_going(
+    forest: Forest, tmp_path: Path
+) -> None:
+    good = write(tmp_path / "good.json")
+    missing, odd = tmp_path / "missing.json", tmp_path / "odd.xyz"
+    odd.touch()
+    report = forest.import_files([missing, good, odd], keep_going=True)
+    assert report.added == ["справедливость"]
+    assert ["missing.json" in report.skipped[0], "odd.xyz" in report.skipped[1]] == [True, True]
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+def test_characters_lost_before_the_import_are_counted(
+    forest: Forest, tmp_path: Path, escaped: bool
+) -> None:
+    path = write(tmp_path / "a.json", nodes=nodes("Спра\ufffdедл\ufffdвость", "Нормы"))
+    path.write_text(json.dumps(json.loads(path.read_text()), ensure_ascii=escaped))
+    (notice,) = forest.import_files([path]).notices
+    assert notice.startswith(f"{path}: 2 characters lost")
+
+
 def test_discovered_anchors_survive_a_new_import(forest: Forest, tmp_path: Path) -> None:
     from forest import AnchorLink
 

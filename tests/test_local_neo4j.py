@@ -18,6 +18,7 @@ import pytest
 from neo4j import GraphDatabase
 from neo4j.exceptions import AuthError
 
+from forest.cli import main
 from forest.errors import ServerError, UsageError
 from forest.local_neo4j import (
     DEFAULT_VERSION,
@@ -83,8 +84,18 @@ def test_the_default_home_follows_xdg(monkeypatch, tmp_path):
 )
 def test_a_setting_of_the_wrong_form_is_named(setting):
     (name,) = setting
-    with pytest.raises(UsageError, match=name):
+    with pytest.raises(UsageError, match=name.replace("_", " ")):
         LocalNeo4j(**setting)
+
+
+@pytest.mark.parametrize(
+    ("bolt", "http", "message"),
+    [(7474, 7474, "--http-port are both 7474"), (0, None, "--bolt-port 0"), (1, 65536, "--http-")],
+)
+def test_ports_that_cannot_be_are_named_before_anything_starts(bolt, http, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        LocalNeo4j(tmp_path / "home", bolt_port=bolt, http_port=http)
+    assert not (tmp_path / "home").exists()
 
 
 def test_nothing_started_yet(tmp_path):
@@ -118,6 +129,7 @@ def test_a_taken_port_is_named_with_its_option(option, tmp_path):
             server.start()
     assert f"port {port}" in str(caught.value)
     assert f"--{option.replace('_', '-')}" in str(caught.value)
+    assert option not in str(caught.value)
 
 
 def test_a_start_that_never_finishes_holds_another_up_only_for_the_timeout(tmp_path):
@@ -399,6 +411,25 @@ def test_a_second_start_returns_the_server_that_runs(server):
 
 
 @pytest.mark.neo4j
+def test_a_start_that_asks_for_other_settings_than_those_that_run_is_refused(server, capsys):
+    def start(*options):
+        with pytest.raises(SystemExit) as ended:
+            main(["neo4j", "start", "--home", str(server.home), *options])
+        return ended.value.code, capsys.readouterr()
+
+    port = free_port()
+    code, said = start("--bolt-port", str(port), "--version", "5.1.0")
+    assert code == 1
+    assert f"--version {server.version} --bolt-port {server.bolt_port} and not" in said.err
+    assert f"--version 5.1.0 --bolt-port {port}" in said.err
+    assert "forest neo4j stop" in said.err
+    assert start("--http-port", str(port))[0] == 1
+    for options in ([], ["--bolt-port", str(server.bolt_port)]):
+        code, said = start(*options)
+        assert (code, "already runs" in said.out) == (0, True)
+
+
+@pytest.mark.neo4j
 @pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="reads Linux's /proc")
 def test_it_listens_on_the_loopback_address_only(server):
     found = addresses(server.status().pid)
@@ -548,7 +579,7 @@ def test_data_moves_to_a_newer_version_and_not_back(tmp_path):
         newer.stop()
         with pytest.raises(ServerError, match=f"used by Neo4j {NEWEST_VERSION}") as caught:
             older.start()
-        assert "another home folder" in str(caught.value)
+        assert "another folder with --home" in str(caught.value)
         assert newer.status().version == NEWEST_VERSION
     finally:
         newer.kill()

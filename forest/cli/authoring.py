@@ -57,7 +57,7 @@ def command_add(
     steps = _lines_of_input() if texts == ("-",) else list(texts)
     with opened_forest(ctx, create=title is not None) as forest:
         added = forest.add_steps(
-            tree,
+            forest.find(tree) if title is None else tree,
             steps,
             title=title,
             axes=weights(axes) if axes else None,
@@ -105,8 +105,13 @@ def command_edit(ctx: click.Context, tree: str) -> None:
 
 
 def _again(error: ForestError) -> bool:
+    if not sys.stdin.isatty():
+        return False
     click.echo(f"forest: {error}", err=True)
-    return sys.stdin.isatty() and click.confirm("Edit again?", default=True, err=True)
+    try:
+        return click.confirm("Edit again?", default=True, err=True)
+    except click.Abort:  # what was typed must still be named
+        return False
 
 
 @click.command("remove")

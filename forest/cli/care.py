@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from forest.cli import opened_forest, print_json
+
+if TYPE_CHECKING:
+    from forest.stores.base import Rows
 
 
 @click.command("check")
@@ -92,8 +95,9 @@ def with_cypher(ctx: click.Context) -> None:
     "--file",
     "-f",
     "script",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Read the query from a file.",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Read a script from a file; - is standard input.",
 )
 @click.option(
     "--param",
@@ -102,25 +106,52 @@ def with_cypher(ctx: click.Context) -> None:
     metavar="NAME=VALUE",
     help="A parameter of the query; VALUE is JSON, or else text.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print rows as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print all rows as one JSON list.")
 @click.pass_context
 def command_cypher(
     ctx: click.Context,
     query: str | None,
-    script: Path | None,
+    script: BinaryIO | None,
     param: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Ask Neo4j in Cypher and print the rows."""
-    from forest.cli.terminal import print_table
+    """Ask Neo4j in Cypher and print the rows.
 
-    if (query is None) == (script is None):
+    A script may hold several statements, each ended by a semicolon. Each is stored before the next
+    one runs. What they changed is told on standard error.
+    """
+    if query is not None and script is None:
+        text = query
+    elif script is not None and query is None:
+        text = _read(script)
+    else:
         raise click.UsageError("give one query, or a file with --file")
     with_cypher(ctx)
-    text = query if query is not None else script.read_text(encoding="utf-8")  # type: ignore[union-attr]
+    all_rows: list[dict[str, Any]] = []
     with opened_forest(ctx) as forest:
-        rows = forest.cypher(text, **dict(map(_parameter, param)))
+        for rows in forest.cypher_script(text, **dict(map(_parameter, param))):
+            all_rows += rows
+            _tell(rows, as_json=as_json)
     if as_json:
-        print_json(rows)
-    elif rows:
+        print_json(all_rows)
+
+
+def _read(script: BinaryIO) -> str:
+    try:
+        return script.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(
+            f"{script.name}: it is not UTF-8 (byte {error.start}); save it as UTF-8",
+            param_hint="--file",
+        ) from None
+
+
+def _tell(rows: Rows, *, as_json: bool) -> None:
+    """Print the rows of one statement, unless they are for JSON, and what it changed."""
+    from forest.cli.terminal import print_table
+
+    if rows and not as_json:
         print_table(list(rows[0]), [list(row.values()) for row in rows])
+    changed = ", ".join(f"{name.replace('_', ' ')}: {n:,}" for name, n in rows.changed.items())
+    if changed or not rows:
+        click.echo(changed or "no rows", err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from forest.cli import print_json
 
@@ -28,20 +29,25 @@ def command_neo4j() -> None:
 @click.option("--bolt-port", default=7687, show_default=True, help="Port for drivers.")
 @click.option("--http-port", default=7474, show_default=True, help="Port of Neo4j Browser.")
 @click.option("--version", "version", help="Version of Neo4j.  [default: the LTS line]")
-def start(home: Path | None, bolt_port: int, http_port: int, version: str | None) -> None:
+@click.pass_context
+def start(
+    ctx: click.Context, home: Path | None, bolt_port: int, http_port: int, version: str | None
+) -> None:
     """Start it; the first time it is downloaded (about 150 MB)."""
     from forest.cli.terminal import progress_bar
-    from forest.local_neo4j import DEFAULT_VERSION, LocalNeo4j, Progress
+    from forest.local_neo4j import DEFAULT_VERSION, LocalNeo4j, Progress, Setting
 
     server = LocalNeo4j(
         home, version=version or DEFAULT_VERSION, bolt_port=bolt_port, http_port=http_port
     )
+    settings: tuple[Setting, ...] = ("version", "bolt_port", "http_port")
+    exactly = [s for s in settings if ctx.get_parameter_source(s) is not ParameterSource.DEFAULT]
     with progress_bar("Neo4j") as bar:
 
         def tell(p: Progress) -> None:
             bar.update(p.files, p.total, f"Neo4j: {p.phase}, {p.size / 1e6:.0f} MB")
 
-        running = server.start(progress=tell)
+        running = server.start(progress=tell, exactly=exactly)
     click.echo(f"Neo4j {running.version} {'already runs' if running.already_running else 'runs'}")
     click.echo(f"  store     {running.bolt_url}")
     if running.browser_url:

@@ -39,19 +39,21 @@ def command_list(ctx: click.Context, as_json: bool) -> int:
 @click.command("show")
 @click.argument("tree")
 @click.option("--ids", is_flag=True, help="Show the ids of thoughts.")
-@click.option("--json", "form", flag_value="json", help="Print as JSON that `import` reads.")
-@click.option("--yaml", "form", flag_value="yaml", help="Print as YAML that `import` reads.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON that `import` reads.")
+@click.option("--yaml", "as_yaml", is_flag=True, help="Print as YAML that `import` reads.")
 @click.pass_context
-def command_show(ctx: click.Context, tree: str, ids: bool, form: str | None) -> None:
+def command_show(ctx: click.Context, tree: str, ids: bool, as_json: bool, as_yaml: bool) -> None:
     """Draw the tree of id TREE with its anchors."""
     from forest.cli.terminal import show_tree
     from forest.formats import tree_to_dict, tree_to_yaml
 
+    if as_json and as_yaml:
+        raise click.UsageError("--json and --yaml are two forms: choose one")
     with opened_forest(ctx) as forest:
         found = forest.get(forest.find(tree))
-    if form == "json":
+    if as_json:
         print_json(tree_to_dict(found))
-    elif form == "yaml":
+    elif as_yaml:
         click.echo(tree_to_yaml(found), nl=False)
     else:
         show_tree(found, ids=ids)

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from forest.errors import ImportRefused
-from forest.formats.base import BadTree, Notice, Problem, SourceFile, refused
+from forest.formats.base import BadTree, Notice, Problem, SourceFile, refused, shown
 from forest.formats.decoding import Line, NotText, decoded, read_lines, read_text
 from forest.formats.owner import tree_from
 from forest.model import Tree
@@ -26,7 +26,8 @@ _JSON_HINT = "For trees over several lines, name the file .json or say --format 
 def read_json(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
     """The tree, or the trees of the list, in a JSON file.
 
-    :raises ImportRefused: the file is no JSON.
+    :raises ImportRefused: the file is no JSON, or holds what no parser keeps: a key that stands
+        twice, a number beyond 64 bits.
     """
     text = read_text(source, notice, escapes=True)
     if not text.strip():
@@ -36,6 +37,7 @@ def read_json(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
     except orjson.JSONDecodeError as error:
         raise _no_json(source, text, error) from None
     check_doubles(text, data, source)
+    check_numbers(text, data, source)
     listed = isinstance(data, list)
     for i, item in enumerate(data if listed else [data]):
         try:
@@ -148,6 +150,43 @@ def _line_of_double(text: str, key: str | int) -> int:
     return 1
 
 
+# --- numbers that are too large ----------------------------------------------------------------
+
+
+def check_numbers(text: str, data: object, source: SourceFile, line: int = 0) -> None:
+    """Refuse a whole number beyond 64 bits: the parser silently rounds it.
+
+    Only a float of that size in the data is a reason to look at the text.
+
+    :raises ImportRefused: there is such a number.
+    """
+    if not _any_huge(data):
+        return
+    for match in _TOKEN.finditer(text):
+        if _WHOLE.fullmatch(match[0]) and not -(2**63) <= int(match[0]) < 2**64:
+            raise refused(
+                source,
+                line or text.count("\n", 0, match.start()) + 1,
+                f"the number {shown(int(match[0]))} has more than 64 bits: it would be rounded",
+                hint="Put it in quotes: as text it is kept digit by digit.",
+            )
+
+
+def _any_huge(data: object) -> bool:
+    """Whether a float of 64 bits or more stands in trees, beside their nodes, which hold none."""
+    trees = data if isinstance(data, list) else [data]
+    todo = [v for t in trees if isinstance(t, dict) for key, v in t.items() if key != "nodes"]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, dict):
+            todo += value.values()
+        elif isinstance(value, list):
+            todo += value
+        elif isinstance(value, float) and abs(value) >= 2**63:
+            return True
+    return False
+
+
 # --- JSONL -------------------------------------------------------------------------------------
 
 
@@ -188,15 +227,18 @@ def parsed_line(line: Line, source: SourceFile) -> Any:
     """What the JSON on a line says.
 
     :raises NotText: it is not UTF-8.
-    :raises ImportRefused: it is no JSON.
+    :raises ImportRefused: it is no JSON, or holds a number that is too large.
     """
     try:
-        return orjson.loads(line.raw)
+        data = orjson.loads(line.raw)
     except orjson.JSONDecodeError as error:
         decoded(line.raw, source, line.number, line.offset)
         raise refused(
             source, line.number, f"no valid JSON: {error.msg} (column {error.colno})"
         ) from None
+    if _any_huge(data):
+        check_numbers(line.raw.decode(), data, source, line.number)
+    return data
 
 
 def _refuse_other_json(line: Line, source: SourceFile) -> None:
@@ -216,6 +258,7 @@ def _ends_object(raw: bytes) -> bool:
 
 # --- where a value stands ----------------------------------------------------------------------
 
+_WHOLE = re.compile(r"-?[0-9]+")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
 

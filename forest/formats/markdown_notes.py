@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import orjson
@@ -26,17 +27,19 @@ from forest.formats.base import BadTree, Notice, Problem, SourceFile, linked, re
 from forest.formats.decoding import read_text
 from forest.formats.files import note_of
 from forest.formats.front_matter import FrontMatter, read_front_matter
-from forest.formats.json_trees import check_doubles, line_in_json
+from forest.formats.json_trees import check_doubles, check_numbers, line_in_json
 from forest.formats.markdown_inline import parser, read_block
 from forest.formats.markdown_outline import Entry, Outline, callout, end_of, is_heading
 from forest.formats.owner import looks_like_tree, tree_from
+from forest.identity import derived_id
 from forest.model import AnchorLink, Thought, Tree
 
 _ROLE = re.compile(r"\w+[_-](user|agent|assistant)", re.IGNORECASE)
 _UID = re.compile(r"UID:\s*(\S+)", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MEANT_AS_TREE = (re.compile(r'"(?:tree|title)"\s*:'), re.compile(r'"nodes"\s*:'))
 _LONGEST_TITLE = 200
-_UID_HEAD = 8
+_UUID_HEAD = 8
 
 
 def read_markdown(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
@@ -65,6 +68,9 @@ class _Speech:
     blocks: list[Token]
     """The tokens within the callout, with its first line gone."""
     line: int
+    text: str = ""
+    """Of a question: all of it, as it was said; empty if nothing was."""
+    links: list[AnchorLink] = field(default_factory=list)
     uid: str | None = None
 
     def meta(self) -> dict[str, Any]:
@@ -116,8 +122,8 @@ class _Note:
         if own or not dialogues:
             yield from self._own_tree(own, bool(dialogues))
         used: set[str] = set()
-        for number, dialogue in enumerate(dialogues, 1):
-            yield from self._dialogue_tree(dialogue, number, used)
+        for dialogue in dialogues:
+            yield from self._dialogue_tree(dialogue, used)
 
     # --- the parts of a note -------------------------------------------------------------------
 
@@ -130,12 +136,12 @@ class _Note:
             block = self.tokens[i:end]
             i = end
             speech = self._speech(block)
-            if speech and speech.role == "user":
+            if speech and speech.text:
                 dialogues.append(_Dialogue(speech))
-            elif not dialogues:
-                own += block
-            else:
+            elif dialogues:
                 _add_part(dialogues[-1], speech, block)
+            else:
+                own += speech.blocks if speech and speech.role == "user" else block
         return own, dialogues
 
     def _speech(self, block: list[Token]) -> _Speech | None:
@@ -146,7 +152,16 @@ class _Note:
         line = (block[0].map or [0])[0] + 1
         said_by = self._plain(head[1])
         inner = [*self._paragraph(head[2], line), *block[4:-1]]
-        return _Speech("user" if role[1].lower() == "user" else "agent", said_by, inner, line)
+        if role[1].lower() != "user":
+            return _Speech("agent", said_by, inner, line)
+        text, links = _plain_text(inner, self.lines, self.env)
+        text = text or ", ".join(link.phrase for link in links)
+        if not text:
+            self.notice(
+                f"{self.source.name}:{line}: a question without a word, left out; "
+                "what follows it belongs to what stands before it"
+            )
+        return _Speech("user", said_by, inner, line, text, links)
 
     def _paragraph(self, text: str, line: int) -> list[Token]:
         """The tokens of the rest of a callout's first paragraph, in the lines after ``line``."""
@@ -206,9 +221,7 @@ class _Note:
 
     # --- dialogues -----------------------------------------------------------------------------
 
-    def _dialogue_tree(
-        self, dialogue: _Dialogue, number: int, used: set[str]
-    ) -> Iterator[Tree | BadTree]:
+    def _dialogue_tree(self, dialogue: _Dialogue, used: set[str]) -> Iterator[Tree | BadTree]:
         outline = self._outline()
         question = dialogue.question
         speaker = question
@@ -229,38 +242,44 @@ class _Note:
                 self._answer(part, outline)
             else:
                 outline.feed(part)
-        title = shortened(_first_sentence(outline.entries[0].text))
-        yield self._tree(
-            self._dialogue_id(question, number, used), title, outline.entries, self._about(dialogue)
-        )
+        title = shortened(_first_sentence(question.text))
+        id_ = self._dialogue_id(question, used)
+        yield self._tree(id_, title, outline.entries, self._about(dialogue))
         yield from self._flush()
 
     def _question(self, question: _Speech, outline: Outline) -> Entry:
         """The question as one text, as it was said, with what it links to."""
-        text, anchors = _plain_text(question.blocks, self.lines, self.env)
         for token in question.blocks:
             if token.type == "html_block":
                 outline.feed([token])
             elif token.type in ("fence", "code_block"):
                 outline.on_code(token)
         del outline.entries[:]
-        return Entry(0, text or question.said_by or "?", "question", question.line, anchors)
+        return Entry(0, question.text, "question", question.line, question.links)
 
     def _answer(self, speech: _Speech, outline: Outline) -> None:
         outline.open_quote(base=1, top_kind="answer")
         outline.feed(speech.blocks)
         outline.close_quote()
 
-    def _dialogue_id(self, question: _Speech, number: int, used: set[str]) -> str:
-        uid = question.uid or f"q{number}"
-        for name in (uid[:_UID_HEAD], uid, f"q{number}"):
-            if name not in used:
-                break
-        used.add(name)
-        return f"{self.id}/{name}"
+    def _dialogue_id(self, question: _Speech, used: set[str]) -> str:
+        """From what the question itself says, so that no other question has a say in it."""
+        id_ = next(id_ for id_ in self._ids_of(question) if id_ not in used)
+        used.add(id_)
+        return id_
+
+    def _ids_of(self, question: _Speech) -> Iterator[str]:
+        """The best id first; the others are for a question that stands there again."""
+        if uid := question.uid:
+            if _UUID.fullmatch(uid):
+                yield f"{self.id}/{uid[:_UUID_HEAD]}"
+            yield f"{self.id}/{uid}"
+        said = f"{question.said_by}\n{question.text}"
+        yield from (derived_id(self.id, said, n) for n in count())
 
     def _about(self, dialogue: _Dialogue) -> dict[str, Any]:
-        answers = [part.meta() for part in dialogue.parts if isinstance(part, _Speech)]
+        speeches = [part for part in dialogue.parts if isinstance(part, _Speech)]
+        answers = [speech.meta() for speech in speeches if speech.role == "agent"]
         said = {"question": dialogue.question.meta(), "answers": answers}
         meta = self.front.meta | self.above | {key: value for key, value in said.items() if value}
         return _with_comments(meta, dialogue.comments)
@@ -295,6 +314,7 @@ class _Note:
             try:
                 tree = tree_from(item, self.source.name)
                 check_doubles(text, data, self.source, first)
+                check_numbers(text, data, self.source, first)
                 self.found.append(tree)
             except Problem as problem:
                 path = (i, *problem.path) if isinstance(data, list) else problem.path

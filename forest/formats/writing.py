@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 _PLAIN_LINES = re.compile(r"[^\s](?:[^\t\r\x7f-\x9f\u2028\u2029\ufeff]*[^\s])?\n?")
 _SPACE_AT_END = re.compile(r"[^\S\n]\n")
+_LETTER = re.compile(r"[^\W\d_]")
+_NUMBERED = re.compile(r"[0-9][0-9a-z]*")
+_CARE = re.compile(r":(?: |\Z)| #| \Z|\A(?:yes|no|on|off|true|false|null)\Z", re.IGNORECASE)
+"""What makes a text that begins with a letter more than bare words."""
 _OWN_BREAKS = re.compile("[\r\t\x7f-\x9f\u2028\u2029\ufeff]")
 
 
@@ -79,16 +83,44 @@ def tree_to_yaml(tree: Tree, header: str = "") -> str:
 
     :param header: lines that are put in front as comments.
     """
+    comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
+    data = tree_to_dict(tree)
+    if not data["nodes"]:
+        return comment + _yaml(data)
+    nodes = data.pop("nodes")
+    return "".join((comment, _yaml(data), "nodes:\n", *map(_yaml_of_node, nodes)))
+
+
+def _yaml(data: dict[str, Any]) -> str:
+    """By PyYAML in Python: libyaml is faster, but writes emoji as escapes."""
     import yaml
 
-    comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
-    return comment + yaml.dump(
-        tree_to_dict(tree),
-        Dumper=_dumper(),
-        allow_unicode=True,
-        sort_keys=False,
-        width=float("inf"),
+    return yaml.dump(
+        data, Dumper=_dumper(), allow_unicode=True, sort_keys=False, width=float("inf")
     )
+
+
+def _yaml_of_node(node: dict[str, Any]) -> str:
+    """The same, by hand where no value needs care: ten times as fast."""
+    anchors = [_plain(anchor) for anchor in node.get("anchors", ())]
+    fields = {key: _plain(value) for key, value in node.items() if key != "anchors"}
+    if None in anchors or None in fields.values():
+        return _yaml({"nodes": [node]}).removeprefix("nodes:\n")
+    lines = [f"{key}: {said}" for key, said in fields.items()]
+    if anchors:
+        lines += ["anchors:", *(f"  - {said}" for said in anchors)]
+    return "  - " + "\n    ".join(lines) + "\n"
+
+
+def _plain(value: object) -> str | None:
+    """A level, an id that looks like a number, or bare words as YAML; None for all else."""
+    if isinstance(value, int):
+        return str(value)
+    if not isinstance(value, str) or not value.isprintable():
+        return None
+    if _NUMBERED.fullmatch(value):
+        return f"'{value}'"
+    return value if _LETTER.match(value) and not _CARE.search(value) else None
 
 
 @cache

@@ -89,7 +89,7 @@ def _artifacts(coordinate: str, context: MavenContext) -> list[Artifact]:
         raise ServerError(
             f"the dependencies of {coordinate} cannot be read: {error}",
             hint=f"A file in {context.repo_cache} may be damaged. Move that folder away "
-            "(or give another jar cache) and try again.",
+            "and try again.",
         ) from error
     needed = [one for one in others if one.scope in ("compile", "runtime")]
     return [one.artifact for one in (*own, *needed)]

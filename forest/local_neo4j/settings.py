@@ -34,12 +34,12 @@ _QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m")
 
 
 def check_form(name: str, value: str, pattern: str, example: str) -> None:
-    """Check one setting against a regular expression.
+    """Check one setting, which a message calls ``name``, against a regular expression.
 
     :raises UsageError: it has another form.
     """
     if not re.fullmatch(pattern, value):
-        raise UsageError(f"{name}={value!r} is not of the form {example}")
+        raise UsageError(f"{name} {value!r} is not of the form {example}")
 
 
 def neo4j_conf(config: Mapping[str, str], extra: Mapping[str, str], jars: tuple[Path, ...]) -> str:

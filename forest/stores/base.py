@@ -52,6 +52,16 @@ class Written:
     """Thoughts in the trees that were added or changed."""
 
 
+class Rows(list[dict[str, Any]]):
+    """The rows of a query; ``changed`` counts what it wrote: ``{"nodes_created": 3}``."""
+
+    def __init__(
+        self, rows: Iterable[dict[str, Any]] = (), changed: Mapping[str, int] | None = None
+    ) -> None:
+        super().__init__(rows)
+        self.changed = dict(changed or {})
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something that `Store.check` found."""
@@ -165,13 +175,17 @@ class Store(ABC):
         For long reads: authors go on writing meanwhile, and the reader sees one state.
         """
 
-    def cypher(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def cypher(self, query: str, parameters: Mapping[str, Any]) -> Rows:
         """The rows that a Cypher query gives. Raises NoCypher on a store without Cypher."""
         raise NoCypher(
             f"the store {self.url} does not speak Cypher",
             hint="For Cypher, move the forest to Neo4j: `forest neo4j start`, then "
             f"`forest copy {self.url} neo4j://127.0.0.1:7687`.",
         )
+
+    def cypher_script(self, script: str, parameters: Mapping[str, Any]) -> Iterator[Rows]:
+        """The rows of each statement of a script in turn. Raises NoCypher as `cypher` does."""
+        yield self.cypher(script, parameters)
 
 
 def open_store(
@@ -188,14 +202,15 @@ def open_store(
     if scheme == "sqlite":
         from forest.stores.sqlite import SqliteStore
 
-        if not rest.startswith("///") or not rest[3:]:
+        path = rest.removeprefix("///")
+        if path in (rest, "", ":memory:") or path.endswith("/") or Path(path).is_dir():
             raise UsageError(
                 f"the store URL {url!r} names no file",
                 hint="Write sqlite:///forest.db for a file in this folder, "
-                "sqlite:////data/forest.db for a full path.",
+                "sqlite:////data/forest.db for a full path, memory: to keep nothing.",
             )
-        return SqliteStore(Path(rest[3:]), create=create)
-    if scheme == "memory":
+        return SqliteStore(Path(path), create=create)
+    if url in ("memory:", "memory://"):
         from forest.stores.memory import MemoryStore
 
         return MemoryStore()

@@ -54,9 +54,36 @@ def test_each_question_has_a_tree_with_an_id_of_its_own(read: Reader) -> None:
     assert ids == [
         "note/bbb2156c",
         "note/bbb2156c-6e3a-42e4-bac2-0da0792a4670",
-        "note/q3",
+        "note/09cd82b0",
         "note/bbb2156c-6e3a-42e4-bac2-0da0792a4669",
     ]
+
+
+def test_questions_keep_their_ids_whatever_is_asked_before_them(read: Reader) -> None:
+    talk = [Q.format(q) + "\n" + A.format(f"ответ {n}") + "\n" for n, q in enumerate("абвб")]
+    before = read("".join(talk)).trees
+    after = read("".join([Q.format("новый") + "\n", *talk])).trees
+    assert len({tree.id for tree in after}) == 5
+    assert after[1:] == before
+
+
+def test_an_id_in_a_comment_that_is_no_uuid_is_taken_whole(read: Reader) -> None:
+    text = "".join(Q.format(n) + f"<!-- UID: message-{n} -->\n\n" for n in (1, 2))
+    assert [t.id for t in read(text).trees] == ["note/message-1", "note/message-2"]
+
+
+def test_a_question_without_a_word_is_left_out_and_nothing_else(read: Reader) -> None:
+    empty = "> [!nexus_user] **User** - 08.07\n" + UID.format("d85f5cf8")
+    talk = Q.format("вопрос") + "\n" + empty + A.format("ответ")
+    result = read(talk, "note.md")
+    assert texts(result.tree) == ["вопрос", "  ответ"]
+    assert "d85f5cf8" not in result.tree.id
+    assert ["note.md:4: " in notice for notice in result.notices] == [True]
+    assert read(empty, "note.md").trees == []
+
+
+def test_a_question_that_is_a_picture_is_named_after_it(read: Reader) -> None:
+    assert read(Q.format("![[photo.png]]")).tree.title == "photo.png"
 
 
 def test_what_stands_between_the_callouts_belongs_to_the_question(read: Reader) -> None:
@@ -73,7 +100,7 @@ def test_what_stands_between_the_callouts_belongs_to_the_question(read: Reader) 
 
 def test_what_stands_above_the_first_question_is_the_notes_own_tree(read: Reader) -> None:
     trees = read("Вступление.\n\n" + A.format("без вопроса") + "\n" + Q.format("вопрос")).trees
-    assert [t.id for t in trees] == ["note", "note/q1"]
+    assert [t.id for t in trees] == ["note", "note/170d4780"]
     assert texts(trees[0])[1:] == [
         "  Вступление.", "  Assistant - 07.07.2025 at 18:41", "    без вопроса",
     ]  # fmt: skip
@@ -92,7 +119,7 @@ def test_a_long_question_is_one_text_and_has_a_short_title(read: Reader) -> None
 def test_front_matter_holds_for_every_question(read: Reader) -> None:
     text = "---\nid: talk\nlang: ru\ntags: [t]\naxes: [a]\nproject: x\n---\n"
     tree = read(text + Q.format("вопрос")).tree
-    assert (tree.id, tree.lang, tree.axes) == ("talk/q1", "ru", {"a": 1.0})
+    assert (tree.id, tree.lang, tree.axes) == ("talk/170d4780", "ru", {"a": 1.0})
     assert tree.meta["project"] == "x"
     assert "#t" in [a.anchor for a in tree.root.anchors]
 
@@ -100,7 +127,7 @@ def test_front_matter_holds_for_every_question(read: Reader) -> None:
 def test_a_tree_of_json_in_an_answer(read: Reader) -> None:
     json = '```json\n> {"tree": "Вода", "nodes": [{"level": 0, "text": "Течёт."}]}\n> ```'
     trees = read(Q.format("вопрос") + "\n" + A.format("Вот:\n> " + json)).trees
-    assert [t.id for t in trees] == ["note/q1", "вода"]
+    assert [t.id for t in trees] == ["note/170d4780", "вода"]
     assert texts(trees[0]) == ["вопрос", "  Вот:", "    Вода"]
 
 

@@ -70,6 +70,25 @@ def test_a_key_written_twice_loses_no_text_silently(read: Reader, text: str, key
     assert result.error.startswith(f"t.jsonl:2: the key '{key}' stands twice")
 
 
+@pytest.mark.parametrize("number", ["18446744073709551616", "-9223372036854775809"])
+@pytest.mark.parametrize(
+    ("name", "line", "form"),
+    [("t.json", 3, "{}"), ("t.jsonl", 3, "{}"), ("t.md", 1, "```json\n{}\n```")],
+)
+def test_a_number_beyond_64_bits_is_never_rounded(
+    read: Reader, number: str, name: str, line: int, form: str
+) -> None:
+    tree = GOOD[:-1] + ', "meta": {"nodes": ["' + "9" * 30 + '", 1e19, NUMBER]}}'
+    text = form.format("\n\n" + tree)
+    kept = read(text.replace("NUMBER", f'18446744073709551615, "{number}"'), name).trees[-1]
+    assert kept.meta["nodes"] == ["9" * 30, 1e19, 2**64 - 1, number]
+    try:
+        error = read(text.replace("NUMBER", number), name).error
+    except ImportRefused as refused:
+        error = str(refused)
+    assert error.startswith(f"{name}:{line}: the number {number} has more than 64 bits")
+
+
 def test_colons_after_quotes_in_a_text_are_no_keys(read: Reader) -> None:
     tree = {
         "tree": 'a": "b',

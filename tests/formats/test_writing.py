@@ -22,6 +22,7 @@ from forest.formats import (
 )
 from forest.formats.mojibake import repaired
 from forest.formats.owner import tree_from
+from forest.formats.writing import _yaml, _yaml_of_node
 from forest.identity import finished
 from forest.model import Thought, Tree
 from forest.sample import sample_folder
@@ -59,6 +60,23 @@ def test_any_text_survives_yaml(text: str, name: str, folded: bool) -> None:
     written = tree_to_yaml(tree, header="a\nb")
     assert same(read_tree_text(written, SOURCE), tree)
     assert yaml.safe_load(written)["nodes"][0]["text"] == tree.root.text
+
+
+word = st.sampled_from(
+    ["Мысль", "no", "12e3", "0b1", "1a", "№", "x:", ":y", "#", "a#b", "🌳", " ", ", "]
+)
+
+
+@given(
+    st.lists(word, min_size=1).map("".join).filter(str.strip)
+    | st.lists(word, min_size=2).map(" ".join)
+    | awkward.filter(str.strip)
+)
+def test_a_node_looks_as_if_the_whole_tree_were_written_by_pyyaml(text: str) -> None:
+    data = tree_to_dict(finished(Tree("t", thoughts=[Thought(text=text, kind="no")])))
+    data["nodes"].append({"level": 1, "id": "1a", "text": "Мысль", "anchors": [text, "a → b"]})
+    whole = _yaml(data).partition("nodes:\n")[2]
+    assert "".join(map(_yaml_of_node, data["nodes"])) == whole
 
 
 @given(strategies.trees())

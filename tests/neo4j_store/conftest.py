@@ -38,3 +38,18 @@ def typed(store):
         return store.cypher(query, parameters)
 
     return run
+
+
+@pytest.fixture
+def justice(typed):
+    """A tree typed with nothing but text: no id of a thought, no level, no position."""
+    typed(
+        """
+        CREATE (t:Tree {id: 'justice', title: 'справедливость'})
+          -[:ROOT]->(:Thought {text: 'Справедливость — это соответствие.'})
+          -[:LEADS_TO]->(s:Thought {text: 'Но нормы различны.'})
+          -[:ANCHORED_BY]->(:Anchor {phrase: 'Причинность → следствие'}),
+          (t)-[:ALIGNS_WITH {weight: 0.8}]->(:Axis {name: 'причинность'}),
+          (t)-[:ALIGNS_WITH {weight: 0.2}]->(:Axis {name: 'эмпатия'})
+        """
+    )

@@ -14,23 +14,14 @@ from forest.stores.testing import everything, put, thought, tree
 
 pytestmark = pytest.mark.neo4j
 
-JUSTICE = """
-CREATE (t:Tree {id: 'justice', title: 'справедливость'})
-  -[:ROOT]->(:Thought {text: 'Справедливость — это соответствие.'})
-  -[:LEADS_TO]->(s:Thought {text: 'Но нормы различны.'})
-  -[:ANCHORED_BY]->(:Anchor {phrase: 'Причинность → следствие'}),
-  (t)-[:ALIGNS_WITH {weight: 0.8}]->(:Axis {name: 'причинность'}),
-  (t)-[:ALIGNS_WITH {weight: 0.2}]->(:Axis {name: 'эмпатия'})
-"""
-
 
 def state(store):
     """All that a reader sees, without what is derived from it anyway."""
     return everything(store), forest_revision(store.revisions(), store.axes())
 
 
+@pytest.mark.usefixtures("justice")
 def test_check_names_what_is_missing_and_fix_fills_it_in(store, typed):
-    typed(JUSTICE)
     typed(
         """
         CREATE (t:Tree {title: 'Вода'})-[:ROOT]->(r:Thought {text: 'r', level: 7})
@@ -81,8 +72,8 @@ def test_check_names_what_is_missing_and_fix_fills_it_in(store, typed):
     ]
 
 
+@pytest.mark.usefixtures("justice")
 def test_a_fix_keeps_what_authors_put_on_their_nodes(store, typed):
-    typed(JUSTICE)
     typed(
         """
         MATCH (s:Thought)-[e:ANCHORED_BY]->(a) SET s.color = 'red', e.sure = true
@@ -100,11 +91,12 @@ def test_a_fix_keeps_what_authors_put_on_their_nodes(store, typed):
     ) == [{"c": "red", "s": True}, {"c": "red", "s": False}]
 
 
+@pytest.mark.usefixtures("justice")
 def test_a_double_node_with_something_of_its_own_is_left_to_the_author(store, typed):
-    typed(JUSTICE)
     typed(
         """
-        MATCH (s:Thought {text: 'Но нормы различны.'}), (t:Tree)
+        MATCH (s:Thought)-[:ANCHORED_BY]->(a), (t:Tree)-[:ALIGNS_WITH]->(x:Axis {name: 'эмпатия'})
+        SET a.note = 'ours', x.description = 'своё'
         CREATE (s)-[:ANCHORED_BY]->(:Anchor {phrase: 'причинность → следствие', note: 'mine'})
         CREATE (t)-[:ALIGNS_WITH]->(:Axis {name: 'Эмпатия', description: 'чужая боль'})
         """,
@@ -116,8 +108,27 @@ def test_a_double_node_with_something_of_its_own_is_left_to_the_author(store, ty
     assert state(store) == before
 
 
-def test_an_id_that_is_taken_elsewhere_cannot_be_filled_in(store, typed):
-    typed(JUSTICE)
+@pytest.mark.parametrize(
+    "node",
+    [
+        "Axis {name: 5}",
+        "Axis {name: 'x', description: 5}",
+        "Axis {id: 5, name: 'x'}",
+        "Anchor {phrase: 5}",
+        "Anchor {id: 5, phrase: 'x'}",
+    ],
+)
+def test_what_is_no_text_is_named_and_left_to_the_author(store, typed, node):
+    typed(f"CREATE (:{node})")
+    (finding,) = store.check(fix=True)
+    assert (finding.fixable, finding.fixed) == (False, False)
+    assert re.search(
+        r"its (id|name|phrase|description) is a number \(5\), expected text", finding.problem
+    )
+
+
+@pytest.mark.usefixtures("justice")
+def test_an_id_that_is_taken_elsewhere_cannot_be_filled_in(store):
     taken = store.get("justice").root.id
     put(store, tree("other", Thought(text="x", id=taken)))
     findings = [f for f in store.check(fix=True) if not f.fixed]

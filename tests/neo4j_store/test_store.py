@@ -23,7 +23,7 @@ from forest.errors import (
 )
 from forest.forest import Forest
 from forest.model import AnchorLink, Thought, Tree
-from forest.stores.neo4j import Neo4jStore, anchors, reading, spool, writing
+from forest.stores.neo4j import Neo4jStore, anchors, connection, reading, spool, writing
 from forest.stores.neo4j.faults import translated
 from forest.stores.testing import StoreContract, put, thought, tree
 
@@ -442,6 +442,22 @@ def until(condition):
     while not condition():
         assert datetime.now(UTC) < deadline
         time.sleep(0.01)
+
+
+def test_waiting_for_the_server_is_told(opened, monkeypatch, caplog):
+    monkeypatch.setattr(connection, "PATIENCE", 0)
+    store = opened()
+    put(store, tree("t"))
+    failures = [driver.SessionExpired("the server went away")] * 3
+
+    def change(old):
+        if failures:
+            raise failures.pop()
+        return dict.fromkeys(old)
+
+    store.change(["t"], change)
+    assert "the server went away: trying again for up to 120 s" in caplog.text
+    assert list(store.trees()) == []
 
 
 @pytest.mark.slow

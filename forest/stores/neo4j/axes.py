@@ -12,6 +12,7 @@ from forest.errors import InvalidInput
 from forest.model import Axis
 from forest.phrases import phrase_key
 from forest.stores.base import axis_in_use, no_such_axis
+from forest.stores.neo4j.building import said
 from forest.stores.neo4j.connection import ask, run
 from forest.stores.neo4j.reading import tree_id
 
@@ -51,9 +52,8 @@ def all_axes(tx: ManagedTransaction) -> list[Axis]:
             )
         except ValidationError as error:
             raise InvalidInput(
-                f"the Axis node (id {node}) is not as the model wants it: "
-                f"{error.errors()[0]['msg']}",
-                hint="Give it a name: `forest check` lists all such places.",
+                f"the Axis node (id {node}) is not as the model wants it: {said(error)}",
+                hint="Put it right with Cypher: `forest check` lists all such places.",
             ) from None
         axes.setdefault(axis.id, axis)
     return [axes[key] for key in sorted(axes)]

@@ -18,7 +18,7 @@ from forest.phrases import phrase_key
 from forest.schema import THOUGHT
 from forest.stores.neo4j.connection import Connection
 from forest.stores.neo4j.reading import Found, Head, Link, Row, no_tree, order
-from forest.stores.neo4j.values import moment
+from forest.stores.neo4j.values import moment, no_text
 
 _THOUGHTS = TypeAdapter(list[Thought])
 _NAMES = THOUGHT.names
@@ -61,13 +61,13 @@ def violations(found: Found) -> Iterator[str]:
     try:
         Tree(**_head(found))
     except (ValueError, TypeError) as error:
-        yield f"tree {found.id!r}: {_said(error)}"
+        yield f"tree {found.id!r}: {said(error)}"
     seen = set()
     for row, level in _leveled(found):
         try:
             thought = _THOUGHTS.validate_python([_thought(row, level)])[0]
         except (ValueError, TypeError) as error:
-            yield f"tree {found.id!r}, {name_of(row)}: {_said(error)}"
+            yield f"tree {found.id!r}, {name_of(row)}: {said(error)}"
             continue
         if thought.id and thought.id in seen:
             yield f"tree {found.id!r}: two thoughts have the id {thought.id!r}"
@@ -80,13 +80,18 @@ def name_of(row: Row) -> str:
     return f"thought {id_!r}" if id_ else f"thought «{str(text or '')[:40]}» (id {row.node})"
 
 
-def _said(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
-        said = first["msg"].removeprefix("Value error, ")
-        return f"{where}: {said}" if where else said
-    return str(error)
+def said(error: Exception) -> str:
+    """What the model says first against a value, with the name of the field."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
+    what = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_type":
+        what = f"it {no_text(first['input'])}"
+    elif first["type"] == "missing":
+        what = "it is missing"
+    return f"{where}: {what}" if where else what
 
 
 def _leveled(found: Found) -> Iterator[tuple[Row, int]]:
@@ -122,7 +127,7 @@ def axes_of(head: Head) -> dict[str, tuple[str, float]]:
 
     Weights that are missing share what the others leave of 1; where these leave nothing, each
     counts as the mean of the others. Raises ValueError for a weight that is no number above 0, and
-    for an axis without a name.
+    for an axis without a name, or with one that is no text.
     """
     rows = sorted(head.axes, key=lambda axis: order(axis[2], axis[0]))
     given = [weight for _, _, _, weight, _, _ in rows if weight is not None]
@@ -137,8 +142,10 @@ def axes_of(head: Head) -> dict[str, tuple[str, float]]:
         default = round((1 - sum(given)) / (len(rows) - len(given)), 12) or default
     axes: dict[str, tuple[str, float]] = {}
     for _, _, _, weight, id_, name in rows:
-        called = id_ if name is None else name
-        key = phrase_key(called) if isinstance(called, str) else ""
+        called = next((n for n in (name, id_) if n is not None), "")
+        if not isinstance(called, str):
+            raise ValueError(f"axes: the name of an axis {no_text(called)}")
+        key = phrase_key(called)
         if not key:
             raise ValueError("axes: an axis has no name")
         before = axes.get(key, (called, 0.0))
@@ -194,11 +201,13 @@ def link(
 def anchor_of(id_: Any, phrase: Any, kind: Any) -> tuple[str, str, AnchorKind]:
     """(id, phrase, kind) that an Anchor node has on reading.
 
-    Raises ValueError where it has neither an id nor a phrase.
+    Raises ValueError where it has neither an id nor a phrase, or one that is no text.
     """
     kind = kind or "phrase"
-    phrase = id_ if phrase is None else phrase
-    if not isinstance(phrase, str) or not phrase_key(phrase):
+    phrase = next((p for p in (phrase, id_) if p is not None), "")
+    if not isinstance(phrase, str):
+        raise ValueError(f"anchors: the phrase of an anchor {no_text(phrase)}")
+    if not phrase_key(phrase):
         raise ValueError("anchors: an anchor has no phrase")
     return (id_ if isinstance(id_, str) and id_ else anchor_id(phrase, kind)), phrase, kind
 

@@ -22,6 +22,7 @@ from forest.stores.neo4j.axes import axis_id
 from forest.stores.neo4j.connection import Connection, ask, run
 from forest.stores.neo4j.difference import Difference, compare, kept_thoughts
 from forest.stores.neo4j.reading import Found, Row, called
+from forest.stores.neo4j.values import no_text
 from forest.stores.neo4j.writing import SET_NODES, Strays, Writing
 
 if TYPE_CHECKING:
@@ -79,15 +80,25 @@ def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
     for found in reading.stream(connection, [(id_, node) for id_, node, _ in trees]):
         inside.update(row.node for row in found.rows)
         if not found.id:
-            where = f"the Tree node (id {found.head.node})"
-            yield Finding(
-                where, "it has neither an id that is text nor a title alone", fixable=False
-            )
+            yield Finding(f"the Tree node (id {found.head.node})", _unnamed(found), fixable=False)
         elif found.id not in twins:
             yield from _tree(connection, found, fix=fix)
     yield from _outside(connection, inside)
     yield from _same_nodes(connection, _ANCHORS, fix=fix)
     yield from _same_nodes(connection, _AXES, fix=fix)
+
+
+def _unnamed(found: Found) -> str:
+    """Why a Tree node has no id on reading."""
+    for name in ("id", "title"):
+        value = found.head.values[name]
+        if value not in (None, ""):
+            return (
+                f"its {name} cannot be read: it is blank or holds what no {name} may"
+                if isinstance(value, str)
+                else f"its {name} {no_text(value)}"
+            )
+    return "it has neither an id nor a title"
 
 
 # --- one tree -------------------------------------------------------------------------------------
@@ -103,7 +114,7 @@ def _tree(connection: Connection, found: Found, *, fix: bool) -> Iterator[Findin
         tree = building.tree_of(found)
     except InvalidTree:
         for violation in building.violations(found):
-            yield Finding(where, violation.removeprefix(f"{where}: "), fixable=False)
+            yield Finding(where, _without(where, violation), fixable=False)
         return
     missing = list(_missing(tree, found))
     if not missing:
@@ -116,6 +127,10 @@ def _tree(connection: Connection, found: Found, *, fix: bool) -> Iterator[Findin
         return
     for problem in missing:
         yield Finding(where, problem, fixable=True, fixed=fix)
+
+
+def _without(where: str, violation: str) -> str:
+    return violation.removeprefix(where).lstrip(":, ")
 
 
 def _fill(tx: ManagedTransaction, tree_id: str) -> None:
@@ -268,16 +283,26 @@ _AXES = _Sort(
 
 
 def _same_nodes(connection: Connection, sort: _Sort, *, fix: bool) -> Iterator[Finding]:
-    """Nodes that are read as one; nodes without an id or a name."""
+    """Nodes that are read as one; nodes without an id or a name, or with one that is no text."""
+    label = sort.type.label
     groups: dict[str, list[_Node]] = {}
     for node in connection.read(sort.nodes):
-        groups.setdefault(sort.read_id(node), []).append(node)
-    label = sort.type.label
+        if wrong := [*_no_texts(sort, node)]:
+            yield Finding(f"the {label} node ({node.element})", "; ".join(wrong), fixable=False)
+        else:
+            groups.setdefault(sort.read_id(node), []).append(node)
     for node in groups.pop("", ()):
         where = f"the {label} node ({node.element})"
         yield Finding(where, f"it has neither an id nor a {sort.name}", fixable=False)
     for id_, nodes in sorted(groups.items()):
         yield from _one_node(connection, sort, id_, nodes, fix=fix)
+
+
+def _no_texts(sort: _Sort, node: _Node) -> Iterator[str]:
+    names = {"id": node.id, sort.name: node.name, sort.other: node.other}
+    for name, value in names.items():
+        if value is not None and not isinstance(value, str):
+            yield f"its {name} {no_text(value)}"
 
 
 def _one_node(

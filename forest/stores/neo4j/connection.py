@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import neo4j
-from neo4j.exceptions import ClientError, Neo4jError
+from neo4j.exceptions import ClientError, DriverError, Neo4jError
 
 from forest.errors import Conflict, SchemaTooNew, StoreError, StoreUnavailable, UsageError
 from forest.schema import CONSTRAINTS, INDEXES, META_LABEL, SCHEMA_VERSION, Rule
-from forest.stores.neo4j.faults import LOG_IN, TRY_AGAIN, forest_errors
+from forest.stores.base import Rows
+from forest.stores.neo4j.faults import LOG_IN, TRY_AGAIN, forest_errors, may_pass, translated
 from forest.stores.neo4j.values import jsonable
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ OLDEST = (5, 26)
 RACES = 5
 """How often a transaction is tried again whose nodes another one deleted meanwhile."""
 
+PATIENCE = 5.0
+"""Seconds of trying again until the log tells of it."""
+
+log = logging.getLogger(__name__)
 # What goes wrong is raised. Without a handler Python would print the driver's log as well.
 logging.getLogger("neo4j").addHandler(logging.NullHandler())
 
@@ -64,11 +70,12 @@ class Connection:
         self.url = url
         self._database = database or parts.path.strip("/") or None
         with forest_errors(url):
-            self._driver = _driver(parts, username, password, retry_seconds)
+            self._retry_seconds = retry_seconds
+            self._driver = _driver(parts, username, password, min(retry_seconds, PATIENCE))
             try:
                 self._bookmarks = neo4j.GraphDatabase.bookmark_manager()
                 self._refuse_old_server()
-                self._prepare()
+                self._patiently(self._prepare)
             except BaseException:
                 self._driver.close()
                 raise
@@ -86,9 +93,14 @@ class Connection:
         self, work: Callable[Concatenate[ManagedTransaction, P], T], *a: P.args, **kw: P.kwargs
     ) -> T:
         """The result of ``work(transaction, …)``, tried again where the server says so."""
-        # Records are chunks of many thoughts, so few of them are kept waiting at a time.
-        with forest_errors(self.url), self.session(fetch_size=8) as session:
-            return session.execute_read(work, *a, **kw)
+
+        def once() -> T:
+            # Records are chunks of many thoughts, so few of them are kept waiting at a time.
+            with self.session(fetch_size=8) as session:
+                return session.execute_read(work, *a, **kw)
+
+        with forest_errors(self.url):
+            return self._patiently(once)
 
     def write(
         self, work: Callable[Concatenate[ManagedTransaction, P], T], *a: P.args, **kw: P.kwargs
@@ -97,10 +109,15 @@ class Connection:
 
         :raises Conflict: a uniqueness constraint of the database forbids it.
         """
+
+        def once() -> T:
+            with self.session() as session:
+                return session.execute_write(work, *a, **kw)
+
         for _ in range(RACES):
             try:
-                with forest_errors(self.url), self.session() as session:
-                    return session.execute_write(work, *a, **kw)
+                with forest_errors(self.url):
+                    return self._patiently(once)
             except Overtaken:
                 continue
             except StoreError as error:
@@ -110,7 +127,24 @@ class Connection:
             f"others write the same trees of {self.url} all the time", hint=TRY_AGAIN
         )
 
-    def cypher(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """What ``work`` gives, tried again until `retry_seconds` are over; the log tells of it.
+
+        The driver tries again by itself, but says nothing, so it may do so for PATIENCE only.
+        """
+        end: float | None = None
+        while True:
+            try:
+                return work()
+            except (DriverError, Neo4jError) as error:
+                now = time.monotonic()
+                end = now + self._retry_seconds - PATIENCE if end is None else end
+                if now >= end or not may_pass(error):
+                    raise
+                why = translated(error, self.url).message
+                log.warning("%s: trying again for up to %.0f s", why, end - now)
+
+    def cypher(self, query: str, parameters: Mapping[str, Any]) -> Rows:
         """The rows of an author's own query, as what JSON can say.
 
         :raises UsageError: Neo4j says that the query is wrong.
@@ -119,14 +153,16 @@ class Connection:
             try:
                 result = session.run(query, dict(parameters))
                 keys = result.keys()
-                return [
+                rows = [
                     dict(zip(keys, map(jsonable, record.values()), strict=True))
                     for record in result
                 ]
+                counters = vars(result.consume().counters)
             except ClientError as error:
                 if (error.code or "").startswith(_OF_THE_QUERY):
                     raise UsageError(f"Neo4j refuses the query: {error.message}") from error
                 raise
+        return Rows(rows, {name: n for name, n in counters.items() if name[0] != "_" and n})
 
     # --- schema --------------------------------------------------------------------------------
 

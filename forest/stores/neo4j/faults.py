@@ -54,6 +54,12 @@ def translated(error: driver.GqlError, url: str) -> ForestError:
     return StoreError(f"{url}: {_first_line(error)}")
 
 
+def may_pass(error: driver.GqlError) -> bool:
+    """Whether it may help to wait and try again: not where the transaction itself is too large."""
+    retryable = isinstance(error, driver.Neo4jError | driver.DriverError) and error.is_retryable()
+    return retryable and not (isinstance(error, driver.Neo4jError) and _is_memory(error.code or ""))
+
+
 def _of_server(error: driver.Neo4jError, url: str) -> ForestError:
     """The forest's error for one that the server sent."""
     code, message = error.code or "", error.message or ""
@@ -63,7 +69,7 @@ def _of_server(error: driver.Neo4jError, url: str) -> ForestError:
         return StoreError(f"{url}: {message}", hint="`SHOW DATABASES` lists those that exist.")
     if code.startswith("Neo.ClientError.Security.") or isinstance(error, driver.AuthError):
         return StoreError(f"{url} does not let you in: {message}", hint=LOG_IN)
-    if "MemoryPoolOutOfMemory" in code or "MemoryLimitExceeded" in code:
+    if _is_memory(code):
         return StoreUnavailable(f"{url} ran out of memory", hint=OUT_OF_MEMORY)
     if _is_full(code, message):
         return StoreUnavailable(f"the disk of {url} is full: {message}", hint="Make room there.")
@@ -72,6 +78,10 @@ def _of_server(error: driver.Neo4jError, url: str) -> ForestError:
     if isinstance(error, driver.ConstraintError):
         return Conflict(f"{url}: {message}")
     return StoreError(f"{url}: {message} ({code})")
+
+
+def _is_memory(code: str) -> bool:
+    return "MemoryPoolOutOfMemory" in code or "MemoryLimitExceeded" in code
 
 
 def _is_full(code: str, message: str) -> bool:

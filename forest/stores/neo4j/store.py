@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from neo4j.exceptions import ConstraintError
 
-from forest.errors import Conflict, InvalidTree, NotATree, UsageError
+from forest.errors import Conflict, ForestError, InvalidTree, NotATree, UsageError
 from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
 from forest.stores.base import (
     Change,
     Finding,
     Merge,
+    Rows,
     Skip,
     Store,
     Written,
@@ -26,6 +27,7 @@ from forest.stores.base import (
 from forest.stores.neo4j import anchors, axes, building, checking, reading
 from forest.stores.neo4j.connection import Connection, ask
 from forest.stores.neo4j.rehearsal import THOUGHTS_BY_ID, refuse_taken, rehearse
+from forest.stores.neo4j.script import Statement, statements
 from forest.stores.neo4j.snapshot import snapshot
 from forest.stores.neo4j.spool import Record, Spool
 from forest.stores.neo4j.writing import Strays, Writing
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RETRY_SECONDS = 30.0
-"""How long a transaction is tried again before the server counts as gone."""
+RETRY_SECONDS = 120.0
+"""How long a transaction is tried again before the server counts as gone: a restart takes less."""
 
 
 class Neo4jStore(Store):
@@ -50,7 +52,9 @@ class Neo4jStore(Store):
     :param username: ``neo4j`` where only a password is given.
     :param password: None for a server without authentication.
     :param database: the database, unless it is the user's own.
-    :param retry_seconds: how long a transaction is tried again while the server is away or busy.
+    :param retry_seconds: how long a transaction is tried again while the server is away or busy;
+        after a few seconds the log of ``forest`` tells of it, which Python prints if nobody else
+        does.
     :raises UsageError: the URL is none, or holds a password.
     :raises StoreError: no access, no such database, not Neo4j, older than 5.26.
     :raises StoreUnavailable: nothing answers there.
@@ -206,7 +210,7 @@ class Neo4jStore(Store):
         """A copy in a SQLite file in ``folder``: see `forest.stores.neo4j.snapshot`."""
         return snapshot(self, self._connection, folder)
 
-    def cypher(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def cypher(self, query: str, parameters: Mapping[str, Any]) -> Rows:
         """The rows of a query as dicts of numbers, strings, lists and dicts (`values.jsonable`).
 
         It runs in a transaction of its own and is not tried again. Raises UsageError for what
@@ -215,6 +219,29 @@ class Neo4jStore(Store):
         if not query.strip():
             raise UsageError("the query is empty", hint="For example: MATCH (t:Tree) RETURN t.id")
         return self._connection.cypher(query, parameters)
+
+    def cypher_script(self, script: str, parameters: Mapping[str, Any]) -> Iterator[Rows]:
+        """The rows of each statement in turn, each in a transaction of its own as with `cypher`.
+
+        Errors are those of `cypher`, and name the statement and its line. Raises UsageError where
+        `statements` does; then nothing was run.
+        """
+        todo = statements(script) or [Statement(1, "")]
+        for number, (line, text) in enumerate(todo, 1):
+            try:
+                rows = self.cypher(text, parameters)
+            except ForestError as error:
+                if len(todo) == line == 1:
+                    raise
+                done = (
+                    "What stands before it in the script was carried out." if number > 1 else None
+                )
+                raise type(error)(
+                    f"statement {number}, which begins in line {line} of the script: "
+                    f"{error.message}",
+                    hint="\n".join(filter(None, (error.hint, done))) or None,
+                ) from error
+            yield rows
 
 
 def _trees_with(tx: ManagedTransaction, thought_id: str) -> list[str] | None:

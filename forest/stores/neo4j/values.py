@@ -27,6 +27,13 @@ def moment(value: Any) -> Any:
     return value
 
 
+def no_text(value: Any) -> str:
+    """How a message calls a value where text was expected."""
+    kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list"}
+    kind = kinds.get(type(value), f"of the type {type(value).__name__}")
+    return f"is {kind} ({value}), expected text"
+
+
 def jsonable(value: Any) -> Any:
     """A value that a query gave, as numbers, strings, lists and dicts.
 
