@@ -9,9 +9,12 @@ levels is a list of 100,000 thoughts.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import repeat
+from operator import attrgetter
 from typing import Annotated, Any, Literal, Self
 
 import orjson
@@ -66,6 +69,19 @@ class AnchorLink:
             raise ValueError(f"the anchor {self.phrase!r} has no letter to be matched by")
 
 
+_set_link = tuple(AnchorLink.__dict__[name].__set__ for name in AnchorLink.__slots__)
+
+
+def trusted_link(
+    phrase: str, kind: AnchorKind, anchor: str, origin: str, score: float | None
+) -> AnchorLink:
+    """A link whose fields were validated before, as a store's are: no second validation."""
+    link: AnchorLink = object.__new__(AnchorLink)
+    for put, value in zip(_set_link, (phrase, kind, anchor, origin, score), strict=True):
+        put(link, value)
+    return link
+
+
 def _as_links(value: Any) -> Any:
     """Let an author write plain phrases where anchors are expected."""
     if value is None:
@@ -100,6 +116,7 @@ _new = object.__new__
 _set_text, _set_level, _set_id, _set_kind, _set_lang, _set_anchors = (
     Thought.__dict__[name].__set__ for name in Thought.__slots__
 )
+_get_id = attrgetter("id")
 
 
 def trusted_thought(
@@ -119,6 +136,28 @@ def trusted_thought(
     _set_lang(thought, lang)
     _set_anchors(thought, anchors)
     return thought
+
+
+_drain = deque[None](maxlen=0).extend
+
+
+def trusted_thoughts(
+    texts: Sequence[str],
+    levels: Iterable[int],
+    ids: Iterable[str],
+    anchors: Iterable[tuple[AnchorLink, ...]],
+    kinds: Iterable[str | None] = repeat(None),
+    langs: Iterable[str | None] = repeat(None),
+) -> list[Thought]:
+    """As `trusted_thought`, for many: column by column, which takes half the time."""
+    thoughts: list[Thought] = list(map(_new, repeat(Thought, len(texts))))
+    _drain(map(_set_text, thoughts, texts))
+    _drain(map(_set_level, thoughts, levels))
+    _drain(map(_set_id, thoughts, ids))
+    _drain(map(_set_kind, thoughts, kinds))
+    _drain(map(_set_lang, thoughts, langs))
+    _drain(map(_set_anchors, thoughts, anchors))
+    return thoughts
 
 
 def _with_id(t: Thought, id_: str, *, own: bool) -> Thought:
@@ -485,10 +524,13 @@ class Tree(BaseModel):
         Thoughts that other trees may share stay as they are: those that get another id are new
         ones. ``own`` says that nobody else holds the thoughts, which saves the copies.
         """
-        self.__dict__["thoughts"] = [
-            t if t.id == id_ else _with_id(t, id_, own=own)
-            for t, id_ in zip(self.thoughts, ids, strict=True)
-        ]  # checked already: an assignment would check again
+        if own and not any(map(_get_id, self.thoughts)):
+            _drain(map(_set_id, self.thoughts, ids))  # the common case of an import
+        else:
+            self.__dict__["thoughts"] = [
+                t if t.id == id_ else _with_id(t, id_, own=own)
+                for t, id_ in zip(self.thoughts, ids, strict=True)
+            ]  # checked already: an assignment would check again
         self._ids = None
 
     def _known(self) -> dict[str, None]:

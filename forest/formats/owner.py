@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from forest.fields import surely_text
 from forest.formats.base import Problem, shown
-from forest.model import Thought, Tree, trusted_thought
+from forest.model import AnchorLink, Thought, Tree, trusted_thought, trusted_thoughts
 from forest.phrases import tree_id_from
 from forest.weights import axis_weights
 
@@ -94,12 +97,45 @@ def _unknown(key: object, known: Sequence[str], path: Sequence[Any], where: str)
 
 
 def _thoughts(nodes: list[Any]) -> list[Thought]:
+    plain = _plain_thoughts(nodes)
+    if plain is not None:
+        return plain
     try:
         thoughts = _THOUGHTS.validate_python(nodes)
     except ValidationError as error:
         return _other_thoughts(nodes, error)
     _check_ids(thoughts)
     return thoughts
+
+
+def _plain_thoughts(nodes: list[Any]) -> list[Thought] | None:
+    """The thoughts of nodes that have a level, a text and anchors only, as most do; else None.
+
+    They are checked column by column, which takes a third of the time.
+    """
+    try:
+        levels, texts = ([node[key] for node in nodes] for key in ("level", "text"))
+        if {*map(type, levels)} != {int} or min(levels) < 0:
+            return None
+        if {*map(type, texts)} != {str} or not surely_text(texts):
+            return None
+        anchors: list[tuple[AnchorLink, ...]] = [()] * len(nodes)
+        for i, size in enumerate(map(len, nodes)):
+            if size > 2:
+                if size > 3:
+                    return None
+                written = nodes[i]["anchors"]
+                if type(written) is not list or {*map(type, written)} - {str}:
+                    return None
+                anchors[i] = tuple(map(_link, written))
+    except (KeyError, TypeError, ValidationError):
+        return None
+    return trusted_thoughts(texts, levels, repeat(""), anchors)
+
+
+@lru_cache(maxsize=65536)
+def _link(phrase: str) -> AnchorLink:
+    return AnchorLink(phrase=phrase)
 
 
 def _check_ids(thoughts: list[Thought]) -> None:
