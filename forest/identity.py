@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -32,7 +33,7 @@ def finished(tree: Tree, old: Tree | None = None, *, own: bool = False) -> Tree:
         raise InvalidTree(
             f"tree {tree.id!r} has no thoughts", hint="A tree needs at least its root."
         )
-    if old is None and not any(t.id for t in tree.thoughts):
+    if old is None and not any(map(attrgetter("id"), tree.thoughts)):
         ids = _all_derived(tree)
     else:
         ids = _written_ids(tree, old)

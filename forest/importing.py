@@ -237,9 +237,12 @@ class _Import:
 
 def _lost(tree: Tree) -> int:
     """How many characters another program could not read and replaced, before the import."""
-    written = "".join([t.text for t in tree.thoughts]).count("\ufffd")
+    written = "".join([t.text for t in tree.thoughts])
     phrases = [link.phrase for t in tree.thoughts if t.anchors for link in t.anchors]
-    return written or "".join((tree.title, *phrases)).count("\ufffd")
+    # Looking for one is faster than counting none.
+    return next(
+        (text.count("\ufffd") for text in (written, tree.title, *phrases) if "\ufffd" in text), 0
+    )
 
 
 def authored(tree: Tree) -> Tree:

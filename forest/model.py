@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import repeat
-from operator import attrgetter
+from operator import le
 from typing import Annotated, Any, Literal, Self
 
 import orjson
@@ -116,7 +116,6 @@ _new = object.__new__
 _set_text, _set_level, _set_id, _set_kind, _set_lang, _set_anchors = (
     Thought.__dict__[name].__set__ for name in Thought.__slots__
 )
-_get_id = attrgetter("id")
 
 
 def trusted_thought(
@@ -158,13 +157,6 @@ def trusted_thoughts(
     _drain(map(_set_lang, thoughts, langs))
     _drain(map(_set_anchors, thoughts, anchors))
     return thoughts
-
-
-def _with_id(t: Thought, id_: str, *, own: bool) -> Thought:
-    if own and not t.id:
-        _set_id(t, id_)
-        return t
-    return trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors)
 
 
 class Axis(BaseModel):
@@ -317,7 +309,7 @@ class Tree(BaseModel):
     @property
     def depth(self) -> int:
         """Deepest level; the root's is 0, an empty tree's is -1."""
-        return max((t.level for t in self.thoughts), default=-1)
+        return max([t.level for t in self.thoughts], default=-1)
 
     @property
     def revision(self) -> str:
@@ -524,11 +516,13 @@ class Tree(BaseModel):
         Thoughts that other trees may share stay as they are: those that get another id are new
         ones. ``own`` says that nobody else holds the thoughts, which saves the copies.
         """
-        if own and not any(map(_get_id, self.thoughts)):
-            _drain(map(_set_id, self.thoughts, ids))  # the common case of an import
+        if own:
+            _drain(map(_set_id, self.thoughts, ids))
         else:
             self.__dict__["thoughts"] = [
-                t if t.id == id_ else _with_id(t, id_, own=own)
+                t
+                if t.id == id_
+                else trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors)
                 for t, id_ in zip(self.thoughts, ids, strict=True)
             ]  # checked already: an assignment would check again
         self._ids = None
@@ -594,6 +588,9 @@ def relevel(branch: Sequence[Thought], level: int) -> list[Thought]:
 
 def check_levels(thoughts: Sequence[Thought]) -> None:
     """Raise ValueError unless levels begin at 0, hold one root and never jump down by two."""
+    levels = [thought.level for thought in thoughts]
+    if levels[:1] == [0] and all(levels[1:]) and all(map(le, levels[1:], map((1).__add__, levels))):
+        return
     expected = -1
     for number, thought in enumerate(thoughts, 1):
         level = thought.level

@@ -36,10 +36,11 @@ def looks_like_tree(data: object) -> bool:
     return isinstance(data, dict) and "nodes" in data and ("tree" in data or "title" in data)
 
 
-def tree_from(data: object, source: str) -> Tree:
+def tree_from(data: object, source: str, *, clean: bool = False) -> Tree:
     """The tree that the data describes.
 
     :param source: name of the file, for `Tree.source`.
+    :param clean: no text in it holds a control character.
     :raises Problem: the data are no tree; its path leads to what is wrong.
     """
     if not isinstance(data, dict):
@@ -47,7 +48,7 @@ def tree_from(data: object, source: str) -> Tree:
     title = _title(data)
     try:
         _only(data, TREE_KEYS)
-        return _tree(data, title, _thoughts(_nodes(data)), source)
+        return _tree(data, title, _thoughts(_nodes(data), clean=clean), source)
     except Problem as problem:
         where = f"tree {title!r}"
         raise Problem(problem.path, f"{where}: {problem.message}", hint=problem.hint) from None
@@ -96,8 +97,8 @@ def _unknown(key: object, known: Sequence[str], path: Sequence[Any], where: str)
 # --- nodes -------------------------------------------------------------------------------------
 
 
-def _thoughts(nodes: list[Any]) -> list[Thought]:
-    plain = _plain_thoughts(nodes)
+def _thoughts(nodes: list[Any], *, clean: bool = False) -> list[Thought]:
+    plain = _plain_thoughts(nodes, clean=clean)
     if plain is not None:
         return plain
     try:
@@ -108,7 +109,7 @@ def _thoughts(nodes: list[Any]) -> list[Thought]:
     return thoughts
 
 
-def _plain_thoughts(nodes: list[Any]) -> list[Thought] | None:
+def _plain_thoughts(nodes: list[Any], *, clean: bool) -> list[Thought] | None:
     """The thoughts of nodes that have a level, a text and anchors only, as most do; else None.
 
     They are checked column by column, which takes a third of the time.
@@ -117,17 +118,14 @@ def _plain_thoughts(nodes: list[Any]) -> list[Thought] | None:
         levels, texts = ([node[key] for node in nodes] for key in ("level", "text"))
         if {*map(type, levels)} != {int} or min(levels) < 0:
             return None
-        if {*map(type, texts)} != {str} or not surely_text(texts):
+        if {*map(type, texts)} != {str} or not surely_text(texts, clean=clean):
             return None
         anchors: list[tuple[AnchorLink, ...]] = [()] * len(nodes)
-        for i, size in enumerate(map(len, nodes)):
-            if size > 2:
-                if size > 3:
-                    return None
-                written = nodes[i]["anchors"]
-                if type(written) is not list or {*map(type, written)} - {str}:
-                    return None
-                anchors[i] = tuple(map(_link, written))
+        for i in [i for i, node in enumerate(nodes) if len(node) > 2]:
+            written = nodes[i]["anchors"]
+            if len(nodes[i]) > 3 or type(written) is not list or {*map(type, written)} - {str}:
+                return None
+            anchors[i] = tuple(map(_link, written))
     except (KeyError, TypeError, ValidationError):
         return None
     return trusted_thoughts(texts, levels, repeat(""), anchors)
