@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import resource
+import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -98,7 +100,11 @@ STEPS: dict[str, Callable[[Path, Path], float]] = {
 
 
 def measure(step: str, source: Path, target: Path) -> tuple[float, float]:
-    """(seconds, peak resident memory in MB) of a step in a process of its own."""
+    """(seconds, peak resident memory in MB) of a step in a process of its own.
+
+    What earlier steps wrote is on the disk before it starts, so that it does not pay for them.
+    """
+    os.sync()
     done = subprocess.run(
         [sys.executable, __file__, "--step", step, str(source), str(target)],
         check=True,
@@ -119,7 +125,7 @@ def pair(folder: Path, ours: str, bare: str, rounds: int) -> tuple[float, float,
         a.append(seconds)
         peak.append(megabytes)
         if ours == "do_import" and not number:
-            (folder / "forest.db").write_bytes(target.read_bytes())
+            shutil.copyfile(target, folder / "forest.db")
         b.append(measure(bare, folder / "forest.db", folder / f"{bare}-{number}.db")[0])
         for old in folder.glob("*-[0-9].db"):
             old.unlink()
@@ -130,12 +136,12 @@ def run(
     thoughts: int, trees: int, anchors: int, rounds: int, scratch: str | None
 ) -> dict[str, float]:
     """Measure one size and print its rows."""
-    from generate import main as generate
-
     with tempfile.TemporaryDirectory(dir=scratch) as name:
         folder = Path(name)
         sizes = ["--thoughts", thoughts, "--trees", trees, "--anchors", anchors]
-        generate([str(folder / "forest.jsonl"), *map(str, sizes)])
+        # A process of its own: the peak memory of a process counts from its parent's.
+        generate = [sys.executable, str(Path(__file__).with_name("generate.py"))]
+        subprocess.run([*generate, str(folder / "forest.jsonl"), *map(str, sizes)], check=True)
         print(f"{thoughts:,} thoughts, {trees:,} trees, {anchors:,} anchors")
         per = {}
         for title, ours, bare in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ValidationError
@@ -32,6 +33,18 @@ def _clean_text(value: str) -> str:
             f"the character U+{ord(bad[0]):04X} at offset {bad.start()} is not text: remove it"
         )
     return value
+
+
+def surely_text(texts: Sequence[str], *, clean: bool = False) -> bool:
+    """Whether all of these are what a thought may say: a quick test that refuses some that are.
+
+    :param clean: it is known that none holds a control character.
+    """
+    return (
+        all(map(str.strip, texts))
+        and max(map(len, texts), default=0) <= MAX_TEXT
+        and (clean or "".join(texts).isprintable())
+    )
 
 
 def clean_name(value: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -31,7 +33,7 @@ def finished(tree: Tree, old: Tree | None = None, *, own: bool = False) -> Tree:
         raise InvalidTree(
             f"tree {tree.id!r} has no thoughts", hint="A tree needs at least its root."
         )
-    if old is None and not any(t.id for t in tree.thoughts):
+    if old is None and not any(map(attrgetter("id"), tree.thoughts)):
         ids = _all_derived(tree)
     else:
         ids = _written_ids(tree, old)
@@ -47,7 +49,8 @@ def finished(tree: Tree, old: Tree | None = None, *, own: bool = False) -> Tree:
 def _all_derived(tree: Tree) -> list[str]:
     """Ids for a tree that has none yet; the common case of a first import."""
     sums = map(crc32, map(str.encode, [t.text for t in tree.thoughts]))
-    ids = list(map((tree.id.replace("%", "%%") + "/%08x").__mod__, sums))
+    packed = struct.pack(f">{len(tree.thoughts)}I", *sums)
+    ids = list(map((tree.id + "/").__add__, packed.hex(" ", 4).split()))
     if len(set(ids)) < len(ids):
         ids = [""] * len(ids)
         _derive(tree, ids)

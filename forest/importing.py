@@ -12,13 +12,12 @@ and conflicts are reported and left out instead.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from forest.collector import fewer_collections
 from forest.errors import Conflict, ForestError, ImportRefused
 from forest.formats import BadTree, SourceFile, find_files, read_file
 from forest.identity import finished
@@ -106,7 +105,7 @@ class _Import:
         paths = list(paths)
         sources = self._sources(paths)
         report.files = len(sources)
-        with _fewer_collections():
+        with fewer_collections():
             written = self.forest.store.write(self._trees(sources), self._merge)
         report.added, report.changed = written.added, written.changed
         report.kept = sorted(self.kept)
@@ -236,22 +235,13 @@ class _Import:
         return False
 
 
-@contextmanager
-def _fewer_collections() -> Iterator[None]:
-    """Let the garbage collector run seldom: thoughts by the thousand, and none in a cycle."""
-    before = gc.get_threshold()
-    gc.set_threshold(200_000, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
 def _lost(tree: Tree) -> int:
     """How many characters another program could not read and replaced, before the import."""
-    return sum(t.text.count("\ufffd") for t in tree.thoughts) or sum(
-        text.count("\ufffd")
-        for text in (tree.title, *(link.phrase for t in tree.thoughts for link in t.anchors))
+    written = "".join([t.text for t in tree.thoughts])
+    phrases = [link.phrase for t in tree.thoughts if t.anchors for link in t.anchors]
+    # Looking for one is faster than counting none.
+    return next(
+        (text.count("\ufffd") for text in (written, tree.title, *phrases) if "\ufffd" in text), 0
     )
 
 

@@ -9,9 +9,12 @@ levels is a list of 100,000 thoughts.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import repeat
+from operator import le
 from typing import Annotated, Any, Literal, Self
 
 import orjson
@@ -64,6 +67,19 @@ class AnchorLink:
             object.__setattr__(self, "anchor", anchor_id(self.phrase, self.kind))
         if not phrase_key(self.phrase):
             raise ValueError(f"the anchor {self.phrase!r} has no letter to be matched by")
+
+
+_set_link = tuple(AnchorLink.__dict__[name].__set__ for name in AnchorLink.__slots__)
+
+
+def trusted_link(
+    phrase: str, kind: AnchorKind, anchor: str, origin: str, score: float | None
+) -> AnchorLink:
+    """A link whose fields were validated before, as a store's are: no second validation."""
+    link: AnchorLink = object.__new__(AnchorLink)
+    for put, value in zip(_set_link, (phrase, kind, anchor, origin, score), strict=True):
+        put(link, value)
+    return link
 
 
 def _as_links(value: Any) -> Any:
@@ -121,11 +137,26 @@ def trusted_thought(
     return thought
 
 
-def _with_id(t: Thought, id_: str, *, own: bool) -> Thought:
-    if own and not t.id:
-        _set_id(t, id_)
-        return t
-    return trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors)
+_drain = deque[None](maxlen=0).extend
+
+
+def trusted_thoughts(
+    texts: Sequence[str],
+    levels: Iterable[int],
+    ids: Iterable[str],
+    anchors: Iterable[tuple[AnchorLink, ...]],
+    kinds: Iterable[str | None] = repeat(None),
+    langs: Iterable[str | None] = repeat(None),
+) -> list[Thought]:
+    """As `trusted_thought`, for many: column by column, which takes half the time."""
+    thoughts: list[Thought] = list(map(_new, repeat(Thought, len(texts))))
+    _drain(map(_set_text, thoughts, texts))
+    _drain(map(_set_level, thoughts, levels))
+    _drain(map(_set_id, thoughts, ids))
+    _drain(map(_set_kind, thoughts, kinds))
+    _drain(map(_set_lang, thoughts, langs))
+    _drain(map(_set_anchors, thoughts, anchors))
+    return thoughts
 
 
 class Axis(BaseModel):
@@ -278,7 +309,7 @@ class Tree(BaseModel):
     @property
     def depth(self) -> int:
         """Deepest level; the root's is 0, an empty tree's is -1."""
-        return max((t.level for t in self.thoughts), default=-1)
+        return max([t.level for t in self.thoughts], default=-1)
 
     @property
     def revision(self) -> str:
@@ -485,10 +516,15 @@ class Tree(BaseModel):
         Thoughts that other trees may share stay as they are: those that get another id are new
         ones. ``own`` says that nobody else holds the thoughts, which saves the copies.
         """
-        self.__dict__["thoughts"] = [
-            t if t.id == id_ else _with_id(t, id_, own=own)
-            for t, id_ in zip(self.thoughts, ids, strict=True)
-        ]  # checked already: an assignment would check again
+        if own:
+            _drain(map(_set_id, self.thoughts, ids))
+        else:
+            self.__dict__["thoughts"] = [
+                t
+                if t.id == id_
+                else trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors)
+                for t, id_ in zip(self.thoughts, ids, strict=True)
+            ]  # checked already: an assignment would check again
         self._ids = None
 
     def _known(self) -> dict[str, None]:
@@ -552,6 +588,9 @@ def relevel(branch: Sequence[Thought], level: int) -> list[Thought]:
 
 def check_levels(thoughts: Sequence[Thought]) -> None:
     """Raise ValueError unless levels begin at 0, hold one root and never jump down by two."""
+    levels = [thought.level for thought in thoughts]
+    if levels[:1] == [0] and all(levels[1:]) and all(map(le, levels[1:], map((1).__add__, levels))):
+        return
     expected = -1
     for number, thought in enumerate(thoughts, 1):
         level = thought.level

@@ -165,7 +165,8 @@ def editor(tmp_path: Path, script: str) -> str:
 def test_editing_stores_what_was_typed(
     planted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = Forest.open(f"sqlite:///{tmp_path / 'forest.db'}").get("bog")
+    with Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as forest:
+        before = forest.get("bog")
     script = f"path.write_text(text.replace({before.root.text!r}, 'Правлено в редакторе.'))"
     monkeypatch.setenv("EDITOR", editor(tmp_path, script))
     code, out, _ = planted("edit", "bog")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from forest.errors import Conflict
 from forest.stores.memory import MemoryStore
 from forest.stores.sqlite import SqliteStore, connection
 
@@ -12,7 +11,6 @@ pytest.register_assert_rewrite("forest.stores.testing")
 
 from forest.stores.testing import (  # noqa: E402 - its asserts are rewritten first
     StoreContract,
-    everything,
     put,
     rich_tree,
     thought,
@@ -20,19 +18,7 @@ from forest.stores.testing import (  # noqa: E402 - its asserts are rewritten fi
 )
 
 
-class OneOwner:
-    @pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
-    def test_a_thought_that_its_tree_keeps_is_not_passed_on(self, store, order):
-        kept = thought("Мысль.", level=1, id="a/kept")
-        put(store, tree("a", "Корень.", kept), tree("b"))
-        before = everything(store)
-        new = {"a": tree("a", "Иной корень.", kept), "b": tree("b", "Другой.", kept)}
-        with pytest.raises(Conflict, match="'a/kept'"):
-            put(store, *(new[tree_id] for tree_id in order))
-        assert everything(store) == before
-
-
-class TestMemory(OneOwner, StoreContract):
+class TestMemory(StoreContract):
     @pytest.fixture
     def store(self):
         return MemoryStore()
@@ -51,7 +37,7 @@ class TestMemory(OneOwner, StoreContract):
         }
 
 
-class TestSqlite(OneOwner, StoreContract):
+class TestSqlite(StoreContract):
     """With the journal that the linked SQLite allows."""
 
     @pytest.fixture

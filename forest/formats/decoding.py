@@ -143,6 +143,11 @@ class Line:
     offset: int
     """Of its first byte in the file."""
 
+    @property
+    def as_it_is(self) -> bool:
+        """Whether no text in its JSON can hold a control character: none without an escape can."""
+        return b"\\" not in self.raw and b"\x7f" not in self.raw
+
 
 def read_lines(source: SourceFile, notice: Notice) -> Iterator[Line]:
     """The lines of a file that are not blank, in memory one at a time.

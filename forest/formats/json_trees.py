@@ -213,7 +213,7 @@ def read_jsonl(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
 def _tree_of_line(line: Line, source: SourceFile) -> Tree:
     data = parsed_line(line, source)
     try:
-        tree = tree_from(data, source.name)
+        tree = tree_from(data, source.name, clean=line.as_it_is)
     except Problem as problem:
         raise problem.at(source, line.number) from None
     colons = line.raw.count(b'":')

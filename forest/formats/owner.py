@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from forest.fields import surely_text
 from forest.formats.base import Problem, shown
-from forest.model import Thought, Tree, trusted_thought
+from forest.model import AnchorLink, Thought, Tree, trusted_thought, trusted_thoughts
 from forest.phrases import tree_id_from
 from forest.weights import axis_weights
 
@@ -33,10 +36,11 @@ def looks_like_tree(data: object) -> bool:
     return isinstance(data, dict) and "nodes" in data and ("tree" in data or "title" in data)
 
 
-def tree_from(data: object, source: str) -> Tree:
+def tree_from(data: object, source: str, *, clean: bool = False) -> Tree:
     """The tree that the data describes.
 
     :param source: name of the file, for `Tree.source`.
+    :param clean: no text in it holds a control character.
     :raises Problem: the data are no tree; its path leads to what is wrong.
     """
     if not isinstance(data, dict):
@@ -44,7 +48,7 @@ def tree_from(data: object, source: str) -> Tree:
     title = _title(data)
     try:
         _only(data, TREE_KEYS)
-        return _tree(data, title, _thoughts(_nodes(data)), source)
+        return _tree(data, title, _thoughts(_nodes(data), clean=clean), source)
     except Problem as problem:
         where = f"tree {title!r}"
         raise Problem(problem.path, f"{where}: {problem.message}", hint=problem.hint) from None
@@ -93,13 +97,43 @@ def _unknown(key: object, known: Sequence[str], path: Sequence[Any], where: str)
 # --- nodes -------------------------------------------------------------------------------------
 
 
-def _thoughts(nodes: list[Any]) -> list[Thought]:
+def _thoughts(nodes: list[Any], *, clean: bool = False) -> list[Thought]:
+    plain = _plain_thoughts(nodes, clean=clean)
+    if plain is not None:
+        return plain
     try:
         thoughts = _THOUGHTS.validate_python(nodes)
     except ValidationError as error:
         return _other_thoughts(nodes, error)
     _check_ids(thoughts)
     return thoughts
+
+
+def _plain_thoughts(nodes: list[Any], *, clean: bool) -> list[Thought] | None:
+    """The thoughts of nodes that have a level, a text and anchors only, as most do; else None.
+
+    They are checked column by column, which takes a third of the time.
+    """
+    try:
+        levels, texts = ([node[key] for node in nodes] for key in ("level", "text"))
+        if {*map(type, levels)} != {int} or min(levels) < 0:
+            return None
+        if {*map(type, texts)} != {str} or not surely_text(texts, clean=clean):
+            return None
+        anchors: list[tuple[AnchorLink, ...]] = [()] * len(nodes)
+        for i in [i for i, node in enumerate(nodes) if len(node) > 2]:
+            written = nodes[i]["anchors"]
+            if len(nodes[i]) > 3 or type(written) is not list or {*map(type, written)} - {str}:
+                return None
+            anchors[i] = tuple(map(_link, written))
+    except (KeyError, TypeError, ValidationError):
+        return None
+    return trusted_thoughts(texts, levels, repeat(""), anchors)
+
+
+@lru_cache(maxsize=65536)
+def _link(phrase: str) -> AnchorLink:
+    return AnchorLink(phrase=phrase)
 
 
 def _check_ids(thoughts: list[Thought]) -> None:

@@ -27,6 +27,7 @@ from forest.schema import (
     THOUGHT,
     RelationshipType,
 )
+from forest.stores.base import id_taken
 from forest.stores.neo4j import building, reading
 from forest.stores.neo4j.axes import axis_id
 from forest.stores.neo4j.connection import Overtaken, ask
@@ -220,7 +221,7 @@ class Writing:
                 self.wanted[id_] = [t.id for t in tree.thoughts]
                 found, _ = self._found.get(id_, (None, []))
                 compare(tree, self._nodes[id_], found, kept, todo)
-        staying = {id_ for ids in self.wanted.values() for id_ in ids}
+        staying = self._owners()
         for id_, old in kept.items():
             if id_ not in staying:
                 todo.delete.append(old.row.node)
@@ -237,6 +238,15 @@ class Writing:
             if tree_id in self._found:
                 kept |= kept_thoughts(*self._found[tree_id])
         return kept
+
+    def _owners(self) -> dict[str, str]:
+        """The tree of each thought to store. Raises Conflict for a thought in two of them."""
+        owners: dict[str, str] = {}
+        for tree_id, ids in self.wanted.items():
+            for id_ in ids:
+                if (other := owners.setdefault(id_, tree_id)) != tree_id:
+                    raise id_taken(id_, tree_id, other)
+        return owners
 
     def arriving(self) -> dict[str, str]:
         """The ids of the thoughts that were to be stored, with their trees."""

@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
+from forest.collector import collector_paused
 from forest.language import guess_language
-from forest.model import Anchor, AnchorLink, Thought, Tree, trusted_thought
+from forest.model import Anchor, AnchorLink, Thought, Tree, trusted_link, trusted_thoughts
 from forest.nodes import Link, Node
 from forest.stores.base import best_spelling
 from forest.stores.sqlite.schema import SPAN
@@ -37,6 +38,8 @@ def read_tree(db: sqlite3.Connection, tree_id: str, links: dict[int, AnchorLink]
     if head is None:
         return None
     no, title, lang, meta, source, source_revision, created, updated = head
+    with collector_paused():
+        thoughts = _thoughts(db, no, links)
     return Tree.model_construct(
         id=tree_id,
         title=title,
@@ -47,13 +50,20 @@ def read_tree(db: sqlite3.Connection, tree_id: str, links: dict[int, AnchorLink]
         source_revision=source_revision,
         created_at=read_time(created),
         updated_at=read_time(updated),
-        thoughts=_thoughts(db, no, links),
+        thoughts=thoughts,
     )
 
 
 def _thoughts(db: sqlite3.Connection, no: int, links: dict[int, AnchorLink]) -> list[Thought]:
     span = (no * SPAN, (no + 1) * SPAN)
-    anchors: dict[int, tuple[AnchorLink, ...]] = {}
+    rows = db.execute(
+        "SELECT text, level, id, kind, lang FROM thought WHERE key >= ? AND key < ? ORDER BY key",
+        span,
+    ).fetchall()
+    if not rows:
+        return []
+    texts, levels, ids, kinds, langs = zip(*rows, strict=True)
+    anchors: list[tuple[AnchorLink, ...]] = [()] * len(rows)
     for key, phrase, origin, score in db.execute(
         "SELECT thought, phrase, origin, score FROM anchored"
         " WHERE thought >= ? AND thought < ? ORDER BY thought, position",
@@ -64,17 +74,8 @@ def _thoughts(db: sqlite3.Connection, no: int, links: dict[int, AnchorLink]) -> 
             link = _link(db, phrase, origin, score)
             if origin is None:
                 links[phrase] = link
-        anchors[key] = (*anchors.get(key, ()), link)
-    rows = db.execute(
-        "SELECT text, level, id, kind, lang, key FROM thought"
-        " WHERE key >= ? AND key < ? ORDER BY key",
-        span,
-    )
-    found, none = anchors.get, ()
-    return [
-        trusted_thought(text, level, id_, kind, lang, found(key, none))
-        for text, level, id_, kind, lang, key in rows
-    ]
+        anchors[key % SPAN] = (*anchors[key % SPAN], link)
+    return trusted_thoughts(texts, levels, ids, anchors, kinds, langs)
 
 
 def _link(
@@ -83,9 +84,7 @@ def _link(
     anchor, kind, text = db.execute(
         "SELECT anchor, kind, phrase FROM phrase WHERE no = ?", (phrase,)
     ).fetchone()
-    return AnchorLink(
-        phrase=text, kind=kind, anchor=anchor, origin=origin or "authored", score=score
-    )
+    return trusted_link(text, kind, anchor, origin or "authored", score)
 
 
 def anchors_after(db: sqlite3.Connection, last: str, newest: int, limit: int) -> list[Anchor]:

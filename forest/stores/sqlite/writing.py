@@ -148,10 +148,8 @@ def _store_anchors(
     phrases: dict[tuple[str, str, str], int],
 ) -> None:
     rows = []
-    for key, anchors in enumerate([t.anchors for t in thoughts], first_key):
-        if not anchors:
-            continue  # most
-        for position, a in enumerate(anchors):
+    for key in [key for key, t in enumerate(thoughts, first_key) if t.anchors]:
+        for position, a in enumerate(thoughts[key - first_key].anchors):
             written = (a.anchor, a.kind, a.phrase)
             number = phrases.get(written)
             if number is None:

@@ -139,6 +139,18 @@ class WriteContract(Contract):
         assert [o.tree for o in store.occurrences("якорь")] == ["b"]
         assert list(store.check()) == []
 
+    @pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+    def test_a_thought_that_its_tree_keeps_is_not_passed_on(
+        self, store: Store, order: tuple[str, str]
+    ) -> None:
+        kept = thought("Мысль.", level=1, id="a/kept")
+        put(store, tree("a", "Корень.", kept), tree("b"))
+        before = everything(store)
+        new = {"a": tree("a", "Иной корень.", kept), "b": tree("b", "Другой.", kept)}
+        with pytest.raises(Conflict, match="'a/kept'"):
+            put(store, *(new[tree_id] for tree_id in order))
+        assert everything(store) == before
+
     def test_a_thought_of_a_tree_that_merge_leaves_alone_is_not_passed_on(
         self, store: Store
     ) -> None:
