@@ -34,10 +34,13 @@ def test_a_code_that_nobody_defined_is_a_leaf() -> None:
 
 
 def test_what_stands_in_many_places_is_unfolded_once() -> None:
-    doubling = [f"Ω{n} = [Ω{n + 1}, Ω{n + 1}]" for n in range(5000)]
-    steps = expand(forest_of(*doubling), "Ω0")
-    assert len(steps) == 10001
-    assert max(step.level for step in steps) == 5000
+    doubling = [f"Ω{n} = [Ω{n + 1}, Ω{n + 1}]" for n in range(12)]
+    assert len(expand(forest_of(*doubling), "Ω0")) == 25
+
+
+def test_a_deep_chain_of_formulas_is_no_problem() -> None:
+    chain = [Formula(f"Λ{n}", parts=(f"Λ{n + 1}",)) for n in range(5000)]
+    assert expand({formula.code: formula for formula in chain}, "Λ0")[-1].level == 5000
 
 
 def test_a_cycle_is_refused_by_name() -> None:

@@ -6,7 +6,7 @@ import doctest
 import importlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -119,6 +119,7 @@ def formulas(draw: st.DrawFn) -> Formula:
 
 
 @given(formulas())
+@example(Formula("Δ12", terms("вода —", "— лёд")))
 def test_a_printed_formula_reads_as_the_same(formula: Formula) -> None:
     text = text_of(formula)
     assert "\n" not in text
