@@ -2,8 +2,8 @@
 
 Thoughts keep the anchors that their authors wrote. That two anchors are one is said beside them: by
 a decision of an author, which the forest keeps for ever, or by the rule ``lemma``, which holds for
-all phrases with the same words in other forms (`anchors.lemmas`) and needs no decision. The registry
-is worked out of both; nothing is ever rewritten, so whatever joined two anchors can be taken back.
+all phrases with the same words in other forms (`anchors.lemmas`) and needs no decision. The
+registry is worked out of both; nothing is ever rewritten, so all that joins can be taken back.
 
 A pair that was refused never stands in one group again, whichever way leads from one to the other:
 what would join them is left out, and `Registry.blocked` says so. A later decision on the same pair
@@ -214,9 +214,8 @@ def decisions(store: Store) -> list[Decision]:
 
 
 def _decision(node: Node) -> Decision:
-    said = {name: value for name, value in node.properties.items() if value is not None}
     try:
-        return Decision(no=int(node.key), **{"at": "", "action": "", **said})  # type: ignore[arg-type]
+        return Decision(int(node.key), **{"at": "", "action": "", **node.properties})  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise InvalidInput(
             f"Decision {node.key!r} is not as the library writes it",
@@ -273,9 +272,7 @@ def merge(
 def refuse(store: Store, anchor: str, other: str, *, why: str = "") -> Decision:
     """Decide that two anchors are not one, and never shall be. Raises NotFound."""
     registry = Registry.of(store)
-    return decide(
-        store, REFUSE, anchor=registry.find(anchor), into=registry.find(other), why=why
-    )
+    return decide(store, REFUSE, anchor=registry.find(anchor), into=registry.find(other), why=why)
 
 
 def split(store: Store, anchor: str, *, why: str = "") -> list[Decision]:

@@ -1,0 +1,271 @@
+"""Reading and printing a formula. What may be written is in `formula.lark`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from anchors.formulas.codes import LOOKALIKES, checked_code
+from anchors.formulas.errors import InvalidFormula
+from anchors.formulas.model import Formula, Join, Term
+from forest.fields import plain_words
+from forest.formats.base import Notice, shortened, silent
+
+if TYPE_CHECKING:
+    from lark import Lark, Token, Tree
+
+EXAMPLES = {
+    "Λ": "Λ1 = (Δ12 → Δ41 → Δ57)",
+    "Ω": "Ω3 = [Δ01, Δ02, Δ03]_гармония",
+    "Δ": "Δ12 = (вода + весна + неясность) = сцена про влечение и расцвет",
+}
+"""A right formula for each letter, to be shown beside a wrong one."""
+
+_JOINS: dict[str, Join] = {"PLUS": "+", "TIMES": "·", "ARROW": "→", "COMMA": ","}
+_EXPECTED = {
+    "CODE": "a code such as Δ12",
+    "WORDS": "a phrase",
+    "QUOTED": "a phrase in « »",
+    "TEXT": "a scene",
+    "PLUS": "`+`",
+    "TIMES": "`·`",
+    "ARROW": "`→`",
+    "COMMA": "`,`",
+    "_EQ": "`=`",
+    "_LPAR": "`(`",
+    "_RPAR": "`)`",
+    "_LSQB": "`[`",
+    "_RSQB": "`]`",
+    "_UNDERSCORE": "a label such as `_гармония`",
+    "_DASH": "a role behind ` — `",
+    "_NEWLINE": "a line below with the code or a phrase",
+    "_TERMS_KEY": "`сцепка:`",
+    "_SCENE_KEY": "`сцена:`",
+    "_PHRASE_KEY": "`фраза:`",
+    "$END": "the end",
+}
+_QUOTES = '«»"“”„'
+_ESCAPED = re.compile(rf"\\([{_QUOTES}\\])")
+_LETTER = re.compile(r"\s*([ΔΛΩ\u2206\u2126]\w*)")
+_FOUND = re.compile(r"[ΔΛΩ\u2206\u2126]?\w+|->|.")
+
+
+def parse(text: str, notice: Notice = silent, *, at: Sequence[tuple[int, int]] = ()) -> Formula:
+    """The formula that a text says.
+
+    ``at`` tells where the lines of the text begin in a file, as (line, column) from 1, for what
+    errors and notices say. ``notice`` is told where a look-alike letter is read as a Greek one.
+
+    :raises InvalidFormula: it is none, or a code or phrase in it is none.
+
+    >>> formula = parse("Δ94 = порог(страх · пустота · наблюдение)")
+    >>> formula.operator, formula.join, [term.phrase for term in formula.terms]
+    ('порог', '·', ['страх', 'пустота', 'наблюдение'])
+    """
+    from lark.exceptions import UnexpectedInput
+
+    reader = _Reader(text, notice, at)
+    body = text.lstrip()
+    parser: Any = _grammar().parse_interactive(" " * (len(text) - len(body)) + body.rstrip())
+    try:
+        parser.exhaust_lexer()
+        tree = parser.feed_eof()
+    except UnexpectedInput as error:
+        raise reader.unexpected(error, parser.accepts()) from None
+    return reader.formula(tree)
+
+
+def text_of(formula: Formula) -> str:
+    """The formula on one line, in its one canonical form; parsing it gives an equal formula.
+
+    >>> text_of(parse("Δ12 + Δ41 -> Δ91 = весна + жара = «Боль»"))
+    'Δ12 + Δ41 → Δ91 = (весна + жара) = «Боль»'
+    """
+    terms = joined([_term(term) for term in formula.terms], formula.join)
+    parts = joined(formula.parts, formula.parts_join)
+    head = f"{parts} → {formula.code}" if terms and parts else formula.code
+    body, join = (terms, formula.join) if terms else (parts, formula.parts_join)
+    body = f"[{body}]" if join == "," else f"({body})"
+    if formula.operator:
+        body = words_of(formula.operator) + body
+    if formula.label:
+        body += "_" + words_of(formula.label)
+    equals = [head, body, *([_quoted(formula.name)] if formula.name else [])]
+    equals += [s if _is("TEXT", s) else f"сцена: {_quoted(s)}" for s in formula.scenes]
+    return " → ".join([" = ".join(equals), *map(_quoted, formula.phrases)])
+
+
+def words_of(text: str) -> str:
+    """The words of a phrase as they stand in a formula: in quotes where they need it."""
+    return text if _is("WORDS", text) else _quoted(text)
+
+
+def joined(items: Sequence[str], join: Join) -> str:
+    """The items with the sign between them."""
+    return (", " if join == "," else f" {join} ").join(items)
+
+
+def unquoted(text: str) -> str:
+    """The text without its quotes, if it stands in quotes as a whole."""
+    if _pattern("QUOTED").fullmatch(text) is None:
+        return text.strip()
+    return _ESCAPED.sub(r"\1", text[1:-1])
+
+
+def _quoted(text: str) -> str:
+    """The text in quotes, with a backslash before what would end them."""
+    if '"' not in text and set(text) & set("«»"):
+        return '"' + text.replace("\\", "\\\\") + '"'
+    return "«" + re.sub(r"[«»\\]", r"\\\g<0>", text) + "»"
+
+
+def _term(term: Term) -> str:
+    phrase = words_of(term.phrase)
+    return f"{phrase} — {words_of(term.role)}" if term.role else phrase
+
+
+def _is(terminal: str, text: str) -> bool:
+    """Whether the text stands for itself where the grammar has the terminal."""
+    key = _pattern("_SCENE_KEY").match(text) if terminal == "TEXT" else None
+    return key is None and _pattern(terminal).fullmatch(text) is not None
+
+
+@cache
+def _grammar() -> Lark:
+    from lark import Lark
+
+    return Lark.open("formula.lark", rel_to=__file__, parser="lalr", maybe_placeholders=False)
+
+
+@cache
+def _pattern(terminal: str) -> re.Pattern[str]:
+    return re.compile(_grammar().get_terminal(terminal).pattern.to_regexp())
+
+
+class _Reader:
+    """Turns the tree of one text into a formula, and what is wrong into an error at its place."""
+
+    def __init__(self, text: str, notice: Notice, at: Sequence[tuple[int, int]]) -> None:
+        self.text = text
+        self.notice = notice
+        self.at = at
+
+    def formula(self, tree: Tree[Token]) -> Formula:
+        """The formula of a tree whose root is `start`."""
+        said: dict[str, Any] = {"source": self.text.strip(), "scenes": (), "phrases": ()}
+        code = ""
+        for node in tree.children:
+            if isinstance(node, str):
+                code = self._code(node) if node.type == "CODE" else code
+            elif node.data == "head":
+                *parts, code = self._codes(node)
+                said |= {"parts": tuple(parts), "parts_join": _join(node)}
+            elif node.data == "codes":
+                if said.get("parts"):
+                    raise self._error(self._start(node), "the parts stand before the code already")
+                said |= {"parts": self._codes(node), "parts_join": _join(node)}
+            elif node.data == "terms":
+                said |= {"terms": self._terms(node), "join": _join(node)}
+            elif node.data in ("scene", "phrase"):
+                said[f"{node.data}s"] += (_said(node),)
+            else:  # operator, label, name
+                said[node.data] = _said(node)
+        with self._blaming(self._start(tree)):
+            return Formula(code=code, **said)
+
+    def _codes(self, node: Tree[Token]) -> tuple[str, ...]:
+        tokens = (t for t in node.children if isinstance(t, str) and t.type == "CODE")
+        return tuple(map(self._code, tokens))
+
+    def _code(self, token: Token) -> str:
+        offset = token.start_pos or 0
+        with self._blaming(offset):
+            code = checked_code(token)
+        if token[0] in LOOKALIKES:
+            line, column = self._place(offset)
+            read = f"{token[0]} (U+{ord(token[0]):04X}) is read as {code[0]}"
+            self.notice(f"line {line}, column {column}: {read}")
+        return code
+
+    def _terms(self, node: Tree[Token]) -> tuple[Term, ...]:
+        terms = []
+        for term in node.children:
+            if not isinstance(term, str):
+                role = [_said(child) for child in term.children if not isinstance(child, str)]
+                with self._blaming(self._start(term)):
+                    terms.append(Term(phrase=_said(term), role="".join(role)))
+        return tuple(terms)
+
+    # --- what is wrong, and where --------------------------------------------------------------
+
+    def unexpected(self, error: Any, wanted: set[str]) -> InvalidFormula:
+        """The error for a lark.UnexpectedInput, where one of some terminals was wanted."""
+        token = getattr(error, "token", None)
+        ended = token is not None and token.type == "$END"
+        offset = len(self.text.rstrip()) if ended else error.pos_in_stream
+        letter = _LETTER.match(self.text)
+        if letter and not _pattern("CODE").match(letter[1]):
+            with self._blaming(letter.start(1)):
+                checked_code(letter[1])
+        rest = self.text.rstrip()[offset:]
+        if rest and rest[0] in _QUOTES and not _pattern("QUOTED").match(rest):
+            return self._error(offset, f"the quote {rest[0]} has no counterpart in this line")
+        unsaid = {"QUOTED"} if "WORDS" in wanted else set()
+        names = [said for name, said in _EXPECTED.items() if name in wanted - unsaid]
+        found = _FOUND.match(rest)
+        met = (
+            f"`{shortened(found[0], 40)}`"
+            if found
+            else "the end of the line"
+            if rest
+            else "the end"
+        )
+        return self._error(offset, f"found {met}, expected {_either(names)}")
+
+    def _error(self, offset: int, problem: str) -> InvalidFormula:
+        first = re.search("[ΔΛΩ]", self.text)
+        example = EXAMPLES[first[0] if first else "Δ"]
+        return InvalidFormula(problem, *self._place(offset), hint=f"A right one: {example}")
+
+    def _place(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset in the text, from 1."""
+        before = self.text[:offset].split("\n")
+        number, column = len(before) - 1, len(before[-1])
+        line, start = self.at[number] if number < len(self.at) else (number + 1, 1)
+        return line, start + column
+
+    def _start(self, node: Tree[Token]) -> int:
+        """Offset of the first token below a node."""
+        first: Token | Tree[Token] = node
+        while not isinstance(first, str):
+            first = first.children[0]
+        return first.start_pos or 0
+
+    @contextmanager
+    def _blaming(self, offset: int) -> Iterator[None]:
+        """Turn what the model refuses into an error at this place."""
+        try:
+            yield
+        except ValidationError as error:
+            raise self._error(offset, plain_words(error)) from None
+        except ValueError as error:
+            raise self._error(offset, str(error)) from None
+
+
+def _join(node: Tree[Token]) -> Join:
+    signs = [_JOINS[t.type] for t in node.children if isinstance(t, str) and t.type in _JOINS]
+    return signs[0] if signs else "+"
+
+
+def _said(node: Tree[Token]) -> str:
+    """The text of a node's first token, out of its quotes."""
+    return unquoted(str(node.children[0]))
+
+
+def _either(names: list[str]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

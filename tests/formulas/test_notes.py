@@ -1,0 +1,130 @@
+"""Formulas in notes: where they may stand, what is united, what is reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from anchors.formulas.model import Scene, roles
+from anchors.formulas.notes import NoteFormulas, formulas_in
+from anchors.formulas.syntax import text_of
+
+
+def printed(note: str | NoteFormulas) -> list[tuple[int, str]]:
+    """The first line and the text of each formula."""
+    found = formulas_in(note) if isinstance(note, str) else note
+    assert found.problems == []
+    return [(d.lines[0], text_of(d.formula)) for d in found.defined.values()]
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "Δ12 = (вода + лёд) = зов",
+        "#### 9.4.3 Пример: Δ12 = (вода + лёд) = зов ",
+        "- **Δ12 = (вода + лёд) = зов**",
+        "> [!note] Title\n> – раз: `Δ12 = (вода + лёд) = зов` — триада `покоя`",
+        "> > ```text\n> > Δ12 = (вода + лёд) = зов\n> > ```\n> после",
+        "~~~\n\nΔ12 = (вода + лёд) = зов\r\n~~~",
+        "> ```text\n> (вода + лёд) = зов \n> Δ12\n> ```",
+        "(вода + лёд) = зов\nΔ12",
+        "`(вода + лёд) = зов`\n`Δ12`",
+        "```\nopen `fence`, and Δ12 = (вода + лёд) = зов",
+    ],
+)
+def test_formulas_are_found_wherever_they_stand(note: str) -> None:
+    ((line, text),) = printed(note)
+    assert text == "Δ12 = (вода + лёд) = зов"
+    assert "лёд" in note.split("\n")[line - 1]
+
+
+def test_what_only_looks_a_little_like_a_formula_is_left_alone() -> None:
+    found = formulas_in(
+        "Δt = 5, Δ = b² − 4ac, if Δ12 == x, Δ12 → Δ13\n(объект + напряжение) = сцена\n\nΔ12\n"
+        "```\n(a + b) = c\n```\nΔ13"
+    )
+    assert (found.defined, found.problems) == ({}, [])
+    assert found.undefined == {"Δ12": (1, 4), "Δ13": (1, 8)}
+
+
+def test_phrases_may_stand_below() -> None:
+    note = "> – AGI: `Δ84 = край(покой · зов)` \n> → _«Он знал.»_\n> → фраза: «Да»\n>\n> → «Нет»"
+    assert printed(note) == [(1, "Δ84 = край(покой · зов) → «Он знал.» → «Да»")]
+
+
+def test_definitions_of_one_code_are_united() -> None:
+    found = formulas_in("Δ12 = (вода + лёд) = а\n\n`Δ12 = (Вода + лёд) = «Имя» = б`\n\nсм. Δ12")
+    assert printed(found) == [(1, "Δ12 = (вода + лёд) = «Имя» = а = б")]
+    assert found.defined["Δ12"].lines == (1, 3)
+
+
+def test_a_contradiction_names_both_lines_and_the_first_stays() -> None:
+    found = formulas_in("Δ12 = (вода + лёд)\n\n> `Δ12 = (огонь + лёд)`\n\nΔ13 = пар")
+    (problem,) = found.problems
+    assert (problem.line, problem.column) == (3, 4)
+    assert "the terms is вода + лёд in one and огонь + лёд in the other (line 1)" in str(problem)
+    assert [text_of(d.formula) for d in found.defined.values()] == [
+        "Δ12 = (вода + лёд)", "Δ13 = (пар)",
+    ]  # fmt: skip
+
+
+def test_a_bad_formula_is_reported_at_its_place_and_the_rest_is_read() -> None:
+    found = formulas_in("text\n> - так: `Δ7 = (вода)`\n> - и `Δ12 = (вода ·)`\n> - `Δ13 = (лёд)`")
+    assert [(p.line, p.column, p.problem) for p in found.problems] == [
+        (2, 11, "Δ7 has one digit, a Δ code has two: write Δ07"),
+        (3, 21, "found `)`, expected a phrase"),
+    ]
+    assert list(found.defined) == ["Δ13"]
+
+
+def test_look_alike_letters_are_noticed_with_the_notes_line() -> None:
+    notices: list[str] = []
+    found = formulas_in("\n> `\u220612 = вода`\n\nи \u220612", notices.append)
+    assert list(found.defined) == ["Δ12"]
+    assert found.undefined == {}
+    assert notices == ["line 2, column 4: \u2206 (U+2206) is read as Δ"]
+
+
+def test_a_list_below_gives_registers_and_roles() -> None:
+    found = formulas_in(
+        "`Δ12 = (вода + весна + ночь)`\n\n**Внутри:**\n- *вода* — среда;\n- Весна — архетип (рост)"
+        "\n- лёд — среда\n\nФормула `Δ41` может быть выражена:\n- поэтически: _«Шаг», и жар_,\n"
+        "- **телесно:** _«Пульс»_\n- эмодзи: `🫁⟁`\n- Пользователь: «нет»\n\n"
+        "Другое.\n\n- телесно: нет"
+    )
+    formula = found.defined["Δ12"].formula
+    assert roles(formula) == ("medium", "archetype", "transition")
+    assert found.scenes == {
+        "Δ41": (
+            Scene("«Шаг», и жар", "poetic", "ru"),
+            Scene("Пульс", "bodily", "ru"),
+            Scene("🫁⟁", "emoji"),
+        )
+    }
+    assert found.undefined == {"Δ41": (8,)}
+
+
+def test_the_owners_seed_is_read_whole(shared: Path) -> None:
+    found = formulas_in((shared / "seeds/2-formulas.md").read_text(encoding="utf-8"))
+    (_, water), *others = printed(found)
+    assert water == (
+        "Δ12 = (вода — среда + весна — архетип + неясность — эмоциональная граница)"
+        " = сцена про влечение и расцвет = расцвет, влечение"
+    )
+    assert [text for _, text in others] == [
+        "Δ41 = (жартишинавход) → «Он замер у границы жара, где всё замирает.»",
+        "Δ94 = порог(страх · пустота · наблюдение)",
+        "Δ84 = край(покой · распад · зов) → «Он был спокоен. Но знал: дольше — значит исчезнуть.»",
+        "Δ12 + Δ41 → Δ91 = (весна + жара + шаг) = «Пробуждение с болью»",
+        "Λ1 = (Δ12 → Δ41 → Δ57)",
+        "Ω3 = [Δ01, Δ02, Δ03]_гармония",
+    ]
+    assert [(s.register, s.text) for s in found.scenes["Δ41"]] == [
+        ("logical", "Предпороговая активация телесного напряжения"),
+        ("poetic", "Шаг в замирающем жаре"),
+        ("bodily", "Пульс поднялся — но он не двигался"),
+        ("emoji", "🫁🜂⟁"),
+    ]
+    assert {"Δ57", "Δ73", "Δ01", "Δ02", "Δ03"} <= set(found.undefined)
+    assert found.undefined["Δ57"] == (202,)

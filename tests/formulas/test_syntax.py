@@ -1,0 +1,221 @@
+"""One formula: every form of the seed, printing and reading again, errors at their place."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from anchors.formulas.codes import GLYPHS
+from anchors.formulas.errors import Contradiction, InvalidFormula
+from anchors.formulas.model import Formula, Join, Term, roles
+from anchors.formulas.syntax import parse, text_of
+from anchors.formulas.union import united
+from forest.phrases import phrase_key
+
+
+def terms(*phrases: str) -> tuple[Term, ...]:
+    return tuple(map(Term, phrases))
+
+
+WATER = terms("вода", "весна", "неясность")
+FORMS = {
+    "Δ12 = (вода + весна + неясность) = сцена про влечение и расцвет": Formula(
+        "Δ12", WATER, scenes=("сцена про влечение и расцвет",)
+    ),
+    "(вода + весна + неясность) = расцвет, влечение \nΔ12": Formula(
+        "Δ12", WATER, scenes=("расцвет, влечение",)
+    ),
+    "Δ94 = порог(страх · пустота · наблюдение)": Formula(
+        "Δ94", terms("страх", "пустота", "наблюдение"), "·", operator="порог"
+    ),
+    "Δ84 = край(покой · распад · зов)\n→ «Он был спокоен.»": Formula(
+        "Δ84", terms("покой", "распад", "зов"), "·", operator="край", phrases=("Он был спокоен.",)
+    ),
+    "Δ12 + Δ41 → Δ91 = весна + жара + шаг = «Пробуждение с болью»": Formula(
+        "Δ91", terms("весна", "жара", "шаг"), parts=("Δ12", "Δ41"), name="Пробуждение с болью"
+    ),
+    "Λ1 = (Δ12 → Δ41 → Δ57)": Formula("Λ1", parts=("Δ12", "Δ41", "Δ57"), parts_join="→"),
+    "Ω3 = [Δ01, Δ02, Δ03]_гармония": Formula(
+        "Ω3", parts=("Δ01", "Δ02", "Δ03"), parts_join=",", label="гармония"
+    ),
+    "Δ41 → сцепка: жартишинавход → фраза: «Он замер у границы жара.»": Formula(
+        "Δ41", terms("жартишинавход"), phrases=("Он замер у границы жара.",)
+    ),
+    "Δ12 = (вода — среда + ясный день — архетип)": Formula(
+        "Δ12", (Term("вода", "среда"), Term("ясный день", "архетип"))
+    ),
+    "🜂 -> Δ01 -> Δ02 = (вода*«а + б») = страх -> покой = сцена: «x = y»": Formula(
+        "Δ02",
+        terms("вода", "а + б"),
+        "·",
+        ("🜂", "Δ01"),
+        "→",
+        scenes=("страх -> покой", "x = y"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "formula"), FORMS.items())
+def test_every_form_is_read(text: str, formula: Formula) -> None:
+    assert parse(text) == formula
+    assert parse(text).source == text
+    assert parse(f"\n  {text}\r\n") == formula
+    assert parse(text_of(formula)) == formula
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Δ12 = (вода + весна + неясность) = сцена про влечение и расцвет",
+        "Δ94 = порог(страх · пустота · наблюдение)",
+        "Λ1 = (Δ12 → Δ41 → Δ57)",
+        "Ω3 = [Δ01, Δ02, Δ03]_гармония",
+    ],
+)
+def test_the_seeds_own_spelling_is_the_canonical_one(text: str) -> None:
+    assert text_of(parse(text)) == text
+
+
+MARKS = (
+    *"—-→+·*=()[],«»“”\"'\\:\u00a0", "->",
+    "вода", "ясный_день", "_x_", "7", "100%", "-а", "а-", "e\u0301", "🌊", "Δ12", "Λx", "⟁",
+    "сцена:", "фраза:", "сцепка:",
+)  # fmt: skip
+phrases = st.one_of(
+    st.lists(st.sampled_from(MARKS), min_size=1, max_size=4).map(" ".join),
+    st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=12),
+).filter(phrase_key)
+codes = st.one_of(
+    st.integers(0, 99).map("Δ{:02}".format), st.sampled_from(["Λ1", "Ω30"]), st.sampled_from(GLYPHS)
+)
+joins: st.SearchStrategy[Join] = st.sampled_from(["+", "·", "→", ","])
+maybe = st.just("") | phrases
+
+
+@st.composite
+def formulas(draw: st.DrawFn) -> Formula:
+    """Any formula that the model allows."""
+    code = draw(codes)
+    others = codes.filter(lambda other: other != code)
+    parts = draw(st.lists(others, min_size=int(code[0] in "ΛΩ"), max_size=3))
+    made_of = st.builds(Term, phrases, maybe)
+    return Formula(
+        code,
+        tuple(draw(st.lists(made_of, min_size=not parts, max_size=4))),
+        draw(joins),
+        tuple(parts),
+        draw(joins),
+        draw(maybe),
+        draw(maybe),
+        draw(maybe),
+        tuple(draw(st.lists(phrases, max_size=2))),
+        tuple(draw(st.lists(phrases, max_size=2))),
+    )
+
+
+@given(formulas())
+@example(Formula("Δ12", terms("вода —", "— лёд")))
+def test_a_printed_formula_reads_as_the_same(formula: Formula) -> None:
+    text = text_of(formula)
+    assert "\n" not in text
+    assert parse(text) == formula
+    assert text_of(parse(text)) == text
+
+
+@given(st.text(max_size=20) | phrases.map("Δ12 = ({})".format) | phrases.map("Δ12 = {}".format))
+def test_any_text_is_a_formula_or_an_error_inside_of_it(text: str) -> None:
+    lines, place = text.split("\n"), (1, 1)
+    try:
+        parse(text)
+    except InvalidFormula as error:
+        place = (error.line, error.column)
+    assert 1 <= place[1] <= len(lines[place[0] - 1]) + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Δ123 = (вода)", "line 1, column 1: Δ123 has 3 digits"),
+        ("Λ1 = (Δ12 → Δ7)", "line 1, column 13: Δ7 has one digit, a Δ code has two: write Δ07"),
+        ("Δxx = (вода)", "line 1, column 1: 'Δxx' is no code"),
+        ("Δ12 = (вода + весна", "column 20: found the end, expected `)`"),
+        ("Δ12 = (вода + весна · жар)", "column 21: found `·`, expected `+` or `)`"),
+        ("Δ12 = (вода + «весна)", "column 15: the quote « has no counterpart in this line"),
+        ("Δ12 = (вода) — среда", "column 14: found `—`, expected "),
+        ("Δ12 = (вода Δ41)", "column 13: found `Δ41`, expected "),
+        ("Δ12 = (Δ41 + вода)", "column 14: found `вода`, expected a code such as Δ12"),
+        ("Δ12\n(вода)", "line 1, column 4: found the end of the line, expected "),
+        ("(вода) = расцвет\nвесна", "line 2, column 1: found `весна`, expected a code such as Δ12"),
+        ("Δ12 = (вода + .)", "column 15: phrase: '.' has no letter to be matched by"),
+        ("Δ12 = Δ12", "Δ12 is a part of itself"),
+        ("Δ01 → Δ03 = (Δ12)", "column 14: the parts stand before the code already"),
+        ("Λ1 = (вода)\n", "Λ1 is a formula of formulas, but none of its parts is one"),
+    ],
+)  # fmt: skip
+def test_an_error_says_where_what_was_expected_and_shows_a_right_form(
+    text: str, message: str
+) -> None:
+    with pytest.raises(InvalidFormula) as error:
+        parse(text)
+    assert message in str(error.value)
+    assert error.value.hint
+    parse(error.value.hint.removeprefix("A right one: "))
+
+
+def test_look_alike_letters_are_read_with_a_notice_at_their_place() -> None:
+    notices: list[str] = []
+    formula = parse("Λ1 = (Δ12 → \u220641)", notices.append, at=[(7, 11)])
+    assert formula.parts == ("Δ12", "Δ41")
+    assert notices == ["line 7, column 23: \u2206 (U+2206) is read as Δ"]
+
+
+def test_roles_are_known_by_their_words_and_else_by_position() -> None:
+    assert roles(parse("Δ12 = (вода + весна + ночь + лёд)")) == (
+        "object", "tension", "transition", "",
+    )  # fmt: skip
+    seeds_own = "Δ12 = (вода — Среда + весна — архетип + ночь — эмоциональная граница + x — ось)"
+    assert roles(parse(seeds_own)) == ("medium", "archetype", "emotional edge", "ось")
+
+
+def test_a_formula_of_nothing_is_refused() -> None:
+    with pytest.raises(ValidationError, match="Δ12 has neither terms nor parts"):
+        Formula("Δ12")
+
+
+def test_definitions_add_to_each_other() -> None:
+    one = parse("Δ91 = (Весна + жара — переход) = расцвет")
+    other = parse("Δ12 → Δ91 = (весна — архетип + жара) = «Боль» = расцвет = зов → «А!»")
+    assert text_of(united(one, other)) == (
+        "Δ12 → Δ91 = (Весна — архетип + жара — переход) = «Боль» = расцвет = зов → «А!»"
+    )
+    assert united(parse("Δ91 = (Δ12 · Δ41)"), parse("Δ91 = (вода → лёд)")) == parse(
+        "Δ12 · Δ41 → Δ91 = (вода → лёд)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [
+        ("Δ12 = x(вода + лёд)", "the operator is missing in one and x in the other"),
+        ("Δ12 = (вода + лёд)_x", "the label is missing in one and x in the other"),
+        ("Δ12 = (вода · лёд)", "the terms is вода + лёд in one and вода · лёд in the other"),
+        ("Δ12 = (вода + лёд + пар)", "the terms is вода + лёд in one and вода + лёд + пар"),
+        ("Δ12 = («вода + лёд»)", "the terms is вода + лёд in one and «вода + лёд»"),
+        ("Δ12 = (вода — архетип + лёд)", "the role of вода is medium in one and archetype"),
+        ("Δ12 = (вода + лёд) = «Y»", "the name is X in one and Y in the other"),
+    ],
+)
+def test_definitions_that_differ_are_a_contradiction(other: str, difference: str) -> None:
+    with pytest.raises(Contradiction) as error:
+        united(parse("Δ12 = (вода — среда + лёд) = «X»"), parse(other))
+    assert difference in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["codes", "syntax"])
+def test_examples_in_docstrings_run(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(f"anchors.formulas.{name}")).failed == 0
