@@ -106,7 +106,9 @@ def change_nodes(writing: Writing, labels: Sequence[str], change: ChangeNodes) -
     tx = writing.tx
     run(tx, LOCK, {}).consume()
     old = {node.at: node for label in labels for node in read_nodes(tx, label)}
-    new = [(at, node) for at, node in checked(change(dict(old))) if node != old.get(at)]
+    new = [
+        (at, node) for at, node in checked(change(dict(old))) if node is None or node != old.get(at)
+    ]
     left: set[int] = set()
     for label, some in groupby(new, key=lambda pair: pair[0][0]):
         names = dict.fromkeys(TYPES[label].names)
