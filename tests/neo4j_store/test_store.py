@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import neo4j
@@ -23,6 +24,8 @@ from forest.errors import (
 )
 from forest.forest import Forest
 from forest.model import AnchorLink, Thought, Tree
+from forest.nodes import Link, Node
+from forest.schema import SCHEMA_VERSION
 from forest.stores.neo4j import Neo4jStore, anchors, connection, reading, spool, writing
 from forest.stores.neo4j.faults import translated
 from forest.stores.testing import StoreContract, put, thought, tree
@@ -296,11 +299,65 @@ def test_constraints_and_indexes_are_there_once_it_was_opened(typed, opened):
         "forest_anchor_id",
         "forest_anchor_phrase",
         "forest_axis_id",
+        "forest_decision_no",
+        "forest_formula_code",
+        "forest_proposal_id",
+        "forest_scene_id",
         "forest_thought_id",
         "forest_tree_id",
     ]
     opened()
-    assert typed("MATCH (m:ForestMeta) RETURN m.version AS v") == [{"v": 1}]
+    assert typed("MATCH (m:ForestMeta) RETURN m.version AS v") == [{"v": SCHEMA_VERSION}]
+
+
+def test_a_database_of_an_older_schema_is_brought_up_to_date(typed, opened):
+    typed("DROP CONSTRAINT forest_formula_code")
+    typed("MATCH (m:ForestMeta) SET m.version = 1")
+    opened()
+    assert typed("MATCH (m:ForestMeta) RETURN m.version AS v") == [{"v": SCHEMA_VERSION}]
+    assert {"name": "forest_formula_code"} in typed("SHOW CONSTRAINTS YIELD name")
+
+
+# --- nodes beside the trees -----------------------------------------------------------------------
+
+
+def test_a_formula_may_be_typed_by_hand(store, typed):
+    typed(
+        "CREATE (f:Formula {code: 'Δ12', name: 'весна', mine: 1})"
+        "-[:TERM {role: 'object'}]->(:Anchor {phrase: 'Вода'}),"
+        " (f)-[:COMPOSED_OF]->(:Formula {code: 'Δ41'}), (f)-[:LIKED_BY]->(:Person)"
+    )
+    water = Link("TERM", "вода", {"phrase": "Вода", "role": "object"})
+    formula = Node("Formula", "Δ12", {"name": "весна"}, (water, Link("COMPOSED_OF", "Δ41")))
+    assert list(store.nodes("Formula")) == [formula]
+    # What is the author's own stays, and the anchor is still one node.
+    store.change_nodes(["Formula"], lambda _: {formula.at: replace(formula, properties={})})
+    assert typed("MATCH (f:Formula {code: 'Δ12'}) RETURN f.mine, f.name") == [
+        {"f.mine": 1, "f.name": None}
+    ]
+    assert typed("MATCH (f)-[:LIKED_BY]->(p) RETURN count(p) AS n") == [{"n": 1}]
+    assert typed("MATCH (a:Anchor) RETURN a.id") == [{"a.id": "вода"}]
+    store.change_nodes([], lambda _: {formula.at: None})
+    assert list(store.nodes("Formula")) == []
+    assert typed("MATCH (f:Formula) RETURN f.code, f.mine ORDER BY f.code")[0]["f.mine"] == 1
+    assert typed("MATCH (a:Anchor) RETURN a.id") == []
+
+
+def test_two_changes_of_nodes_never_overlap(opened):
+    stores = [opened() for _ in range(4)]
+
+    def add(store):
+        for _ in range(5):
+
+            def change(old):
+                node = Node("Decision", f"{len(old):03d}", {"at": "now", "action": "merge"})
+                return {node.at: node}
+
+            store.change_nodes(["Decision"], change)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, stores))
+    assert [node.key for node in stores[0].nodes("Decision")] == [f"{i:03d}" for i in range(20)]
 
 
 # --- errors ---------------------------------------------------------------------------------------

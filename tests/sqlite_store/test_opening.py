@@ -14,6 +14,7 @@ from forest.errors import (
     SchemaTooNew,
     StoreError,
 )
+from forest.nodes import Node
 from forest.stores import open_store
 from forest.stores.sqlite import SqliteStore, schema
 from forest.stores.sqlite.schema import APPLICATION_ID
@@ -74,6 +75,20 @@ def test_an_older_file_is_brought_up_to_date(planted, monkeypatch):
     monkeypatch.setattr(schema, "MIGRATIONS", known)
     with pytest.raises(SchemaTooNew):
         SqliteStore(planted)
+
+
+@pytest.mark.parametrize("version", range(1, len(schema.MIGRATIONS)))
+def test_a_file_of_each_older_version_opens(tmp_path, monkeypatch, version):
+    path = tmp_path / "old.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:version])
+        with SqliteStore(path) as store:
+            put(store, tree("a"))
+    formula = Node("Formula", "Δ12", {"name": "весна"})
+    with intact(path) as store:
+        store.change_nodes([], lambda _: {formula.at: formula})
+        assert list(store.trees()) == [tree("a")]
+        assert list(store.all_nodes()) == [formula]
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ class NodeContract(Contract):
             with pytest.raises(InvalidInput, match=problem):
                 put_nodes(store, formula("Δ00", "a"), bad)
         with pytest.raises(InvalidInput, match="'Tree' is no kind of node"):
-            store.nodes("Tree")
+            list(store.nodes("Tree"))
         assert everything(store) == before
 
     def test_a_snapshot_has_them(

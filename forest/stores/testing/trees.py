@@ -35,6 +35,7 @@ class TreeContract(Contract):
             "anchors": [],
             "occurrences": {},
             "axes": [],
+            "nodes": [],
             "revision": forest_revision([], []),
         }
         assert list(store.occurrences("nothing")) == []
