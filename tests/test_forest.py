@@ -12,6 +12,7 @@ import pytest
 
 from forest import AnchorLink, Forest, Thought, Tree
 from forest.errors import Conflict, InvalidTree, NoCypher, NotFound, UsageError
+from forest.nodes import Link, Node
 
 
 @pytest.fixture(params=["sqlite", "memory"])
@@ -230,9 +231,14 @@ def test_an_axis_in_use_stays(forest: Forest) -> None:
 def test_copying_keeps_the_revision(forest: Forest, tmp_path: Path) -> None:
     forest.plant_axes()
     forest.add(justice(), suffering())
+    formula = Node("Formula", "Δ12", {}, (Link("TERM", "вода", {"phrase": "вода"}),))
+    without = forest.revision
+    forest.store.change_nodes([], lambda _: {formula.at: formula})
+    assert forest.revision != without
     with Forest.open(f"sqlite:///{tmp_path / 'other.db'}") as other:
         forest.copy_to(other)
         assert other.revision == forest.revision
+        assert list(other.store.all_nodes()) == [formula]
         assert other.get("justice").created_at == forest.get("justice").created_at
         with pytest.raises(Conflict, match="already holds trees"):
             forest.copy_to(other)

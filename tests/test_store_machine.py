@@ -29,6 +29,7 @@ from hypothesis.stateful import (
 from forest.errors import Conflict, ForestError, NotFound
 from forest.identity import finished
 from forest.model import Tree
+from forest.nodes import Link, Node
 from forest.stores import open_store
 from forest.stores.base import Store, Written
 from forest.stores.memory import MemoryStore
@@ -39,6 +40,7 @@ from forest.stores.testing import everything, put  # noqa: E402 - its asserts ar
 from tests import strategies  # noqa: E402
 
 Trees = dict[str, Tree | None]
+CODES = st.sampled_from(["Δ01", "Δ12", "Λ1"])
 
 
 def replace(old: Tree | None, new: Tree) -> Tree:
@@ -246,6 +248,26 @@ class StoreMachine(RuleBasedStateMachine):
         known = [axis.id for axis in self.memory.axes()]
         axis = data.draw(st.sampled_from([*known, "no such axis"]))
         self.both(lambda store: store.remove_axis(axis))
+
+    # --- nodes beside the trees ----------------------------------------------------------------
+
+    @rule(
+        codes=st.lists(CODES, min_size=1, max_size=3, unique=True),
+        anchors=strategies.anchors,
+        parts=st.lists(CODES, max_size=2),
+        name=st.none() | strategies.texts,
+    )
+    def put_formulas(
+        self, codes: list[str], anchors: tuple, parts: list[str], name: str | None
+    ) -> None:
+        links = [Link("TERM", link.anchor, {"phrase": link.phrase}) for link in anchors]
+        links += [Link("COMPOSED_OF", part) for part in parts]
+        said = {"name": name} if name else {}
+        new = {
+            ("Formula", code): Node("Formula", code, said, tuple(links)) if said or links else None
+            for code in codes
+        }
+        self.both(lambda store: store.change_nodes(["Formula"], lambda _: new))
 
     # --- the store itself ----------------------------------------------------------------------
 
