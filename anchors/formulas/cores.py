@@ -10,15 +10,16 @@ that size with such a p-value one expects in a forest whose anchors are independ
 number of sizes (Bonferroni, in layers). In a small forest little is beyond chance, and then
 nothing is found.
 
-Sets grow out of pairs that are in at least ``trees`` trees. Where these are more than
-`MOST_SETS`, the bound is raised until they fit; memory is then bounded, and time is the
-sum over trees of the square of their anchors.
+A set is tried if it is in at least ``trees`` trees, and if every smaller set in it is more often
+together than chance at the plain level of `PLAIN`. Where such sets of one size are more than
+`MOST_SETS`, the bound on trees is raised until they fit. So memory is bounded; time is the sum over
+trees of the square of their anchors, and what the sets that remain take.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import combinations
@@ -33,8 +34,12 @@ from forest.stores.base import Skip, Store
 MOST_SETS = 500_000
 """How many sets of one size are kept in memory."""
 SIZES = (2, 3, 4)
+PLAIN = 0.05
+"""Uncorrected p-value, above which a set is no part of a larger one."""
 
 Set = tuple[int, ...]
+Found = dict[Set, tuple[int, float]]
+"""For each set of anchors the number of trees, and the p-value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,7 @@ class _Miner:
     @cached_property
     def mined(self) -> Mined:
         found: list[Core] = []
-        sets: Mapping[Set, int] = self._pairs()
+        sets = self._pairs()
         for size in SIZES:
             found += self._cores(size, sets)
             if size < SIZES[-1]:
@@ -165,15 +170,14 @@ class _Miner:
         found.sort(key=lambda core: (core.by_chance, -core.trees, core.anchors))
         return Mined(found, self.total, len(self.names), self.support)
 
-    def _cores(self, size: int, sets: Mapping[Set, int]) -> Iterator[Core]:
+    def _cores(self, size: int, sets: Found) -> Iterator[Core]:
         tried = comb(len(self.names), size) * len(SIZES)
-        for some, trees in sets.items():
-            p = self._p(some, trees)
+        for some, (trees, p) in sets.items():
             if trees >= self.support and p * tried <= self.by_chance:
                 names = tuple(self.names[i] for i in reversed(some))
                 yield Core(names, names, trees, p, p * tried)
 
-    def _pairs(self) -> dict[Set, int]:
+    def _pairs(self) -> Found:
         return self._bounded(
             ((i, j), n)
             for i in range(len(self.names))
@@ -188,7 +192,7 @@ class _Miner:
             beside.update(self.rows[place])
         return beside
 
-    def _grown(self, sets: Mapping[Set, int]) -> Iterator[tuple[Set, int]]:
+    def _grown(self, sets: Found) -> Iterator[tuple[Set, int]]:
         """Sets of one more anchor, of which all smaller sets are among those given."""
         by_start: dict[Set, list[int]] = {}
         for some in sets:
@@ -203,15 +207,15 @@ class _Miner:
                     if n >= self.support:
                         yield some, n
 
-    def _bounded(self, sets: Iterable[tuple[Set, int]]) -> dict[Set, int]:
-        """The sets that are in enough trees; where they are too many, that takes more trees."""
-        kept: dict[Set, int] = {}
+    def _bounded(self, sets: Iterable[tuple[Set, int]]) -> Found:
+        """The sets that pass; where they are too many, that takes more trees."""
+        kept: Found = {}
         for some, n in sets:
-            if n >= self.support:
-                kept[some] = n
+            if n >= self.support and (p := self._p(some, n)) <= PLAIN:
+                kept[some] = n, p
             while len(kept) > MOST_SETS:
                 self.support += 1
-                kept = {some: n for some, n in kept.items() if n >= self.support}
+                kept = {some: x for some, x in kept.items() if x[0] >= self.support}
         return kept
 
     def _common(self, some: Set) -> int:
@@ -221,7 +225,7 @@ class _Miner:
         return trees
 
     def _p(self, some: Set, together: int) -> float:
-        """The p-value of the least significant split in two."""
+        """The p-value of the least significant split in two, or the first above `PLAIN`."""
         first, *rest = some
         worst = 0.0
         for size in range(len(rest)):
@@ -230,6 +234,8 @@ class _Miner:
                 other = tuple(i for i in rest if i not in more)
                 counts = sorted(self._common(part).bit_count() for part in (one, other))
                 worst = max(worst, fisher(self.total, counts[0], counts[1], together))
+                if worst > PLAIN:
+                    return worst
         return worst
 
 
@@ -244,19 +250,22 @@ def _bits(number: int) -> Iterator[int]:
 def fisher(total: int, one: int, other: int, together: int) -> float:
     """The chance that sets of ``one`` and ``other`` trees share ``together`` of them or more.
 
-    Fisher's exact test, one-sided: the upper tail of the hypergeometric distribution.
+    Fisher's exact test, one-sided: the upper tail of the hypergeometric distribution. It is given
+    as 1 where they share no more than is expected.
 
     >>> round(fisher(16, 2, 2, 2) * 120, 6)
     1.0
     """
-    whole = _log_comb(total, other)
-    return min(
-        1.0,
-        sum(
-            exp(_log_comb(one, n) + _log_comb(total - one, other - n) - whole)
-            for n in range(max(together, one + other - total), min(one, other) + 1)
-        ),
-    )
+    if together * total <= one * other:
+        return 1.0
+    log = _log_comb(one, together) + _log_comb(total - one, other - together)
+    term = tail = exp(log - _log_comb(total, other))
+    for n in range(together, min(one, other)):
+        term *= (one - n) * (other - n) / ((n + 1) * (total - one - other + n + 1))
+        tail += term
+        if term < tail * 1e-12:
+            break
+    return min(1.0, tail)
 
 
 def _log_comb(n: int, k: int) -> float:
