@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anchors.formulas.book import Book, codes_in_use
-from anchors.formulas.cores import propose
+from anchors.formulas.cores import mine, propose
 from anchors.formulas.criteria import check
 from anchors.formulas.errors import Cycle, InvalidFormula, NoFreeCode, NotGranted
 from anchors.formulas.importing import import_formulas
@@ -176,6 +176,7 @@ def test_the_criteria_are_met_by_what_recurs_and_is_voiced(store):
     plant(store, *TOGETHER)
     added = add(store, "(воды + весна + неясность)", scenes=SCENES)
     assert added.formula.code == "Δ00"
+    assert added.check
     assert added.check.trees == ("t0", "t1", "t2", "t3", "t4", "t5")
     assert check(store, "Δ00").met
 
@@ -218,7 +219,12 @@ def test_a_text_is_compressed_to_the_nearest_formula(store):
     assert recall(space.held_out()) == 1
     assert [h.nearest for h in space.held_out("Δ13")] == ["Δ13"]
     add_scene(store, "Δ13", "Вода весны")
-    assert recall(Space(Book.of(store)).held_out()) == pytest.approx(3 / 4)
+    add_scene(store, "Δ13", "🌙")
+    held_out = Space(Book.of(store)).held_out()
+    assert {h.scene.text: h.nearest for h in held_out if not h.found} == {
+        "Вода весны": "Δ12", "🌙": "",
+    }  # fmt: skip
+    assert recall(held_out) == pytest.approx(3 / 5)
     assert Space(Book()).near("вода") == []
 
 
@@ -243,12 +249,17 @@ def test_what_stands_together_more_than_by_chance_is_proposed(store):
     plant(store, *(("всюду", *anchors) for anchors in TOGETHER), *pair)
     add(store, "Δ12 = (неясность + вода + весна)")
     (core,) = propose(store).maximal()
-    assert sorted(core.phrases) == ["вода", "весны", "неясность"]
+    assert sorted(core.phrases) == ["весны", "вода", "неясность"]
     assert (core.trees, core.code) == (6, "Δ12")
     assert core.by_chance < 0.05
     by_chance = propose(store, by_chance=1e9).maximal()
     assert {"пара", "тройка"} in [set(c.phrases) for c in by_chance]
     assert formulas(store) == ["Δ12 = (неясность + вода + весна)"]
+
+
+def test_a_pair_with_a_third_beside_it_is_no_core_of_three():
+    trees = [{"a", "b", "c"}] * 5 + [{"a", "b"}] * 5 + [{"c"}] * 15 + [set()] * 75
+    assert [core.anchors for core in mine(trees).cores] == [("b", "a")]
 
 
 def test_independent_anchors_are_not_proposed(store):
