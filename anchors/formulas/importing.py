@@ -6,16 +6,18 @@ what cannot be read, or says something else than the forest does, is a notice wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from anchors.formulas.book import LABELS, Book, formula_node, scene_node
 from anchors.formulas.codes import GLYPHS
 from anchors.formulas.errors import Cycle
+from anchors.formulas.model import Formula
 from anchors.formulas.notes import NoteFormulas, formulas_in
 from forest.errors import Conflict, ForestError
-from forest.formats.base import SourceFile
+from forest.formats.base import SourceFile, silent
 from forest.formats.decoding import read_text
 from forest.formats.files import SUFFIXES, find_files
 from forest.nodes import Key, Node
@@ -45,7 +47,12 @@ class ImportedFormulas:
 
 
 def import_formulas(
-    store: Store, paths: Iterable[str | Path], *, format: str = "auto", replace: bool = False
+    store: Store,
+    paths: Iterable[str | Path],
+    *,
+    format: str = "auto",
+    keep_going: bool = False,
+    replace: bool = False,
 ) -> ImportedFormulas:
     """Add the formulas of the Markdown notes among files and folders, in one transaction.
 
@@ -53,18 +60,23 @@ def import_formulas(
     stays and a notice says so.
 
     :param format: as in `forest.importing.import_files`; another than auto or markdown has none.
+    :param keep_going: leave out paths and notes that cannot be read, without a word: importing
+        their trees has told.
     :param replace: where they differ, take the note's.
     :raises NotFound: a path does not exist.
+    :raises ImportRefused: a note cannot be read.
     """
     if format not in ("auto", "markdown"):
         return ImportedFormulas()
     notices: list[str] = []
-    notes = [
-        (source.name, formulas)
-        for source in find_files(paths, format)
-        if format == "markdown" or SUFFIXES.get(source.path.suffix.lower()) == "markdown"
-        for formulas in _formulas_of(source, notices)
-    ]
+    notes: list[tuple[str, NoteFormulas]] = []
+    unread = (ForestError,) if keep_going else ()
+    for path in paths:
+        with suppress(*unread):
+            for source in find_files([path], format):
+                if format == "markdown" or SUFFIXES.get(source.path.suffix.lower()) == "markdown":
+                    with suppress(*unread):
+                        notes.append((source.name, _formulas_of(source, notices)))
     done = ImportedFormulas(notices=notices)
     if not any(note.defined or note.scenes for _, note in notes):
         return done
@@ -83,17 +95,13 @@ def import_formulas(
     return done
 
 
-def _formulas_of(source: SourceFile, notices: list[str]) -> Iterator[NoteFormulas]:
-    """What a note says of formulas; nothing where it cannot be read, which its import has told."""
-    try:
-        if source.problem is not None:
-            return
-        text = read_text(source, lambda _: None)
-    except ForestError:
-        return
+def _formulas_of(source: SourceFile, notices: list[str]) -> NoteFormulas:
+    if source.problem is not None:
+        raise source.problem
+    text = read_text(source, silent)
     note = formulas_in(text, lambda said: notices.append(f"{source.name}: {said}"))
     notices += [f"{source.name}: no formula: {problem.message}" for problem in note.problems]
-    yield note
+    return note
 
 
 class _Writing:
@@ -107,19 +115,9 @@ class _Writing:
 
     def add(self, name: str, note: NoteFormulas) -> None:
         for code, defined in note.defined.items():
-            old = self.book.formulas.get(code)
-            formula = replace(defined.formula, origin=name)
             try:
-                try:
-                    formula = self.book.joined(formula)
-                except Conflict:
-                    if not self.replace or code not in self.before or old != self.before[code]:
-                        raise
-                    del self.book.formulas[code]
-                    formula = self.book.joined(formula)
+                formula = self._joined(replace(defined.formula, origin=name))
             except (Conflict, Cycle) as error:
-                if old is not None:
-                    self.book.formulas[code] = old
                 self.report.notices.append(f"{name}:{defined.lines[0]}: left out: {error.message}")
                 continue
             self.book.formulas[code] = formula
@@ -133,6 +131,18 @@ class _Writing:
                 if node.at not in self.old and node.at not in self.new:
                     self.report.scenes += 1
                     self.new[node.at] = node
+
+    def _joined(self, formula: Formula) -> Formula:
+        """The formula with what is there under its code, or instead of it. Raises Conflict, Cycle."""
+        there = self.book.formulas.get(formula.code)
+        try:
+            return self.book.joined(formula)
+        except Conflict:
+            # Of two notes that differ, the first one stays.
+            if not self.replace or there is None or there != self.before.get(formula.code):
+                raise
+        without = {code: f for code, f in self.book.formulas.items() if code != formula.code}
+        return Book(without).joined(formula)
 
     def _count(self, code: str) -> None:
         report = self.report

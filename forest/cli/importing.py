@@ -12,8 +12,8 @@ from forest.cli import opened_forest, print_json
 ALSO = {"formulas": ("anchors.formulas.importing", "import_formulas")}
 """What else the files hold, by its name in the summary: the function that imports it.
 
-Each gets (store, paths, format, replace), refuses nothing, and gives a report with ``notices`` and
-``summary``.
+Each gets (store, paths, format, keep_going, replace), refuses no content, and gives a report with
+``notices`` and ``summary``.
 """
 
 
@@ -59,7 +59,7 @@ def command_import(
         )
         also = {
             name: getattr(import_module(module), function)(
-                forest.store, paths, format=form, replace=replace
+                forest.store, paths, format=form, keep_going=keep_going, replace=replace
             )
             for name, (module, function) in ALSO.items()
         }
