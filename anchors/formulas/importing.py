@@ -133,7 +133,7 @@ class _Writing:
                     self.new[node.at] = node
 
     def _joined(self, formula: Formula) -> Formula:
-        """The formula with what is there under its code, or instead of it. Raises Conflict, Cycle."""
+        """The formula with what is there under its code, or in place of it. Raises Conflict."""
         there = self.book.formulas.get(formula.code)
         try:
             return self.book.joined(formula)
