@@ -102,7 +102,8 @@ def add_node(graph: Graph, node: Node) -> None:
     for position, link in enumerate(node.links):
         to = (LINKS[link.type].end, link.target)
         if to[0] == "Anchor" and to not in graph:
-            graph.add_node(to, phrase=link.properties["phrase"], kind="phrase")
+            phrase = link.properties.get("phrase", link.target)
+            graph.add_node(to, phrase=phrase, kind="phrase")
         graph.add_edge(node.at, to, position, type=link.type, position=position, **link.properties)
 
 

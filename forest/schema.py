@@ -216,10 +216,12 @@ FORMULA = NodeType(
     (
         _text("code", "Δ and two digits; Λ or Ω and a number; or one of the glyphs", "yes"),
         _text("operator", "the word before the brackets: порог in порог(страх · пустота)"),
-        _text("joined", "what stands between terms or parts: +, ·, → or a comma"),
+        _text("joined", "what stands between its terms: +, ·, → or a comma; + where missing"),
+        _text("parts_joined", "the same of its parts"),
         _text("label", "the word behind the brackets: гармония in [Δ01, Δ02]_гармония"),
         _text("name", "its title, written in « »"),
-        _text("scene", "what stands behind the last ="),
+        _text("scene", "the scene behind the last =; each on a line of its own"),
+        _text("phrases", "what is said from inside it, behind an arrow; each on its line"),
         _text("source", "the formula as its author wrote it"),
         _text("origin", "where it was written: a file, a model"),
     ),
@@ -233,7 +235,7 @@ SCENE = NodeType(
         _text("text", "the scene, verbatim", "yes"),
         _text("register", "logical, poetic, bodily, emoji, … free"),
         _text("lang", "BCP 47"),
-        _text("origin", "authored, or the mask that said it"),
+        _text("origin", "authored, a file, or the mask that said it"),
     ),
 )
 DECISION = NodeType(

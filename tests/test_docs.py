@@ -16,6 +16,9 @@ from forest.cli import COMMANDS
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 EXAMPLES = [
+    "anchors.formulas.codes",
+    "anchors.formulas.cores",
+    "anchors.formulas.syntax",
     "exporters.linearize",
     "forest",
     "forest.forest",

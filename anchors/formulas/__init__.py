@@ -15,4 +15,8 @@ The code may also stand on a line of its own, below the formula, and a phrase on
 
 `codes` says what a code is, `model` what a formula is, `syntax` reads and prints one, `notes` finds
 those of a Markdown note, `expansion` unfolds formulas of formulas. The grammar is `formula.lark`.
+
+In a forest: `book` reads them all, `registry` writes them, `importing` takes those of notes;
+`criteria` says whether one deserves a code, `vectors` which is near, `cores` which may become one,
+`where` in which trees and thoughts one stands.
 """

@@ -48,6 +48,17 @@ def checked_code(text: str) -> str:
     )
 
 
+def is_right(text: str) -> bool:
+    """Whether a text is a code in its one spelling."""
+    return bool(_CODE.fullmatch(text))
+
+
+def is_code(text: str) -> bool:
+    """Whether a text is meant as a code and nothing else, be it a wrong one."""
+    code = text.strip().translate(LETTERS)
+    return bool(_NUMBERED.fullmatch(code)) or code in GLYPHS
+
+
 Code = Annotated[str, AfterValidator(checked_code)]
 """The code of a formula, in its one spelling."""
 

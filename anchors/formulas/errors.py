@@ -5,6 +5,7 @@ InvalidInput
 ├── Contradiction       two definitions under one code say different things
 └── Cycle               a formula is a part of itself, by way of others
 NoFreeCode              all one hundred Δ codes are in use
+NotGranted              a formula does not meet the criteria for a code of its own
 """
 
 from __future__ import annotations
@@ -35,3 +36,7 @@ class Cycle(InvalidInput):
 
 class NoFreeCode(ForestError):
     """All one hundred Δ codes are in use."""
+
+
+class NotGranted(ForestError):
+    """A formula does not meet the criteria for a code of its own."""

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from anchors.formulas.codes import Code
-from forest.fields import Name, OptionalName, Text
+from forest.fields import Key, Name, OptionalName, Text
+from forest.model import anchor_id
 from forest.phrases import phrase_key
 
 Join = Literal["+", "·", "→", ","]
@@ -59,6 +60,11 @@ class Term:
 
     phrase: Annotated[Phrase, Field(description="as written")]
     role: Annotated[OptionalName, Field(description="as written; where empty, by position")] = ""
+    anchor: Annotated[Key, Field(description="id of the anchor")] = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.anchor:
+            object.__setattr__(self, "anchor", anchor_id(self.phrase))
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
@@ -68,6 +74,9 @@ class Scene:
     text: Annotated[Text, Field(description="what is said, verbatim")]
     register: Annotated[OptionalName, Field(description="logical, poetic, bodily, … free")] = ""
     lang: Annotated[Name, Field(description="BCP 47")] = "und"
+    origin: Annotated[Name, Field(description="authored, a file, or the mask that said it")] = (
+        field(default="authored", compare=False)
+    )
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
@@ -89,6 +98,9 @@ class Formula:
     scenes: Annotated[tuple[Line, ...], Field(description="scenes it is set equal to")] = ()
     phrases: Annotated[tuple[Line, ...], Field(description="what is said from inside it")] = ()
     source: Annotated[str, Field(description="text as written")] = field(default="", compare=False)
+    origin: Annotated[OptionalName, Field(description="where it was written: a file, a model")] = (
+        field(default="", compare=False)
+    )
 
     def __post_init__(self) -> None:
         if not self.terms and not self.parts:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from anchors.formulas.codes import LOOKALIKES, checked_code
+from anchors.formulas.codes import GLYPHS, LETTERS, LOOKALIKES, checked_code, free_code
 from anchors.formulas.errors import InvalidFormula
 from anchors.formulas.model import Formula, Join, Term
 from forest.fields import plain_words
@@ -53,6 +54,10 @@ _QUOTES = '«»"“”„'
 _ESCAPED = re.compile(rf"\\([{_QUOTES}\\])")
 _LETTER = re.compile(r"\s*([ΔΛΩ\u2206\u2126]\w*)")
 _FOUND = re.compile(r"[ΔΛΩ\u2206\u2126]?\w+|->|.")
+_CODE = rf"(?:[Δ{''.join(LOOKALIKES)}ΛΩ][0-9]\w*|[{''.join(GLYPHS)}])"
+_STARTS_WITH_CODE = re.compile(rf"\s*(?:{_CODE}|[Δ{''.join(LOOKALIKES)}ΛΩ]\s*=)")
+_ENDS_WITH_CODE = re.compile(rf"\n[^\S\n]*{_CODE}\s*$")
+_CODES = re.compile(_CODE)
 
 
 def parse(text: str, notice: Notice = silent, *, at: Sequence[tuple[int, int]] = ()) -> Formula:
@@ -78,6 +83,18 @@ def parse(text: str, notice: Notice = silent, *, at: Sequence[tuple[int, int]] =
     except UnexpectedInput as error:
         raise reader.unexpected(error, parser.accepts()) from None
     return reader.formula(tree)
+
+
+def read(text: str, notice: Notice = silent) -> tuple[Formula, bool]:
+    """The formula of a text, and whether the text gives it a code; else it stands under any.
+
+    :raises InvalidFormula: it is none.
+    """
+    if _STARTS_WITH_CODE.match(text) or _ENDS_WITH_CODE.search(text):
+        return parse(text, notice), True
+    head = f"{free_code(_CODES.findall(text.translate(LETTERS)))} = "
+    formula = parse(head + text.strip(), notice, at=[(1, 1 - len(head))])
+    return replace(formula, source=text.strip()), False
 
 
 def text_of(formula: Formula) -> str:

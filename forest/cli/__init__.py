@@ -30,6 +30,7 @@ COMMANDS = {
     "check": ("forest.cli.care", "Say what is wrong or missing, and mend it with --fix."),
     "stats": ("anchors.cli", "Say how the trees are joined: is it one forest?"),
     "axes": ("anchors.cli", "Show the meaning axes; bind trees to them."),
+    "formulas": ("anchors.formulas.cli", "Compress scenes into codes: Δ12 = (вода + весна)."),
     "copy": ("forest.cli.care", "Copy a forest from one store to another."),
     "cypher": ("forest.cli.care", "Ask Neo4j in Cypher."),
     "export": ("exporters.cli", "Write the training corpus."),

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib import import_module
 
 import click
 
 from forest.cli import opened_forest, print_json
+
+ALSO = {"formulas": ("anchors.formulas.importing", "import_formulas")}
+"""What else the files hold, by its name in the summary: the function that imports it.
+
+Each gets (store, paths, format, keep_going, replace), refuses no content, and gives a report with
+``notices`` and ``summary``.
+"""
 
 
 @click.command("import")
@@ -33,7 +41,10 @@ def command_import(
     replace: bool,
     as_json: bool,
 ) -> int:
-    """Import trees from files and folders. Either all is imported, or nothing."""
+    """Import trees from files and folders. Either all is imported, or nothing.
+
+    Formulas in Markdown notes are added too: see `forest formulas`.
+    """
     from forest.cli.terminal import progress_bar
     from forest.importing import Progress
     from forest.render import plural
@@ -46,10 +57,16 @@ def command_import(
         report = forest.import_files(
             paths, format=form, keep_going=keep_going, replace=replace, progress=tell
         )
+        also = {
+            name: getattr(import_module(module), function)(
+                forest.store, paths, format=form, keep_going=keep_going, replace=replace
+            )
+            for name, (module, function) in ALSO.items()
+        }
     if as_json:
-        print_json(asdict(report))
+        print_json(asdict(report) | {name: asdict(more) for name, more in also.items()})
         return int(bool(report.skipped))
-    for notice in report.notices:
+    for notice in [*report.notices, *(n for more in also.values() for n in more.notices)]:
         click.echo(f"note: {notice}", err=True)
     for message in report.skipped:
         click.echo(f"left out: {message}", err=True)
@@ -60,4 +77,7 @@ def command_import(
         + (f", {len(report.skipped):,} left out" if report.skipped else "")
         + f" ({plural(report.thoughts, 'thought')} written)"
     )
+    for more in also.values():
+        if more.summary:
+            click.echo(more.summary)
     return int(bool(report.skipped))

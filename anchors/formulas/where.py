@@ -1,0 +1,77 @@
+"""Where formulas stand: the trees that share their terms, the thoughts that name them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from anchors.formulas.book import Book
+from anchors.formulas.codes import GLYPHS, LETTERS
+from anchors.formulas.model import Formula, Scene, Term
+from anchors.registry import Registry, decisions
+from forest.model import Anchor
+from forest.stores.base import Skip, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A thought that names a formula by its code."""
+
+    tree: str
+    thought: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A formula with all that the forest has of it."""
+
+    formula: Formula
+    scenes: list[Scene]
+    trees: dict[str, list[str]]
+    """By each term as written: the ids of the trees that carry it."""
+    users: list[str]
+    """Codes of the formulas that it is a part of."""
+    mentions: list[Mention]
+
+
+def shown(store: Store, code: str, skip: Skip | None = None) -> Shown:
+    """A formula, its scenes, and where it stands. Raises NotFound."""
+    book = Book.of(store, skip=lambda _: None)
+    formula = book.get(code)
+    registry = registry_with(store, formula.terms)
+    return Shown(
+        formula,
+        book.voices(formula.code),
+        {t.phrase: sorted(trees_of(store, registry, t.anchor)) for t in formula.terms},
+        book.users(formula.code),
+        list(mentions(store, formula.code, skip)),
+    )
+
+
+def mentions(store: Store, code: str, skip: Skip | None = None) -> Iterator[Mention]:
+    """The thoughts that name a code, by tree, in reading order: one pass over the forest."""
+    named = re.compile(re.escape(code) if code in GLYPHS else rf"(?<!\w){code}(?!\w)")
+    for tree in store.trees(skip):
+        for thought in tree.thoughts:
+            if named.search(thought.text.translate(LETTERS)):
+                yield Mention(tree.id, thought.id, thought.text)
+
+
+def registry_with(store: Store, terms: Iterable[Term]) -> Registry:
+    """The registry of a forest in which these terms are anchors too.
+
+    So a term in another form than any thought has it still counts as the anchor that it means.
+    """
+    there = {anchor.id: anchor for anchor in store.anchors()}
+    for term in terms:
+        there.setdefault(term.anchor, Anchor(id=term.anchor, phrase=term.phrase))
+    return Registry(there.values(), decisions(store))
+
+
+def trees_of(store: Store, registry: Registry, anchor: str) -> set[str]:
+    """The ids of the trees that carry an anchor, under whichever of its names."""
+    return {
+        place.tree for one in registry.group(anchor).anchors for place in store.occurrences(one.id)
+    }

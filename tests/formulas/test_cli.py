@@ -1,0 +1,77 @@
+"""`forest formulas`, as it is typed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from forest.cli import main
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs `forest …` in a folder with an empty forest; gives (exit code, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    assert call("init")[0] == 0
+    return call
+
+
+def test_a_formula_from_its_first_line_to_its_last(run, tmp_path):
+    note = tmp_path / "note.md"
+    note.write_text("# Вода\n\n- Δ12 = (вода + весна)\n- Δ41 = жар(шаг · зной)\n")
+    assert "formulas: 2 added" in run("import", "note.md")[1]
+    scene = ("scene", "Δ12", "Вода весны", "--register", "поэтически")
+    assert "(poetic, ru, authored)" in run("formulas", *scene)[1]
+    assert run("formulas", "list")[1].splitlines()[0].split("\t") == [
+        "Δ12", "Δ12 = (вода + весна)", "1", "poetic",
+    ]  # fmt: skip
+    assert "named  note/" in run("formulas", "show", "Δ12")[1]
+    assert run("formulas", "merge", "Δ12", "Δ41")[1] == (
+        "added: Δ12 + Δ41 → Δ00 = (вода + весна + шаг + зной)\n"
+    )
+    assert run("formulas", "compose", "Δ12", "Δ41", "--list", "--label", "покой")[0] == 0
+    assert run("formulas", "expand", "Ω1")[1].splitlines()[:2] == [
+        "Ω1 = [Δ12, Δ41]_покой", "  Δ12 = (вода + весна)",
+    ]  # fmt: skip
+    assert run("formulas", "near", "весенняя вода", "--most", "1")[1].endswith("(вода + весна)\n")
+    assert "recall at 1: 100% of 1 scene" in run("formulas", "near", "--recall")[2]
+    assert run("formulas", "remove", "Ω1")[0] == 0
+    code, out, _ = run("formulas", "check", "Δ12")
+    assert code == 1
+    assert [line.split()[:2] for line in out.splitlines()] == [
+        ["stable", "no"], ["reproducible", "no"], ["registers", "no"], ["reversible", "yes"],
+    ]  # fmt: skip
+
+
+def test_a_code_is_asked_for(run):
+    code, _, err = run("formulas", "add", "(вода + весна)")
+    assert code == 1
+    assert "no code is granted" in err
+    assert "--force" in err
+    scene = ("--scene", "поэтически=Вода=вода", "--json")
+    code, out, _ = run("formulas", "add", "(вода + весна)", "--force", *scene)
+    assert (code, json.loads(out)["code"]) == (0, "Δ00")
+    shown = json.loads(run("formulas", "show", "Δ00", "--json")[1])
+    assert [(s["register"], s["text"]) for s in shown["scenes"]] == [("poetic", "Вода=вода")]
+    assert [term["phrase"] for term in shown["terms"]] == ["вода", "весна"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("list",), ("expand", "Δ12"), ("near", "вода"), ("near", "--recall"), ("propose",),
+     ("scene", "Δ12", "Зов"), ("merge", "Δ12", "Δ13"), ("compose", "Δ12", "Δ13")],
+)  # fmt: skip
+def test_every_answer_comes_as_json_too(run, command):
+    for text in ("Δ12 = (вода + лёд)", "Δ13 = пар"):
+        assert run("formulas", "add", text)[0] == 0
+    code, out, _ = run("formulas", *command, "--json")
+    assert code == 0
+    json.loads(out)

@@ -1,0 +1,65 @@
+"""Formulas on Neo4j, also those that authors type in Neo4j Browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from anchors.formulas.book import Book
+from anchors.formulas.criteria import check
+from anchors.formulas.registry import add, add_scene, compose, remove
+from anchors.formulas.syntax import parse, text_of
+from forest.errors import Conflict, InvalidInput
+
+pytestmark = pytest.mark.neo4j
+
+
+def test_formulas_are_kept(store):
+    texts = ["Δ12 = (вода — среда + весна) = «Зов» = раз → «Два.»", "Ω3 = [Δ12, Δ01]_гармония"]
+    for text in texts:
+        assert add(store, text).new
+        assert not add(store, text).changed
+    add_scene(store, "Δ12", "Пульс", register="телесно")
+    assert [text_of(f) for f in Book.of(store).formulas.values()] == texts
+    assert [s.text for s in Book.of(store).voices("Δ12")] == ["Пульс", "Два."]
+    with pytest.raises(Conflict, match="a part of Ω3"):
+        remove(store, "Δ12")
+    remove(store, "Ω3")
+    remove(store, "Δ12")
+    assert list(store.all_nodes()) == []
+
+
+@pytest.mark.usefixtures("justice")
+def test_formulas_are_typed_with_nothing_but_code_and_terms(store, typed):
+    typed(
+        """
+        CREATE (f:Formula {code: 'Δ12'})-[:TERM {role: 'object'}]->(:Anchor {phrase: 'Вода'}),
+               (f)-[:TERM]->(:Anchor {phrase: 'весна'}),
+               (:Scene {id: 's', text: 'Зов'})-[:VOICES]->(f),
+               (:Formula {code: 'Δ7'})-[:TERM]->(:Anchor {phrase: 'лёд'}),
+               (:Formula {code: 'Δ08', joined: '?'})-[:TERM]->(:Anchor {phrase: 'лёд'}),
+               (:Formula {code: 'Δ09', scene: 5})-[:TERM]->(:Anchor {phrase: 'лёд'})
+        """
+    )
+    broken: list[InvalidInput] = []
+    book = Book.of(store, broken.append)
+    assert list(book.formulas.values()) == [
+        parse("Δ09 = лёд = 5"), parse("Δ12 = (Вода — object + весна)"),
+    ]  # fmt: skip
+    assert [(s.text, s.lang) for s in book.voices("Δ12")] == [("Зов", "ru")]
+    assert [error.message.split(":")[0] for error in broken] == [
+        "the node Formula 'Δ08' is none", "the node Formula 'Δ7' is none",
+    ]  # fmt: skip
+    with pytest.raises(Conflict, match="cannot be read"):
+        add(store, "Δ08 = лёд")
+    typed(
+        """
+        MATCH (t:Thought)-[:ANCHORED_BY]->() MATCH (a:Anchor) WHERE a.phrase IN ['Вода', 'весна']
+        MERGE (t)-[:ANCHORED_BY]->(a)
+        """
+    )
+    assert check(store, "Δ12").trees == ("justice",)
+    assert compose(store, ["Δ12", "Δ09"]).formula.code == "Λ1"
+    add(store, "Δ12 = (Вода + весна) = «Имя»")
+    assert text_of(Book.of(store, lambda _: None).formulas["Δ12"]) == (
+        "Δ12 = (Вода — object + весна) = «Имя»"
+    )
