@@ -178,6 +178,15 @@ class Registry:
             f"there is no anchor {named!r}", hint="`forest anchors list` shows all anchors."
         )
 
+    def add(self, decision: Decision) -> None:
+        """Let a merge of two anchors hold from now on, after all others."""
+        self.decisions.append(decision)
+        score = 1.0 if decision.score is None else decision.score
+        self._join(Join(decision.anchor, decision.into, decision.rule, score, decision.no))
+        root = self._group[decision.anchor]
+        self._heads[root] = self._head(self._members[root])
+        self.__dict__.pop("_joins_of", None)
+
     def refused(self, one: str, other: str) -> bool:
         """Whether somebody refused two anchors as one, or an anchor as a mark of a thought."""
         return frozenset((one, other)) in self._refused
@@ -190,6 +199,15 @@ class Registry:
             for decision in self._refused.values()
             for a, b in [(decision.anchor, decision.into), (decision.into, decision.anchor)]
             if self._group.get(a, a) in ours and self._group.get(b, b) in theirs
+        ]
+
+    def apart(self, anchor: str) -> list[Decision]:
+        """The refusals about an anchor or one of its variants."""
+        head = self.head(anchor)
+        return [
+            decision
+            for decision in self._refused.values()
+            if head in map(self.head, (decision.anchor, decision.into))
         ]
 
     def shared(self, store: Store) -> frozenset[str]:
@@ -315,11 +333,16 @@ def _decision(node: Node) -> Decision:
     return read
 
 
-def decide(store: Store, say: Callable[[Registry], Iterable[Decision]]) -> list[Decision]:
+def decide(
+    store: Store,
+    say: Callable[[Registry], Iterable[Decision]],
+    done: Callable[[], Iterable[Key]] = tuple,
+) -> list[Decision]:
     """Add what ``say(registry)`` decides, all in one transaction; returns it with its numbers.
 
     ``say`` sees all decisions made before, also those of others in this moment; their numbers and
-    times are given here. It may be called more than once. Raises what ``say`` raises.
+    times are given here. It may be called more than once. The nodes that ``done()`` names then are
+    removed in the same transaction. Raises what ``say`` raises.
     """
     anchors = list(store.anchors())
     made: list[Decision] = []
@@ -329,7 +352,7 @@ def decide(store: Store, say: Callable[[Registry], Iterable[Decision]]) -> list[
         first = max((d.no for d in registry.decisions), default=0) + 1
         now = datetime.now(UTC).isoformat(timespec="seconds")
         made[:] = [replace(d, no=n, at=now) for n, d in enumerate(say(registry), first)]
-        return {node.at: node for node in map(_node, made)}
+        return {**dict.fromkeys(done()), **{node.at: node for node in map(_node, made)}}
 
     store.change_nodes([DECISION.label], change)
     return made
@@ -345,10 +368,9 @@ def _node(decision: Decision) -> Node:
 
 
 def merging(
-    registry: Registry, anchor: str, into: str, rule: str = "author", score: float | None = None
+    registry: Registry, one: str, other: str, rule: str = "author", score: float | None = None
 ) -> Decision:
-    """The decision that two anchors are one. Raises as `merge`."""
-    one, other = registry.find(anchor), registry.find(into)
+    """The decision that two anchors, named by their ids, are one. Raises Conflict as `merge`."""
     if registry.head(one) == registry.head(other):
         raise Conflict(f"{one!r} and {other!r} are one anchor already")
     if refusals := registry.refusals(one, other):
@@ -373,9 +395,12 @@ def merge(
 
     A pair that was refused is merged only when the refusal is undone: nothing is redone by chance.
     """
-    return decide(
-        store, lambda registry: [replace(merging(registry, anchor, into, rule, score), why=why)]
-    )[0]
+
+    def say(registry: Registry) -> list[Decision]:
+        one, other = registry.find(anchor), registry.find(into)
+        return [replace(merging(registry, one, other, rule, score), why=why)]
+
+    return decide(store, say)[0]
 
 
 def refuse(store: Store, anchor: str, other: str, *, why: str = "") -> Decision:

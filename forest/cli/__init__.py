@@ -30,6 +30,7 @@ COMMANDS = {
     "check": ("forest.cli.care", "Say what is wrong or missing, and mend it with --fix."),
     "stats": ("anchors.cli", "Say how the trees are joined: is it one forest?"),
     "axes": ("anchors.cli", "Show the meaning axes; bind trees to them."),
+    "anchors": ("anchors.cli.registry", "Say which anchors are one; review proposals."),
     "copy": ("forest.cli.care", "Copy a forest from one store to another."),
     "cypher": ("forest.cli.care", "Ask Neo4j in Cypher."),
     "export": ("exporters.cli", "Write the training corpus."),

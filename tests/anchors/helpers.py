@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from anchors.registry import Decision, Registry
-from forest.model import Anchor, anchor_id
+from forest.model import Anchor, AnchorKind, anchor_id
+from forest.nodes import Node
+from forest.stores.base import Store
 
 
-def anchor(phrase: str, trees: int = 1, kind: str = "phrase") -> Anchor:
+def anchor(phrase: str, trees: int = 1, kind: AnchorKind = "phrase") -> Anchor:
     return Anchor(id=anchor_id(phrase, kind), phrase=phrase, trees=trees, thoughts=trees, kind=kind)
 
 
@@ -35,3 +37,7 @@ def one_group(*ids: str) -> set[frozenset[str]]:
 
 def registry(phrases: Iterable[str], *decisions: Decision) -> Registry:
     return Registry([anchor(p) for p in phrases], decisions)
+
+
+def put(store: Store, *new: Node) -> None:
+    store.change_nodes([], lambda _: {node.at: node for node in new})
