@@ -171,7 +171,7 @@ class Registry:
         for id_, phrase in self._names.items():
             if phrase_key(phrase) == key and self.head(id_) in self.anchors:
                 return self.head(id_)
-        same = [a.id for a in self.anchors.values() if lemma_key(a.phrase) == lemmas]
+        same = [id_ for id_ in self.anchors if lemma_key(id_) == lemmas]
         if key and same:
             return min(same, key=self._rank)
         raise NotFound(
@@ -254,10 +254,14 @@ class Registry:
         ]
 
     def _same_lemmas(self) -> Iterator[list[str]]:
-        """Anchors that the rule says are one, the most frequent first."""
-        same: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for anchor in self.anchors.values():
-            same[anchor.kind, lemma_key(anchor.phrase)].append(anchor.id)
+        """Anchors that the rule says are one, the most frequent first.
+
+        It goes by their ids: where an author gave a phrase to an anchor of another name, that
+        holds, and the ids of phrases, links and tags never meet.
+        """
+        same: dict[str, list[str]] = defaultdict(list)
+        for id_ in self.anchors:
+            same[lemma_key(id_)].append(id_)
         for ids in same.values():
             if len(ids) > 1:
                 yield sorted(ids, key=self._rank)

@@ -73,7 +73,7 @@ def _united(manifest: Manifest) -> str:
     if not united:
         return ""
     return (
-        f"\nAnchors counted as one with another, by the forms of their words or by decision: {united}."
+        f"\nAnchors that count as one with another, by decision or as forms of a word: {united}."
         "\nThoughts keep the phrase as it was written.\n"
     )
 

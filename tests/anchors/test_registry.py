@@ -20,6 +20,7 @@ from anchors.registry import (
     undo,
 )
 from forest.errors import Conflict, InvalidInput, NotFound
+from forest.model import Anchor
 from forest.nodes import Node
 from forest.stores.memory import MemoryStore
 from tests.anchors.helpers import anchor, groups, merged, one_group, refused, registry, undone
@@ -74,7 +75,8 @@ def test_forms_of_a_word_are_one_by_rule_unless_refused():
     assert groups(apart) == {frozenset([head]), frozenset([form, other])}
     assert {(j.rule, j.decision) for j in apart.joins} == {("lemma", None)}
     tag = anchor(CAUSES[1], kind="tag")
-    assert len(groups(Registry([anchor(head), tag]))) == 2
+    named = Anchor(id="закон", phrase=CAUSES[1])
+    assert len(groups(Registry([anchor(head), tag, named]))) == 3
 
 
 def test_a_chain_of_merges_does_not_go_round_a_refusal():
