@@ -1,4 +1,4 @@
-"""The islands of a forest as a picture: trees as dots, islands as clusters, hubs by their names.
+"""The islands of a forest as a picture: trees as dots, islands as clusters, hubs by numbers.
 
 Where a dot stands depends on the forest alone, so the same forest gives the same picture.
 """
@@ -16,7 +16,7 @@ from forest.errors import InvalidInput, MissingExtra, UsageError
 from forest.stores.base import Skip, Store
 
 NAMED_TREES = 60
-"""With more trees, only islands and hubs have names."""
+"""With more trees, their titles are left out."""
 NAMED_HUBS = 12
 _TURN = pi * (3 - sqrt(5))
 """The golden angle: dots on a spiral that turns by it stand evenly."""
@@ -126,13 +126,20 @@ def _draw(axes: Any, found: IslandMap) -> None:
             x, y = places[tree]
             axes.plot([hub[0], x], [hub[1], y], color="0.8", linewidth=0.6, zorder=1)
         if number < NAMED_HUBS:
+            label = f"{number + 1}  {_plain(name)} ({len(trees)})"
+            axes.scatter(*hub, s=110, color="tab:red", zorder=4, label=label)
             axes.annotate(
-                _plain(name), hub, fontsize=8, color="tab:red", ha="center", va="center", zorder=4
+                f"{number + 1}", hub, fontsize=7, color="white", ha="center", va="center", zorder=5
             )
     for number, island in enumerate(found.islands):
         xs, ys = zip(*(places[tree] for tree in island), strict=True)
         sizes = [20 + 4 * sqrt(found.thoughts[tree]) for tree in island]
         axes.scatter(xs, ys, s=sizes, color=f"C{number % 10}", zorder=3)
+    if found.hubs:
+        axes.legend(
+            title="hub anchors (trees)", loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2,
+            fontsize=8, markerscale=0.5,
+        )  # fmt: skip
     for tree, place in places.items() if len(places) <= NAMED_TREES else ():
         axes.annotate(
             _plain(found.titles[tree]), place, xytext=(0, -9), textcoords="offset points",

@@ -142,3 +142,35 @@ def bind(ctx: click.Context, tree: str, axes: tuple[str, ...]) -> None:
     with opened_forest(ctx) as forest:
         bound = forest.bind(forest.find(tree), weights(axes))
     click.echo(", ".join(f"{name} {weight:.0%}" for name, weight in bound.items()))
+
+
+@command_axes.command("suggest")
+@click.argument("tree")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.pass_context
+def suggest(ctx: click.Context, tree: str, as_json: bool) -> None:
+    """Propose axes for TREE from its words, and print the command that would bind it.
+
+    Nothing is bound. A tree is compared with the descriptions of the axes and with the trees that
+    are bound to them.
+    """
+    import shlex
+
+    from anchors.axes import suggest_axes
+    from forest.cli.terminal import print_table
+
+    with opened_forest(ctx) as forest:
+        tree_id = forest.find(tree)
+        found = suggest_axes(forest.store, tree_id)
+    if as_json:
+        print_json([asdict(suggestion) for suggestion in found])
+        return
+    if not found:
+        click.echo("no axis stands out: describe the axes, or bind some trees by hand")
+        return
+    print_table(
+        ("axis", "weight", "like its description", "like its trees"),
+        [(s.axis, f"{s.weight:.0%}", f"{s.description:.2f}", f"{s.trees:.2f}") for s in found],
+    )
+    weights = " ".join(shlex.quote(f"{s.axis}={s.weight:.0%}") for s in found)
+    click.echo(f"forest axes bind {shlex.quote(tree_id)} {weights}")

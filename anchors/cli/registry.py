@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forest.cli import opened_forest, print_json
+from forest.cli import new_file, opened_forest, print_json
 
 if TYPE_CHECKING:
     from anchors.proposals import Proposal, Reviewed
@@ -236,7 +236,7 @@ def proposals(ctx: click.Context, out: Path | None, as_json: bool) -> None:
         store, registry = forest.store, Registry.of(forest.store)
         found = evidence(store, _by_score(store))
         if out:
-            with _new_file(out) as file:
+            with new_file(out) as file:
                 file.writelines(review_text(found, registry.name))
             click.echo(f"written to {out}; next: edit it, forest anchors accept --from {out}")
             return
@@ -251,17 +251,6 @@ def _by_score(store: Store) -> list[Proposal]:
     from anchors.proposals import proposals as read
 
     return sorted(read(store), key=lambda p: (-p.certainty, p.id))
-
-
-def _new_file(path: Path) -> Any:
-    from forest.errors import Conflict
-
-    try:
-        return path.open("x", encoding="utf-8")
-    except FileExistsError:
-        raise Conflict(
-            f"{path} exists already, and may hold your answers", hint="Name another file."
-        ) from None
 
 
 def _print_proposals(entries: list[dict[str, Any]]) -> None:
