@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from anchors.skeletons import templates
+from anchors.registry import Registry
+from anchors.skeletons import fitting, templates
 from forest import Forest
+from tests.anchors.helpers import anchor
 
 NAMES = [template.name for template in templates()]
 
@@ -40,6 +42,13 @@ def test_every_skeleton_is_imported_once_it_is_filled_in(planted, tmp_path, name
             "ru" if "цена" in title else "en",
         )
         assert all(thought.kind for thought in forest.get(info.id).thoughts)
+
+
+def test_anchors_with_rare_words_of_the_title_come_first():
+    wide = [anchor(f"мысль и {n}", trees=9) for n in range(20)]
+    offered = fitting(Registry([*wide, anchor("цена памяти")]), "Мысль и память", "ru")
+    assert offered[0] == "цена памяти"
+    assert len(offered) == 12
 
 
 def test_anchors_that_fit_are_offered_as_comments(planted):
