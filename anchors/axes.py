@@ -1,10 +1,27 @@
-"""The forest seen by its meaning axes."""
+"""The forest seen by its meaning axes, and which axes a tree's words speak for."""
 
 from __future__ import annotations
 
-from forest.model import Axis
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import log, sqrt
+from typing import Any, Protocol
+
+from anchors.lemmas import lemmas
+from forest.errors import Conflict
+from forest.model import Axis, Tree
 from forest.phrases import phrase_key
 from forest.stores.base import Skip, Store
+
+MOST_AXES = 3
+"""How many axes are suggested for a tree."""
+STEP = 5
+"""Suggested weights are multiples of so many per cent."""
+SEEN = 20_000
+"""Characters of a tree that are compared."""
+EXAMPLES = 200
+"""Trees of an axis that are compared with."""
 
 
 def trees_by_axis(
@@ -22,3 +39,133 @@ def trees_by_axis(
         (axis, sorted(bound.get(axis.id, []), key=lambda pair: (-pair[1], pair[0])))
         for axis in store.axes()
     ]
+
+
+# --- suggesting -----------------------------------------------------------------------------------
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors."""
+
+    def embed(self, texts: Sequence[str], /) -> Any:
+        """One row of length 1 for each text: shape (texts, dimensions)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """An axis for a tree, and how near the tree's words are to it."""
+
+    axis: str
+    weight: float
+    """A fraction; those of all suggestions sum to 1."""
+    description: float
+    """Similarity to the axis's name and description, 0 to 1."""
+    trees: float
+    """Mean similarity to the trees bound to it, weighted as they are; 0 where there are none."""
+
+
+def suggest_axes(store: Store, tree_id: str, embedder: Embedder | None = None) -> list[Suggestion]:
+    """Axes for a tree from its words, the nearest first; nothing is bound.
+
+    Weights grow with the lead over the mean of all axes; empty where no axis stands out.
+
+    :param embedder: `WordVectors` where none is given.
+    :raises NotFound: there is no such tree.
+    :raises Conflict: the forest has no axes.
+    """
+    embedder, tree = embedder or WordVectors(), store.get(tree_id)
+    table = trees_by_axis(store, lambda _: None)
+    if not table:
+        raise Conflict(
+            "the forest has no axes to suggest",
+            hint="`forest init` adds the five axes of thinking, `forest axes add NAME` another.",
+        )
+    bound = [
+        [(other, weight) for other, weight in trees if other != tree.id][:EXAMPLES]
+        for _, trees in table
+    ]
+    others = list(dict.fromkeys(other for trees in bound for other, _ in trees))
+    texts = [said(tree), *(f"{axis.name}. {axis.description}" for axis, _ in table)]
+    rows = embedder.embed([*texts, *(said(store.get(other)) for other in others)])
+    near = [max(0.0, _dot(rows[0], row)) for row in rows]
+    to_tree = dict(zip(others, near[len(texts) :], strict=True))
+    found = []
+    for (axis, _), description, trees in zip(table, near[1:], bound, strict=False):
+        total = sum(weight for _, weight in trees)
+        mean = sum(to_tree[other] * weight for other, weight in trees) / total if total else 0.0
+        found.append(Suggestion(axis.name, (description + mean) / 2, description, mean))
+    return _weighted(found)
+
+
+def said(tree: Tree) -> str:
+    """What a tree says, from its beginning: its title and its thoughts."""
+    parts, size = [tree.title], 0
+    for thought in tree.thoughts:
+        parts.append(thought.text)
+        size += len(thought.text)
+        if size > SEEN:
+            break
+    return "\n".join(parts)[:SEEN]
+
+
+def _weighted(found: list[Suggestion]) -> list[Suggestion]:
+    """The nearest axes with weights in steps of `STEP` per cent."""
+    base = sum(s.weight for s in found) / len(found) if len(found) > 1 else 0.0
+    ahead = sorted(found, key=lambda s: (-s.weight, s.axis))[:MOST_AXES]
+    leads = [(s, s.weight - base) for s in ahead if s.weight - base > 1e-9]
+    total = sum(lead for _, lead in leads)
+    leads = [(s, lead) for s, lead in leads if lead / total * 100 >= STEP]
+    total = sum(lead for _, lead in leads)
+    shares = [STEP * round(lead / total * 100 / STEP) for _, lead in leads]
+    if shares:
+        shares[0] += 100 - sum(shares)
+    return [
+        Suggestion(s.axis, share / 100, s.description, s.trees)
+        for (s, _), share in zip(leads, shares, strict=True)
+        if share
+    ]
+
+
+def _dot(one: Any, other: Any) -> float:
+    return float(sum(float(a) * float(b) for a, b in zip(one, other, strict=True)))
+
+
+class WordVectors:
+    """Vectors of lemmas and of three letters in a row, hashed; the rarer a word, the heavier.
+
+    Works for any language and needs no model. How rare a word is, is counted over the texts of one
+    call, so only vectors of the same call can be compared.
+    """
+
+    def __init__(self, dimensions: int = 4096) -> None:
+        self._dimensions = dimensions
+
+    def embed(self, texts: Sequence[str], /) -> list[list[float]]:
+        """One row of length 1 for each text (or of zeros, where nothing is said)."""
+        counts = [_features(text) for text in texts]
+        spread: dict[str, int] = {}
+        for count in counts:
+            for feature in count:
+                spread[feature] = spread.get(feature, 0) + 1
+        return [self._row(count, spread, len(texts)) for count in counts]
+
+    def _row(self, count: dict[str, float], spread: dict[str, int], texts: int) -> list[float]:
+        row = [0.0] * self._dimensions
+        for feature, weight in count.items():
+            digest = int.from_bytes(blake2b(feature.encode(), digest_size=8).digest(), "big")
+            sign = 1.0 if digest >> 63 else -1.0
+            rare = log((1 + texts) / spread[feature])
+            row[digest % self._dimensions] += sign * rare * sqrt(weight)
+        length = sqrt(sum(x * x for x in row)) or 1.0
+        return [x / length for x in row]
+
+
+def _features(text: str) -> dict[str, float]:
+    count: dict[str, float] = {}
+    for lemma in lemmas(text):
+        if len(lemma) > 2:
+            count[lemma] = count.get(lemma, 0.0) + 1.0
+            for i in range(len(lemma) - 2):
+                letters = f"\0{lemma[i : i + 3]}"
+                count[letters] = count.get(letters, 0.0) + 0.1
+    return count

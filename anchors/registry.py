@@ -7,20 +7,22 @@ registry is worked out of both; nothing is ever rewritten, so all that joins can
 
 A pair that was refused never stands in one group again, whichever way leads from one to the other:
 what would join them is left out, and `Registry.blocked` says so. A later decision on the same pair
-replaces an earlier one.
+replaces an earlier one. The groups depend on nothing but the anchors and the decisions.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 
 from anchors.lemmas import lemma_key
 from forest.errors import Conflict, InvalidInput, NotFound
 from forest.model import Anchor, anchor_id
 from forest.nodes import Key, Node
+from forest.phrases import phrase_key
 from forest.schema import DECISION
 from forest.stores.base import Store
 
@@ -38,13 +40,18 @@ class Decision:
     """merge, refuse, rename, undo."""
     anchor: str = ""
     into: str = ""
-    """The other anchor of a pair."""
+    """The other anchor of a pair; or the thought that shall not be marked with the anchor."""
     phrase: str = ""
     """The new name; of an undo, the number that is taken back."""
     rule: str = "author"
     """What proposed it: author, exact, near, meaning."""
     score: float | None = None
     why: str = ""
+
+    @property
+    def pair(self) -> frozenset[str]:
+        """The two that it is about."""
+        return frozenset((self.anchor, self.into))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +80,37 @@ class Group:
         """How many thoughts carry one of them; a thought that carries two counts twice."""
         return sum(a.thoughts for a in self.anchors)
 
+    def trees(self, store: Store) -> int:
+        """How many trees carry one of them."""
+        if len(self.anchors) == 1:
+            return self.anchors[0].trees
+        return len({o.tree for anchor in self.anchors for o in store.occurrences(anchor.id)})
+
 
 class Registry:
     """The anchors of a forest as groups of which each is one anchor.
 
-    :param anchors: all anchors that thoughts carry.
+    :param anchors: all anchors that thoughts carry, in any order.
     :param decisions: in the order of their numbers.
     """
 
     def __init__(self, anchors: Iterable[Anchor], decisions: Iterable[Decision] = ()) -> None:
-        self.anchors = {anchor.id: anchor for anchor in anchors}
+        self.anchors = {a.id: a for a in sorted(anchors, key=lambda a: a.id)}
         self.decisions = list(decisions)
-        self._refused: set[frozenset[str]] = set()
+        self.undone = _undone(self.decisions)
+        """Numbers of the decisions that were taken back."""
+        self._refused: dict[frozenset[str], Decision] = {}
         self._names: dict[str, str] = {}
+        self._against: dict[str, set[str]] = defaultdict(set)
         self._group: dict[str, str] = {}
         self._members: dict[str, list[str]] = {}
         self.joins: list[Join] = []
         self.blocked: list[Join] = []
         """Joins left out because they would put a refused pair into one group."""
-        merged = self._decide()
-        for join in [*merged, *self._by_lemma()]:
+        for join in self._decided():
             self._join(join)
+        for same in self._same_lemmas():
+            self._join_all(same)
         self._heads = {root: self._head(ids) for root, ids in self._members.items()}
 
     @classmethod
@@ -108,47 +125,106 @@ class Registry:
         root = self._group.get(anchor)
         return anchor if root is None else self._heads[root]
 
+    def name(self, anchor: str) -> str:
+        """What an anchor is shown as: the name of its group, else the most frequent spelling."""
+        head = self.head(anchor)
+        if head in self._names:
+            return self._names[head]
+        return self.anchors[head].phrase if head in self.anchors else head
+
     def group(self, anchor: str) -> Group:
         """The group of an anchor, by its id or by a spelling. Raises NotFound."""
-        id_ = self.find(anchor)
-        root = self._group.get(id_, id_)
-        ids = self._members.get(root, [id_])
-        head = self.head(id_)
-        return Group(
-            head,
-            self._names.get(head, self.anchors[head].phrase),
-            tuple(self.anchors[i] for i in sorted(ids, key=self._rank)),
-            tuple(j for j in self.joins if self._group[j.anchor] == root),
-        )
+        return self._groups([self.head(self.find(anchor))])[0]
 
-    def groups(self) -> Iterator[Group]:
+    def groups(self) -> list[Group]:
         """All groups, also those of one anchor, in the order of their ids."""
+        return self._groups(sorted({self.head(id_) for id_ in self.anchors}))
+
+    def _groups(self, heads: list[str]) -> list[Group]:
+        members = (self._members.get(self._group.get(head, head), [head]) for head in heads)
+        return [
+            Group(
+                head,
+                self.name(head),
+                tuple(self.anchors[i] for i in sorted(ids, key=self._rank)),
+                tuple(self._joins_of.get(head, ())),
+            )
+            for head, ids in zip(heads, members, strict=True)
+        ]
+
+    @cached_property
+    def _joins_of(self) -> Mapping[str, list[Join]]:
         joins = defaultdict(list)
         for join in self.joins:
             joins[self.head(join.anchor)].append(join)
-        members = defaultdict(list)
-        for id_ in self.anchors:
-            members[self.head(id_)].append(id_)
-        for head in sorted(members):
-            yield Group(
-                head,
-                self._names.get(head, self.anchors[head].phrase),
-                tuple(self.anchors[i] for i in sorted(members[head], key=self._rank)),
-                tuple(joins[head]),
-            )
+        return joins
 
     def find(self, named: str) -> str:
-        """The id of an anchor that is named by its id or by a spelling. Raises NotFound."""
+        """The id of an anchor, named by its id, a spelling, the name of its group, or other forms.
+
+        The first of these that there is. Raises NotFound.
+        """
         for id_ in (named, anchor_id(named)):
             if id_ in self.anchors:
                 return id_
+        key, lemmas = phrase_key(named), lemma_key(named)
+        for id_, phrase in self._names.items():
+            if phrase_key(phrase) == key and self.head(id_) in self.anchors:
+                return self.head(id_)
+        same = [id_ for id_ in self.anchors if lemma_key(id_) == lemmas]
+        if key and same:
+            return min(same, key=self._rank)
         raise NotFound(
             f"there is no anchor {named!r}", hint="`forest anchors list` shows all anchors."
         )
 
+    def add(self, decision: Decision) -> None:
+        """Let a merge of two anchors hold from now on, after all others."""
+        self.decisions.append(decision)
+        score = 1.0 if decision.score is None else decision.score
+        self._join(Join(decision.anchor, decision.into, decision.rule, score, decision.no))
+        root = self._group[decision.anchor]
+        self._heads[root] = self._head(self._members[root])
+        self.__dict__.pop("_joins_of", None)
+
     def refused(self, one: str, other: str) -> bool:
-        """Whether somebody decided that two anchors are not one."""
+        """Whether somebody refused two anchors as one, or an anchor as a mark of a thought."""
         return frozenset((one, other)) in self._refused
+
+    def refusals(self, one: str, other: str) -> list[Decision]:
+        """The refusals that keep the groups of two anchors apart."""
+        ours, theirs = ({self._group.get(i, i)} for i in (one, other))
+        return [
+            decision
+            for decision in self._refused.values()
+            for a, b in [(decision.anchor, decision.into), (decision.into, decision.anchor)]
+            if self._group.get(a, a) in ours and self._group.get(b, b) in theirs
+        ]
+
+    def apart(self, anchor: str) -> list[Decision]:
+        """The refusals about an anchor or one of its variants."""
+        head = self.head(anchor)
+        return [
+            decision
+            for decision in self._refused.values()
+            if head in map(self.head, (decision.anchor, decision.into))
+        ]
+
+    def shared(self, store: Store) -> frozenset[str]:
+        """Ids (`head`) of the anchors that two trees or more carry."""
+        found = {self.head(a.id) for a in self.anchors.values() if a.trees > 1}
+        for root, ids in self._members.items():
+            if self._heads[root] not in found:
+                trees = (o.tree for id_ in ids for o in store.occurrences(id_))
+                first = next(trees, None)
+                if any(tree != first for tree in trees):
+                    found.add(self._heads[root])
+        return frozenset(found)
+
+    @property
+    def united(self) -> int:
+        """How many anchors count under another one."""
+        return len(self.joins)
 
     def _rank(self, id_: str) -> tuple[int, int, int, str]:
         anchor = self.anchors[id_]
@@ -156,87 +232,158 @@ class Registry:
 
     # --- working it out ------------------------------------------------------------------------
 
-    def _decide(self) -> list[Join]:
+    def _decided(self) -> list[Join]:
         """Read the decisions; gives the joins that hold."""
-        undone = {int(d.phrase) for d in self.decisions if d.action == UNDO}
         pairs: dict[frozenset[str], Decision] = {}
         for decision in self.decisions:
-            if decision.no in undone:
+            if decision.no in self.undone:
                 continue
             if decision.action == RENAME:
                 self._names[decision.anchor] = decision.phrase
             elif decision.action in (MERGE, REFUSE):
-                pair = frozenset((decision.anchor, decision.into))
-                pairs.pop(pair, None)
-                pairs[pair] = decision
-        self._refused = {pair for pair, last in pairs.items() if last.action == REFUSE}
+                pairs.pop(decision.pair, None)
+                pairs[decision.pair] = decision
+        self._refused = {pair: last for pair, last in pairs.items() if last.action == REFUSE}
+        for last in self._refused.values():
+            self._against[last.anchor].add(last.into)
+            self._against[last.into].add(last.anchor)
         return [
             Join(d.anchor, d.into, d.rule, 1.0 if d.score is None else d.score, d.no)
             for d in pairs.values()
             if d.action == MERGE
         ]
 
-    def _by_lemma(self) -> Iterator[Join]:
-        same: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for anchor in self.anchors.values():
-            same[anchor.kind, lemma_key(anchor.phrase)].append(anchor.id)
-        for ids in same.values():
-            head, *others = sorted(ids, key=self._rank)
-            for other in others:
-                yield Join(other, head, "lemma", 1.0)
+    def _same_lemmas(self) -> Iterator[list[str]]:
+        """Anchors that the rule says are one, the most frequent first.
 
-    def _join(self, join: Join) -> None:
+        It goes by their ids: where an author gave a phrase to an anchor of another name, that
+        holds, and the ids of phrases, links and tags never meet.
+        """
+        same: dict[str, list[str]] = defaultdict(list)
+        for id_ in self.anchors:
+            same[lemma_key(id_)].append(id_)
+        for ids in same.values():
+            if len(ids) > 1:
+                yield sorted(ids, key=self._rank)
+
+    def _join_all(self, same: list[str]) -> None:
+        """Join each to the first that it may stand with; refusals may leave several groups."""
+        leads: list[str] = []
+        for id_ in same:
+            if not any(self._join(Join(id_, lead, "lemma", 1.0)) for lead in leads):
+                leads.append(id_)
+
+    def _join(self, join: Join) -> bool:
+        """Whether the two are one now."""
         if join.anchor not in self.anchors or join.into not in self.anchors:
-            return  # no thought carries it any more
-        one, other = (self._group.get(i, i) for i in (join.anchor, join.into))
-        if one == other:
-            return
-        left, right = (self._members.get(i, [i]) for i in (one, other))
-        if any(self.refused(a, b) for a in left for b in right):
+            return False  # no thought carries it any more
+        large, small = (self._group.get(i, i) for i in (join.into, join.anchor))
+        if large == small:
+            return True
+        members = self._members
+        if len(members.get(large, ())) < len(members.get(small, ())):
+            large, small = small, large
+        moving = members.get(small, [small])
+        if not self._against.get(large, set()).isdisjoint(moving):
             self.blocked.append(join)
-            return
+            return False
         self.joins.append(join)
-        self._members.pop(other, None)
-        self._members[one] = left + right
-        self._group.update(dict.fromkeys(self._members[one], one))
+        members.setdefault(large, [large]).extend(moving)
+        members.pop(small, None)
+        if small in self._against:
+            self._against[large] |= self._against.pop(small)
+        self._group[large] = large
+        self._group.update(dict.fromkeys(moving, large))
+        return True
 
     def _head(self, ids: list[str]) -> str:
         """A renamed one before others, then the one that most trees carry."""
         return min(ids, key=lambda id_: (id_ not in self._names, *self._rank(id_)))
 
 
+def _undone(decisions: Iterable[Decision]) -> frozenset[int]:
+    """Numbers taken back; what takes back may be taken back itself."""
+    undone: set[int] = set()
+    for decision in sorted(decisions, key=lambda d: -d.no):
+        if decision.action == UNDO and decision.no not in undone:
+            undone.add(int(decision.phrase))
+    return frozenset(undone)
+
+
 # --- decisions in the forest ----------------------------------------------------------------------
 
 
 def decisions(store: Store) -> list[Decision]:
-    """All decisions in their order."""
-    return [_decision(node) for node in store.nodes(DECISION.label)]
+    """All decisions in their order. Raises InvalidInput for one that somebody typed wrongly."""
+    return _read(store.nodes(DECISION.label))
+
+
+def _read(nodes: Iterable[Node]) -> list[Decision]:
+    return sorted((_decision(node) for node in nodes), key=lambda d: d.no)
 
 
 def _decision(node: Node) -> Decision:
     try:
-        return Decision(int(node.key), **{"at": "", "action": "", **node.properties})  # type: ignore[arg-type]
+        read = Decision(int(node.key), **{"at": "", "action": "", **node.properties})  # type: ignore[arg-type]
+        if read.action == UNDO:
+            int(read.phrase)
     except (TypeError, ValueError):
+        read = Decision(0, "", "")
+    if read.action not in (MERGE, REFUSE, RENAME, UNDO):
         raise InvalidInput(
             f"Decision {node.key!r} is not as the library writes it",
             hint="Decisions are made with `forest anchors`; remove this node with Cypher.",
-        ) from None
+        )
+    return read
 
 
-def decide(store: Store, action: str, **said: str | float | None) -> Decision:
-    """Add a decision. Raises Conflict where somebody decided the very same already."""
+def decide(
+    store: Store,
+    say: Callable[[Registry], Iterable[Decision]],
+    done: Callable[[], Iterable[Key]] = tuple,
+) -> list[Decision]:
+    """Add what ``say(registry)`` decides, all in one transaction; returns it with its numbers.
+
+    ``say`` sees all decisions made before, also those of others in this moment; their numbers and
+    times are given here. It may be called more than once. The nodes that ``done()`` names then are
+    removed in the same transaction. Raises what ``say`` raises.
+    """
+    anchors = list(store.anchors())
     made: list[Decision] = []
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
-        number = max((int(node.key) for node in old.values()), default=0) + 1
-        values = {k: v for k, v in said.items() if v not in (None, "")}
+        registry = Registry(anchors, _read(old.values()))
+        first = max((d.no for d in registry.decisions), default=0) + 1
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        node = Node(DECISION.label, f"{number:06d}", {"at": now, "action": action, **values})
-        made[:] = [_decision(node)]
-        return {node.at: node}
+        made[:] = [replace(d, no=n, at=now) for n, d in enumerate(say(registry), first)]
+        return {**dict.fromkeys(done()), **{node.at: node for node in map(_node, made)}}
 
     store.change_nodes([DECISION.label], change)
-    return made[0]
+    return made
+
+
+def _node(decision: Decision) -> Node:
+    values = {
+        name: value
+        for name in ("at", "action", "anchor", "into", "phrase", "rule", "score", "why")
+        if (value := getattr(decision, name)) not in (None, "")
+    }
+    return Node(DECISION.label, f"{decision.no:06d}", values)
+
+
+def merging(
+    registry: Registry, one: str, other: str, rule: str = "author", score: float | None = None
+) -> Decision:
+    """The decision that two anchors, named by their ids, are one. Raises Conflict as `merge`."""
+    if registry.head(one) == registry.head(other):
+        raise Conflict(f"{one!r} and {other!r} are one anchor already")
+    if refusals := registry.refusals(one, other):
+        first, numbers = refusals[0], " ".join(str(d.no) for d in refusals)
+        raise Conflict(
+            f"{first.anchor!r} and {first.into!r} were refused as one anchor (decision {first.no})",
+            hint=f"`forest anchors undo {numbers}` takes that back.",
+        )
+    return Decision(0, "", MERGE, one, other, rule=rule, score=score)
 
 
 def merge(
@@ -252,58 +399,96 @@ def merge(
 
     A pair that was refused is merged only when the refusal is undone: nothing is redone by chance.
     """
-    registry = Registry.of(store)
-    one, other = registry.find(anchor), registry.find(into)
-    if registry.head(one) == registry.head(other):
-        raise Conflict(f"{one!r} and {other!r} are one anchor already")
-    refusals = [
-        d.no
-        for d in registry.decisions
-        if d.action == REFUSE and frozenset((d.anchor, d.into)) == frozenset((one, other))
-    ]
-    if registry.refused(one, other):
-        raise Conflict(
-            f"{one!r} and {other!r} were refused as one anchor (decision {refusals[-1]})",
-            hint=f"`forest anchors undo {refusals[-1]}` takes that back.",
-        )
-    return decide(store, MERGE, anchor=one, into=other, rule=rule, score=score, why=why)
+
+    def say(registry: Registry) -> list[Decision]:
+        one, other = registry.find(anchor), registry.find(into)
+        return [replace(merging(registry, one, other, rule, score), why=why)]
+
+    return decide(store, say)[0]
 
 
 def refuse(store: Store, anchor: str, other: str, *, why: str = "") -> Decision:
-    """Decide that two anchors are not one, and never shall be. Raises NotFound."""
-    registry = Registry.of(store)
-    return decide(store, REFUSE, anchor=registry.find(anchor), into=registry.find(other), why=why)
+    """Decide that two anchors are not one, and never shall be.
+
+    Raises NotFound; Conflict if that was decided before, or both are the same.
+    """
+
+    def say(registry: Registry) -> list[Decision]:
+        one, two = registry.find(anchor), registry.find(other)
+        if one == two:
+            raise Conflict(f"{anchor!r} and {other!r} are spellings of the same anchor {one!r}")
+        if registry.refused(one, two):
+            raise Conflict(f"{one!r} and {two!r} were refused as one anchor already")
+        return [Decision(0, "", REFUSE, one, two, why=why)]
+
+    return decide(store, say)[0]
 
 
 def split(store: Store, anchor: str, *, why: str = "") -> list[Decision]:
     """Take an anchor out of its group: refuse each pair with another one of it.
 
+    The others stay one: where they were joined through this one only, they are merged.
+
     Raises NotFound; Conflict if it stands alone.
     """
-    registry = Registry.of(store)
-    one = registry.find(anchor)
-    others = [a.id for a in registry.group(one).anchors if a.id != one]
-    if not others:
-        raise Conflict(f"the anchor {one!r} stands alone: there is nothing to split")
-    return [decide(store, REFUSE, anchor=one, into=other, why=why) for other in others]
+
+    def say(registry: Registry) -> list[Decision]:
+        one = registry.find(anchor)
+        others = [a.id for a in registry.group(one).anchors if a.id != one]
+        if not others:
+            raise Conflict(f"the anchor {one!r} stands alone: there is nothing to split")
+        last = max((d.no for d in registry.decisions), default=0)
+        out = [Decision(0, "", REFUSE, one, other, why=why) for other in others]
+        without = Registry(
+            registry.anchors.values(),
+            [*registry.decisions, *(replace(d, no=last + n) for n, d in enumerate(out, 1))],
+        )
+        parts = {without.head(other): other for other in reversed(others)}
+        first = parts.pop(without.head(others[0]))
+        return out + [Decision(0, "", MERGE, part, first, why=why) for part in parts.values()]
+
+    return decide(store, say)
 
 
 def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision:
-    """Give an anchor the name that it is shown by. Thoughts keep what is written there."""
-    registry = Registry.of(store)
-    if not phrase.strip():
-        raise InvalidInput("the new name is empty")
-    head = registry.head(registry.find(anchor))
-    return decide(store, RENAME, anchor=head, phrase=phrase.strip(), why=why)
+    """Give an anchor the name that it is shown by. Thoughts keep what is written there.
+
+    Raises NotFound; InvalidInput for an empty name; Conflict if it is another anchor's.
+    """
+    name = phrase.strip()
+    if not phrase_key(name):
+        raise InvalidInput(f"the new name {phrase!r} has no letter to be matched by")
+
+    def say(registry: Registry) -> list[Decision]:
+        head = registry.head(registry.find(anchor))
+        for group in registry.groups():
+            spellings = {group.phrase, *(a.phrase for a in group.anchors)}
+            if group.id != head and phrase_key(name) in map(phrase_key, spellings):
+                raise Conflict(
+                    f"{name!r} is the name of another anchor, {group.id!r}",
+                    hint=f"To make both one: `forest anchors merge {head!r} {group.id!r}`.",
+                )
+        return [Decision(0, "", RENAME, head, phrase=name, why=why)]
+
+    return decide(store, say)[0]
 
 
-def undo(store: Store, number: int, *, why: str = "") -> Decision:
-    """Take a decision back. Raises NotFound; Conflict if that was done before."""
-    there = decisions(store)
-    if number not in {d.no for d in there}:
-        raise NotFound(
-            f"there is no decision {number}", hint="`forest anchors history` lists them."
-        )
-    if any(d.action == UNDO and d.phrase == str(number) for d in there):
-        raise Conflict(f"decision {number} was taken back already")
-    return decide(store, UNDO, phrase=str(number), why=why)
+def undo(store: Store, *numbers: int, why: str = "") -> list[Decision]:
+    """Take decisions back, all or none; also one that took another back.
+
+    Raises NotFound; Conflict if that was done before.
+    """
+
+    def say(registry: Registry) -> list[Decision]:
+        known = {d.no for d in registry.decisions}
+        for number in numbers:
+            if number not in known:
+                raise NotFound(
+                    f"there is no decision {number}", hint="`forest anchors history` lists them."
+                )
+            if number in registry.undone:
+                raise Conflict(f"decision {number} was taken back already")
+        unique = dict.fromkeys(numbers)
+        return [Decision(0, "", UNDO, phrase=str(number), why=why) for number in unique]
+
+    return decide(store, say)

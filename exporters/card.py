@@ -65,7 +65,17 @@ def _counts(manifest: Manifest) -> str:
     head = f"| | {' | '.join(names)} |\n|---|{'---:|' * len(names)}\n"
     columns = [_column(report) for report in manifest.splits.values()]
     rows = (f"| {row} | {' | '.join(c[row] for c in columns)} |" for row in columns[0])
-    return "## Counts and coverage\n\n" + head + "\n".join(rows) + "\n"
+    return "## Counts and coverage\n\n" + head + "\n".join(rows) + "\n" + _united(manifest)
+
+
+def _united(manifest: Manifest) -> str:
+    united = manifest.united_anchors
+    if not united:
+        return ""
+    return (
+        f"\nAnchors that count as one with another, by decision or as forms of a word: {united}."
+        "\nThoughts keep the phrase as it was written.\n"
+    )
 
 
 def _column(report: SplitReport) -> dict[str, str]:

@@ -51,6 +51,8 @@ def command_export(
 
 def _summary(manifest: Manifest, out: Path) -> str:
     lines = [f"{out}: {_count(manifest.records, 'record')}, seed {manifest.seed}"]
+    if manifest.united_anchors:
+        lines.append(f"{_count(manifest.united_anchors, 'anchor')} counted as one with another")
     for split, report in manifest.splits.items():
         records = ", ".join(_count(count, kind) for kind, count in report.records.items())
         jumps = report.jumps

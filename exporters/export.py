@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from anchors.registry import Registry
 from exporters.card import card
 from exporters.files import SplitWriter
 from exporters.folder import MANIFEST, replaced_whole, write_synced
@@ -78,6 +79,7 @@ def _write_records(
         recipe=recipe,
         recipe_hash=recipe.hash,
         seed=recipe.seed,
+        united_anchors=writing.united,
         splits=writing.reports(),
         files=writing.files(),
     )
@@ -93,18 +95,21 @@ class Writing(ExitStack):
         self._writers: dict[str, SplitWriter] = {}
         self._records: Counter[tuple[str, str]] = Counter()
         self._characters: Counter[tuple[str, str]] = Counter()
+        self.united = 0
+        """Anchors that count under another one."""
 
     # --- paths ---------------------------------------------------------------------------------
 
     def paths(self, forest: Store, validation: float, progress: Progress | None) -> None:
         """Read each tree once: write its paths, put its shared anchors aside for the walks."""
-        shared = frozenset(anchor.id for anchor in forest.anchors() if anchor.trees > 1)
-        gatherer = Gatherer(self._scratch, self._recipe, shared)
+        registry = Registry.of(forest)
+        self.united, shared = registry.united, registry.shared(forest)
+        gatherer = Gatherer(self._scratch, self._recipe, shared, registry.head)
         everything = sum(info.size for info in forest.infos()) if progress else 0
         done = 0
         for no, tree in enumerate(forest.trees(), 1):
             split = split_of(family_of(tree), validation)
-            outline = Outline(tree)
+            outline = Outline(tree, registry.head)
             axes = axes_of(tree.axes)
             self._scratch.add_tree(no, tree.id, tree.revision, orjson.dumps(axes))
             self._count_tree(outline, split, shared)

@@ -11,13 +11,16 @@ Everything is a loop over lists: no recursion, and time linear in what is writte
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from exporters.draw import draw
 from forest.model import Thought, Tree
 from forest.phrases import phrase_key
+
+Head = Callable[[str], str]
+"""The id under which an anchor counts, given its own: `anchors.registry.Registry.head`."""
 
 THOUGHT, BREADCRUMB, MARKER, ANCHOR = "thought", "breadcrumb", "marker", "anchor"
 """Roles of a piece. Only the first one's words are a thought's own."""
@@ -85,13 +88,16 @@ def length(pieces: Iterable[Piece]) -> int:
 
 
 class Outline:
-    """A tree in reading order, and the ways through it."""
+    """A tree in reading order, and the ways through it.
 
-    def __init__(self, tree: Tree) -> None:
+    :param head: the id under which an anchor counts.
+    """
+
+    def __init__(self, tree: Tree, head: Head = str) -> None:
         self.tree = tree
         of, none = tree.id, ()
         self.pieces = [
-            Piece(t.text, of, t.id, _carried(t) if t.anchors else none) for t in tree.thoughts
+            Piece(t.text, of, t.id, _carried(t, head) if t.anchors else none) for t in tree.thoughts
         ]
         self._levels = [thought.level for thought in tree.thoughts]
         self._sizes = [len(thought.text) for thought in tree.thoughts]
@@ -245,9 +251,9 @@ _Open = tuple[int, int, int]
 begins, and the size of that window up to it."""
 
 
-def _carried(thought: Thought) -> tuple[str, ...]:
+def _carried(thought: Thought, head: Head) -> tuple[str, ...]:
     """Ids of the anchors that a thought carries, each once."""
-    return tuple(dict.fromkeys(link.anchor for link in thought.anchors))
+    return tuple(dict.fromkeys(head(link.anchor) for link in thought.anchors))
 
 
 # --- breadcrumbs ----------------------------------------------------------------------------------

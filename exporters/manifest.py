@@ -70,6 +70,10 @@ class Manifest(_Part):
     recipe: Recipe = Field(description="all settings, the seed included")
     recipe_hash: str = Field(description="SHA-256 of the recipe as canonical JSON")
     seed: int
+    united_anchors: int = Field(
+        0,
+        description="anchors that count as one with another; left out where there are none",
+    )
     splits: dict[str, SplitReport]
     files: list[DataFile]
 
@@ -81,4 +85,5 @@ class Manifest(_Part):
     def to_json(self) -> bytes:
         """The manifest as it stands in the folder: indented, keys sorted, no time in it."""
         options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
-        return orjson.dumps(self.model_dump(mode="json"), option=options)
+        none = None if self.united_anchors else {"united_anchors"}
+        return orjson.dumps(self.model_dump(mode="json", exclude=none), option=options)

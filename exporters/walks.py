@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from exporters.draw import draw
-from exporters.linearize import ANCHOR, MARKER, Outline, Piece, Told, length, tell
+from exporters.linearize import ANCHOR, MARKER, Head, Outline, Piece, Told, length, tell
 from exporters.manifest import JumpCoverage
 from exporters.recipe import Recipe
 from exporters.records import mean_axes
@@ -42,8 +42,10 @@ HUB, ALONE = "hub cap", "no other tree of the split carries the anchor"
 class Gatherer:
     """Puts the thoughts that carry shared anchors into the scratch file, tree by tree."""
 
-    def __init__(self, scratch: Scratch, recipe: Recipe, shared: frozenset[str]) -> None:
-        self._scratch, self._recipe, self._shared = scratch, recipe, shared
+    def __init__(
+        self, scratch: Scratch, recipe: Recipe, shared: frozenset[str], head: Head = str
+    ) -> None:
+        self._scratch, self._recipe, self._shared, self._head = scratch, recipe, shared, head
 
     def gather(self, outline: Outline, tree_no: int, split: str) -> None:
         """Keep a tree's occurrences with the text before and after them."""
@@ -78,9 +80,10 @@ class Gatherer:
         """The shared anchors of a thought with their phrases, each once."""
         seen = set()
         for link in outline.tree.thoughts[place].anchors:
-            if link.anchor in self._shared and link.anchor not in seen:
-                seen.add(link.anchor)
-                yield link.anchor, link.phrase
+            anchor = self._head(link.anchor)
+            if anchor in self._shared and anchor not in seen:
+                seen.add(anchor)
+                yield anchor, link.phrase
 
 
 class _Packer:

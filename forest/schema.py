@@ -247,7 +247,11 @@ DECISION = NodeType(
         _text("at", "when, ISO 8601 in UTC", "yes"),
         _text("action", "merge, refuse, rename or undo", "yes"),
         _text("anchor", "id of the anchor it is about"),
-        _text("into", "id of the anchor that it was merged with, or not"),
+        _text(
+            "into",
+            "id of the anchor that it was merged with, or not; or of the thought that it is no "
+            "mark of",
+        ),
         _text("phrase", "the new name"),
         _text("rule", "what proposed it: author, lemma, near, meaning"),
         _SCORE,

@@ -15,6 +15,7 @@ FILE = "forest.toml"
 DEFAULT_STORE = "sqlite:///forest.db"
 ENVIRONMENT = {
     "store": ("FOREST_STORE",),
+    "templates": ("FOREST_TEMPLATES",),
     "neo4j_username": ("FOREST_NEO4J_USERNAME", "NEO4J_USERNAME"),
     "neo4j_password": ("FOREST_NEO4J_PASSWORD", "NEO4J_PASSWORD"),
 }
@@ -28,6 +29,8 @@ class Settings:
     store: str = DEFAULT_STORE
     neo4j_username: str | None = None
     neo4j_password: str | None = field(default=None, repr=False)
+    templates: str | None = None
+    """Folder with an author's own templates for `forest new`."""
 
     @classmethod
     def load(cls, folder: Path | None = None) -> Settings:

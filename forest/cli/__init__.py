@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "init": ("forest.cli.authoring", "Make a forest here; with --sample, one to look at."),
+    "new": ("anchors.cli.new", "Write the skeleton of a tree from a template."),
     "add": ("forest.cli.authoring", "Start a tree, or add thoughts to one."),
     "import": ("forest.cli.importing", "Import trees from files and folders."),
     "list": ("forest.cli.reading", "List the trees."),
@@ -31,6 +33,7 @@ COMMANDS = {
     "stats": ("anchors.cli", "Say how the trees are joined: is it one forest?"),
     "axes": ("anchors.cli", "Show the meaning axes; bind trees to them."),
     "formulas": ("anchors.formulas.cli", "Compress scenes into codes: Δ12 = (вода + весна)."),
+    "anchors": ("anchors.cli.registry", "Say which anchors are one; review proposals."),
     "copy": ("forest.cli.care", "Copy a forest from one store to another."),
     "cypher": ("forest.cli.care", "Ask Neo4j in Cypher."),
     "export": ("exporters.cli", "Write the training corpus."),
@@ -108,6 +111,16 @@ def print_json(value: Any) -> None:
 
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=_plain)
     click.echo(text.decode())
+
+
+def new_file(path: Path) -> TextIO:
+    """Open a file that is not there yet. Raises Conflict: what is there is never overwritten."""
+    from forest.errors import Conflict
+
+    try:
+        return path.open("x", encoding="utf-8")
+    except FileExistsError:
+        raise Conflict(f"{path} exists already", hint="Name another file.") from None
 
 
 def _plain(value: Any) -> Any:

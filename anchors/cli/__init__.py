@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from forest.cli import opened_forest, print_json, tell_left_out
 from forest.errors import ForestError
 
+if TYPE_CHECKING:
+    from anchors.stats import ForestStats
+
 
 @click.command("stats")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the islands into this file: .png or .svg.",
+)
 @click.pass_context
-def command_stats(ctx: click.Context, as_json: bool) -> int:
+def command_stats(ctx: click.Context, as_json: bool, plot: Path | None) -> int:
     """Say how the trees are joined: is it one forest?"""
+    from anchors.plot import plot_islands
     from anchors.stats import forest_stats
     from forest.render import plural
 
@@ -22,6 +33,8 @@ def command_stats(ctx: click.Context, as_json: bool) -> int:
     with opened_forest(ctx) as forest:
         stats = forest_stats(forest.store, broken.append)
         revision = None if broken else forest.revision
+        if plot:
+            plot_islands(forest.store, plot, skip=lambda _: None)
     if as_json:
         print_json({**asdict(stats), "revision": revision})
         return tell_left_out(broken)
@@ -32,9 +45,11 @@ def command_stats(ctx: click.Context, as_json: bool) -> int:
         ("deepest level", f"{stats.depth:,}"),
         ("branching", f"{stats.branching:.2f} children per thought that has any"),
         ("anchors", f"{stats.anchors:,}, of them {stats.shared_anchors:,} shared by trees"),
+        ("counted as one", f"{stats.united:,} with another"),
         ("by number of trees", _histogram(stats.anchors_by_trees)),
         ("places to jump", f"{stats.occurrences:,}"),
         ("islands", f"{stats.islands:,}; the largest has {plural(stats.largest_island, 'tree')}"),
+        ("proposals join", _bridges(stats)),
         ("trees alone", _some(stats.lone_trees)),
         ("hubs", "; ".join(f"{anchor} ({n})" for anchor, n in stats.hubs[:5]) or "none"),
         ("revision", revision[:12] if revision else "none: something is no tree"),
@@ -44,9 +59,17 @@ def command_stats(ctx: click.Context, as_json: bool) -> int:
     return tell_left_out(broken)
 
 
-def _some(names: list[str], most: int = 8) -> str:
+def _some(names: list[str], most: int = 8, between: str = ", ") -> str:
     more = len(names) - most
-    return (", ".join(names[:most]) or "none") + (f" and {more:,} more" if more > 0 else "")
+    return (between.join(names[:most]) or "none") + (f" and {more:,} more" if more > 0 else "")
+
+
+def _bridges(stats: ForestStats) -> str:
+    if not stats.bridges:
+        return "no islands"
+    named = [f"{b.phrase} ({', '.join(b.islands[:4])})" for b in stats.bridges]
+    told = _some(named, 5, "; ")
+    return f"{stats.islands:,} islands to {stats.islands_then:,}, by {len(named):,}: {told}"
 
 
 def _histogram(counts: dict[int, int]) -> str:
@@ -119,3 +142,35 @@ def bind(ctx: click.Context, tree: str, axes: tuple[str, ...]) -> None:
     with opened_forest(ctx) as forest:
         bound = forest.bind(forest.find(tree), weights(axes))
     click.echo(", ".join(f"{name} {weight:.0%}" for name, weight in bound.items()))
+
+
+@command_axes.command("suggest")
+@click.argument("tree")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.pass_context
+def suggest(ctx: click.Context, tree: str, as_json: bool) -> None:
+    """Propose axes for TREE from its words, and print the command that would bind it.
+
+    Nothing is bound. A tree is compared with the descriptions of the axes and with the trees that
+    are bound to them.
+    """
+    import shlex
+
+    from anchors.axes import suggest_axes
+    from forest.cli.terminal import print_table
+
+    with opened_forest(ctx) as forest:
+        tree_id = forest.find(tree)
+        found = suggest_axes(forest.store, tree_id)
+    if as_json:
+        print_json([asdict(suggestion) for suggestion in found])
+        return
+    if not found:
+        click.echo("no axis stands out: describe the axes, or bind some trees by hand")
+        return
+    print_table(
+        ("axis", "weight", "like its description", "like its trees"),
+        [(s.axis, f"{s.weight:.0%}", f"{s.description:.2f}", f"{s.trees:.2f}") for s in found],
+    )
+    weights = " ".join(shlex.quote(f"{s.axis}={s.weight:.0%}") for s in found)
+    click.echo(f"forest axes bind {shlex.quote(tree_id)} {weights}")

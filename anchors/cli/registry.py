@@ -1,0 +1,346 @@
+"""`forest anchors`: which anchors are one, and what discovery proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from forest.cli import new_file, opened_forest, print_json
+
+if TYPE_CHECKING:
+    from anchors.proposals import Proposal, Reviewed
+    from anchors.registry import Decision, Group, Registry
+    from forest.model import Occurrence
+    from forest.stores.base import Store
+
+_why = click.option("--why", default="", metavar="TEXT", help="The reason, kept in the history.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+
+
+@click.group("anchors")
+def command_anchors() -> None:
+    """Say which anchors are one, and review what was proposed.
+
+    An ANCHOR is named by its id, a spelling, or the name it was given.
+    """
+
+
+@command_anchors.command("list")
+@click.option("--shared", is_flag=True, help="Only those that two trees or more carry.")
+@_json
+@click.pass_context
+def list_(ctx: click.Context, shared: bool, as_json: bool) -> None:
+    """List the anchors with their variants, trees and thoughts."""
+    from anchors.registry import Registry
+    from forest.cli.terminal import print_table
+
+    with opened_forest(ctx) as forest:
+        groups = [(g, g.trees(forest.store)) for g in Registry.of(forest.store).groups()]
+    shown = [(group, trees) for group, trees in groups if trees > 1 or not shared]
+    if as_json:
+        print_json([_group_json(group, trees) for group, trees in shown])
+        return
+    print_table(
+        ("anchor", "trees", "thoughts", "variants"),
+        [
+            (group.phrase, trees, group.thoughts, "; ".join(_others(group)))
+            for group, trees in shown
+        ],
+    )
+
+
+def _others(group: Group) -> list[str]:
+    return [a.phrase for a in group.anchors if a.phrase != group.phrase]
+
+
+def _group_json(group: Group, trees: int) -> dict[str, Any]:
+    return {
+        "id": group.id,
+        "phrase": group.phrase,
+        "trees": trees,
+        "thoughts": group.thoughts,
+        "variants": [a.model_dump() for a in group.anchors],
+        "joins": [asdict(join) for join in group.joins],
+    }
+
+
+@command_anchors.command("show")
+@click.argument("anchor")
+@_json
+@click.pass_context
+def show(ctx: click.Context, anchor: str, as_json: bool) -> None:
+    """Show the thoughts of all variants of ANCHOR side by side, and why they are one."""
+    from anchors.registry import Registry
+    from forest.cli.terminal import print_table
+    from forest.render import plural
+
+    with opened_forest(ctx) as forest:
+        registry = Registry.of(forest.store)
+        group = registry.group(anchor)
+        thoughts = [o for a in group.anchors for o in forest.store.occurrences(a.id)]
+    trees = len({o.tree for o in thoughts})
+    if as_json:
+        apart = [asdict(d) for d in registry.apart(group.id)]
+        said = [o.model_dump() for o in thoughts]
+        print_json({**_group_json(group, trees), "apart": apart, "said": said})
+        return
+    click.secho(group.phrase, bold=True)
+    click.echo(f"{plural(trees, 'tree')}, {plural(len(thoughts), 'thought')}")
+    for line in _reasons(registry, group):
+        click.echo(line)
+    click.echo()
+    print_table(("as written", "tree", "thought"), map(_said, thoughts))
+
+
+def _said(occurrence: Occurrence) -> tuple[str, str, str]:
+    return occurrence.phrase, occurrence.tree, " ".join(occurrence.text.split())
+
+
+def _reasons(registry: Registry, group: Group) -> Iterable[str]:
+    """Why the variants are one, and what is kept apart from them."""
+    why = {d.no: d.why for d in registry.decisions}
+    phrase = {a.id: a.phrase for a in registry.anchors.values()}
+    for join in group.joins:
+        by = f"rule {join.rule}, score {join.score:.2f}"
+        if join.decision is not None:
+            by += f", decision {join.decision}" + _because(why[join.decision])
+        yield f"«{phrase[join.anchor]}» is «{phrase[join.into]}»: {by}"
+    for decision in registry.apart(group.id):
+        one, other = (phrase.get(i, i) for i in (decision.anchor, decision.into))
+        yield f"«{one}» is not «{other}»: decision {decision.no}{_because(decision.why)}"
+
+
+def _because(why: str) -> str:
+    return f": {why}" if why else ""
+
+
+# --- deciding -------------------------------------------------------------------------------------
+
+
+@command_anchors.command("merge")
+@click.argument("anchor")
+@click.argument("into")
+@_why
+@click.pass_context
+def merge(ctx: click.Context, anchor: str, into: str, why: str) -> None:
+    """Decide that ANCHOR and INTO are one. Thoughts keep what is written there."""
+    from anchors.registry import merge as decide
+
+    with opened_forest(ctx) as forest:
+        _tell([decide(forest.store, anchor, into, why=why)])
+
+
+@command_anchors.command("split")
+@click.argument("anchor")
+@_why
+@click.pass_context
+def split(ctx: click.Context, anchor: str, why: str) -> None:
+    """Decide that ANCHOR is none of its variants; the others stay one."""
+    from anchors.registry import split as decide
+
+    with opened_forest(ctx) as forest:
+        _tell(decide(forest.store, anchor, why=why))
+
+
+@command_anchors.command("rename")
+@click.argument("anchor")
+@click.argument("name")
+@_why
+@click.pass_context
+def rename(ctx: click.Context, anchor: str, name: str, why: str) -> None:
+    """Show ANCHOR under NAME. Thoughts keep what is written there."""
+    from anchors.registry import rename as decide
+
+    with opened_forest(ctx) as forest:
+        _tell([decide(forest.store, anchor, name, why=why)])
+
+
+@command_anchors.command("undo")
+@click.argument("numbers", nargs=-1, required=True, type=int, metavar="NUMBER...")
+@_why
+@click.pass_context
+def undo(ctx: click.Context, numbers: tuple[int, ...], why: str) -> None:
+    """Take decisions back, by their numbers in the history; all or none."""
+    from anchors.registry import undo as decide
+
+    with opened_forest(ctx) as forest:
+        _tell(decide(forest.store, *numbers, why=why))
+
+
+@command_anchors.command("history")
+@_json
+@click.pass_context
+def history(ctx: click.Context, as_json: bool) -> None:
+    """List all decisions about anchors, the first one first."""
+    from anchors.registry import Registry
+    from forest.cli.terminal import print_table
+
+    with opened_forest(ctx) as forest:
+        registry = Registry.of(forest.store)
+    undone = registry.undone
+    if as_json:
+        print_json([{**asdict(d), "undone": d.no in undone} for d in registry.decisions])
+        return
+    print_table(
+        ("number", "when", "decision", "rule", "why"),
+        [
+            (
+                d.no,
+                d.at,
+                _sentence(d) + (" (taken back)" if d.no in undone else ""),
+                d.rule if d.score is None else f"{d.rule} {d.score:.2f}",
+                d.why,
+            )
+            for d in registry.decisions
+        ],
+    )
+
+
+def _sentence(decision: Decision) -> str:
+    return {
+        "merge": f"«{decision.anchor}» is «{decision.into}»",
+        "refuse": f"«{decision.anchor}» is not «{decision.into}»",
+        "rename": f"«{decision.anchor}» is shown as «{decision.phrase}»",
+        "undo": f"decision {decision.phrase} is taken back",
+    }[decision.action]
+
+
+def _tell(made: list[Decision]) -> None:
+    for decision in made:
+        click.echo(f"{decision.no}: {_sentence(decision)}")
+
+
+# --- proposals ------------------------------------------------------------------------------------
+
+
+@command_anchors.command("proposals")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write a file to review."
+)
+@_json
+@click.pass_context
+def proposals(ctx: click.Context, out: Path | None, as_json: bool) -> None:
+    """List what discovery proposed and nobody decided yet, the most certain first.
+
+    --out writes a file with both thoughts of each, side by side: write yes or no behind `accept:`,
+    then `forest anchors accept --from FILE`. A file that exists is never overwritten.
+    """
+    from anchors.proposals import evidence, review_entry, review_text
+    from anchors.registry import Registry
+
+    with opened_forest(ctx) as forest:
+        store, registry = forest.store, Registry.of(forest.store)
+        found = evidence(store, _by_score(store))
+        if out:
+            with new_file(out) as file:
+                file.writelines(review_text(found, registry.name))
+            click.echo(f"written to {out}; next: edit it, forest anchors accept --from {out}")
+            return
+        entries = [review_entry(one, registry.name) for one in found]
+    if as_json:
+        print_json(entries)
+    else:
+        _print_proposals(entries)
+
+
+def _by_score(store: Store) -> list[Proposal]:
+    from anchors.proposals import proposals as read
+
+    return sorted(read(store), key=lambda p: (-p.certainty, p.id))
+
+
+def _print_proposals(entries: list[dict[str, Any]]) -> None:
+    from forest.cli.terminal import print_table
+
+    nowhere = {"text": ""}
+    print_table(
+        ("id", "score", "rule", "proposal", "here", "there"),
+        [
+            (
+                e["id"],
+                f"{e['score']:.2f}",
+                e["rule"],
+                f"«{e['anchor']}» is «{e['into']}»" if "into" in e else f"mark «{e['anchor']}»",
+                *(" ".join(e.get(side, nowhere)["text"].split()) for side in ("here", "there")),
+            )
+            for e in entries
+        ],
+    )
+
+
+@command_anchors.command("accept")
+@click.argument("ids", nargs=-1, metavar="[ID...]")
+@click.option("--above", type=click.FloatRange(0, 1), metavar="SCORE", help="All of this score.")
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What you answered in a file of `forest anchors proposals --out`.",
+)
+@click.pass_context
+def accept(ctx: click.Context, ids: tuple[str, ...], above: float | None, file: Path | None) -> int:
+    """Accept proposals by their ids, by their score, or as you answered in a file.
+
+    A thought is marked with its anchor, and two anchors become one; nothing that an author wrote is
+    changed. What cannot be accepted is named and kept, and the exit code is 1.
+    """
+    from anchors import proposals as door
+
+    if sum((bool(ids), above is not None, file is not None)) != 1:
+        raise click.UsageError("name proposals, or give --above SCORE, or --from FILE")
+    with opened_forest(ctx) as forest:
+        store = forest.store
+        if file:
+            reviewed = door.answer(store, _text(file), str(file))
+        elif ids:
+            reviewed = door.accept(store, door.chosen(store, ids))
+        else:
+            there = door.proposals(store)
+            reviewed = door.accept(store, [p for p in there if p.certainty >= (above or 0)])
+    return _tell_reviewed(reviewed)
+
+
+def _text(file: Path) -> str:
+    from forest.errors import InvalidInput
+
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{file}: it is not UTF-8 at byte {error.start}") from None
+
+
+@command_anchors.command("refuse")
+@click.argument("ids", nargs=-1, metavar="[ID...]")
+@click.option("--pair", nargs=2, metavar="ANCHOR ANCHOR", help="Two anchors that are not one.")
+@_why
+@click.pass_context
+def refuse(
+    ctx: click.Context, ids: tuple[str, ...], pair: tuple[str, str] | None, why: str
+) -> None:
+    """Refuse proposals by their ids, or a pair of anchors: never to be proposed or joined again."""
+    from anchors import proposals as door
+    from anchors.registry import refuse as decide
+
+    if bool(ids) == bool(pair):
+        raise click.UsageError("name proposals, or give --pair ANCHOR ANCHOR")
+    with opened_forest(ctx) as forest:
+        if pair:
+            _tell([decide(forest.store, *pair, why=why)])
+        else:
+            _tell_reviewed(door.refuse(forest.store, door.chosen(forest.store, ids), why=why))
+
+
+def _tell_reviewed(reviewed: Reviewed) -> int:
+    from forest.render import plural
+
+    click.echo(
+        f"{plural(reviewed.marked, 'thought')} marked, {plural(reviewed.merged, 'pair')} merged, "
+        f"{reviewed.refused} refused" + (f", {reviewed.before} before" if reviewed.before else "")
+    )
+    for id_, reason in reviewed.left_out.items():
+        click.echo(f"forest: left out: proposal {id_!r}: {reason}", err=True)
+    return int(bool(reviewed.left_out))

@@ -1,0 +1,154 @@
+"""`forest new`: the skeleton of a tree from a template, for an author to fill in and import."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anchors.lemmas import lemmas
+from anchors.registry import Registry
+from forest.errors import Conflict, InvalidInput, NotFound, UsageError
+from forest.language import guess_language
+from forest.phrases import tree_id_from
+from forest.stores.base import Store
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+DEFAULT = "premise-transition-consequence"
+ENDING = ".yaml.j2"
+OFFERED = 12
+"""Anchors that are offered at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template that there is."""
+
+    name: str
+    langs: tuple[str, ...]
+    """Languages it is written in; empty for one that serves all."""
+    about: str
+    """The first line of it, if that is a comment."""
+
+
+def templates(folder: Path | None = None) -> list[Template]:
+    """The templates of ``folder`` and those that are shipped, by name.
+
+    Raises UsageError where there is no such folder.
+    """
+    found = _environment(folder)
+    files: dict[str, list[str]] = {}
+    for file in found.list_templates(filter_func=lambda name: name.endswith(ENDING)):
+        name, _, lang = file.removesuffix(ENDING).partition(".")
+        if not name.startswith("_"):
+            files.setdefault(name, []).append(lang)
+    return [
+        Template(name, tuple(filter(None, sorted(langs))), _about(found, name, min(langs)))
+        for name, langs in sorted(files.items())
+    ]
+
+
+def skeleton(
+    store: Store,
+    title: str,
+    template: str = DEFAULT,
+    *,
+    lang: str | None = None,
+    folder: Path | None = None,
+) -> str:
+    """YAML that `forest import` reads once its texts are filled in.
+
+    :param lang: guessed from the title where none is given.
+    :param folder: the author's own templates; they come before the shipped ones.
+    :raises NotFound: there is no such template.
+    :raises Conflict: the forest has a tree of that title.
+    :raises InvalidInput: the title is empty, or the template is wrong.
+    """
+    from jinja2 import TemplateError
+
+    title = " ".join(title.split())
+    if not title:
+        raise InvalidInput("the title is empty")
+    _refuse_known(store, title)
+    guessed = lang or guess_language([title])
+    found = _environment(folder)
+    file = _file(found, template, folder, guessed if guessed != "und" else "en")
+    try:
+        text = found.get_template(file).render(
+            title=title,
+            lang=guessed if guessed != "und" else "en",
+            anchors=fitting(Registry.of(store), title, guessed),
+            axes=[axis.name for axis in store.axes()],
+        )
+    except TemplateError as error:
+        line = getattr(error, "lineno", None)
+        raise InvalidInput(f"{file}{f':{line}' if line else ''}: {error}") from None
+    return text.strip("\n") + "\n"
+
+
+def fitting(registry: Registry, title: str, lang: str) -> list[str]:
+    """Anchors to offer for a title: those that share its rarest words, then the widest shared."""
+    groups = [group for group in registry.groups() if group.anchors[0].kind == "phrase"]
+    words = {group.id: set(lemmas(group.phrase)) for group in groups}
+    spread = Counter(word for said in words.values() for word in said)
+    asked, ranked = set(lemmas(title)), []
+    for group in groups:
+        common = sum(1 / spread[word] for word in asked & words[group.id])
+        if common or group.anchors[0].lang in (lang, "und"):
+            ranked.append((-common, -max(a.trees for a in group.anchors), group.phrase))
+    return [phrase for _, _, phrase in sorted(ranked)[:OFFERED]]
+
+
+def _refuse_known(store: Store, title: str) -> None:
+    id_ = tree_id_from(title)
+    try:
+        tree = store.get(id_)
+    except NotFound:
+        return
+    raise Conflict(
+        f"the forest already has a tree {id_!r} ({tree.title!r})",
+        hint=f"Choose another title, or `forest edit {id_}`.",
+    )
+
+
+def _environment(folder: Path | None) -> Environment:
+    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
+
+    if folder and not folder.is_dir():
+        raise UsageError(
+            f"there is no folder {folder} with templates",
+            hint="It is named by --templates, FOREST_TEMPLATES, or `templates` in forest.toml.",
+        )
+    own = [FileSystemLoader(folder)] if folder else []
+    loader = ChoiceLoader([*own, PackageLoader("anchors", "templates")])
+    found = Environment(loader=loader, undefined=StrictUndefined, autoescape=False)
+    found.filters["quoted"] = lambda text: json.dumps(_line(text), ensure_ascii=False)
+    found.filters["line"] = _line
+    return found
+
+
+def _line(text: Any) -> str:
+    """On one line, so that it stays within a comment."""
+    return re.sub(r"[\s\x85\u2028\u2029]+", " ", str(text)).strip()
+
+
+def _file(found: Environment, template: str, folder: Path | None, lang: str) -> str:
+    there = set(found.list_templates())
+    for tail in (f".{lang}", f".{lang.partition('-')[0]}", "", ".en"):
+        if (file := f"{template}{tail}{ENDING}") in there:
+            return file
+    names: Sequence[str] = [t.name for t in templates(folder)]
+    raise NotFound(f"there is no template {template!r}", hint=f"There are: {', '.join(names)}.")
+
+
+def _about(found: Environment, name: str, lang: str) -> str:
+    file = f"{name}{f'.{lang}' if lang else ''}{ENDING}"
+    source = found.loader.get_source(found, file)[0] if found.loader else ""
+    comment = re.match(r"\s*\{#-?(.*?)-?#\}", source, re.DOTALL)
+    return _line(comment[1]) if comment else ""

@@ -1,0 +1,74 @@
+"""`forest anchors`, as it is typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from forest import Forest
+from tests.anchors.conftest import Run, propose, trees
+
+
+@pytest.fixture
+def planted(run: Run) -> Run:
+    run("init")
+    with Forest.open() as forest:
+        forest.add(*trees())
+        propose(forest.store)
+    return run
+
+
+def test_variants_are_listed_as_one_and_shown_side_by_side(planted: Run) -> None:
+    (cause,) = json.loads(planted("anchors", "list", "--shared", "--json")[1])
+    assert (cause["trees"], len(cause["variants"])) == (2, 2)
+    assert "границ" in planted("anchors", "list")[1]
+    code, out, _ = planted("anchors", "show", "причинность -> следствие")
+    assert code == 0
+    assert "rule lemma, score 1.00" in out
+    assert "причинности → следствия\tзакон\tЗакон ждёт." in out
+    assert "Причинность → следствие\tвера\tВера начинается там." in out
+    assert len(json.loads(planted("anchors", "show", cause["id"], "--json")[1])["said"]) == 2
+
+
+def test_deciding_and_taking_back(planted: Run) -> None:
+    assert planted("anchors", "split", "причинности → следствия", "--why", "разное")[0] == 0
+    assert planted("anchors", "list", "--shared", "--json")[1].strip() == "[]"
+    assert "decision 1: разное" in planted("anchors", "show", "причинности → следствия")[1]
+    assert planted("anchors", "undo", "1")[0] == 0
+    assert planted("anchors", "merge", "воля", "порог")[0] == 0
+    assert planted("anchors", "rename", "воля", "Воля на пороге")[0] == 0
+    assert planted("anchors", "refuse", "--pair", "граница", "воля")[0] == 0
+    code, _, err = planted("anchors", "merge", "граница", "порог")
+    assert code == 1
+    assert "forest anchors undo 5" in err
+    history = json.loads(planted("anchors", "history", "--json")[1])
+    assert [(d["action"], d["undone"]) for d in history] == [
+        ("refuse", True), ("undo", False), ("merge", False), ("rename", False), ("refuse", False),
+    ]  # fmt: skip
+    assert "(taken back)" in planted("anchors", "history")[1]
+    assert "Воля на пороге" in planted("anchors", "list")[1]
+
+
+def test_reviewing(planted: Run, tmp_path: Path) -> None:
+    assert planted("anchors", "proposals")[1].startswith("m1\t0.90\tnear\tmark «порог»\tНа пороге")
+    assert planted("anchors", "proposals", "--out", "review.yaml")[0] == 0
+    file = tmp_path / "review.yaml"
+    code, _, err = planted("anchors", "proposals", "--out", "review.yaml")
+    assert code == 1
+    assert "exists already" in err
+    file.write_text(file.read_text().replace("  accept:\n", "  accept: no\n", 1))
+    assert "1 refused" in planted("anchors", "accept", "--from", "review.yaml")[1]
+    assert "0 thoughts marked, 1 pair merged" in planted("anchors", "accept", "--above", "0.6")[1]
+    assert planted("anchors", "proposals", "--json")[1].strip() == "[]"
+    assert planted("anchors", "accept", "m1")[0] == 1
+    assert planted("anchors", "accept")[0] == 2
+
+
+def test_what_could_not_be_accepted_is_said(planted: Run) -> None:
+    with Forest.open() as forest:
+        forest.remove("закон")
+    code, out, err = planted("anchors", "accept", "--above", "0.5")
+    assert (code, out) == (1, "0 thoughts marked, 1 pair merged, 0 refused\n")
+    assert "left out: proposal 'm1': there is no thought" in err

@@ -1,0 +1,68 @@
+"""Axes that are suggested from a tree's words."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from anchors.axes import suggest_axes
+from forest.errors import Conflict, NotFound
+from forest.model import Axis
+from tests.export_helpers import planted, tree
+
+
+@pytest.fixture
+def store():
+    store = planted(
+        tree("Удар", "Причина удара ясна.\n  Из причины выходит следствие.", axes=["причинность"]),
+        tree("Рана", "Боль чужая.\n  Забота утешает боль.", axes=["эмпатия"]),
+        tree("Врач", "Врач видит чужую боль.\n  Он находит слова утешения.\n  Забота о больных."),
+    )
+    store.put_axes(
+        [
+            Axis(name="причинность", description="Что из чего следует: причина, следствие."),
+            Axis(name="эмпатия", description="Чужое переживание: боль, забота, утешение."),
+        ]
+    )
+    return store
+
+
+def test_the_axis_that_the_words_speak_for_comes_first(store):
+    best = suggest_axes(store, "врач")[0]
+    assert best.axis == "эмпатия"
+    assert best.description > 0
+    assert best.trees > 0
+    assert sum(s.weight for s in suggest_axes(store, "врач")) == pytest.approx(1)
+
+
+def test_another_embedder_may_judge(store):
+    class Lengths:
+        def embed(self, texts, /):
+            return [
+                [1.0, 0.0] if "причин" in text.lower() or "Врач" in text else [0.0, 1.0]
+                for text in texts
+            ]
+
+    assert [(s.axis, s.weight) for s in suggest_axes(store, "врач", Lengths())] == [
+        ("причинность", 1.0)
+    ]
+
+
+def test_what_cannot_be_suggested(store):
+    with pytest.raises(NotFound):
+        suggest_axes(store, "нет")
+    with pytest.raises(Conflict, match="no axes"):
+        suggest_axes(planted(tree("Врач", "Врач.")), "врач")
+
+
+def test_the_command_binds_nothing_and_says_what_would(run):
+    run("init")
+    run("add", "врач", "--new", "Врач", "Чужая боль, понятая изнутри.", "Забота и утешение.")
+    before = run("show", "врач", "--json")[1]
+    code, out, _ = run("axes", "suggest", "врач")
+    assert code == 0
+    assert run("show", "врач", "--json")[1] == before
+    command = shlex.split(out.splitlines()[-1])
+    assert command[:5] == ["forest", "axes", "bind", "врач", "эмпатия=100%"]
+    assert run(*command[1:])[0] == 0

@@ -1,0 +1,92 @@
+"""`forest new`: a skeleton that an author fills in and imports."""
+
+from __future__ import annotations
+
+import pytest
+
+from anchors.registry import Registry
+from anchors.skeletons import fitting, templates
+from forest import Forest
+from tests.anchors.helpers import anchor
+
+NAMES = [template.name for template in templates()]
+
+
+@pytest.fixture
+def planted(run):
+    run("init")
+    assert run("add", "sea", "--new", "Море", "--anchor", "цена памяти", "Мысль.")[0] == 0
+    return run
+
+
+@pytest.mark.parametrize("title", ["Память: «цена»?", "The price of memory"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_skeleton_is_imported_once_it_is_filled_in(planted, tmp_path, name, title):
+    assert planted("new", title, "--template", name, "--out", "new.yaml")[0] == 0
+    file = tmp_path / "new.yaml"
+    empty = file.read_text()
+    code, _, err = planted("import", "new.yaml")
+    assert code == 1
+    assert "new.yaml" in err
+    count = 0
+    while 'text: ""' in empty:
+        count += 1
+        empty = empty.replace('text: ""', f"text: Мысль {count}.", 1)
+    file.write_text(empty)
+    assert planted("import", "new.yaml")[0] == 0
+    with Forest.open() as forest:
+        (info,) = [i for i in forest.infos() if i.id != "sea"]
+        assert (info.title, info.size, info.lang) == (
+            title,
+            count,
+            "ru" if "цена" in title else "en",
+        )
+        assert all(thought.kind for thought in forest.get(info.id).thoughts)
+
+
+def test_anchors_with_rare_words_of_the_title_come_first():
+    wide = [anchor(f"мысль и {n}", trees=9) for n in range(20)]
+    offered = fitting(Registry([*wide, anchor("цена памяти")]), "Мысль и память", "ru")
+    assert offered[0] == "цена памяти"
+    assert len(offered) == 12
+
+
+def test_anchors_that_fit_are_offered_as_comments(planted):
+    out = planted("new", "О памяти")[1]
+    assert '#   "цена памяти"\n' in out
+    assert "# Предпосылка: из чего вы исходите?" in out
+    assert "# Premise:" in planted("new", "О памяти", "--lang", "en")[1]
+
+
+def test_templates_are_listed_and_an_author_adds_own_ones(planted, tmp_path, monkeypatch):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "letter.yaml.j2").write_text(
+        '{# A letter #}\n{% import "_parts.yaml.j2" as parts -%}\n'
+        "{{ parts.head(title, lang, axes, anchors) }}\n{{- parts.node(0, 'greeting', 'To whom?') }}"
+    )
+    monkeypatch.setenv("FOREST_TEMPLATES", str(own))
+    out = planted("new", "--list")[1]
+    assert "letter\t\tA letter" in out
+    assert "paradox\ten, ru\tParadox" in out
+    assert "# To whom?" in planted("new", "Письмо", "--template", "letter")[1]
+    (own / "letter.yaml.j2").write_text("x\n{{ title")
+    code, _, err = planted("new", "Письмо", "--template", "letter")
+    assert code == 1
+    assert "letter.yaml.j2:2:" in err
+
+
+def test_what_is_refused(planted, tmp_path):
+    code, _, err = planted("new", "Море и суша", "--template", "sonnet")
+    assert code == 1
+    assert "no template 'sonnet'" in err
+    assert "paradox" in err
+    assert planted("add", "море", "--new", "Море", "Мысль.")[0] == 0
+    code, _, err = planted("new", "Море")
+    assert code == 1
+    assert "already has a tree 'море'" in err
+    (tmp_path / "kept.yaml").write_text("mine")
+    assert planted("new", "Лес", "--out", "kept.yaml")[0] == 1
+    assert (tmp_path / "kept.yaml").read_text() == "mine"
+    assert planted("new", "Лес", "--templates", "nowhere")[0] == 2
+    assert planted("new")[0] == 2

@@ -1,0 +1,127 @@
+"""What discovery proposed enters the forest through one door, and no other way."""
+
+from __future__ import annotations
+
+import pytest
+
+from anchors import proposals as door
+from anchors.registry import Registry, decisions
+from anchors.registry import refuse as refuse_pair
+from forest import Forest
+from forest.errors import InvalidInput, NotFound
+from forest.nodes import Node
+from tests.anchors.helpers import put
+
+
+def ids(store):
+    return [p.id for p in door.proposals(store)]
+
+
+def test_an_accepted_mark_is_an_anchor_that_says_where_it_came_from(store):
+    before = store.get("закон")
+    reviewed = door.accept(store, door.chosen(store, ["m1"]))
+    after = store.get("закон")
+    assert (reviewed.marked, reviewed.left_out) == (1, {})
+    authored, found = after.thoughts[1].anchors
+    assert authored == before.thoughts[1].anchors[0]
+    assert (found.phrase, found.anchor, found.origin, found.score) == (
+        "пороге", "порог", "discovered", 0.9,
+    )  # fmt: skip
+    assert [(t.id, t.text) for t in after.thoughts] == [(t.id, t.text) for t in before.thoughts]
+    assert after.revision != before.revision
+    assert ids(store) == ["g1"]
+
+
+def test_an_accepted_merge_is_a_decision(store):
+    assert door.accept(store, door.chosen(store, ["g"])).merged == 1
+    assert Registry.of(store).head("граница") == Registry.of(store).head("порог")
+    (said,) = decisions(store)
+    assert (said.action, said.rule, said.score) == ("merge", "meaning", 0.7)
+
+
+def test_a_thought_that_says_the_phrase_no_longer_is_not_marked(store):
+    thought = door.chosen(store, ["m1"])[0].thought
+    Forest(store).edit_thought(thought, text="На пороговом камне он молчит.")
+    before = store.get("закон").revision
+    reviewed = door.accept(store, door.proposals(store))
+    assert reviewed.merged == 1
+    assert reviewed.left_out == {
+        "m1": f"'пороге' no longer stands in thought '{thought}', which was edited"
+    }
+    assert (store.get("закон").revision, ids(store)) == (before, ["m1"])
+    Forest(store).remove("закон")
+    reviewed = door.accept(store, door.proposals(store))
+    assert "no thought" in reviewed.left_out["m1"]
+
+
+def test_accepting_again_after_an_interruption_marks_once(store):
+    (mark,) = door.chosen(store, ["m1"])
+    door.accept(store, [mark])
+    door.accept(store, [mark])
+    assert [a.anchor for a in store.get("закон").thoughts[1].anchors] == ["воля", "порог"]
+
+
+def test_a_merge_that_an_author_refused_is_left_out(store):
+    refuse_pair(store, "граница", "порог")
+    reviewed = door.accept(store, door.chosen(store, ["g1"]))
+    assert "refused as one anchor (decision 1)" in reviewed.left_out["g1"]
+    assert Registry.of(store).head("граница") != Registry.of(store).head("порог")
+
+
+def test_merges_accepted_together_respect_a_refusal(store):
+    refuse_pair(store, "граница", "воля")
+    put(
+        store,
+        Node(
+            "Proposal", "h1", {"what": "merge", "rule": "near", "anchor": "порог", "into": "воля"}
+        ),
+    )
+    reviewed = door.accept(store, door.proposals(store))
+    assert (reviewed.merged, list(reviewed.left_out)) == (1, ["h1"])
+    assert Registry.of(store).blocked == []
+
+
+def test_what_is_refused_is_known_as_refused(store):
+    mark, merge = door.chosen(store, ["m1", "g1"])
+    assert door.refuse(store, [mark, merge], why="нет").refused == 2
+    registry = Registry.of(store)
+    assert registry.refused(*mark.against)
+    assert registry.refused(*merge.against)
+    assert ids(store) == []
+
+
+def test_a_review_file_goes_out_and_comes_back(store):
+    registry = Registry.of(store)
+    text = "".join(door.review_text(door.evidence(store, door.proposals(store)), registry.name))
+    assert "text: На пороге он молчит." in text
+    assert "text: Порог страшит." in text
+    assert door.read_review(text, "review.yaml") == {}
+    answered = text.replace("  accept:\n", "  accept: no\n", 1).replace(
+        "  accept:\n", "  accept: Yes\n"
+    )
+    reviewed = door.answer(store, answered, "review.yaml")
+    assert (reviewed.refused, reviewed.marked, ids(store)) == (1, 1, [])
+    assert door.answer(store, answered, "review.yaml").before == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("- id: m1\n  accept: maybe\n", "r:1: proposal 'm1': accept is 'maybe', expected yes"),
+        ("- id: m1\n  accept: yes\n- x\n", "r:3: expected a proposal with its id"),
+        ("id: m1", "r:1: expected a list of proposals"),
+        ("- id: [", "r:1: it is not YAML"),
+    ],
+)
+def test_a_review_file_that_is_not_one_changes_nothing(store, text, problem):
+    with pytest.raises(InvalidInput, match=problem):
+        door.answer(store, text, "r")
+    assert ids(store) == ["g1", "m1"]
+
+
+def test_proposals_that_are_not_there(store):
+    with pytest.raises(NotFound, match="no proposal 'x'"):
+        door.chosen(store, ["x"])
+    put(store, Node("Proposal", "bad", {"what": "mark", "rule": "near"}))
+    with pytest.raises(InvalidInput, match="Proposal 'bad' is not as the library writes it"):
+        door.proposals(store)

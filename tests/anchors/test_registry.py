@@ -1,0 +1,200 @@
+"""Which anchors are one: rules, decisions, and what takes them back."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anchors.registry import (
+    Decision,
+    Registry,
+    decide,
+    decisions,
+    merge,
+    refuse,
+    rename,
+    split,
+    undo,
+)
+from forest.errors import Conflict, InvalidInput, NotFound
+from forest.model import Anchor
+from forest.nodes import Node
+from forest.stores.memory import MemoryStore
+from tests.anchors.helpers import anchor, groups, merged, one_group, refused, registry, undone
+from tests.export_helpers import planted, tree
+
+CAUSES = ["причинность → следствие", "причинности → следствия", "причинностью → следствием"]
+IDS = ["а", "б", "в", "г", *CAUSES, "cause and effect", "causes and effects"]
+PAIRS = st.tuples(st.sampled_from(IDS), st.sampled_from(IDS)).filter(lambda p: p[0] != p[1])
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Decision]:
+    """Merges, refusals and undos in any order."""
+    made: list[Decision] = []
+    for no in range(1, draw(st.integers(0, 12)) + 1):
+        action = draw(st.sampled_from(["merge", "refuse", "undo" if made else "merge"]))
+        if action == "undo":
+            made.append(undone(no, draw(st.integers(1, no - 1))))
+        else:
+            made.append(Decision(no, "", action, *draw(PAIRS)))
+    return made
+
+
+@given(histories(), st.randoms())
+def test_a_refused_pair_is_never_one_and_the_order_of_anchors_is_nothing(history, random):
+    anchors = [anchor(phrase, trees) for trees, phrase in enumerate(IDS)]
+    found = Registry(anchors, history)
+    for one, other in combinations(IDS, 2):
+        if found.refused(one, other):
+            assert found.head(one) != found.head(other)
+    random.shuffle(anchors)
+    again = Registry(anchors, history)
+    assert again.groups() == found.groups()
+    assert again.blocked == found.blocked
+    assert sorted(i for group in groups(found) for i in group) == sorted(IDS)
+
+
+@given(histories())
+def test_undo_restores_and_undoing_the_undo_too(history):
+    before, no = registry(IDS, *history), len(history) + 1
+    for last in (merged(no, "а", "б"), refused(no, CAUSES[0], CAUSES[1])):
+        taken_back = registry(IDS, *history, last, undone(no + 1, no))
+        assert groups(taken_back) == groups(before)
+        given_again = registry(IDS, *history, last, undone(no + 1, no), undone(no + 2, no + 1))
+        assert groups(given_again) == groups(registry(IDS, *history, last))
+
+
+def test_forms_of_a_word_are_one_by_rule_unless_refused():
+    assert groups(registry(CAUSES)) == one_group(*CAUSES)
+    head, form, other = CAUSES
+    apart = registry(CAUSES, refused(1, head, form), refused(2, head, other))
+    assert groups(apart) == {frozenset([head]), frozenset([form, other])}
+    assert {(j.rule, j.decision) for j in apart.joins} == {("lemma", None)}
+    tag = anchor(CAUSES[1], kind="tag")
+    named = Anchor(id="закон", phrase=CAUSES[1])
+    assert len(groups(Registry([anchor(head), tag, named]))) == 3
+
+
+def test_a_chain_of_merges_does_not_go_round_a_refusal():
+    chain = [merged(1, "а", "б"), merged(2, "б", "в"), merged(3, "в", "г")]
+    assert groups(registry("абвг", *chain)) == one_group(*"абвг")
+    cut = registry("абвг", *chain, refused(4, "а", "г"))
+    assert groups(cut) == {frozenset("абв"), frozenset("г")}
+    assert [(j.anchor, j.into) for j in cut.blocked] == [("в", "г")]
+
+
+def test_decisions_about_anchors_that_are_gone_wait_for_them():
+    history = [merged(1, "а", "б"), refused(2, "а", "в")]
+    assert groups(registry("бв", *history)) == {frozenset("б"), frozenset("в")}
+    assert registry("бв", *history).head("а") == "а"
+    assert groups(registry("абв", *history)) == {frozenset("аб"), frozenset("в")}
+
+
+def test_twenty_thousand_anchors_of_one_meaning():
+    ids = [f"слово {n}" for n in range(20_000)]
+    found = registry(ids, *(merged(n, ids[n], ids[n - 1]) for n in range(1, len(ids))))
+    assert len(found.groups()) == 1
+    assert found.united == len(ids) - 1
+
+
+# --- in a forest ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return planted(
+        tree("Первое", "Начало. {Выбор; причинность → следствие}\n  Дальше. {воля}"),
+        tree("Второе", "Начало. {выбора; причинности → следствия}"),
+        tree("Третье", "Начало. {Выбор; решение}"),
+    )
+
+
+def test_merging_is_refused_where_somebody_said_no(store):
+    merge(store, "Выбор", "решение", why="одно и то же")
+    with pytest.raises(Conflict, match="are one anchor already"):
+        merge(store, "решение", "выбор")
+    said = refuse(store, "воля", "решение")
+    with pytest.raises(Conflict, match=rf"(?s)'воля' and 'решение' were refused.*undo {said.no}`"):
+        merge(store, "воля", "выбор")
+    with pytest.raises(Conflict, match="already"):
+        refuse(store, "решение", "воля")
+    undo(store, said.no)
+    merge(store, "воля", "выбор")
+    group = Registry.of(store).group("воля")
+    assert (group.id, {a.id for a in group.anchors}) == (
+        "выбор",
+        {"воля", "выбор", "решение", "выбора"},
+    )
+    assert [j.rule for j in group.joins] == ["author", "author", "lemma"]
+
+
+def test_a_refusal_ends_the_merge_of_that_pair(store):
+    merge(store, "воля", "решение")
+    refuse(store, "воля", "решение")
+    assert Registry.of(store).head("воля") != Registry.of(store).head("решение")
+
+
+def test_what_is_split_off_leaves_the_others_one(store):
+    merge(store, "выбор", "решение")
+    merge(store, "выбор", "воля")
+    before = groups(Registry.of(store))
+    made = split(store, "выбор")
+    after = groups(Registry.of(store))
+    assert frozenset(["выбор"]) in after
+    assert frozenset(["решение", "воля", "выбора"]) in after
+    undo(store, *(d.no for d in made))
+    assert groups(Registry.of(store)) == before
+    with pytest.raises(Conflict, match="stands alone"):
+        split(planted(tree("Одно", "Мысль. {воля}")), "воля")
+
+
+def test_a_group_is_renamed_and_found_by_its_name(store):
+    rename(store, "причинности → следствия", "Причина ведёт")
+    found = Registry.of(store)
+    assert found.name("причинности → следствия") == "Причина ведёт"
+    for spelling in ("причина ведет", "причинностей → следствий"):
+        assert found.group(spelling) == found.group("причинность → следствие")
+    with pytest.raises(Conflict, match="merge 'выбор' 'воля'"):
+        rename(store, "выбор", "Воля")
+    second = rename(store, "выбор", "Выбор и решение")
+    undo(store, second.no)
+    assert Registry.of(store).name("выбор") == "Выбор"
+
+
+def test_what_cannot_be_decided_is_refused_and_nothing_is_kept(store):
+    for act, error in (
+        (lambda: merge(store, "нет такого", "выбор"), NotFound),
+        (lambda: refuse(store, "Выбор", "выбор"), Conflict),
+        (lambda: rename(store, "выбор", " . "), InvalidInput),
+        (lambda: undo(store, 1), NotFound),
+    ):
+        with pytest.raises(error):
+            act()
+    assert decisions(store) == []
+    said = merge(store, "воля", "выбор")
+    undo(store, said.no)
+    with pytest.raises(Conflict, match="taken back already"):
+        undo(store, said.no)
+
+
+def test_decisions_come_in_the_order_of_their_numbers(store):
+    late = Node("Decision", "1000000", {"at": "x", "action": "merge", "anchor": "а", "into": "б"})
+    store.change_nodes([], lambda _: {late.at: late})
+    merge(store, "воля", "выбор")
+    decide(store, lambda _: [])
+    assert [d.no for d in decisions(store)] == [1_000_000, 1_000_001]
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("x", {"action": "merge"}), ("000001", {"action": "undo"}), ("1", {"at": "?"})],
+)
+def test_a_decision_typed_wrongly_is_named(store, key, said):
+    node = Node("Decision", key, said)
+    store.change_nodes([], lambda _: {node.at: node})
+    with pytest.raises(InvalidInput, match=f"Decision '{key}' is not as the library writes it"):
+        Registry.of(store)
