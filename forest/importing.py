@@ -12,7 +12,10 @@ and conflicts are reported and left out instead.
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,6 +102,8 @@ class _Import:
         self.errors: list[ForestError] = []
         self.conflicts: dict[str, str] = {}
         self.kept: set[str] = set()
+        self.addresses: dict[str, str] = {}
+        """What a file found under a path is called in the forest, by its name in messages."""
 
     def run(self, paths: Iterable[str | Path | SourceFile]) -> ImportReport:
         report = self.report
@@ -120,9 +125,9 @@ class _Import:
         self, paths: list[str | Path | SourceFile], sources: list[SourceFile]
     ) -> None:
         """Name the trees that came from these files or folders and are not in them any more."""
-        files = {source.name for source in sources}
+        files = {self.addresses.get(source.name, source.name) for source in sources}
         folders = tuple(
-            f"{Path(path).as_posix()}/"
+            f"{self._address(Path(path))}/"
             for path in paths
             if not isinstance(path, SourceFile) and Path(path).is_dir()
         )
@@ -139,12 +144,27 @@ class _Import:
         rest = [Path(path) for path in given if not isinstance(path, SourceFile)]
         for path in rest:
             try:
-                named += find_files([path], self.format, self.report.notices.append)
+                found = list(find_files([path], self.format, self.report.notices.append))
             except ForestError as error:
                 if not self.keep_going:
                     raise
                 self._refuse(error)
+            else:
+                self.addresses |= {source.name: self._address(source.path) for source in found}
+                named += found
         return named
+
+    def _address(self, path: Path) -> str:
+        """What tells a file from others of its name: its path from the forest's file, or whole.
+
+        So it is the same from whichever folder it is imported, and two authors of one server who
+        both have a ``notes/Index.md`` do not write over each other's tree.
+        """
+        whole, home = _real(path), self.forest.store.folder
+        with suppress(ValueError):  # on another drive
+            if home is not None:
+                whole = os.path.relpath(whole, os.path.realpath(home))
+        return unicodedata.normalize("NFC", Path(whole).as_posix())
 
     # --- reading files -------------------------------------------------------------------------
 
@@ -172,7 +192,7 @@ class _Import:
                 if isinstance(item, BadTree):
                     self._refuse(item.error)
                 elif self._is_new(item, source):
-                    item.source = source.name
+                    item.source = self.addresses.get(source.name, source.name)
                     lost += _lost(item)
                     yield item
         except ImportRefused as error:
@@ -233,6 +253,12 @@ class _Import:
             raise error
         self.conflicts[tree.id] = str(error)
         return False
+
+
+def _real(path: Path) -> str:
+    """The whole path; a file or folder that is a link keeps its own name."""
+    whole = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the last link
+    return str(Path(os.path.realpath(whole.parent)) / whole.name)
 
 
 def _lost(tree: Tree) -> int:

@@ -297,3 +297,22 @@ def test_the_address_of_a_link_is_kept(forest: Forest, tmp_path: Path) -> None:
     forest.import_files([vault(tmp_path, A="See [peft](https://example.org/peft).")])
     tree = forest.get("a")
     assert "https://example.org/peft" in json.dumps(tree.meta)
+
+
+def test_files_of_one_name_in_two_folders_do_not_take_each_others_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Forest.open(f"sqlite:///{tmp_path / 'f.db'}") as forest:
+        for author in ("al", "bo"):
+            (tmp_path / author / "notes").mkdir(parents=True)
+            (tmp_path / author / "notes" / "Index.md").write_text(f"# Index\n\nЗаметки {author}.\n")
+        monkeypatch.chdir(tmp_path / "al")
+        assert forest.import_files(["notes"]).added == ["index"]
+        monkeypatch.chdir(tmp_path / "bo")
+        with pytest.raises(Conflict, match=r"(?s)bo/notes.*imported from al/notes/Index\.md"):
+            forest.import_files(["notes"])
+        # From whichever folder, it is the same file.
+        monkeypatch.chdir(tmp_path)
+        assert forest.import_files(["al/notes"]).unchanged == ["index"]
+        (tmp_path / "al" / "notes" / "Index.md").write_text("# Index\n\nЗаметки Алисы.\n")
+        assert forest.import_files([tmp_path / "al" / "notes"]).changed == ["index"]

@@ -213,6 +213,8 @@ class _Reader:
         target, _, alias = content.replace("\\|", "|").partition("|")
         note, _, part = target.partition("#")
         name = note.strip().strip("/").removesuffix(".md")
+        if {".", ".."} & {*name.split("/")[:-1]}:  # said from where it stands, as in a file link
+            name = name.rpartition("/")[2]
         self._anchor(name, "link")
         parts = [name, *(p.strip() for p in part.split("#") if not p.startswith("^"))]
         shown = " > ".join(p for p in parts if p)

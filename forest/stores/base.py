@@ -83,6 +83,8 @@ class Store(ABC):
 
     url: str
     """The address it was opened under, without any password."""
+    folder: Path | None = None
+    """Where the forest's file lies, if it is one: names of imported files count from there."""
 
     def __enter__(self) -> Self:
         return self

@@ -46,6 +46,7 @@ class MemoryStore(Store):
 
     def __init__(self) -> None:
         self.graph = Graph()
+        self.folder = Path.cwd()
 
     def close(self) -> None:
         pass

@@ -256,10 +256,10 @@ def test_words_stay_and_marks_go(read: Reader, written: str, read_as: str) -> No
 def test_wikilinks_and_embeds_are_link_anchors(read: Reader) -> None:
     text = (
         "[[A]] [[b/C.md#x|y]] ![[D]] [e](<E F.md>) [g](G%20H.md#x) [web](http://x/y.md) "
-        "`[[No]]` [[#x]]."
+        "`[[No]]` [[#x]] [[../up/I]] [[./J]]."
     )
     thought = read(text).tree.thoughts[1]
-    assert anchors(thought) == [("link", n) for n in ("A", "b/C", "D", "E F", "G H")]
+    assert anchors(thought) == [("link", n) for n in ("A", "b/C", "D", "E F", "G H", "I", "J")]
 
 
 def test_tags_follow_obsidians_rules(read: Reader) -> None:

@@ -57,6 +57,7 @@ class SqliteStore(Store):
     ) -> None:
         self.path = path
         self.url = f"sqlite:///{path}"
+        self.folder = path.parent
         self._db = opened(
             path, self.url, create=create, read_only=read_only, busy_seconds=busy_seconds
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -66,18 +66,17 @@ class Writing:
 
     def _insert(self, tree: Tree, no: int, first: int, thoughts: list[Thought]) -> None:
         insert = "INSERT INTO thought VALUES (?, ?, ?, ?, ?, ?)"
-        rows = [(k, t.id, t.level, t.text, t.kind, t.lang) for k, t in enumerate(thoughts, first)]
         with suppress(sqlite3.IntegrityError):
-            self._db.executemany(insert, rows)
+            self._db.executemany(insert, _rows(thoughts, first))
             return
-        self._delete(first, first + len(rows))
+        self._delete(first, first + len(thoughts))
         self._db.executemany(
             "UPDATE thought SET id = key || char(10) || id WHERE id = ? AND key / ? <> ?",
             [(t.id, SPAN, no) for t in thoughts],
         )
         self._aside = True
         try:
-            self._db.executemany(insert, rows)
+            self._db.executemany(insert, _rows(thoughts, first))
         except sqlite3.IntegrityError:
             raise Conflict(f"tree {tree.id!r} uses a thought id twice") from None
 
@@ -105,6 +104,11 @@ class Writing:
         if here in self.written.changed or here in self.written.added:
             raise id_taken(thought_id, here, there)
         raise id_taken(thought_id, there, here)
+
+
+def _rows(thoughts: list[Thought], first: int) -> Iterator[tuple[Any, ...]]:
+    for key, t in enumerate(thoughts, first):
+        yield key, t.id, t.level, t.text, t.kind, t.lang
 
 
 def _store_head(db: sqlite3.Connection, tree: Tree) -> int:
