@@ -43,4 +43,5 @@ def unit_rows(values: Any, texts: int, maker: str) -> Rows:
             f"got an array of shape {rows.shape}"
         )
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(lengths > 0, lengths, np.float32(1))
+    unit: Rows = rows / np.where(lengths > 0, lengths, 1).astype(np.float32)
+    return unit

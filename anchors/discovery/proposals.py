@@ -1,0 +1,99 @@
+"""Proposals: what was found and waits for an author's word.
+
+A *mark* says that a thought carries a phrase; a *merge* that two anchors are one. An author who
+refuses a merge refuses the pair of anchors, one who refuses a mark the pair of anchor and thought:
+both are a decision ``refuse`` with ``anchor`` and ``into`` (`anchors.registry`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from forest.errors import InvalidInput
+from forest.nodes import Key, Node, Value
+from forest.schema import PROPOSAL
+from forest.stores.base import Store
+
+MARK, MERGE = "mark", "merge"
+RULES = ("exact", "lemma", "near", "meaning")
+"""From the surest on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One finding."""
+
+    what: str
+    """mark or merge."""
+    rule: str
+    """exact, lemma, near or meaning."""
+    score: float
+    anchor: str
+    """Id of the anchor; of a mark it need not be there yet."""
+    into: str = ""
+    """Id of the anchor to merge it with."""
+    phrase: str = ""
+    """The phrase to mark, as it stands in the thought."""
+    thought: str = ""
+    """Id of the thought to mark; of a merge, one that carries the anchor."""
+    other: str = ""
+    """Id of a thought in another tree that says it too; of a merge, one that carries ``into``."""
+
+    @property
+    def id(self) -> str:
+        """Made of what it proposes, not of what found it."""
+        about = (self.anchor, self.thought if self.what == MARK else self.into)
+        return blake2b("\0".join((self.what, *about)).encode(), digest_size=8).hexdigest()
+
+    @property
+    def node(self) -> Node:
+        """The proposal as the store keeps it."""
+        values: dict[str, Value] = {
+            "what": self.what,
+            "rule": self.rule,
+            "score": round(self.score, 4),
+            "anchor": self.anchor,
+            "into": self.into,
+            "phrase": self.phrase,
+            "thought": self.thought,
+            "other": self.other,
+        }
+        return Node(PROPOSAL.label, self.id, {k: v for k, v in values.items() if v != ""})
+
+
+def proposals(store: Store) -> list[Proposal]:
+    """The review list, the surest first. Raises InvalidInput."""
+    found = [_proposal(node) for node in store.nodes(PROPOSAL.label)]
+    return sorted(found, key=lambda p: (-p.score, RULES.index(p.rule), p.id))
+
+
+def _proposal(node: Node) -> Proposal:
+    try:
+        found = Proposal(**{"score": 1.0, "anchor": "", **node.properties})  # type: ignore[arg-type]
+        RULES.index(found.rule)
+    except (TypeError, ValueError):
+        raise InvalidInput(
+            f"Proposal {node.key!r} is not as the library writes it",
+            hint="`forest anchors discover` writes the list anew.",
+        ) from None
+    return found
+
+
+def replace(store: Store, found: Iterable[Proposal], rules: Iterable[str]) -> None:
+    """Put what was found in the place of all that these rules found before.
+
+    What another rule proposes already stays as it is.
+    """
+    new = {proposal.node.at: proposal.node for proposal in found}
+    asked = set(rules)
+
+    def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
+        kept = {at for at, node in old.items() if node.properties.get("rule") not in asked}
+        return {
+            **{at: None for at in old if at not in kept},
+            **{at: node for at, node in new.items() if at not in kept},
+        }
+
+    store.change_nodes([PROPOSAL.label], change)
