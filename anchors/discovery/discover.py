@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import numpy as np
 
 from anchors.discovery import near, phrases, whole
 from anchors.discovery.known import Known, name_of
 from anchors.discovery.near import Pair
-from anchors.discovery.proposals import MARK, MERGE, RULES, Proposal, replace
+from anchors.discovery.proposals import (
+    MARK,
+    MERGE,
+    RULES,
+    Proposal,
+    replace,
+    surest_first,
+)
 from anchors.discovery.scratch import Thoughts
 from anchors.discovery.whole import Mark
 from anchors.embedding import Embedder
@@ -24,7 +31,7 @@ from forest.model import anchor_id
 from forest.stores.base import Skip, Store
 
 DEFAULT_RULES = ("exact", "lemma", "near")
-THRESHOLDS: Mapping[str, float] = {"near": 0.8, "meaning": 0.9, "phrases": phrases.NPMI}
+THRESHOLDS: Mapping[str, float] = {"near": 0.9, "meaning": 0.975, "phrases": phrases.NPMI}
 """From which score on something is proposed; see docs/discovery.md for what they let through."""
 
 
@@ -125,8 +132,7 @@ class _Search:
             self._merges(near.near_phrases(self._phrases(), limit), "near")
         if "meaning" in rules and embedder is not None:
             self._meaning(embedder)
-        key = lambda p: (-p.score, RULES.index(p.rule), p.what, p.id)  # noqa: E731
-        self._report.proposals = sorted(self._found.values(), key=key)
+        self._report.proposals = sorted(self._found.values(), key=surest_first)
         return self._report
 
     # --- marks ---------------------------------------------------------------------------------
@@ -135,24 +141,24 @@ class _Search:
         thoughts, known = self._thoughts, self._known
         whole_marks = whole.recurring(thoughts, self._folder)
         anchors = known.registry.anchors.values()
-        hits = list(phrases.standing(thoughts, anchors, known))
+        # All of them first: they cover words, which no new phrase is made of.
+        hits = [hit for hit in phrases.standing(thoughts, anchors, known) if not hit.marked]
         new = phrases.new_phrases(thoughts, self._folder, self._limits["phrases"])
         for mark in (*whole_marks, *self._standing(hits), *new):
             if mark.rule in rules:
                 self._mark(mark)
 
     def _standing(self, hits: Iterable[phrases.Hit]) -> Iterator[Mark]:
-        """Marks of hits that are not marked, with a thought of another tree that carries it."""
-        carriers = self._carriers()
+        """Marks of hits, with a thought of another tree that carries it."""
+        carriers = self._carriers
         for hit in hits:
-            if hit.marked:
-                continue
             tree = self._thoughts.tree[hit.thought]
             others = carriers.get(self._known.registry.head(hit.anchor), ())
             other = next((n for n in others if self._thoughts.tree[n] != tree), -1)
             rule = "exact" if hit.exact else "lemma"
             yield Mark(hit.thought, hit.anchor, hit.phrase, other, rule, 1.0)
 
+    @cached_property
     def _carriers(self) -> dict[str, list[int]]:
         """By anchor, the first thoughts of two trees that carry it."""
         carriers: dict[str, list[int]] = defaultdict(list)
@@ -213,7 +219,7 @@ class _Search:
 
     def _merges(self, pairs: Iterable[tuple[str, str, float]], rule: str) -> None:
         anchors = self._known.registry.anchors
-        carriers = self._carriers()
+        carriers = self._carriers
         for one, other, score in pairs:
             if anchors[one].kind != anchors[other].kind:
                 continue
@@ -225,31 +231,20 @@ class _Search:
                 (one, other), key=lambda i: (-anchors[i].trees, -anchors[i].thoughts, i)
             )
             first, second = (
-                self._thoughts[carriers[i][0]].id if carriers.get(i) else ""
-                for i in (anchor, into)
+                self._thoughts[carriers[i][0]].id if carriers.get(i) else "" for i in (anchor, into)
             )
-            self._add(
-                Proposal(MERGE, rule, score, anchor, into=into, thought=first, other=second)
-            )
+            self._add(Proposal(MERGE, rule, score, anchor, into=into, thought=first, other=second))
 
     def _meaning(self, embedder: Embedder) -> None:
         from anchors.discovery import meaning
 
         limit = self._limits["meaning"]
         self._pairs(meaning.meaning_pairs(self._thoughts, self._folder, embedder, limit), "meaning")
-        there = self._phrases()
-        rows = embedder.embed([phrase for _, phrase in there])
-        alone = np.arange(len(there))
-        self._merges(
-            (
-                (there[i][0], there[j][0], score)
-                for i, j, score in meaning.neighbours(rows, alone, limit)
-            ),
-            "meaning",
-        )
+        self._merges(meaning.meaning_phrases(self._phrases(), embedder, limit), "meaning")
 
     def _add(self, proposal: Proposal) -> None:
         """Keep it, unless a surer rule found the same."""
+        proposal = dataclasses.replace(proposal, score=round(proposal.score, 4))
         old = self._found.get(proposal.id)
         if old is None or (RULES.index(old.rule), -old.score) > (
             RULES.index(proposal.rule),

@@ -1,4 +1,4 @@
-"""What the forest's authors said already: which anchors there are, what is marked, what is refused."""
+"""What authors said already: which anchors there are, what is marked, what is refused."""
 
 from __future__ import annotations
 

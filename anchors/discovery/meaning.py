@@ -6,11 +6,12 @@ The work grows with the square of the number of texts: 100,000 take some minutes
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import BufferedWriter
 from pathlib import Path
 
 import numpy as np
 
-from anchors.discovery.near import Pair
+from anchors.discovery.near import Pair, compatible
 from anchors.discovery.scratch import Column, Thoughts
 from anchors.discovery.words import FUNCTION, read
 from anchors.embedding import Embedder
@@ -31,17 +32,36 @@ def meaning_pairs(
     Raises UsageError for more than 200,000 thoughts with words of content; EmbedderError.
     """
     numbers = _first_of_each(thoughts)
-    if len(numbers) > MOST:
-        raise UsageError(
-            f"{len(numbers):,} different thoughts are too many to compare by meaning: "
-            f"at most {MOST:,}",
-            hint="Leave the rule meaning out.",
-        )
+    _check_number(len(numbers), "thoughts")
     texts = (thoughts[int(number)].text for number in numbers)
     rows = _rows(folder, texts, len(numbers), embedder)
     trees = np.asarray(thoughts.tree[numbers]) if len(numbers) else np.zeros(0, np.uint32)
     for i, j, score in neighbours(rows, trees, threshold):
-        yield Pair(int(numbers[i]), int(numbers[j]), score)
+        pair = Pair(int(numbers[i]), int(numbers[j]), score)
+        if compatible(thoughts[pair.one].text, thoughts[pair.other].text):
+            yield pair
+
+
+def meaning_phrases(
+    phrases: Sequence[tuple[str, str]], embedder: Embedder, threshold: float
+) -> Iterator[tuple[str, str, float]]:
+    """(id, id, cosine) of phrases that mean nearly the same: (id, phrase) each.
+
+    Raises UsageError for more than 200,000 phrases; EmbedderError.
+    """
+    _check_number(len(phrases), "anchors")
+    rows = embedder.embed([phrase for _, phrase in phrases])
+    for i, j, score in neighbours(rows, np.arange(len(phrases)), threshold):
+        if compatible(phrases[i][1], phrases[j][1]):
+            yield phrases[i][0], phrases[j][0], score
+
+
+def _check_number(number: int, what: str) -> None:
+    if number > MOST:
+        raise UsageError(
+            f"{number:,} different {what} are too many to compare by meaning: at most {MOST:,}",
+            hint="Leave the rule meaning out.",
+        )
 
 
 def neighbours(rows: Column, of: Column, threshold: float) -> Iterator[tuple[int, int, float]]:
@@ -106,13 +126,8 @@ def _rows(folder: Path, texts: Iterator[str], count: int, embedder: Embedder) ->
     return np.memmap(path, np.float32, mode="r", shape=(count, width))
 
 
-def _append(file: object, embedder: Embedder, batch: list[str]) -> int:
+def _append(file: BufferedWriter, embedder: Embedder, batch: list[str]) -> int:
     rows = np.ascontiguousarray(embedder.embed(batch), np.float32)
-    rows.tofile(file)  # type: ignore[arg-type]
+    rows.tofile(file)
     batch.clear()
-    return rows.shape[1]
-
-
-def vectors(embedder: Embedder, texts: Sequence[str]) -> Column:
-    """The vectors of some texts, in memory."""
-    return embedder.embed(texts)
+    return int(rows.shape[1])

@@ -1,9 +1,9 @@
 """Pairs of texts that are nearly the same: MinHash and locality-sensitive hashing.
 
-A text is the set of its words of content and of the pairs of such words that follow each other. Of
-256 hash functions the least value over the set is taken (Broder 1997); texts whose values agree in
-one of several bands are compared (Leskovec, Rajaraman, Ullman, *Mining of Massive Datasets*, 3.4),
-and a pair counts only if the Jaccard likeness of the two sets, worked out exactly, is high enough.
+A text is the set of its words of content and of the runs of two and three that they form. Of 128
+hash functions the least value over the set is taken (Broder 1997); texts whose values agree in one
+of several bands are compared (Leskovec, Rajaraman, Ullman, *Mining of Massive Datasets*, 3.4), and
+a pair counts only if the Jaccard likeness of the two sets, worked out exactly, is high enough.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anchors.discovery.scratch import Chunk, Column, Sorter, Thoughts
-from anchors.discovery.words import FUNCTION, negations, number_of, read
+from anchors.discovery.words import (
+    FUNCTION,
+    negations,
+    number_of,
+    quantifiers,
+    read,
+    words,
+)
 
-FUNCTIONS = 256
+FUNCTIONS = 128
 DETECTED = 0.98
 """A pair at the threshold comes into one band at least with this probability."""
 CROWD = 48
@@ -42,14 +49,29 @@ def shingles(text: str) -> frozenset[int]:
     """The set that stands for a text."""
     numbers, flags = read(text)
     content = [n for n, flag in zip(numbers, flags, strict=True) if not flag & FUNCTION]
-    pairs = (((a * _FACTOR) ^ b) % 2**64 for a, b in zip(content, content[1:], strict=False))
-    return frozenset([*content, *pairs])
+    pairs = [_next(a, b) for a, b in pairwise(content)]
+    threes = [_next(pair, c) for pair, c in zip(pairs, content[2:], strict=False)]
+    return frozenset([*content, *pairs, *threes])
+
+
+def _next(run: int, word: int) -> int:
+    """The number of a run that one more word is put behind."""
+    return ((run * _FACTOR) ^ word) % 2**64
+
+
+def compatible(one: str, other: str) -> bool:
+    """Whether two texts deny, count and ask alike, and do not say the same words in another order.
+
+    What vectors do not see, and what changes a meaning.
+    """
+    first, second = _seen(one), _seen(other)
+    return first.stops == second.stops and (
+        first.words != second.words or first.shingles == second.shingles
+    )
 
 
 def likeness(one: str, other: str) -> float:
-    """The Jaccard likeness of two texts; 0 where one denies and the other does not, or the
-    numbers in them differ.
-    """
+    """The Jaccard likeness of two texts; 0 where they deny, count or ask differently."""
     return _jaccard(_seen(one), _seen(other))
 
 
@@ -57,15 +79,20 @@ class Seen(NamedTuple):
     """What of a text is compared."""
 
     shingles: frozenset[int]
-    stops: tuple[int, frozenset[str]]
-    """How often it denies, and its numbers."""
+    words: frozenset[int]
+    """Its words of content."""
+    stops: tuple[int, frozenset[int], frozenset[str], bool]
+    """How often it denies, how many or how often, its numbers, whether it asks."""
 
 
 @lru_cache(maxsize=4096)
 def _seen(text: str) -> Seen:
-    denies = sum(number in negations() for number in read(text)[0])
-    digits = frozenset(word for word in text.split() if any(map(str.isdigit, word)))
-    return Seen(shingles(text), (denies, digits))
+    numbers, flags = read(text)
+    content = frozenset(n for n, flag in zip(numbers, flags, strict=True) if not flag & FUNCTION)
+    denies = sum(number in negations() for number in numbers)
+    digits = frozenset(word for word in words(text) if any(map(str.isdigit, word)))
+    stops = denies, quantifiers() & set(numbers), digits, "?" in text
+    return Seen(shingles(text), content, stops)
 
 
 def _jaccard(one: Seen, other: Seen) -> float:
@@ -89,13 +116,10 @@ def near_pairs(thoughts: Thoughts, folder: Path, threshold: float, seed: int = 0
 
     Of thoughts with the same words only the first of each is compared: they are `recurring`.
     """
-    last = None
     for records in _candidates(thoughts, folder, threshold, seed).parts():
         for key in np.unique(records["key"]):
             one, other = divmod(int(key), 2**32)
-            if one != last:
-                first, last = _seen(thoughts[one].text), one
-            score = _jaccard(first, _seen(thoughts[other].text))
+            score = _jaccard(_seen(thoughts[one].text), _seen(thoughts[other].text))
             if score >= threshold:
                 yield Pair(one, other, score)
 
@@ -115,7 +139,7 @@ def _candidates(thoughts: Thoughts, folder: Path, threshold: float, seed: int) -
     met = Sorter(folder, "met", 256)
     for records in sorter.parts():
         pairs = np.fromiter(_meeting(records, thoughts), np.uint64)
-        met.add(pairs * np.uint64(1), np.zeros(len(pairs), np.uint32))
+        met.add(pairs, np.zeros(len(pairs), np.uint32))
     return met
 
 
@@ -123,7 +147,7 @@ def _meeting(records: Column, thoughts: Thoughts) -> Iterator[int]:
     """Pairs of thoughts in one band, as one number each: thoughts of two trees, of other words."""
     keys, owners = records["key"], records["thought"]
     edges = np.flatnonzero(np.diff(keys, prepend=~keys[:1], append=~keys[-1:]))
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         if end - begin < 2:
             continue
         members = owners[begin:end]
@@ -147,10 +171,13 @@ def _signatures(chunk: Chunk, functions: int, seed: int) -> tuple[Column, NDArra
     """(thoughts, least hashes): shape (functions, thoughts); thoughts without content left out."""
     content = (chunk.flag & FUNCTION) == 0
     owner, word = chunk.thought[content], chunk.word[content]
-    follows = owner[1:] == owner[:-1]
-    pairs = ((word[:-1] * np.uint64(_FACTOR)) ^ word[1:])[follows]
-    owners = np.concatenate([owner, owner[:-1][follows]])
-    values = np.concatenate([word, pairs])
+    runs, parts = word, [(owner, word)]
+    for more in (1, 2):
+        runs = (runs[:-1] * np.uint64(_FACTOR)) ^ word[more:]
+        whole = owner[more:] == owner[:-more]
+        parts.append((owner[more:][whole], runs[whole]))
+    owners = np.concatenate([part[0] for part in parts])
+    values = np.concatenate([part[1] for part in parts])
     order = np.argsort(owners, kind="stable")
     owners, values = owners[order], values[order]
     thoughts, begin = np.unique(owners, return_index=True)

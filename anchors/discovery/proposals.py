@@ -53,7 +53,7 @@ class Proposal:
         values: dict[str, Value] = {
             "what": self.what,
             "rule": self.rule,
-            "score": round(self.score, 4),
+            "score": self.score,
             "anchor": self.anchor,
             "into": self.into,
             "phrase": self.phrase,
@@ -66,7 +66,12 @@ class Proposal:
 def proposals(store: Store) -> list[Proposal]:
     """The review list, the surest first. Raises InvalidInput."""
     found = [_proposal(node) for node in store.nodes(PROPOSAL.label)]
-    return sorted(found, key=lambda p: (-p.score, RULES.index(p.rule), p.id))
+    return sorted(found, key=surest_first)
+
+
+def surest_first(proposal: Proposal) -> tuple[float, int, str]:
+    """The key of the order in which proposals are shown."""
+    return -proposal.score, RULES.index(proposal.rule), proposal.id
 
 
 def _proposal(node: Node) -> Proposal:

@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from anchors.discovery.words import COVERED, number_of, read
+from anchors.discovery.words import COVERED, number_of, read, whole_of
 from forest.model import Tree
 from forest.phrases import phrase_key
 
@@ -79,16 +79,14 @@ class Thoughts:
                     carried = [link.anchor for link in thought.anchors]
                     line = orjson.dumps([thought.id, thought.text, carried]) + b"\n"
                     numbers, flags = read(thought.text)
-                    words = array("Q", numbers)
                     columns["start"].append(begin)
                     columns["line"].append(lines.tell())
                     columns["tree"].append(len(self.trees))
                     columns["exact"].append(number_of(phrase_key(thought.text)))
-                    asks = b"?" if "?" in thought.text else b""
-                    columns["lemma"].append(number_of(words.tobytes() + asks) if words else 0)
-                    columns["word"].extend(words)
+                    columns["lemma"].append(whole_of(numbers, thought.text))
+                    columns["word"].extend(numbers)
                     columns["flag"].extend(flags)
-                    begin += len(words)
+                    begin += len(numbers)
                     lines.write(line)
                 self.trees.append(tree.id)
                 if len(columns["word"]) > _CHUNK:
@@ -194,7 +192,9 @@ class Sorter:
             if path.exists():
                 records = np.fromfile(path, RECORD)
                 path.unlink()
-                records = records[np.lexsort((records["place"], records["thought"], records["key"]))]
+                records = records[
+                    np.lexsort((records["place"], records["thought"], records["key"]))
+                ]
                 yield records
 
 
@@ -218,4 +218,6 @@ def groups(records: Records, tree: Column) -> Groups:
     # Thoughts of a tree are read one after the other, so equal trees stand together.
     other = fresh.copy()
     other[1:] |= trees[1:] != trees[:-1]
-    return Groups(begin, np.append(begin[1:], len(keys)), np.add.reduceat(other.astype(np.int64), begin))
+    return Groups(
+        begin, np.append(begin[1:], len(keys)), np.add.reduceat(other.astype(np.int64), begin)
+    )

@@ -43,5 +43,4 @@ def unit_rows(values: Any, texts: int, maker: str) -> Rows:
             f"got an array of shape {rows.shape}"
         )
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Rows = rows / np.where(lengths > 0, lengths, 1).astype(np.float32)
-    return unit
+    return np.divide(rows, np.where(lengths > 0, lengths, 1), dtype=np.float32)
