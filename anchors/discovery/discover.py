@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,6 +35,9 @@ DEFAULT_RULES = ("exact", "lemma", "near")
 THRESHOLDS: Mapping[str, float] = {"near": 0.9, "meaning": 0.975, "phrases": phrases.NPMI}
 """From which score on something is proposed; see docs/discovery.md for what they let through."""
 
+MOST = 100_000
+"""Proposals that a list holds; the store keeps them in memory while it writes them."""
+
 
 @dataclass
 class Report:
@@ -47,6 +51,8 @@ class Report:
     """Findings that are marked, merged or refused already."""
     unnameable: int = 0
     """Whole thoughts that recur but cannot be a phrase: more than 512 characters or one line."""
+    beyond: int = 0
+    """Findings left out because there are more than a list shall hold."""
 
     @property
     def counts(self) -> dict[tuple[str, str], int]:
@@ -61,6 +67,7 @@ def discover(
     embedder: Embedder | None = None,
     thresholds: Mapping[str, float] = THRESHOLDS,
     seed: int = 0,
+    most: int = MOST,
     skip: Skip | None = None,
 ) -> Report:
     """Find anchors that authors did not mark, and put them on the review list.
@@ -71,8 +78,10 @@ def discover(
     :param rules: exact, lemma, near, meaning; the last one needs an ``embedder``.
     :param thresholds: least scores by rule, and of new ``phrases``; the others as in `THRESHOLDS`.
     :param seed: of the hash functions of ``near``.
+    :param most: of more proposals only the surest are put on the list.
 
-    :raises UsageError: no such rule or threshold, or no embedder for ``meaning``.
+    :raises UsageError: no such rule or threshold, or no embedder for ``meaning``; a forest too
+        large for ``meaning``.
     :raises NotATree: see `Store.trees`; so does InvalidTree. Both go to ``skip`` if it is given.
     :raises EmbedderError: see `anchors.embedding`.
     """
@@ -80,7 +89,7 @@ def discover(
     with TemporaryDirectory(prefix="forest-discovery-") as name:
         thoughts = Thoughts(Path(name), store.trees(skip))
         try:
-            search = _Search(thoughts, Path(name), Registry.of(store), limits, seed)
+            search = _Search(thoughts, Path(name), Registry.of(store), limits, seed, most)
             report = search.run(rules, embedder)
         finally:
             thoughts.close()
@@ -116,10 +125,11 @@ class _Search:
         registry: Registry,
         limits: Mapping[str, float],
         seed: int,
+        most: int,
     ) -> None:
         self._thoughts, self._folder = thoughts, folder
         self._known = Known(registry)
-        self._limits, self._seed = limits, seed
+        self._limits, self._seed, self._most = limits, seed, most
         self._report = Report(len(thoughts.trees), len(thoughts))
         self._found: dict[str, Proposal] = {}
 
@@ -132,7 +142,8 @@ class _Search:
             self._merges(near.near_phrases(self._phrases(), limit), "near")
         if "meaning" in rules and embedder is not None:
             self._meaning(embedder)
-        self._report.proposals = sorted(self._found.values(), key=surest_first)
+        self._keep_surest()
+        self._report.proposals = list(self._found.values())
         return self._report
 
     # --- marks ---------------------------------------------------------------------------------
@@ -144,7 +155,7 @@ class _Search:
         # All of them first: they cover words, which no new phrase is made of.
         hits = [hit for hit in phrases.standing(thoughts, anchors, known) if not hit.marked]
         new = phrases.new_phrases(thoughts, self._folder, self._limits["phrases"])
-        for mark in (*whole_marks, *self._standing(hits), *new):
+        for mark in chain(whole_marks, self._standing(hits), new):
             if mark.rule in rules:
                 self._mark(mark)
 
@@ -251,6 +262,13 @@ class _Search:
             -proposal.score,
         ):
             self._found[proposal.id] = proposal
+        if len(self._found) > 2 * self._most:
+            self._keep_surest()
+
+    def _keep_surest(self) -> None:
+        order = sorted(self._found.values(), key=surest_first)
+        self._report.beyond += max(len(order) - self._most, 0)
+        self._found = {proposal.id: proposal for proposal in order[: self._most]}
 
 
 def _stars(pairs: Iterable[Pair]) -> Iterator[tuple[int, int, float]]:

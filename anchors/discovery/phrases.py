@@ -130,23 +130,25 @@ def new_phrases(thoughts: Thoughts, folder: Path, npmi: float = NPMI) -> Iterato
 
     They begin and end with words of content, cross no punctuation, meet more often than by chance
     (``npmi``), and stand in no more than a twentieth of the trees (or 20). Of runs within longer
-    ones only those are taken that stand elsewhere too. What the phrases of anchors cover, and whole
-    thoughts that recur, is left to `standing` and `recurring`.
+    ones only those are taken that stand elsewhere too; a passage of more than six words is no
+    phrase, nor is what stands nowhere else. What the phrases of anchors cover, and whole thoughts
+    that recur, is left to `standing` and `recurring`.
     """
     counts = _word_counts(thoughts, folder)
     within: dict[int, int] = defaultdict(int)
-    for length in range(LONGEST, SHORTEST - 1, -1):
+    for length in range(LONGEST + 1, SHORTEST - 1, -1):
         for gram, places in _recurring_grams(thoughts, folder, length, counts):
             if len(places) <= within[gram]:
                 continue
             number, place = places[0]
             words = read(thoughts[number].text)[0][place : place + length]
             score = _npmi([counts[word] for word in words], len(places), thoughts.words)
-            if score < npmi:
+            if score < npmi and length <= LONGEST:
                 continue
             for part in _parts(words):
                 within[part] = max(within[part], len(places))
-            yield from _marks(thoughts, places, length, min(score, 1.0))
+            if length <= LONGEST:
+                yield from _marks(thoughts, places, length, min(score, 1.0))
 
 
 def _word_counts(thoughts: Thoughts, folder: Path) -> dict[int, int]:
@@ -187,7 +189,10 @@ def _recurring_grams(
 
 
 def _may_be_phrase(chunk: Chunk, length: int, recurs: Column) -> Column:
-    """At which words a run begins that is in one thought and whose edges are words of content."""
+    """At which words a run begins that is in one thought and whose edges are words of content.
+
+    The edges of a passage, which is no phrase, may be any words.
+    """
     count = max(len(chunk.word) - length + 1, 0)
     fits: Column = chunk.left[:count] >= length
     free = np.zeros(count, bool)
@@ -195,7 +200,7 @@ def _may_be_phrase(chunk: Chunk, length: int, recurs: Column) -> Column:
         flag = chunk.flag[i : count + i]
         fits &= recurs[i : count + i]
         free |= (flag & COVERED) == 0
-        if i in (0, length - 1):
+        if i in (0, length - 1) and length <= LONGEST:
             fits &= (flag & FUNCTION) == 0
         if i:
             fits &= (flag & BREAK) == 0

@@ -80,7 +80,7 @@ def number_of(text: str | bytes) -> int:
 def _known(word: str) -> tuple[int, int]:
     """The number of a word's dictionary form, and FUNCTION where it is one."""
     key = phrase_key(word)
-    form = lemma(key) if key else word
+    form = key if not key or key[0].isdigit() else lemma(key)
     is_function = form in _function_words() or (len(form) == 1 and not form.isdigit())
     return number_of(form), FUNCTION if is_function else 0
 

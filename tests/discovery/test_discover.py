@@ -205,6 +205,20 @@ def test_a_text_that_cannot_be_a_phrase_is_counted(forest):
     assert (report.proposals, report.unnameable) == ([], 2)
 
 
+def test_a_passage_longer_than_a_phrase_gives_no_phrases(forest):
+    passage = "весна тёмной воды открывает старый порог чужого молчания"
+    plant(forest, f"Тогда {passage} навсегда", f"Снова {passage} напрасно")
+    assert found(forest) == set()
+
+
+def test_a_list_holds_the_surest(forest):
+    plant(forest, "Время лечит", "Время лечит", "Вот тёмная вода стоит", "Нужна тёмная вода ему")
+    whole = discover(forest.store).proposals
+    report = discover(forest.store, most=2)
+    assert (report.proposals, report.beyond) == (whole[:2], len(whole) - 2)
+    assert len(whole) == 4
+
+
 def test_an_empty_forest_has_nothing(forest):
     assert found(forest, rules=["exact", "near", "meaning"], embedder=HashedEmbedder()) == set()
 
