@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 
 RECURRING = 0.1
@@ -65,24 +66,25 @@ def recall(source: Path) -> dict[str, float]:
         tempfile.TemporaryDirectory(dir=source.parent) as name,
     ):
         thoughts = Thoughts(Path(name), forest.store.trees())
-        texts = [thoughts[number].text for number in range(len(thoughts))]
         first: dict[int, int] = {}
         for number, key in enumerate(thoughts.lemma):
             first.setdefault(int(key), number)
         kept = sorted(first.values())
-        long = [n for n in kept if len(texts[n].split()) == 24]
+        # What recurs has 24 words.
+        long = [n for n in kept if thoughts.start[n + 1] - thoughts.start[n] == 24]
         sample = random.Random(0).sample(long, min(SAMPLE, len(long)))
-        sets = [(number, shingles(texts[number])) for number in kept]
+        said = {number: thoughts[number].text for number in sample}
+        holders: dict[int, list[int]] = defaultdict(list)
+        for number, text in said.items():
+            for shingle in shingles(text):
+                holders[shingle].append(number)
         wanted = set()
-        for one in sample:
-            mine = shingles(texts[one])
-            for other, theirs in sets:
-                both = len(mine & theirs)
+        for other in kept:
+            text = thoughts[other].text
+            for one in {n for shingle in shingles(text) for n in holders.get(shingle, ())}:
                 if (
-                    other != one
-                    and both >= threshold * max(len(mine), len(theirs))
-                    and thoughts.tree[one] != thoughts.tree[other]
-                    and likeness(texts[one], texts[other]) >= threshold
+                    thoughts.tree[one] != thoughts.tree[other]
+                    and likeness(said[one], text) >= threshold
                 ):
                     wanted.add((min(one, other), max(one, other)))
         found = {pair[:2] for pair in near_pairs(thoughts, Path(name), threshold)}

@@ -34,7 +34,7 @@ _COLUMNS = {
     "exact": "Q",
     "lemma": "Q",
 }
-_CHUNK = 1 << 19
+_CHUNK = 1 << 17
 """Words that are looked at together."""
 
 
@@ -69,6 +69,7 @@ class Thoughts:
 
     def __init__(self, folder: Path, trees: Iterable[Tree]) -> None:
         self._folder = folder
+        key = phrase_key.__wrapped__  # without its cache: thoughts are many and long
         columns = {name: array(code) for name, code in _COLUMNS.items()}
         self.trees: list[str] = []
         files = {name: (folder / f"{name}.col").open("wb") for name in columns}
@@ -82,7 +83,7 @@ class Thoughts:
                     columns["start"].append(begin)
                     columns["line"].append(lines.tell())
                     columns["tree"].append(len(self.trees))
-                    columns["exact"].append(number_of(phrase_key(thought.text)))
+                    columns["exact"].append(number_of(key(thought.text)))
                     columns["lemma"].append(whole_of(numbers, thought.text))
                     columns["word"].extend(numbers)
                     columns["flag"].extend(flags)
