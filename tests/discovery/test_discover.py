@@ -93,6 +93,12 @@ def test_the_longest_phrase_counts_and_covers_the_shorter(forest):
     assert found(forest) == set()
 
 
+def test_nothing_new_is_made_of_the_words_of_an_anchor(forest):
+    marked = ["страх, тёмная вода"]
+    plant(forest, ("Опять страх, тёмная вода", marked), ("Где страх, тёмная вода?", marked))
+    assert found(forest) == set()
+
+
 def test_a_new_phrase_is_the_longest_that_recurs_without_function_words_at_its_ends(forest):
     a, b, _ = plant(
         forest,
