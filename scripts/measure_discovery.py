@@ -4,7 +4,7 @@
 
 The pairs are in tests/data/pairs: Russian ones written for this, English ones from EntailmentBank
 (train), labelled by hand: `en` was drawn from all pairs of its statements by their likeness, to
-choose thresholds; `en-found` is what the rule near finds besides at 0.9, to check the choice. A
+choose thresholds; `en-found` is what the rule near finds besides at 0.9 (docs/discovery.md). A
 rule says that two texts are the same where its score is at least the threshold.
 """
 
