@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anchors.discovery.cli import command_discover
 from forest.cli import new_file, opened_forest, print_json
 
 if TYPE_CHECKING:
-    from anchors.proposals import Proposal, Reviewed
     from anchors.registry import Decision, Group, Registry
+    from anchors.review import Reviewed
     from forest.model import Occurrence
-    from forest.stores.base import Store
 
 _why = click.option("--why", default="", metavar="TEXT", help="The reason, kept in the history.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
@@ -229,12 +229,13 @@ def proposals(ctx: click.Context, out: Path | None, as_json: bool) -> None:
     --out writes a file with both thoughts of each, side by side: write yes or no behind `accept:`,
     then `forest anchors accept --from FILE`. A file that exists is never overwritten.
     """
-    from anchors.proposals import evidence, review_entry, review_text
+    from anchors.proposals import proposals
     from anchors.registry import Registry
+    from anchors.review import evidence, review_entry, review_text
 
     with opened_forest(ctx) as forest:
         store, registry = forest.store, Registry.of(forest.store)
-        found = evidence(store, _by_score(store))
+        found = evidence(store, proposals(store))
         if out:
             with new_file(out) as file:
                 file.writelines(review_text(found, registry.name))
@@ -245,12 +246,6 @@ def proposals(ctx: click.Context, out: Path | None, as_json: bool) -> None:
         print_json(entries)
     else:
         _print_proposals(entries)
-
-
-def _by_score(store: Store) -> list[Proposal]:
-    from anchors.proposals import proposals as read
-
-    return sorted(read(store), key=lambda p: (-p.certainty, p.id))
 
 
 def _print_proposals(entries: list[dict[str, Any]]) -> None:
@@ -288,7 +283,8 @@ def accept(ctx: click.Context, ids: tuple[str, ...], above: float | None, file: 
     A thought is marked with its anchor, and two anchors become one; nothing that an author wrote is
     changed. What cannot be accepted is named and kept, and the exit code is 1.
     """
-    from anchors import proposals as door
+    from anchors import review as door
+    from anchors.proposals import proposals
 
     if sum((bool(ids), above is not None, file is not None)) != 1:
         raise click.UsageError("name proposals, or give --above SCORE, or --from FILE")
@@ -299,8 +295,8 @@ def accept(ctx: click.Context, ids: tuple[str, ...], above: float | None, file: 
         elif ids:
             reviewed = door.accept(store, door.chosen(store, ids))
         else:
-            there = door.proposals(store)
-            reviewed = door.accept(store, [p for p in there if p.certainty >= (above or 0)])
+            there = proposals(store)
+            reviewed = door.accept(store, [p for p in there if p.score >= (above or 0)])
     return _tell_reviewed(reviewed)
 
 
@@ -322,7 +318,7 @@ def refuse(
     ctx: click.Context, ids: tuple[str, ...], pair: tuple[str, str] | None, why: str
 ) -> None:
     """Refuse proposals by their ids, or a pair of anchors: never to be proposed or joined again."""
-    from anchors import proposals as door
+    from anchors import review as door
     from anchors.registry import refuse as decide
 
     if bool(ids) == bool(pair):
@@ -344,3 +340,6 @@ def _tell_reviewed(reviewed: Reviewed) -> int:
     for id_, reason in reviewed.left_out.items():
         click.echo(f"forest: left out: proposal {id_!r}: {reason}", err=True)
     return int(bool(reviewed.left_out))
+
+
+command_anchors.add_command(command_discover)

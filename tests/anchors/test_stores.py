@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from anchors import proposals as door
+from anchors import review as door
+from anchors.proposals import proposals
 from anchors.registry import Registry, merge, split, undo
 from anchors.stats import forest_stats
 from forest import Forest
@@ -23,7 +24,7 @@ def reviewed(store: Store) -> list[object]:
     split(store, "причинности → следствия")
     undo(store, one.no)
     before = forest_stats(store)
-    told = door.accept(store, door.proposals(store))
+    told = door.accept(store, proposals(store))
     registry = Registry.of(store)
     shared = sorted(registry.shared(store))
     after = forest_stats(store)

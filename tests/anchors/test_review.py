@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from anchors import proposals as door
+from anchors import review as door
+from anchors.proposals import proposals
 from anchors.registry import Registry, decisions
 from anchors.registry import refuse as refuse_pair
 from forest import Forest
@@ -14,7 +15,7 @@ from tests.anchors.helpers import put
 
 
 def ids(store):
-    return [p.id for p in door.proposals(store)]
+    return [p.id for p in proposals(store)]
 
 
 def test_an_accepted_mark_is_an_anchor_that_says_where_it_came_from(store):
@@ -43,14 +44,14 @@ def test_a_thought_that_says_the_phrase_no_longer_is_not_marked(store):
     thought = door.chosen(store, ["m1"])[0].thought
     Forest(store).edit_thought(thought, text="На пороговом камне он молчит.")
     before = store.get("закон").revision
-    reviewed = door.accept(store, door.proposals(store))
+    reviewed = door.accept(store, proposals(store))
     assert reviewed.merged == 1
     assert reviewed.left_out == {
         "m1": f"'пороге' no longer stands in thought '{thought}', which was edited"
     }
     assert (store.get("закон").revision, ids(store)) == (before, ["m1"])
     Forest(store).remove("закон")
-    reviewed = door.accept(store, door.proposals(store))
+    reviewed = door.accept(store, proposals(store))
     assert "no thought" in reviewed.left_out["m1"]
 
 
@@ -73,10 +74,12 @@ def test_merges_accepted_together_respect_a_refusal(store):
     put(
         store,
         Node(
-            "Proposal", "h1", {"what": "merge", "rule": "near", "anchor": "порог", "into": "воля"}
+            "Proposal",
+            "h1",
+            {"what": "merge", "rule": "near", "anchor": "порог", "into": "воля", "score": 0.5},
         ),
     )
-    reviewed = door.accept(store, door.proposals(store))
+    reviewed = door.accept(store, proposals(store))
     assert (reviewed.merged, list(reviewed.left_out)) == (1, ["h1"])
     assert Registry.of(store).blocked == []
 
@@ -92,12 +95,12 @@ def test_what_is_refused_is_known_as_refused(store):
 
 def test_a_review_file_goes_out_and_comes_back(store):
     registry = Registry.of(store)
-    text = "".join(door.review_text(door.evidence(store, door.proposals(store)), registry.name))
+    text = "".join(door.review_text(door.evidence(store, proposals(store)), registry.name))
     assert "text: На пороге он молчит." in text
     assert "text: Порог страшит." in text
     assert door.read_review(text, "review.yaml") == {}
-    answered = text.replace("  accept:\n", "  accept: no\n", 1).replace(
-        "  accept:\n", "  accept: Yes\n"
+    answered = text.replace("  accept:\n", "  accept: Yes\n", 1).replace(
+        "  accept:\n", "  accept: no\n"
     )
     reviewed = door.answer(store, answered, "review.yaml")
     assert (reviewed.refused, reviewed.marked, ids(store)) == (1, 1, [])
@@ -116,7 +119,7 @@ def test_a_review_file_goes_out_and_comes_back(store):
 def test_a_review_file_that_is_not_one_changes_nothing(store, text, problem):
     with pytest.raises(InvalidInput, match=problem):
         door.answer(store, text, "r")
-    assert ids(store) == ["g1", "m1"]
+    assert ids(store) == ["m1", "g1"]
 
 
 def test_proposals_that_are_not_there(store):
@@ -124,4 +127,4 @@ def test_proposals_that_are_not_there(store):
         door.chosen(store, ["x"])
     put(store, Node("Proposal", "bad", {"what": "mark", "rule": "near"}))
     with pytest.raises(InvalidInput, match="Proposal 'bad' is not as the library writes it"):
-        door.proposals(store)
+        proposals(store)

@@ -1,0 +1,92 @@
+"""`forest anchors discover`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from forest.cli import opened_forest, print_json, tell_left_out
+
+if TYPE_CHECKING:
+    from anchors.embedding import Embedder
+    from forest.errors import ForestError
+
+_share = click.FloatRange(0, 1, min_open=True)
+
+
+@click.command("discover")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    type=click.Choice(["exact", "lemma", "near", "meaning"]),
+    help="What to look for; may be repeated.  [default: exact, lemma, near]",
+)
+@click.option(
+    "--embedder",
+    metavar="NAME",
+    default="hashed",
+    show_default=True,
+    help="For meaning: hashed, a model's name or folder, or http(s)://HOST/v1#MODEL.",
+)
+@click.option("--near", type=_share, metavar="SCORE", help="Least likeness of near texts.")
+@click.option("--meaning", type=_share, metavar="SCORE", help="Least cosine of vectors.")
+@click.option("--phrases", type=_share, metavar="SCORE", help="Least score of a new phrase.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the hash functions.")
+@click.option("--json", "as_json", is_flag=True, help="Print the proposals as JSON.")
+@click.pass_context
+def command_discover(
+    ctx: click.Context,
+    rules: tuple[str, ...],
+    embedder: str,
+    near: float | None,
+    meaning: float | None,
+    phrases: float | None,
+    seed: int,
+    as_json: bool,
+) -> int:
+    """Propose anchors that authors did not mark, for review.
+
+    Nothing is changed but the list of proposals: what the same rules had proposed before and nobody
+    decided is replaced.
+    """
+    from anchors.discovery import DEFAULT_RULES, discover
+    from forest.render import plural
+
+    given = {"near": near, "meaning": meaning, "phrases": phrases}
+    broken: list[ForestError] = []
+    with opened_forest(ctx) as forest:
+        report = discover(
+            forest.store,
+            rules=rules or DEFAULT_RULES,
+            embedder=_embedder(embedder) if "meaning" in rules else None,
+            thresholds={name: value for name, value in given.items() if value is not None},
+            seed=seed,
+            skip=broken.append,
+        )
+    if as_json:
+        print_json([{"id": p.id, **p.node.properties} for p in report.proposals])
+        return tell_left_out(broken)
+    for (what, rule), number in report.counts.items():
+        click.echo(f"{what:6} {rule:8} {number:,}")
+    click.echo(
+        f"{plural(len(report.proposals), 'proposal')} from {plural(report.thoughts, 'thought')} "
+        f"in {plural(report.trees, 'tree')}; {report.known:,} known or refused already"
+    )
+    if report.beyond:
+        click.echo(f"{report.beyond:,} more, less sure, were left out: the list is full")
+    if report.unnameable:
+        click.echo(
+            f"{plural(report.unnameable, 'text')} left out: an anchor's phrase has one line and at "
+            "most 512 characters"
+        )
+    return tell_left_out(broken)
+
+
+def _embedder(name: str) -> Embedder:
+    from anchors.embedding import CachedEmbedder, HashedEmbedder, open_embedder
+
+    opened = open_embedder(name)
+    # Hashing a text costs no more than looking it up.
+    return opened if isinstance(opened, HashedEmbedder) else CachedEmbedder(opened)

@@ -1,0 +1,301 @@
+"""From a forest to its review list."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from anchors.discovery import near, phrases, whole
+from anchors.discovery.known import Known, name_of
+from anchors.discovery.near import Pair
+from anchors.discovery.scratch import Thoughts
+from anchors.discovery.whole import Mark
+from anchors.embedding import Embedder
+from anchors.proposals import (
+    MARK,
+    MERGE,
+    RULES,
+    Proposal,
+    replace,
+    surest_first,
+)
+from anchors.registry import Registry
+from forest.errors import UsageError
+from forest.model import anchor_id
+from forest.stores.base import Skip, Store
+
+DEFAULT_RULES = ("exact", "lemma", "near")
+THRESHOLDS: Mapping[str, float] = {"near": 0.9, "meaning": 0.975, "phrases": phrases.NPMI}
+"""From which score on something is proposed; see docs/discovery.md for what they let through."""
+
+MOST = 100_000
+"""Proposals that a list holds; the store keeps them in memory while it writes them."""
+
+
+@dataclass
+class Report:
+    """What a search found and put on the review list."""
+
+    trees: int = 0
+    thoughts: int = 0
+    proposals: list[Proposal] = field(default_factory=list)
+    """The surest first."""
+    known: int = 0
+    """Findings that are marked, merged or refused already."""
+    unnameable: int = 0
+    """Whole thoughts that recur but cannot be a phrase: more than 512 characters or one line."""
+    beyond: int = 0
+    """Findings left out because there are more than a list shall hold."""
+
+    @property
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How many proposals there are by (what, rule)."""
+        return dict(sorted(Counter((p.what, p.rule) for p in self.proposals).items()))
+
+
+def discover(
+    store: Store,
+    *,
+    rules: Sequence[str] = DEFAULT_RULES,
+    embedder: Embedder | None = None,
+    thresholds: Mapping[str, float] = THRESHOLDS,
+    seed: int = 0,
+    most: int = MOST,
+    skip: Skip | None = None,
+) -> Report:
+    """Find anchors that authors did not mark, and put them on the review list.
+
+    Nothing else is changed; what these rules had proposed before and nobody decided is replaced.
+    The same forest, rules and seed give the same list on every store.
+
+    :param rules: exact, lemma, near, meaning; the last one needs an ``embedder``.
+    :param thresholds: least scores by rule, and of new ``phrases``; the others as in `THRESHOLDS`.
+    :param seed: of the hash functions of ``near``.
+    :param most: of more proposals only the surest are put on the list.
+
+    :raises UsageError: no such rule or threshold, or no embedder for ``meaning``; a forest too
+        large for ``meaning``.
+    :raises NotATree: see `Store.trees`; so does InvalidTree. Both go to ``skip`` if it is given.
+    :raises EmbedderError: see `anchors.embedding`.
+    """
+    limits = _checked(rules, embedder, thresholds)
+    with TemporaryDirectory(prefix="forest-discovery-") as name:
+        thoughts = Thoughts(Path(name), store.trees(skip))
+        try:
+            search = _Search(thoughts, Path(name), Registry.of(store), limits, seed, most)
+            report = search.run(rules, embedder)
+        finally:
+            thoughts.close()
+    replace(store, report.proposals, rules)
+    return report
+
+
+def _checked(
+    rules: Sequence[str], embedder: Embedder | None, thresholds: Mapping[str, float]
+) -> dict[str, float]:
+    for rule in rules:
+        if rule not in RULES:
+            raise UsageError(f"there is no rule {rule!r}: expected some of {', '.join(RULES)}")
+    if "meaning" in rules and embedder is None:
+        raise UsageError("the rule meaning needs an embedder", hint="The simplest is `hashed`.")
+    for threshold, value in thresholds.items():
+        if threshold not in THRESHOLDS:
+            raise UsageError(
+                f"there is no threshold {threshold!r}: expected some of {', '.join(THRESHOLDS)}"
+            )
+        if not (math.isfinite(value) and 0 < value <= 1):
+            raise UsageError(f"the threshold {threshold} is {value}: expected above 0, at most 1")
+    return {**THRESHOLDS, **thresholds}
+
+
+class _Search:
+    """One search: its scratch folder, what is known, and what is found."""
+
+    def __init__(
+        self,
+        thoughts: Thoughts,
+        folder: Path,
+        registry: Registry,
+        limits: Mapping[str, float],
+        seed: int,
+        most: int,
+    ) -> None:
+        self._thoughts, self._folder = thoughts, folder
+        self._known = Known(registry)
+        self._limits, self._seed, self._most = limits, seed, most
+        self._report = Report(len(thoughts.trees), len(thoughts))
+        self._found: dict[str, Proposal] = {}
+
+    def run(self, rules: Sequence[str], embedder: Embedder | None) -> Report:
+        if "exact" in rules or "lemma" in rules:
+            self._words(rules)
+        if "near" in rules:
+            limit = self._limits["near"]
+            self._pairs(near.near_pairs(self._thoughts, self._folder, limit, self._seed), "near")
+            self._merges(near.near_phrases(self._phrases(), limit), "near")
+        if "meaning" in rules and embedder is not None:
+            self._meaning(embedder)
+        self._keep_surest()
+        self._report.proposals = list(self._found.values())
+        return self._report
+
+    # --- marks ---------------------------------------------------------------------------------
+
+    def _words(self, rules: Sequence[str]) -> None:
+        thoughts, known = self._thoughts, self._known
+        whole_marks = whole.recurring(thoughts, self._folder)
+        anchors = known.registry.anchors.values()
+        # All of them first: they cover words, which no new phrase is made of.
+        hits = [hit for hit in phrases.standing(thoughts, anchors, known) if not hit.marked]
+        new = phrases.new_phrases(thoughts, self._folder, self._limits["phrases"])
+        for mark in chain(whole_marks, self._standing(hits), new):
+            if mark.rule in rules:
+                self._mark(mark)
+
+    def _standing(self, hits: Iterable[phrases.Hit]) -> Iterator[Mark]:
+        """Marks of hits, with a thought of another tree that carries it."""
+        carriers = self._carriers
+        for hit in hits:
+            tree = self._thoughts.tree[hit.thought]
+            others = carriers.get(self._known.registry.head(hit.anchor), ())
+            other = next((n for n in others if self._thoughts.tree[n] != tree), -1)
+            rule = "exact" if hit.exact else "lemma"
+            yield Mark(hit.thought, hit.anchor, hit.phrase, other, rule, 1.0)
+
+    @cached_property
+    def _carriers(self) -> dict[str, list[int]]:
+        """By anchor, the first thoughts of two trees that carry it."""
+        carriers: dict[str, list[int]] = defaultdict(list)
+        trees = self._thoughts.tree
+        for number in range(len(self._thoughts)):
+            for anchor in self._thoughts[number].anchors:
+                there = carriers[self._known.registry.head(anchor)]
+                if len(there) < 2 and all(trees[n] != trees[number] for n in there):
+                    there.append(number)
+        return carriers
+
+    def _mark(self, mark: Mark) -> None:
+        phrase = name_of(mark.phrase)
+        if phrase is None:
+            self._report.unnameable += 1
+            return
+        thought = self._thoughts[mark.thought]
+        anchor = self._known.anchor_of(mark.anchor)
+        own = anchor_id(phrase)
+        if (
+            self._known.is_marked(thought.anchors, anchor)
+            or self._known.is_marked(thought.anchors, own)
+            or self._known.refused_mark(thought.id, anchor)
+        ):
+            self._report.known += 1
+            return
+        other = self._thoughts[mark.other].id if mark.other >= 0 else ""
+        self._add(
+            Proposal(
+                MARK,
+                mark.rule,
+                mark.score,
+                anchor,
+                phrase=phrase,
+                thought=thought.id,
+                other=other,
+            )
+        )
+
+    def _pairs(self, pairs: Iterable[Pair], rule: str) -> None:
+        """Marks for whole thoughts that are like each other: both get the anchor of one of them."""
+        for leader, member, score in _stars(pairs):
+            anchor = self._thoughts[leader].text
+            for one, other in ((leader, member), (member, leader)):
+                text = self._thoughts[one].text
+                if name_of(anchor) is None:
+                    self._report.unnameable += 1
+                else:
+                    self._mark(Mark(one, anchor, text, other, rule, score))
+
+    # --- merges --------------------------------------------------------------------------------
+
+    def _phrases(self) -> list[tuple[str, str]]:
+        """(id, phrase) of one anchor of each group."""
+        registry = self._known.registry
+        heads = sorted({registry.head(id_) for id_ in registry.anchors})
+        return [(id_, registry.anchors[id_].phrase) for id_ in heads]
+
+    def _merges(self, pairs: Iterable[tuple[str, str, float]], rule: str) -> None:
+        anchors = self._known.registry.anchors
+        carriers = self._carriers
+        for one, other, score in pairs:
+            if anchors[one].kind != anchors[other].kind:
+                continue
+            if self._known.refused_merge(one, other):
+                self._report.known += 1
+                continue
+            # The rarer one goes into the one that more trees carry.
+            into, anchor = sorted(
+                (one, other), key=lambda i: (-anchors[i].trees, -anchors[i].thoughts, i)
+            )
+            first, second = (
+                self._thoughts[carriers[i][0]].id if carriers.get(i) else "" for i in (anchor, into)
+            )
+            self._add(Proposal(MERGE, rule, score, anchor, into=into, thought=first, other=second))
+
+    def _meaning(self, embedder: Embedder) -> None:
+        from anchors.discovery import meaning
+
+        limit = self._limits["meaning"]
+        self._pairs(meaning.meaning_pairs(self._thoughts, self._folder, embedder, limit), "meaning")
+        self._merges(meaning.meaning_phrases(self._phrases(), embedder, limit), "meaning")
+
+    def _add(self, proposal: Proposal) -> None:
+        """Keep it, unless a surer rule found the same."""
+        proposal = dataclasses.replace(proposal, score=round(proposal.score, 4))
+        old = self._found.get(proposal.id)
+        if old is None or (RULES.index(old.rule), -old.score) > (
+            RULES.index(proposal.rule),
+            -proposal.score,
+        ):
+            self._found[proposal.id] = proposal
+        if len(self._found) > 2 * self._most:
+            self._keep_surest()
+
+    def _keep_surest(self) -> None:
+        order = sorted(self._found.values(), key=surest_first)
+        self._report.beyond += max(len(order) - self._most, 0)
+        self._found = {proposal.id: proposal for proposal in order[: self._most]}
+
+
+def _stars(pairs: Iterable[Pair]) -> Iterator[tuple[int, int, float]]:
+    """Pairs as stars (leader, member, score): what is like one thought gets one anchor.
+
+    The best pairs come first; a member of one star becomes no leader unless nothing else joins the
+    two. Each pair that is given is a pair that was found, so nothing drifts.
+    """
+    leader: set[int] = set()
+    member: set[int] = set()
+    left: list[Pair] = []
+    for pair in sorted(pairs, key=lambda p: (-p.score, p.one, p.other)):
+        one, other, score = pair
+        if one not in member and other not in member | leader:
+            yield one, other, score
+        elif other not in member and one not in member | leader:
+            one, other = other, one
+            yield one, other, score
+        else:
+            left.append(pair)
+            continue
+        leader.add(one)
+        member.add(other)
+    for one, other, score in left:
+        if one not in leader and one not in member:
+            member.add(one)
+            yield other, one, score
+        elif other not in leader and other not in member:
+            member.add(other)
+            yield one, other, score

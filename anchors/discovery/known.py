@@ -1,0 +1,61 @@
+"""What authors said already: which anchors there are, what is marked, what is refused."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from anchors.lemmas import lemma_key
+from anchors.registry import Registry
+from forest.errors import ForestError
+from forest.fields import clean_name
+from forest.model import anchor_id
+from forest.phrases import phrase_key
+
+
+class Known:
+    """The registry, asked the way discovery asks."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self._by_lemma: dict[str, str] = {}
+        self._group: dict[str, list[str]] = defaultdict(list)
+        for anchor in registry.anchors.values():
+            self._group[registry.head(anchor.id)].append(anchor.id)
+            if anchor.kind == "phrase":
+                self._by_lemma.setdefault(lemma_key(anchor.phrase), registry.head(anchor.id))
+
+    def anchor_of(self, phrase: str) -> str:
+        """The anchor that a phrase belongs to: one with the same words, else its own new one."""
+        exact = anchor_id(phrase)
+        if exact in self.registry.anchors:
+            return exact
+        return self._by_lemma.get(lemma_key(phrase), exact)
+
+    def is_marked(self, carried: Iterable[str], anchor: str) -> bool:
+        """Whether one of the anchors that a thought carries is this one."""
+        head = self.registry.head(anchor)
+        return any(self.registry.head(one) == head for one in carried)
+
+    def refused_mark(self, thought: str, anchor: str) -> bool:
+        """Whether somebody refused to mark a thought with this anchor or one that is the same."""
+        return any(self.registry.refused(one, thought) for one in self.variants(anchor))
+
+    def refused_merge(self, one: str, other: str) -> bool:
+        """Whether somebody refused what would join these two."""
+        return any(
+            self.registry.refused(a, b) for a in self.variants(one) for b in self.variants(other)
+        )
+
+    def variants(self, anchor: str) -> list[str]:
+        """All anchors that are one with this one."""
+        return self._group.get(self.registry.head(anchor), [anchor])
+
+
+def name_of(text: str) -> str | None:
+    """What stands in a text as the phrase of an anchor; None if it cannot be one."""
+    try:
+        name = clean_name(text)
+    except (ValueError, ForestError):
+        return None
+    return name if phrase_key(name) else None

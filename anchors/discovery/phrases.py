@@ -1,0 +1,241 @@
+"""Phrases within thoughts: those of anchors that stand unmarked, and new ones that recur."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from anchors.discovery.known import Known
+from anchors.discovery.scratch import Chunk, Column, Sorter, Thoughts, groups
+from anchors.discovery.whole import Mark
+from anchors.discovery.words import BREAK, COVERED, FUNCTION, read, spans
+from anchors.lemmas import lemma_key
+from forest.model import Anchor
+from forest.phrases import phrase_key
+
+SHORTEST, LONGEST = 2, 6
+NPMI = 0.5
+"""A new phrase's words meet at least so much more often than by chance, from -1 to 1.
+
+The normalised pointwise mutual information (Bouma 2009), for n words: ln(p / (p1 … pn)) divided by
+-(n - 1) ln p, where p are shares of all words of the forest.
+"""
+MOST_TREES = 0.05
+"""A new phrase that stands in a larger share of the trees, and in more than 20, is everyday."""
+_FEW_TREES = 20
+
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Hit(NamedTuple):
+    """The phrase of an anchor, as it stands in a thought."""
+
+    thought: int
+    anchor: str
+    phrase: str
+    exact: bool
+    marked: bool
+
+
+def _grams(chunk: Chunk, length: int) -> Column:
+    """A number for each run of so many words; it means nothing where the thought ends before."""
+    count = max(len(chunk.word) - length + 1, 0)
+    found = np.zeros(count, np.uint64)
+    for i in range(length):
+        found = found * _FACTOR + chunk.word[i : count + i]
+    return found
+
+
+def _gram(numbers: Iterable[int]) -> int:
+    found = 0
+    for number in numbers:
+        found = (found * int(_FACTOR) + number) % 2**64
+    return found
+
+
+# --- anchors' phrases -----------------------------------------------------------------------------
+
+
+def standing(thoughts: Thoughts, anchors: Iterable[Anchor], known: Known) -> Iterator[Hit]:
+    """Where the phrases of anchors stand, marked or not, on whole words in any of their forms.
+
+    Of phrases that overlap the longest counts, of equal ones the first.
+    """
+    wanted = _wanted(anchors)
+    for chunk in thoughts.chunks():
+        places: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        for length, grams in wanted.items():
+            found = _grams(chunk, length)
+            keys = np.fromiter(grams, np.uint64, len(grams))
+            fits = np.isin(found, keys) & (chunk.left[: len(found)] >= length)
+            for i in np.flatnonzero(fits):
+                place = int(chunk.place[i])
+                places[int(chunk.thought[i])].append((-length, place, int(found[i])))
+        for number in sorted(places):
+            yield from _hits(thoughts, number, sorted(places[number]), wanted, known)
+
+
+def _wanted(anchors: Iterable[Anchor]) -> dict[int, dict[int, list[Anchor]]]:
+    """Anchors by the number of their words and the number that stands for these."""
+    wanted: dict[int, dict[int, list[Anchor]]] = defaultdict(lambda: defaultdict(list))
+    for anchor in anchors:
+        if anchor.kind != "phrase":
+            continue
+        numbers, flags = read(anchor.phrase)
+        if not all(flag & FUNCTION for flag in flags):
+            wanted[len(numbers)][_gram(numbers)].append(anchor)
+    return wanted
+
+
+def _hits(
+    thoughts: Thoughts,
+    number: int,
+    places: list[tuple[int, int, int]],
+    wanted: Mapping[int, Mapping[int, list[Anchor]]],
+    known: Known,
+) -> Iterator[Hit]:
+    thought = thoughts[number]
+    where = spans(thought.text)
+    taken: set[int] = set()
+    for minus, place, gram in places:
+        words = range(place, place - minus)
+        if not taken.isdisjoint(words):
+            continue
+        phrase = thought.text[where[words[0]][0] : where[words[-1]][1]]
+        fits = [a for a in wanted[-minus][gram] if lemma_key(a.phrase) == lemma_key(phrase)]
+        if fits:
+            taken.update(words)
+            thoughts.cover(number, place, -minus)
+            key = phrase_key(phrase)
+            best = min(fits, key=lambda a: (phrase_key(a.phrase) != key, -a.trees, a.id))
+            yield Hit(
+                number,
+                best.id,
+                phrase,
+                phrase_key(best.phrase) == key,
+                known.is_marked(thought.anchors, best.id),
+            )
+
+
+# --- new phrases ----------------------------------------------------------------------------------
+
+
+def new_phrases(thoughts: Thoughts, folder: Path, npmi: float = NPMI) -> Iterator[Mark]:
+    """Marks of runs of 2 to 6 words that recur in two trees or more.
+
+    They begin and end with words of content, cross no punctuation, meet more often than by chance
+    (``npmi``), and stand in no more than a twentieth of the trees (or 20). Of runs within longer
+    ones only those are taken that stand elsewhere too; a passage of more than six words is no
+    phrase, nor is what stands nowhere else. What the phrases of anchors cover, and whole thoughts
+    that recur, is left to `standing` and `recurring`.
+    """
+    counts = _word_counts(thoughts, folder)
+    within: dict[int, int] = defaultdict(int)
+    for length in range(LONGEST + 1, SHORTEST - 1, -1):
+        for gram, places in _recurring_grams(thoughts, folder, length, counts):
+            if len(places) <= within[gram]:
+                continue
+            number, place = places[0]
+            words = read(thoughts[number].text)[0][place : place + length]
+            score = _npmi([counts[word] for word in words], len(places), thoughts.words)
+            if score < npmi and length <= LONGEST:
+                continue
+            for part in _parts(words):
+                within[part] = max(within[part], len(places))
+            if length <= LONGEST:
+                yield from _marks(thoughts, places, length, min(score, 1.0))
+
+
+def _word_counts(thoughts: Thoughts, folder: Path) -> dict[int, int]:
+    """How often each word stands in the forest that stands in two trees or more."""
+    sorter = Sorter(folder, "words")
+    for chunk in thoughts.chunks():
+        sorter.add(chunk.word, chunk.thought)
+    counts: dict[int, int] = {}
+    for records in sorter.parts():
+        found = groups(records, thoughts.tree)
+        for group in np.flatnonzero(found.trees > 1):
+            key = int(records["key"][found.begin[group]])
+            counts[key] = int(found.end[group] - found.begin[group])
+    return counts
+
+
+def _recurring_grams(
+    thoughts: Thoughts, folder: Path, length: int, counts: Mapping[int, int]
+) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """(number, [(thought, place)]) of the runs of so many words that may be phrases."""
+    recurring = np.fromiter(counts, np.uint64, len(counts))
+    sorter = Sorter(folder, f"runs-{length}")
+    for chunk in thoughts.chunks():
+        grams = _grams(chunk, length)
+        fits = _may_be_phrase(chunk, length, np.isin(chunk.word, recurring))
+        sorter.add(grams[fits], chunk.thought[: len(grams)][fits], chunk.place[: len(grams)][fits])
+    most = max(_FEW_TREES, MOST_TREES * len(thoughts.trees))
+    for records in sorter.parts():
+        found = groups(records, thoughts.tree)
+        for group in np.flatnonzero((found.trees > 1) & (found.trees <= most)):
+            run = records[found.begin[group] : found.end[group]]
+            first = np.unique(run["thought"], return_index=True)[1]
+            if len(np.unique(thoughts.lemma[run["thought"]])) > 1:
+                yield (
+                    int(run["key"][0]),
+                    [(int(one["thought"]), int(one["place"])) for one in run[first]],
+                )
+
+
+def _may_be_phrase(chunk: Chunk, length: int, recurs: Column) -> Column:
+    """At which words a run begins that is in one thought and whose edges are words of content.
+
+    The edges of a passage, which is no phrase, may be any words.
+    """
+    count = max(len(chunk.word) - length + 1, 0)
+    fits: Column = chunk.left[:count] >= length
+    free = np.zeros(count, bool)
+    for i in range(length):
+        flag = chunk.flag[i : count + i]
+        fits &= recurs[i : count + i]
+        free |= (flag & COVERED) == 0
+        if i in (0, length - 1) and length <= LONGEST:
+            fits &= (flag & FUNCTION) == 0
+        if i:
+            fits &= (flag & BREAK) == 0
+    return fits & free
+
+
+def _npmi(counts: list[int], together: int, total: int) -> float:
+    """How much more often words meet than by chance; see `NPMI`."""
+    share = math.log(together / total)
+    alone = sum(math.log(count / total) for count in counts)
+    return (share - alone) / (-(len(counts) - 1) * share) if share else 0.0
+
+
+def _parts(words: list[int]) -> Iterator[int]:
+    """The numbers of all shorter runs within a run."""
+    for length in range(SHORTEST, len(words)):
+        for i in range(len(words) - length + 1):
+            yield _gram(words[i : i + length])
+
+
+def _marks(
+    thoughts: Thoughts, places: list[tuple[int, int]], length: int, score: float
+) -> Iterator[Mark]:
+    texts = [_phrase(thoughts[number].text, place, length) for number, place in places]
+    spellings = Counter(phrase_key(text) for text in texts)
+    anchor = min(spellings, key=lambda spelling: (-spellings[spelling], spelling))
+    trees = [int(thoughts.tree[number]) for number, _ in places]
+    for i, (number, _) in enumerate(places):
+        others = [j for j, tree in enumerate(trees) if tree != trees[i]]
+        key = phrase_key(texts[i])
+        same = next((j for j in others if phrase_key(texts[j]) == key), None)
+        other, rule = (others[0], "lemma") if same is None else (same, "exact")
+        yield Mark(number, anchor, texts[i], places[other][0], rule, score)
+
+
+def _phrase(text: str, place: int, length: int) -> str:
+    where = spans(text)
+    return text[where[place][0] : where[place + length - 1][1]]

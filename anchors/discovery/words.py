@@ -1,0 +1,121 @@
+"""The words of a text as discovery sees them: numbers of their dictionary forms, and flags."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from hashlib import blake2b
+
+from anchors.lemmas import lemma
+from forest.phrases import phrase_key
+
+BREAK, FUNCTION, COVERED = 1, 2, 4
+"""Flags of a word: more than white space and quotes stands before it; it is no word of content; it
+belongs to the phrase of an anchor."""
+
+_LETTERS = r"(?:\w[\u0300-\u036f]*)+"
+_WORD = re.compile(rf"\d+(?:[.,]\d+)+|{_LETTERS}(?:[-‐‑'’]{_LETTERS})*|[-=]+>|[→⇒⟶➔➜➝➞⟹]")
+_BREAK = re.compile(r"[^\s\"'«»„“”‘’]")
+
+# Words that begin or end no phrase. Those of Russian are mostly what pymorphy3 calls PREP, CONJ,
+# PRCL and NPRO; both lists add the verbs and adverbs that stand in every text.
+_FUNCTION = """
+а без бы быть в ваш весь во вот всё все всегда вы где да даже для до другой его ее если есть еще
+ещё же за здесь и из или им иметь иначе их к каждый как какой ко когда кто который куда ли лишь мой
+мочь мы на над надо наш не него ней некоторый нет ни никто ничто но ну о об один однако он она они
+оно от очень по под пока поэтому при про просто раз с сам самый свой себя сейчас со так такой там
+твой тем теперь тогда то тоже только тот ты у уже хотя чего чем через что чтобы чуть эта эти это
+этот я стать являться можно нужно должен сквозь между перед после ради вне из-за кто-то что-то
+потому почему зачем сколько откуда отчего итак ведь именно также либо более менее больше меньше
+a about above after again all also am an and any are as at be because been before being below
+between both but by can could did do does doing down during each few for from further had has have
+having he her here hers him his how i if in into is it its itself just kind may me might more most
+must my no nor not now of off on once only or other our out over shall she should so some
+such than that the their them then there these they this those through to too under until up upon
+very was we were what when where which while who whom why will with without would you your one
+"""
+_NEGATIONS = """
+не ни нет без нельзя никогда никто ничто нигде никакой нету никак
+not no never nor without cannot none nothing neither nobody nowhere
+don't doesn't didn't isn't aren't wasn't weren't can't won't couldn't shouldn't wouldn't hasn't
+"""
+
+
+_QUANTIFIERS = """
+может мочь можно нужно должен надо нельзя can could may might must shall should will would
+и или либо and or
+только лишь все всё весь каждый всякий любой некоторый иной оба всегда иногда один два три
+четыре пять шесть семь восемь девять десять двадцать сто тысяча первый второй последний
+only all every each any some both always sometimes usually one two three four five six seven eight
+nine ten hundred thousand first second last
+"""
+
+
+@cache
+def _function_words() -> frozenset[str]:
+    return frozenset(lemma(phrase_key(word)) for word in f"{_FUNCTION} {_NEGATIONS} →".split())
+
+
+@cache
+def negations() -> frozenset[int]:
+    """The numbers of the words that deny."""
+    return frozenset(number_of(lemma(phrase_key(word))) for word in _NEGATIONS.split())
+
+
+@cache
+def quantifiers() -> frozenset[int]:
+    """The numbers of the words that say how many, how often, how surely, or join and part."""
+    return frozenset(number_of(lemma(phrase_key(word))) for word in _QUANTIFIERS.split())
+
+
+def number_of(text: str | bytes) -> int:
+    """64 bits that stand for a text, the same on every machine."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
+
+
+@lru_cache(maxsize=262144)
+def _known(word: str) -> tuple[int, int]:
+    """The number of a word's dictionary form, and FUNCTION where it is one."""
+    key = phrase_key(word)
+    form = key if not key or key[0].isdigit() else lemma(key)
+    is_function = form in _function_words() or (len(form) == 1 and not form.isdigit())
+    return number_of(form), FUNCTION if is_function else 0
+
+
+def read(text: str) -> tuple[list[int], list[int]]:
+    """(numbers, flags) of a text's words, in order."""
+    numbers, flags = [], []
+    end = 0
+    for match in _WORD.finditer(text):
+        number, flag = _known(match[0])
+        if _BREAK.search(text, end, match.start()):
+            flag |= BREAK
+        end = match.end()
+        numbers.append(number)
+        flags.append(flag)
+    return numbers, flags
+
+
+def whole(text: str) -> int:
+    """A number for all words of a text in their order, and whether it asks; 0 without words."""
+    return whole_of(read(text)[0], text)
+
+
+def whole_of(numbers: list[int], text: str) -> int:
+    """`whole` of a text whose words were read."""
+    if not numbers:
+        return 0
+    return number_of(array("Q", numbers).tobytes() + (b"?" if "?" in text else b""))
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """Where the words of `read` stand in a text."""
+    return [match.span() for match in _WORD.finditer(text)]
+
+
+def words(text: str) -> Iterator[str]:
+    """The words of `read` as they are written."""
+    return (match[0] for match in _WORD.finditer(text))

@@ -1,0 +1,157 @@
+"""Vectors from models on this machine: sentence-transformers, Hugging Face encoders, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anchors.embedding.base import Rows, unit_rows
+from anchors.embedding.errors import EmbedderError
+from forest.errors import MissingExtra
+
+BATCH = 32
+
+
+def _missing(what: str, module: str | None, extra: str) -> MissingExtra:
+    return MissingExtra(
+        f"{what} needs the package {module}, which is not installed",
+        hint=f"Install it: pip install 'reasoning-forest[{extra}]'",
+    )
+
+
+def _fingerprint(folder: Path) -> str:
+    """The hash of a model's files: the same folder with other weights is another embedder."""
+    digest = sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".json", ".safetensors", ".bin", ".txt", ".model") and path.is_file():
+            digest.update(f"{path.relative_to(folder)}\0".encode())
+            with path.open("rb") as file:
+                while part := file.read(1 << 20):
+                    digest.update(part)
+    return f"{folder.name}/{digest.hexdigest()[:32]}"
+
+
+class SentenceEmbedder:
+    """A model of sentence-transformers, by name or folder. Raises MissingExtra, EmbedderError."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            from sentence_transformers import SentenceTransformer
+        except ImportError as error:
+            raise _missing(f"the embedder {name!r}", error.name, "embed") from error
+        try:
+            self._model = SentenceTransformer(name)
+        except (OSError, ValueError) as error:
+            raise _cannot_load(name, error) from error
+        commit = getattr(getattr(self._model[0], "auto_model", None), "config", None)
+        self._fingerprint = (
+            _fingerprint(Path(name))
+            if Path(name).is_dir()
+            else f"{name}/{getattr(commit, '_commit_hash', '')}"
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """The name with the revision, or a folder's name with the hash of its files."""
+        return self._fingerprint
+
+    def embed(self, texts: Sequence[str]) -> Rows:
+        """One row for each text; see `Embedder.embed`."""
+        if not texts:
+            return np.zeros((0, 0), dtype=np.float32)
+        rows = self._model.encode(list(texts), batch_size=BATCH, show_progress_bar=False)
+        return unit_rows(rows, len(texts), self._fingerprint)
+
+
+class EncoderEmbedder:
+    """A plain encoder of Hugging Face in a folder: the mean of its last layer, padding left out.
+
+    Raises MissingExtra, EmbedderError.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            import torch
+            from transformers import AutoModel, AutoTokenizer
+        except ImportError as error:
+            raise _missing(f"the embedder {folder}", error.name, "embed") from error
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(folder)
+            self._model = AutoModel.from_pretrained(folder).eval()
+        except (OSError, ValueError) as error:
+            raise _cannot_load(str(folder), error) from error
+        self._torch = torch
+        self._fingerprint = f"mean/{_fingerprint(folder)}"
+
+    @property
+    def fingerprint(self) -> str:
+        """The folder's name with the hash of its files."""
+        return self._fingerprint
+
+    def embed(self, texts: Sequence[str]) -> Rows:
+        """One row for each text; see `Embedder.embed`."""
+        parts = [self._batch(list(texts[i : i + BATCH])) for i in range(0, len(texts), BATCH)]
+        return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
+
+    def _batch(self, texts: list[str]) -> Rows:
+        tokens = self._tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        with self._torch.inference_mode():
+            states = self._model(**tokens).last_hidden_state
+        mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
+        mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+        return unit_rows(mean.float().cpu().numpy(), len(texts), self._fingerprint)
+
+
+class TableEmbedder:
+    """A table of token vectors (model2vec, WordLlama): the mean of a text's tokens.
+
+    :param tokenizer: ``tokenizer.json`` of Hugging Face's tokenizers.
+    :param weights: a safetensors file with one matrix of shape (tokens, dimensions).
+
+    Raises MissingExtra, EmbedderError.
+    """
+
+    def __init__(self, tokenizer: Path, weights: Path) -> None:
+        try:
+            from safetensors.numpy import load_file
+            from tokenizers import Tokenizer
+        except ImportError as error:
+            raise _missing(f"the embedder {weights}", error.name, "embed-table") from error
+        try:
+            self._tokenizer: Any = Tokenizer.from_file(str(tokenizer))
+            tables = [table for table in load_file(weights).values() if table.ndim == 2]
+        except Exception as error:  # both libraries raise bare Exceptions of their Rust code
+            raise _cannot_load(str(weights), error) from error
+        if len(tables) != 1:
+            raise EmbedderError(f"{weights}: expected one matrix, found {len(tables)}")
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._table = np.asarray(tables[0], dtype=np.float32)
+        digest = sha256(tokenizer.read_bytes() + weights.read_bytes())
+        self._fingerprint = f"table/{weights.stem}/{digest.hexdigest()[:32]}"
+
+    @property
+    def fingerprint(self) -> str:
+        """The file's name with the hash of both files."""
+        return self._fingerprint
+
+    def embed(self, texts: Sequence[str]) -> Rows:
+        """One row for each text; see `Embedder.embed`."""
+        rows = np.zeros((len(texts), self._table.shape[1]), dtype=np.float32)
+        tokens = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        for row, one in zip(rows, tokens, strict=True):
+            if one.ids:
+                row[:] = self._table[one.ids].mean(axis=0)
+        return unit_rows(rows, len(texts), self._fingerprint)
+
+
+def _cannot_load(name: str, error: Exception) -> EmbedderError:
+    first = str(error).strip().split("\n", 1)[0]
+    return EmbedderError(
+        f"the embedder {name} cannot be loaded: {first}",
+        hint="Expected a model's name on the Hugging Face hub, or the folder of one.",
+    )

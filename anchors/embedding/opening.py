@@ -1,0 +1,59 @@
+"""From what a user writes to an embedder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anchors.embedding.base import Embedder
+from anchors.embedding.errors import EmbedderError
+from anchors.embedding.hashed import HashedEmbedder
+
+DEFAULT = "hashed"
+
+
+def open_embedder(name: str = DEFAULT) -> Embedder:
+    """The embedder of that name.
+
+    - ``hashed``: lemmas and character n-grams; needs nothing;
+    - ``http://HOST/v1#MODEL``, ``https://…``: an OpenAI-compatible endpoint;
+    - a folder: a sentence-transformers model, a plain Hugging Face encoder, or a table of token
+      vectors (``tokenizer.json`` and ``model.safetensors`` without an architecture);
+    - any other name: a sentence-transformers model of the Hugging Face hub.
+
+    :raises MissingExtra: what such a model needs is not installed.
+    :raises EmbedderError: there is no such model, or the address names no model.
+    """
+    if name in ("", DEFAULT):
+        return HashedEmbedder()
+    if name.startswith(("http://", "https://")):
+        from anchors.embedding.endpoint import EndpointEmbedder
+
+        url, _, model = name.partition("#")
+        if not model:
+            raise EmbedderError(
+                "the address of an embedder names no model", hint="Write http://HOST/v1#MODEL."
+            )
+        return EndpointEmbedder(url, model)
+    from anchors.embedding import encoders
+
+    folder = Path(name)
+    if not folder.is_dir() or (folder / "modules.json").is_file():
+        return encoders.SentenceEmbedder(name)
+    table = folder / "tokenizer.json", folder / "model.safetensors"
+    if all(path.is_file() for path in table) and not _has_architecture(folder):
+        return encoders.TableEmbedder(*table)
+    return encoders.EncoderEmbedder(folder)
+
+
+def _has_architecture(folder: Path) -> bool:
+    """Whether the model is a network that transformers builds; model2vec's tables are none."""
+    import orjson
+
+    config = folder / "config.json"
+    if not config.is_file():
+        return False
+    try:
+        said = orjson.loads(config.read_bytes())
+    except orjson.JSONDecodeError:
+        return True
+    return isinstance(said, dict) and said.get("model_type") not in (None, "model2vec")

@@ -1,0 +1,104 @@
+"""Precision and recall of the rules of discovery on labelled pairs.
+
+    python scripts/measure_discovery.py [--embedder NAME] [--wrong RULE THRESHOLD]
+
+The pairs are in tests/data/pairs: Russian ones written for this, English ones from EntailmentBank
+(train), labelled by hand: `en` was drawn from all pairs of its statements by their likeness, to
+choose thresholds; `en-found` is what the rule near finds besides at 0.9 (docs/discovery.md). A
+rule says that two texts are the same where its score is at least the threshold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from anchors.discovery.near import compatible, likeness
+from anchors.discovery.words import whole
+from anchors.embedding import open_embedder
+from forest.phrases import phrase_key
+
+FOLDER = Path(__file__).parents[1] / "tests" / "data" / "pairs"
+STEPS = {
+    "exact": (1.0,),
+    "lemma": (1.0,),
+    "near": (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0),
+    "meaning": (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975),
+}
+
+
+class Pair(NamedTuple):
+    """Two texts and whether they are the same."""
+
+    same: bool
+    one: str
+    other: str
+
+
+def labelled(name: str) -> list[Pair]:
+    """The pairs of a file in tests/data/pairs."""
+    with (FOLDER / f"{name}.tsv").open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return [Pair(row["same"] == "1", row["one"], row["other"]) for row in rows]
+
+
+def scores(pairs: list[Pair], embedder: str) -> dict[str, list[float]]:
+    """The score of each pair by each rule."""
+    model = open_embedder(embedder)
+    one = model.embed([pair.one for pair in pairs])
+    other = model.embed([pair.other for pair in pairs])
+    return {
+        "exact": [float(phrase_key(p.one) == phrase_key(p.other)) for p in pairs],
+        "lemma": [float(whole(p.one) == whole(p.other)) for p in pairs],
+        "near": [likeness(p.one, p.other) for p in pairs],
+        "meaning": [
+            float(cosine) * compatible(p.one, p.other)
+            for p, cosine in zip(pairs, (one * other).sum(axis=1), strict=True)
+        ],
+    }
+
+
+def measured(pairs: list[Pair], found: list[float], threshold: float) -> tuple[float, float, int]:
+    """(precision, recall, number of pairs that the rule calls the same)."""
+    said = [pair for pair, score in zip(pairs, found, strict=True) if score >= threshold]
+    right = sum(pair.same for pair in said)
+    return right / len(said) if said else 1.0, right / sum(p.same for p in pairs), len(said)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--embedder", default="hashed", help="as for discovery")
+    parser.add_argument(
+        "--wrong", nargs=2, metavar=("RULE", "THRESHOLD"), help="list what is wrong"
+    )
+    options = parser.parse_args()
+    sets = {name: labelled(name) for name in ("ru", "en", "en-found")}
+    sets["all"] = [pair for some in list(sets.values()) for pair in some]
+    found = {name: scores(pairs, options.embedder) for name, pairs in sets.items()}
+    if options.wrong:
+        rule, threshold = options.wrong
+        for pair, score in zip(sets["all"], found["all"][rule], strict=True):
+            if score >= float(threshold) and not pair.same:
+                sys.stdout.write(f"{score:.3f}\t{pair.one}\t{pair.other}\n")
+        return
+    counts = ", ".join(
+        f"{name} {len(p)} ({sum(x.same for x in p)} same)" for name, p in sets.items()
+    )
+    sys.stdout.write(f"pairs: {counts}; embedder: {options.embedder}\n\n")
+    sys.stdout.write(
+        "| rule | threshold | ru: P | R | en: P | R | en-found: P | R | all: P | R | pairs |\n"
+    )
+    sys.stdout.write("|---" * 11 + "|\n")
+    for rule, steps in STEPS.items():
+        for step in steps:
+            cells = [measured(pairs, found[name][rule], step) for name, pairs in sets.items()]
+            numbers = " | ".join(f"{p:.3f} | {r:.3f}" for p, r, _ in cells)
+            sys.stdout.write(f"| {rule} | {step} | {numbers} | {cells[-1][2]} |\n")
+
+
+if __name__ == "__main__":
+    main()

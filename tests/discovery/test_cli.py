@@ -1,0 +1,44 @@
+"""`forest anchors discover` at the terminal."""
+
+from __future__ import annotations
+
+import json
+
+from click.testing import CliRunner
+
+from anchors.discovery import proposals
+from anchors.discovery.cli import command_discover
+from forest import Forest
+
+
+def run(url: str, *arguments: str):
+    return CliRunner().invoke(
+        command_discover, arguments, obj=url, standalone_mode=False, catch_exceptions=False
+    )
+
+
+def test_it_fills_the_review_list_and_says_with_what(tmp_path):
+    url = f"sqlite:///{tmp_path}/f.db"
+    with Forest.open(url) as forest:
+        forest.plant_sample()
+        before = [tree.revision for tree in forest]
+    said = run(url).output
+    assert "mark   exact" in said
+    with Forest.open(url) as forest:
+        there = proposals(forest.store)
+        assert [tree.revision for tree in forest] == before
+    assert f"{len(there)} proposals from" in said
+    listed = json.loads(run(url, "--json").output)
+    assert [one["id"] for one in listed] == [proposal.id for proposal in there]
+    assert set(listed[0]) >= {"what", "rule", "score", "anchor", "phrase", "thought", "other"}
+
+
+def test_rules_and_thresholds_can_be_chosen(tmp_path):
+    url = f"sqlite:///{tmp_path}/f.db"
+    with Forest.open(url) as forest:
+        forest.plant_sample()
+    few = json.loads(run(url, "--rule", "exact", "--phrases", "0.9", "--json").output)
+    assert {one["rule"] for one in few} == {"exact"}
+    assert min(one["score"] for one in few) >= 0.9
+    many = json.loads(run(url, "--rule", "meaning", "--meaning", "0.4", "--json").output)
+    assert {one["rule"] for one in many} == {"meaning"}

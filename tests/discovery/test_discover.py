@@ -1,0 +1,244 @@
+"""Discovery: what is proposed, what is not, and that nothing else changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from anchors import review
+from anchors.discovery import discover, proposals
+from anchors.embedding import HashedEmbedder
+from anchors.registry import merge, refuse, undo
+from forest import Forest, Tree
+from forest.errors import UsageError
+from forest.model import AnchorLink
+
+
+@pytest.fixture
+def forest():
+    with Forest.open("memory:") as opened:
+        yield opened
+
+
+def plant(forest: Forest, *texts: str | tuple[str, list[str]]) -> list[str]:
+    """A tree for each text, or text with anchors; gives the ids of the thoughts."""
+    ids = []
+    for number, text in enumerate(texts):
+        said, anchors = (text, []) if isinstance(text, str) else text
+        tree = Tree(f"t{number}")
+        tree.add(said, anchors=anchors)
+        forest.add(tree)
+        ids.append(forest.get(f"t{number}").thoughts[0].id)
+    return ids
+
+
+def found(forest: Forest, **options) -> set[tuple]:
+    report = discover(forest.store, **options)
+    assert report.proposals == proposals(forest.store)
+    return {
+        (p.what, p.rule, p.anchor, p.phrase or p.into, p.thought, p.other) for p in report.proposals
+    }
+
+
+def test_a_whole_thought_that_recurs_is_proposed_at_each_place(forest):
+    a, b, c = plant(forest, "Время лечит.", "«Время» лечит", "время  ЛЕЧИТ")
+    assert {x[1:] for x in found(forest)} == {
+        ("exact", "время лечит", "Время лечит.", a, c),
+        ("lemma", "время лечит", "«Время» лечит", b, a),
+        ("exact", "время лечит", "время  ЛЕЧИТ", c, a),
+    }
+
+
+def test_recurrence_within_one_tree_is_no_news(forest):
+    tree = Tree("t")
+    root = tree.add("Время лечит")
+    tree.add("Время лечит", under=root)
+    forest.add(tree)
+    assert found(forest) == set()
+
+
+@pytest.mark.parametrize("text", ["Почему?", "Да, но если так?", "∅"])
+def test_a_thought_without_content_is_no_anchor(forest, text):
+    plant(forest, text, text)
+    assert found(forest) == set()
+
+
+def test_the_phrase_of_an_anchor_is_found_unmarked_in_any_form(forest):
+    a, b, c, _ = plant(
+        forest,
+        ("Он выбирает сам", ["Свобода воли"]),
+        "Нет никакой свободы воли, говорит он",
+        "Что такое свобода воли?",
+        "Свобода слова и воля к ней",
+    )
+    assert found(forest) == {
+        ("mark", "lemma", "свобода воли", "свободы воли", b, a),
+        ("mark", "exact", "свобода воли", "свобода воли", c, a),
+    }
+
+
+def test_an_arrow_is_part_of_a_phrase_and_a_word_is_matched_whole(forest):
+    a, b, _, _ = plant(
+        forest,
+        ("x", ["причина → следствие", "вода"]),
+        "Снова причины -> следствия!",
+        "Причина, следствие",
+        "Подводный ход, водяной знак",
+    )
+    assert found(forest) == {("mark", "lemma", "причина → следствие", "причины -> следствия", b, a)}
+
+
+def test_the_longest_phrase_counts_and_covers_the_shorter(forest):
+    a, b = plant(forest, ("x", ["свобода", "свобода воли"]), "Свобода воли мнима")
+    assert found(forest) == {("mark", "exact", "свобода воли", "Свобода воли", b, a)}
+    forest.edit_thought(b, anchors=["свобода воли"])
+    assert found(forest) == set()
+
+
+def test_nothing_new_is_made_of_the_words_of_an_anchor(forest):
+    marked = ["страх, тёмная вода"]
+    plant(forest, ("Опять страх, тёмная вода", marked), ("Где страх, тёмная вода?", marked))
+    assert found(forest) == set()
+
+
+def test_a_new_phrase_is_the_longest_that_recurs_without_function_words_at_its_ends(forest):
+    a, b, _ = plant(
+        forest,
+        "И вот порог чужого молчания для нас закрыт",
+        "Она стоит у порога чужого молчания для других",
+        "Порог не дом; чужое — не молчание",
+    )
+    assert found(forest) == {
+        ("mark", "lemma", "порог чужого молчания", "порог чужого молчания", a, b),
+        ("mark", "lemma", "порог чужого молчания", "порога чужого молчания", b, a),
+    }
+
+
+@pytest.mark.parametrize(("trees", "comes"), [(20, True), (21, False)])
+def test_an_everyday_phrase_does_not_come(forest, trees, comes):
+    plant(forest, *(f"{n}1 {n}2 {n}3 белый снег {n}4 {n}5" for n in range(trees)))
+    assert bool(found(forest)) == comes
+
+
+def test_words_that_meet_by_chance_are_no_phrase(forest):
+    words = ["снег", "дом", "лес", "путь"]
+    plant(forest, *(f"{a} {b} {c}" for a in words for b in words for c in words))
+    assert not any(x[3] == "снег дом" for x in found(forest))
+
+
+def test_what_is_marked_or_refused_does_not_come_back(forest):
+    a, b = plant(forest, "Время лечит", "Время лечит")
+    forest.edit_thought(a, anchors=[AnchorLink(phrase="Время лечит", origin="discovered")])
+    assert {x[4] for x in found(forest)} == {b}
+    review.refuse(forest.store, [p for p in proposals(forest.store) if p.thought == b])
+    report = discover(forest.store)
+    assert report.proposals == []
+    assert report.known
+    undo(forest.store, 1)
+    assert {x[4] for x in found(forest)} == {b}
+
+
+def test_near_thoughts_get_one_anchor(forest):
+    a, b, _ = plant(
+        forest,
+        "Мы видим только то, что умеем назвать по имени",
+        "Но видим мы только то, что умеем назвать по имени.",
+        "Мы не видим того, что умеем назвать по имени",
+    )
+    near = found(forest, rules=["near"])
+    assert {(x[1], x[4], x[5]) for x in near} == {("near", a, b), ("near", b, a)}
+    assert len({x[2] for x in near}) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "rule"),
+    [
+        ("Порог между сном и явью", "Порог над сном и явью", "near"),
+        ("сопричастность миру", "сопричастность мирам людей", "meaning"),
+    ],
+)
+def test_anchors_that_are_nearly_one_are_proposed_to_be_merged(forest, one, other, rule):
+    plant(forest, ("a", [one]), ("b", [other]), ("c", [other]))
+    options = {
+        "rules": [rule],
+        "embedder": HashedEmbedder(),
+        "thresholds": {"meaning": 0.7},
+    }
+    ((what, by, anchor, into, _, _),) = found(forest, **options)
+    assert (what, by, {anchor, into}) == ("merge", rule, {one.casefold(), other.casefold()})
+    assert into == other.casefold()
+    refuse(forest.store, anchor, into)
+    assert found(forest, **options) == set()
+    undo(forest.store, 1)
+    merge(forest.store, anchor, into)
+    assert found(forest, **options) == set()
+
+
+def test_thoughts_of_one_meaning_are_found_with_an_embedder(forest):
+    a, b, _ = plant(forest, "сопричастность миру", "сопричастность мирам людей", "тишина")
+    marks = found(forest, rules=["meaning"], embedder=HashedEmbedder(), thresholds={"meaning": 0.7})
+    assert {(x[4], x[5]) for x in marks} == {(a, b), (b, a)}
+
+
+def test_a_search_replaces_what_its_rules_found_before_and_nothing_else(forest):
+    _, b = plant(forest, "Время лечит", "Время лечит")
+    before = [*forest]
+    assert len(found(forest)) == 2
+    assert len(found_ids(forest, rules=["near"])) == 2
+    forest.edit_thought(b, text="Совсем другое")
+    assert found(forest) == set()
+    assert forest.get("t0") == before[0]
+
+
+def found_ids(forest: Forest, **options) -> set[str]:
+    discover(forest.store, **options)
+    return {p.id for p in proposals(forest.store)}
+
+
+def test_every_store_gives_the_same_list(tmp_path):
+    lists = []
+    for url in ("memory:", f"sqlite:///{tmp_path}/f.db"):
+        with Forest.open(url) as opened:
+            opened.plant_sample()
+            lists.append(discover(opened.store).proposals)
+            again = discover(opened.store).proposals
+            assert again == lists[-1]
+    assert lists[0] == lists[1]
+    assert len(lists[0]) > 10
+
+
+def test_a_text_that_cannot_be_a_phrase_is_counted(forest):
+    plant(forest, "Время\nлечит", "Время\nлечит")
+    report = discover(forest.store, rules=["exact"])
+    assert (report.proposals, report.unnameable) == ([], 2)
+
+
+def test_a_passage_longer_than_a_phrase_gives_no_phrases(forest):
+    passage = "весна тёмной воды открывает старый порог чужого молчания"
+    plant(forest, f"Тогда {passage} навсегда", f"Снова {passage} напрасно")
+    assert found(forest) == set()
+
+
+def test_a_list_holds_the_surest(forest):
+    plant(forest, "Время лечит", "Время лечит", "Вот тёмная вода стоит", "Нужна тёмная вода ему")
+    whole = discover(forest.store).proposals
+    report = discover(forest.store, most=2)
+    assert (report.proposals, report.beyond) == (whole[:2], len(whole) - 2)
+    assert len(whole) == 4
+
+
+def test_an_empty_forest_has_nothing(forest):
+    assert found(forest, rules=["exact", "near", "meaning"], embedder=HashedEmbedder()) == set()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"rules": ["fuzzy"]}, "no rule 'fuzzy'"),
+        ({"rules": ["meaning"]}, "needs an embedder"),
+        ({"thresholds": {"nearly": 0.5}}, "no threshold 'nearly'"),
+        ({"thresholds": {"near": 80}}, "near is 80: expected above 0, at most 1"),
+    ],
+)
+def test_wrong_options_are_refused(forest, options, says):
+    with pytest.raises(UsageError, match=says):
+        discover(forest.store, **options)

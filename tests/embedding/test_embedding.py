@@ -1,0 +1,259 @@
+"""Embedders: what every one of them promises, the cache, the endpoint, the errors."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anchors.embedding import (
+    CachedEmbedder,
+    EmbedderError,
+    EmbedderUnavailable,
+    HashedEmbedder,
+    open_embedder,
+)
+from anchors.embedding.endpoint import EndpointEmbedder
+from forest.errors import MissingExtra
+
+TEXTS = ["Вода ведёт к весне.", "Воды вели к вёснам", "Молчание есть ответ", "", "水 → 春"]
+
+
+def keeps_the_promise(embedder) -> None:
+    rows = embedder.embed(TEXTS)
+    assert rows.dtype == np.float32
+    assert rows.shape[0] == len(TEXTS)
+    lengths = np.linalg.norm(rows, axis=1)
+    assert np.all((np.abs(lengths - 1) < 1e-5) | (lengths == 0))
+    assert np.allclose(rows[2], embedder.embed([TEXTS[2]])[0], atol=1e-5)
+
+
+def test_hashed_vectors_keep_the_promise():
+    keeps_the_promise(open_embedder())
+
+
+def test_inflected_and_misspelt_texts_are_close_and_others_are_not():
+    rows = HashedEmbedder().embed([*TEXTS[:3], "Вода видёт к весне"])
+    likeness = rows @ rows[0]
+    assert likeness[1] > 0.7
+    assert likeness[3] > 0.6
+    assert likeness[2] < 0.3
+
+
+def test_hashed_vectors_are_the_same_in_every_process():
+    code = (
+        "from anchors.embedding import HashedEmbedder as H; import hashlib;"
+        f"print(hashlib.sha256(H().embed({TEXTS!r}).tobytes()).hexdigest())"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in "12"
+    }
+    assert len(said) == 1
+
+
+class Counting(HashedEmbedder):
+    """Remembers which texts it was given."""
+
+    def __init__(self, dimensions: int = 64) -> None:
+        super().__init__(dimensions)
+        self.given: list[str] = []
+
+    def embed(self, texts):
+        self.given += texts
+        return super().embed(texts)
+
+
+def test_a_text_is_embedded_once_whoever_asks(tmp_path):
+    first, second = Counting(), Counting()
+    rows = CachedEmbedder(first, tmp_path / "v.db").embed(["a", "b", "a"])
+    assert first.given == ["a", "b"]
+    again = CachedEmbedder(second, tmp_path / "v.db").embed(["b", "c", "a"])
+    assert second.given == ["c"]
+    assert np.array_equal(again[[2, 0]], rows[:2])
+
+
+def test_another_embedder_has_other_vectors_in_the_same_file(tmp_path):
+    for dimensions in (64, 32):
+        cached = CachedEmbedder(HashedEmbedder(dimensions), tmp_path / "v.db")
+        assert cached.embed(["a"]).shape == (1, dimensions)
+
+
+def test_a_damaged_cache_says_what_to_do(tmp_path):
+    (tmp_path / "v.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(EmbedderError, match=r"v\.db.*(?s:.)*remove the file"):
+        CachedEmbedder(HashedEmbedder(), tmp_path / "v.db").embed(["a"])
+
+
+def _fill(path: Path, start: int) -> None:
+    cached = CachedEmbedder(HashedEmbedder(64), path)
+    for number in range(start, start + 30):
+        cached.embed([f"word {n}" for n in range(number, number + 5)])
+
+
+def test_two_processes_share_the_cache(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_fill, args=(tmp_path / "v.db", n)) for n in (0, 15)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    counting = Counting()
+    CachedEmbedder(counting, tmp_path / "v.db").embed([f"word {n}" for n in range(49)])
+    assert counting.given == []
+
+
+# --- an endpoint ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def server(answer):
+    """A real server; ``answer(requests so far)`` gives status and body. Yields (url, requests)."""
+    requests: list[dict] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            requests.append({"path": self.path, "key": self.headers["Authorization"], **body})
+            status, said = answer(requests)
+            self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", "/elsewhere")
+            self.end_headers()
+            self.wfile.write(json.dumps(said).encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{http.server_port}/v1", requests
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+def vectors(requests):
+    rows = HashedEmbedder(16).embed(requests[-1]["input"]) * 3
+    data = [{"index": i, "embedding": row.tolist()} for i, row in enumerate(rows)]
+    return 200, {"data": data[::-1]}
+
+
+def test_an_endpoint_keeps_the_promise(monkeypatch):
+    monkeypatch.setenv("FOREST_EMBEDDER_KEY", "secret")
+    with server(vectors) as (url, requests):
+        keeps_the_promise(open_embedder(f"{url}#small"))
+        many = open_embedder(f"{url}#small").embed([f"text {n}" for n in range(100)])
+    assert many.shape == (100, 16)
+    assert requests[0]["path"] == "/v1/embeddings"
+    assert requests[0]["model"] == "small"
+    assert {r["key"] for r in requests} == {"Bearer secret"}
+
+
+def test_a_busy_server_is_asked_again():
+    def answer(requests):
+        return vectors(requests) if len(requests) == 3 else (503, {"error": "busy"})
+
+    with server(answer) as (url, requests):
+        assert EndpointEmbedder(url, "m", wait=0).embed(["a"]).shape == (1, 16)
+    assert len(requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "says"),
+    [
+        (503, {}, EmbedderUnavailable, "503"),
+        (401, {"error": "who are you"}, EmbedderError, "FOREST_EMBEDDER_KEY"),
+        (307, {}, EmbedderError, "307"),
+        (200, {"models": []}, EmbedderError, "/v1"),
+        (200, {"data": []}, EmbedderError, "expected 1 vectors"),
+        (200, {"data": [{"index": 0, "embedding": ["x"]}]}, EmbedderError, "no table of numbers"),
+    ],
+)
+def test_what_a_server_may_answer_instead(status, body, error, says):
+    with server(lambda _: (status, body)) as (url, _), pytest.raises(error, match=says):
+        EndpointEmbedder(url, "m", wait=0).embed(["a"])
+
+
+def test_no_server_is_told_apart_from_a_wrong_answer():
+    with server(vectors) as (url, _):
+        pass
+    with pytest.raises(EmbedderUnavailable, match="Does the server run"):
+        EndpointEmbedder(url, "m", wait=0).embed(["a"])
+
+
+def test_an_address_without_a_model_is_refused():
+    with pytest.raises(EmbedderError, match="#MODEL"):
+        open_embedder("http://127.0.0.1/v1")
+
+
+# --- models on this machine -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", ["sentence_transformers", "torch", "tokenizers"])
+def test_what_is_missing_is_named_with_the_extra_that_brings_it(module, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    name = "no-such-model"
+    if module != "sentence_transformers":
+        name = str(tmp_path)
+        (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    if module == "tokenizers":
+        for file in ("tokenizer.json", "model.safetensors"):
+            (tmp_path / file).write_bytes(b"")
+        (tmp_path / "config.json").write_text('{"model_type": "model2vec"}')
+    with pytest.raises(MissingExtra, match=r"pip install .reasoning-forest\[embed"):
+        open_embedder(name)
+
+
+def test_a_small_model_from_a_package_finds_the_paraphrase(tmp_path):
+    """WordLlama's table of 256 dimensions comes whole with its wheel."""
+    for needed in ("safetensors", "tokenizers"):
+        pytest.importorskip(needed, reason=f"the extra embed-table is not installed: {needed}")
+    package = pytest.importorskip("wordllama", reason="wordllama, which ships a model, is not here")
+    files = Path(package.__file__).parent
+    (tmp_path / "tokenizer.json").symlink_to(files / "tokenizers/l2_supercat_tokenizer_config.json")
+    (tmp_path / "model.safetensors").symlink_to(files / "weights/l2_supercat_256.safetensors")
+    embedder = open_embedder(str(tmp_path))
+    keeps_the_promise(embedder)
+    asked, same, other = embedder.embed(
+        ["a physician heals the sick", "doctors cure patients", "the moon orbits the earth"]
+    )
+    assert asked @ same > asked @ other + 0.2
+
+
+def test_a_plain_encoder_is_read_by_the_mean_of_its_tokens(tmp_path):
+    """A tiny BERT with random weights: padding must not change a vector."""
+    transformers = pytest.importorskip("transformers", reason="the extra embed is not installed")
+    torch = pytest.importorskip("torch", reason="the extra embed is not installed")
+    torch.manual_seed(0)
+    letters = sorted(set("".join(TEXTS).lower()) - {" "})
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *[f"##{x}" for x in letters]]
+    (tmp_path / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+    tokenizer = transformers.BertTokenizerFast(vocab_file=str(tmp_path / "vocab.txt"))
+    config = transformers.BertConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+    )
+    transformers.BertModel(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    keeps_the_promise(open_embedder(str(tmp_path)))
