@@ -253,13 +253,23 @@ def expand(ctx: click.Context, code: str, register: str, as_json: bool) -> None:
 @click.argument("text", required=False)
 @click.option("--most", default=5, show_default=True, type=click.IntRange(min=1), help="How many.")
 @click.option("--recall", is_flag=True, help="How many scenes find their own formula.")
+@click.option(
+    "--embedder",
+    metavar="NAME",
+    default="hashed",
+    show_default=True,
+    help="hashed, a model's name or folder, or http(s)://HOST/v1#MODEL.",
+)
 @as_json_option
 @click.pass_context
-def near(ctx: click.Context, text: str | None, most: int, recall: bool, as_json: bool) -> None:
+def near(
+    ctx: click.Context, text: str | None, most: int, recall: bool, embedder: str, as_json: bool
+) -> None:
     """Compress TEXT: the formulas nearest to it.
 
     With --recall: each scene is left out of its formula, and the nearest formula is found for it.
     """
+    from anchors.embedding import open_embedder
     from anchors.formulas.book import Book
     from anchors.formulas.syntax import text_of
     from anchors.formulas.vectors import Space
@@ -270,7 +280,7 @@ def near(ctx: click.Context, text: str | None, most: int, recall: bool, as_json:
         raise click.UsageError("give a TEXT, or --recall")
     with opened_forest(ctx) as forest:
         book = Book.of(forest.store, lambda _: None)
-    space = Space(book)
+    space = Space(book, open_embedder(embedder))
     if text is not None:
         found = space.near(text, most)
         if as_json:

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from anchors.embedding import Embedder
 from anchors.formulas.book import Book
 from anchors.formulas.codes import is_code
 from anchors.formulas.cores import SIZES, Mined, core_of, propose
 from anchors.formulas.model import Formula, Scene
 from anchors.formulas.syntax import read
-from anchors.formulas.vectors import Embedder, Space, recall
+from anchors.formulas.vectors import Space, recall
 from anchors.formulas.where import registry_with, trees_of
 from forest.render import plural
 from forest.stores.base import Skip, Store

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from anchors.embedding import Embedder
 from anchors.formulas import expansion
 from anchors.formulas.book import LABELS, Book, formula_node, scene_node, taken
 from anchors.formulas.codes import checked_code, free_code
@@ -19,7 +20,6 @@ from anchors.formulas.errors import NotGranted
 from anchors.formulas.expansion import Step
 from anchors.formulas.model import REGISTERS, Formula, Scene, standard
 from anchors.formulas.syntax import read, text_of
-from anchors.formulas.vectors import Embedder
 from forest.errors import Conflict, InvalidInput
 from forest.formats.base import Notice, silent
 from forest.language import guess_language

@@ -7,49 +7,19 @@ terms of its parts. Any embedder will do; without one, word forms and letters ar
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-from zlib import crc32
+from typing import TYPE_CHECKING
 
+from anchors.embedding import Embedder, HashedEmbedder
 from anchors.formulas.book import Book
 from anchors.formulas.model import Formula, Scene
-from anchors.lemmas import lemmas
-from forest.phrases import phrase_key
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Vectors = NDArray[np.float32]
-
-
-class Embedder(Protocol):
-    """Turns texts into vectors."""
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """One row of length 1 for each text, or of zeros where it says nothing; shape (n, d)."""
-
-
-class Letters:
-    """Vectors of dictionary forms and of three letters in a row: any language, no model."""
-
-    size = 4096
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Counts by hash, square-rooted; shape (n, 4096)."""
-        import numpy as np
-
-        rows = np.zeros((len(texts), self.size), dtype=np.float32)
-        for row, text in zip(rows, texts, strict=True):
-            words = lemmas(text) or re.findall(r"\S", phrase_key(text))
-            for word in words:
-                inside = f" {word} "
-                grams = [inside[i : i + 3] for i in range(len(inside) - 2)]
-                for gram in (inside, *grams):
-                    row[crc32(gram.encode()) % self.size] += 1
-        return _unit(np.sqrt(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +52,7 @@ class Space:
     def __init__(self, book: Book, embedder: Embedder | None = None) -> None:
         import numpy as np
 
-        self.embedder = embedder or Letters()
+        self.embedder = embedder or HashedEmbedder()
         self.codes = list(book.formulas)
         self.voices = [(code, scene) for code in self.codes for scene in book.voices(code)]
         own = [(code, said) for code in self.codes for said in _own(book, book.formulas[code])]
