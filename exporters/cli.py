@@ -11,13 +11,29 @@ if TYPE_CHECKING:
     from exporters.manifest import Manifest
 
 
+def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    from exporters.recipe import default_recipe
+
+    if asked:
+        click.echo(default_recipe(), nl=False)
+        ctx.exit()
+
+
 @click.command("export")
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--recipe",
     "recipe_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A recipe (TOML). Without one: the default, exporters/recipes/default.toml.",
+    help="A recipe (TOML). Without one: the default.",
+)
+@click.option(
+    "--print-recipe",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_recipe,
+    help="Print the default recipe, which explains every setting, and exit.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="In place of the recipe's seed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")

@@ -106,14 +106,13 @@ class Recipe(_Section):
             problems = "\n".join(f"  {_problem(e)}" for e in error.errors())
             raise UsageError(
                 f"the recipe {name} has wrong settings:\n{problems}",
-                hint="exporters/recipes/default.toml explains every setting.",
+                hint="`forest export --print-recipe` prints the default, which explains them all.",
             ) from None
 
     @classmethod
     def default(cls) -> Self:
         """The shipped recipe, from its file."""
-        text = (files("exporters.recipes") / "default.toml").read_text(encoding="utf-8")
-        return cls.read(tomllib.loads(text), "default.toml")
+        return cls.read(tomllib.loads(default_recipe()), "default.toml")
 
     def with_seed(self, seed: int | None) -> Self:
         """The same recipe with another seed; None keeps its own. Raises UsageError."""
@@ -126,6 +125,11 @@ class Recipe(_Section):
         """SHA-256 (hex) of the recipe as JSON with sorted keys, defaults and seed included."""
         told = orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(told).hexdigest()
+
+
+def default_recipe() -> str:
+    """The shipped recipe as its file says it, with the reason of every setting."""
+    return (files("exporters.recipes") / "default.toml").read_text(encoding="utf-8")
 
 
 def _problem(error: Any) -> str:

@@ -38,3 +38,8 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(import_module(_HOME.get(name, "forest.model")), name)
     raise AttributeError(f"module 'forest' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What is here, loaded or not."""
+    return sorted({*globals(), *__all__})

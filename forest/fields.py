@@ -75,6 +75,8 @@ def _clean_path(value: Any) -> Any:
     return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
+_ANCHOR = re.compile(r"^anchors\.(\d+)(?:\.\w+)?$")
+
 Text = Annotated[str, AfterValidator(_clean_text)]
 """What a thought says: not empty, no control characters, kept verbatim."""
 Name = Annotated[str, AfterValidator(clean_name)]
@@ -90,6 +92,8 @@ FileName = Annotated[str, BeforeValidator(_clean_path)]
 def plain_words(error: ValidationError) -> str:
     """What pydantic found first, on one line: ``text: the text is empty``."""
     first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = _ANCHOR.sub(
+        lambda found: f"anchor {int(found[1]) + 1}", ".".join(str(part) for part in first["loc"])
+    )
     said = first["msg"].removeprefix("Value error, ")
     return f"{where}: {said}" if where else said

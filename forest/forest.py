@@ -73,9 +73,12 @@ class Forest:
         Without a URL it is FOREST_STORE, else ``store`` in forest.toml, else sqlite:///forest.db.
         Credentials for Neo4j come from the environment or forest.toml: see docs/configuration.md.
 
+        :raises TypeError: ``url`` is no text.
         :raises UsageError: the URL or a setting is wrong.
         :raises StoreError: the store cannot be opened; `StoreUnavailable` if it may be later.
         """
+        if not isinstance(url, str | None):
+            raise TypeError(f"expected a URL such as 'sqlite:///forest.db', got {_kind(url)}")
         settings = Settings.load()
         store = open_store(
             url or settings.store,
@@ -103,7 +106,12 @@ class Forest:
     # --- trees ---------------------------------------------------------------------------------
 
     def add(self, *trees: Tree) -> Written:
-        """Add trees, all or none. Raises Conflict where the forest has one of that id."""
+        """Add trees, all or none.
+
+        :raises Conflict: the forest has one of that id.
+        :raises TypeError: one of them is no Tree.
+        """
+        _refuse_other_than_trees(trees)
 
         def merge(old: Tree | None, new: Tree) -> Tree:
             if old is not None:
@@ -119,7 +127,9 @@ class Forest:
         """Put trees in the place of those with the same ids; add those that are new.
 
         Thoughts without ids keep those of the thoughts they correspond to (`identity.finished`).
+        Raises TypeError where one of them is no Tree.
         """
+        _refuse_other_than_trees(trees)
 
         def merge(old: Tree | None, new: Tree) -> Tree | None:
             tree = stamped(finished(checked(new), old), old)
@@ -136,6 +146,8 @@ class Forest:
 
         Raises NotFound; where several begin so, it names them.
         """
+        if not prefix:
+            raise NotFound("no tree has an empty id", hint="Name one: `forest list` shows them.")
         with suppress(NotFound):
             return self.store.get(prefix).id
         start = prefix.casefold()
@@ -164,6 +176,23 @@ class Forest:
     def __iter__(self) -> Iterator[Tree]:
         """All trees in the order of their ids, one in memory at a time."""
         return self.store.trees()
+
+    def __len__(self) -> int:
+        """How many trees there are."""
+        return sum(1 for _ in self.store.revisions())
+
+    def __bool__(self) -> bool:
+        """True, for an empty forest too."""
+        return True
+
+    def __contains__(self, tree_id: object) -> bool:
+        """Whether there is a tree of that id. Raises TypeError for anything but an id."""
+        if not isinstance(tree_id, str):
+            raise TypeError(f"expected the id of a tree, got {_kind(tree_id)}")
+        with suppress(NotFound):
+            self.store.get(tree_id)
+            return True
+        return False
 
     def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
         """All trees without their thoughts, in the order of their ids.
@@ -429,6 +458,20 @@ class Forest:
             shell, such as ``:param``, and then nothing was run.
         """
         return self.store.cypher_script(script, parameters)
+
+
+def _refuse_other_than_trees(values: Iterable[object]) -> None:
+    for value in values:
+        if not isinstance(value, Tree):
+            raise TypeError(
+                f"expected a Tree, got {_kind(value)}; Tree(title) makes one, and "
+                "forest.import_files([path]) reads files"
+            )
+
+
+def _kind(value: object) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def checked(tree: Tree) -> Tree:

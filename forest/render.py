@@ -6,6 +6,7 @@ tree branches do lines move to the right. So a branch of a thousand steps reads 
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,13 @@ MOST_GUIDES = 16
 """Branchings drawn to the left of a thought; those further out are shown as ⋯."""
 HTML_THOUGHTS = 300
 """Thoughts shown by the notebook view."""
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Controls, which a terminal obeys, and the signs that turn the order of what follows."""
+
+
+def visible(text: str) -> str:
+    r"""The text with ``\x9b`` and ``\u202e`` spelled out; a tab and a line break stay."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 @dataclass(frozen=True)
@@ -60,9 +68,8 @@ def _children(tree: Tree) -> list[int]:
 
 def anchor_label(link: AnchorLink) -> str:
     """How an anchor is shown: ⚓ phrase, [[link]] or #tag."""
-    return {"link": f"[[{link.phrase}]]", "tag": f"#{link.phrase}"}.get(
-        link.kind, f"⚓ {link.phrase}"
-    )
+    phrase = visible(link.phrase)
+    return {"link": f"[[{phrase}]]", "tag": f"#{phrase}"}.get(link.kind, f"⚓ {phrase}")
 
 
 def heading(tree: Tree) -> list[str]:
@@ -73,7 +80,7 @@ def heading(tree: Tree) -> list[str]:
     ]
     if tree.axes:
         lines.append(" · ".join(f"{name} {weight:.0%}" for name, weight in tree.axes.items()))
-    return lines
+    return [visible(line) for line in lines]
 
 
 def plural(number: int, word: str) -> str:
@@ -90,7 +97,7 @@ def wrapped(line: Line, width: int) -> Iterator[str]:
         for piece in textwrap.wrap(paragraph, room) or [""]
     ]
     for number, part in enumerate(parts):
-        yield (line.rest if number else line.first) + part
+        yield (line.rest if number else line.first) + visible(part)
 
 
 def tree_html(tree: Tree) -> str:
@@ -115,9 +122,9 @@ def _html_row(line: Line) -> str:
         f"{escape(anchor_label(link))}</span>"
         for link in thought.anchors
     )
-    kind = f'<i style="color:#777">{escape(thought.kind)}</i> ' if thought.kind else ""
+    kind = f'<i style="color:#777">{escape(visible(thought.kind))}</i> ' if thought.kind else ""
     return (
         f'<div style="padding-left:{indent:.1f}em;white-space:pre-wrap">'
         f'<span style="color:#aaa">{thought.level}</span> '
-        f"{kind}{escape(thought.text)}{anchors}</div>"
+        f"{kind}{escape(visible(thought.text))}{anchors}</div>"
     )

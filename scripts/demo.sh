@@ -40,4 +40,4 @@ for record in [*of_kind("path", 1), *of_kind("walk", 2)]:
     print(record["text"])
 PYTHON
 echo
-echo "All of it is in demo/: forest.db and corpus/. Next: README.md"
+echo "All of it is in demo/: forest.db and corpus/. The next \`make demo\` makes it anew. Next: README.md"

@@ -14,6 +14,7 @@ import pytest
 
 from forest import Forest
 from forest.cli import COMMANDS, main
+from forest.cli.terminal import print_table
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -407,7 +408,7 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path: Path) -> None:
         (["add", "t", "--new", "T", ""], "empty"),
         (["add", "t", "--new", "", "x"], "title"),
         (["add", "t", "--new", "T", "--axis", "a=50%", "x"], "sum to 0.5"),
-        (["add", "t", "--new", "T", "--anchor", "", "x"], "anchors"),
+        (["add", "t", "--new", "T", "--anchor", "", "x"], "anchor 1: it is empty"),
         (["axes", "add", ""], "name"),
     ],
 )
@@ -472,3 +473,29 @@ def test_cypher_without_any_forest_says_how_to_get_it(run: Run) -> None:
     code, _, err = run("cypher", "RETURN 1")
     assert code == 1
     assert "forest neo4j start" in err
+
+
+def test_signs_that_a_terminal_obeys_are_spelled_out(run: Run) -> None:
+    with Forest.open("sqlite:///forest.db") as forest:
+        forest.add_steps("x", ["a\x9b31mb", "c\u202ed"], title="T\u202e")
+    for command in ("show", "list"):
+        out = run(command, *(["x"] if command == "show" else []))[1]
+        assert "T\\u202e" in out
+        assert not {"\x9b", "\u202e"} & set(out)
+    assert "a\\x9b31mb" in run("show", "x")[1]
+
+
+def test_a_table_in_a_pipe_is_a_line_for_each_row(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("a", "b"), [("1\t2", "3\n4")], names=True)
+    assert capsys.readouterr().out == "a\tb\n1\\t2\t3\\n4\n"
+
+
+def test_an_empty_anchor_is_named_as_one(run: Run) -> None:
+    said = run("add", "x", "text", "--new", "X", "--anchor", "ok", "--anchor", "")[2]
+    assert "anchor 2: it is empty" in said
+
+
+def test_the_default_recipe_can_be_printed_and_used(planted: Run, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(planted("export", "--print-recipe")[1], encoding="utf-8")
+    assert planted("export", "corpus", "--recipe", str(recipe))[0] == 0

@@ -61,7 +61,7 @@ def test_the_example_of_the_readme_runs(
     assert example
     monkeypatch.chdir(tmp_path)
     exec(compile(example[1], "README.md", "exec"), {})  # noqa: S102  (our own text)
-    assert capsys.readouterr().out.startswith("справедливость Справедливость — это соответствие")
+    assert capsys.readouterr().out.startswith("спор-о-нормах Справедливость — это соответствие")
     assert (tmp_path / "forest.db").exists()
 
 

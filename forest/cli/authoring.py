@@ -120,6 +120,8 @@ def _again(error: ForestError) -> bool:
 @click.pass_context
 def command_remove(ctx: click.Context, trees: tuple[str, ...], yes: bool) -> None:
     """Remove trees with all their thoughts."""
+    from forest.render import plural
+
     with opened_forest(ctx) as forest:
         ids = [forest.find(tree) for tree in trees]
         if not yes:
@@ -127,6 +129,6 @@ def command_remove(ctx: click.Context, trees: tuple[str, ...], yes: bool) -> Non
                 raise InvalidInput("nothing was removed", hint="Without a terminal, say --yes.")
             for tree_id in ids:
                 click.echo(f"  {forest.get(tree_id)!r}", err=True)
-            click.confirm(f"Remove {len(ids)} trees?", abort=True, err=True)
+            click.confirm(f"Remove {plural(len(ids), 'tree')}?", abort=True, err=True)
         forest.remove(*ids)
     click.echo(f"{len(ids)} removed")

@@ -46,6 +46,7 @@ def command_copy(source: str, target: str) -> None:
     """Copy the forest at the URL FROM into the empty one at the URL TO."""
     from forest.cli.terminal import progress_bar
     from forest.forest import Forest
+    from forest.render import plural
 
     with Forest.open(source, create=False) as here, Forest.open(target) as there:
         total = sum(info.size for info in here.infos())
@@ -59,7 +60,7 @@ def command_copy(source: str, target: str) -> None:
 
             written = here.copy_to(there, tell)
         click.echo(
-            f"{len(written.added):,} trees, {written.thoughts:,} thoughts copied; "
+            f"{plural(len(written.added), 'tree')}, {plural(written.thoughts, 'thought')} copied; "
             f"revision {there.revision[:12]}"
         )
 
@@ -151,7 +152,7 @@ def _tell(rows: Rows, *, as_json: bool) -> None:
     from forest.cli.terminal import print_table
 
     if rows and not as_json:
-        print_table(list(rows[0]), [list(row.values()) for row in rows])
+        print_table(list(rows[0]), [list(row.values()) for row in rows], names=True)
     changed = ", ".join(f"{name.replace('_', ' ')}: {n:,}" for name, n in rows.changed.items())
     if changed or not rows:
         click.echo(changed or "no rows", err=True)

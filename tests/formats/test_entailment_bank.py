@@ -108,7 +108,7 @@ BAD = {
     },
     "proof: expected text, got ''": {"proof": ""},
     "facts: expected {name: sentence}, got ['x']": {"facts": ["x"]},
-    "hypothesis: expected text, got None": {"hypothesis": None},
+    "hypothesis: expected text, got null": {"hypothesis": None},
     "the text is empty": {"facts": {"sent1": " "}, "proof": "sent1 -> hypothesis"},
 }
 

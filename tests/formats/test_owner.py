@@ -132,8 +132,8 @@ BAD = {
         ROOT, {"level": "x", "text": "y"}
     ),
     "node 1: level: expected a whole number from 0, got -1": tree({"level": -1, "text": "y"}),
-    "node 1: level: expected a whole number from 0, got True": tree({"level": True, "text": "y"}),
-    "node 1: level: expected a whole number from 0, got None": tree({"level": None, "text": "y"}),
+    "node 1: level: expected a whole number from 0, got true": tree({"level": True, "text": "y"}),
+    "node 1: level: expected a whole number from 0, got null": tree({"level": None, "text": "y"}),
     "node 2: it jumps from level 0 to 2 ('y'): expected at most 1": tree(
         ROOT, {"level": 2, "text": "y"}
     ),

@@ -10,6 +10,8 @@ from forest.errors import (
     StoreError,
     StoreUnavailable,
 )
+from forest.identity import finished
+from forest.model import AnchorLink, Thought, Tree
 from forest.stores.sqlite import SqliteStore
 from tests.sqlite_helpers import (
     MODES,
@@ -117,5 +119,64 @@ def test_check_finds_a_damaged_file(planted):
         found = list(store.check())
         assert found[0].where == "the file"
         assert any("malformed" in f.problem for f in found)
-        with pytest.raises(StoreError, match="forest check"):
+        with pytest.raises(StoreError, match=r"is damaged: .*\n.*your last copy"):
             list(store.trees())
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM thought WHERE level = 1",
+        "UPDATE thought SET level = 7 WHERE level = 1",
+        "UPDATE thought SET text = x'ff' WHERE level = 1",
+        "UPDATE thought SET text = CAST(x'ff' AS TEXT) WHERE level = 1",
+        "UPDATE tree SET meta = '{'",
+        "UPDATE tree SET created_at = 'yesterday'",
+        "INSERT INTO anchored VALUES ((SELECT max(key) + 9 FROM thought), 0, 1, NULL, NULL)",
+        "INSERT INTO anchored VALUES ((SELECT max(key) FROM thought), 5, 99, NULL, NULL)",
+    ],
+)
+def test_a_tree_that_is_not_as_it_was_written_is_one_error(planted, sql):
+    with SqliteStore(planted) as store:
+        put(
+            store, finished(Tree("c", thoughts=[Thought(text="c", anchors=(AnchorLink("связь"),))]))
+        )
+    db = sqlite3.connect(planted)
+    db.execute(sql)
+    db.commit()
+    db.close()
+    with SqliteStore(planted) as store:
+        with pytest.raises(StoreError, match="is damaged") as caught:
+            list(store.trees())
+        assert "forest check" not in str(caught.value)
+        assert any("is damaged" in f.problem for f in store.check())
+
+
+def test_a_snapshot_without_room_is_an_error_of_its_folder(planted, other):
+    said = other(
+        """
+        import resource
+        with opened() as store:
+            store.write([big("big", "x")], lambda old, new: new)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+            (path.parent / "room").mkdir()
+            try:
+                with store.snapshot(path.parent / "room"):
+                    pass
+            except OSError as error:
+                say(error.filename)
+        """
+    ).ends()
+    assert said == [str(planted.parent / "room")]
+
+
+def test_errors_of_a_snapshot_name_the_forest(planted, tmp_path):
+    with SqliteStore(planted) as store, store.snapshot(tmp_path) as frozen:
+        assert frozen.url == store.url
+
+
+def test_a_closed_store_says_so(planted):
+    store = SqliteStore(planted)
+    store.close()
+    with pytest.raises(StoreError, match="is closed"):
+        store.get("a")

@@ -8,6 +8,22 @@ from contextlib import contextmanager
 
 from forest.errors import StoreError, StoreUnavailable
 
+_NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What Python says where a row does not hold what was stored."""
+
+
+class Damaged(sqlite3.DatabaseError):
+    """SQLite can read the rows, but the forest did not write them so."""
+
+
+@contextmanager
+def sound(what: str) -> Iterator[None]:
+    """Raise Damaged, naming ``what`` is read, where its rows make no sense."""
+    try:
+        yield
+    except _NONSENSE as error:
+        raise Damaged(f"{what} is not as it was written") from error
+
 
 @contextmanager
 def forest_errors(url: str) -> Iterator[None]:
@@ -40,6 +56,25 @@ def forest_errors(url: str) -> Iterator[None]:
                 f"reading or writing {url} failed: {error}",
                 hint="Nothing of this change was stored. Is the disk full or broken?",
             ) from error
-        raise StoreError(
-            f"{url}: {error}", hint="`forest check` says whether the file is damaged."
-        ) from error
+        if _is_damage(error, name):
+            said = "a text is not UTF-8" if str(error).startswith(_NO_UTF8) else error
+            raise StoreError(
+                f"{url} is damaged: {said}",
+                hint="Put your last copy of it in its place. Without one, `forest show TREE --yaml`"
+                " still prints each tree that can be read.",
+            ) from error
+        if isinstance(error, sqlite3.ProgrammingError) and "closed database" in str(error):
+            raise StoreError(f"the forest {url} is closed", hint="Open it again.") from error
+        raise StoreError(f"{url}: {error}") from error
+
+
+_NO_UTF8 = "Could not decode to UTF-8"  # goes on with the bytes, which are no text to show
+
+
+def _is_damage(error: sqlite3.Error, name: str) -> bool:
+    said = str(error)
+    return (
+        isinstance(error, Damaged)
+        or name.startswith("SQLITE_CORRUPT")
+        or said.startswith((_NO_UTF8, "no such table", "no such column", "malformed"))
+    )

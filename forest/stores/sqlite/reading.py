@@ -6,15 +6,25 @@ import sqlite3
 from collections import Counter
 from datetime import datetime
 from itertools import groupby
+from operator import sub
 from typing import Any
 
 import orjson
 
 from forest.collector import collector_paused
 from forest.language import guess_language
-from forest.model import Anchor, AnchorLink, Thought, Tree, trusted_link, trusted_thoughts
+from forest.model import (
+    Anchor,
+    AnchorLink,
+    Thought,
+    Tree,
+    check_levels,
+    trusted_link,
+    trusted_thoughts,
+)
 from forest.nodes import Link, Node
 from forest.stores.base import best_spelling
+from forest.stores.sqlite.faults import Damaged, sound
 from forest.stores.sqlite.schema import SPAN
 
 
@@ -29,17 +39,27 @@ def axes_of(db: sqlite3.Connection, no: int) -> dict[str, float]:
 
 
 def read_tree(db: sqlite3.Connection, tree_id: str, links: dict[int, AnchorLink]) -> Tree | None:
-    """A tree as stored, or None. ``links`` caches what authors repeat, by number of the phrase."""
+    """A tree as stored, or None. ``links`` caches what authors repeat, by number of the phrase.
+
+    Raises Damaged where it is not what was written.
+    """
+    with sound(f"tree {tree_id!r}"):
+        return _read_tree(db, tree_id, links)
+
+
+def _read_tree(db: sqlite3.Connection, tree_id: str, links: dict[int, AnchorLink]) -> Tree | None:
     head = db.execute(
-        "SELECT no, title, lang, meta, source, source_revision, created_at, updated_at"
+        "SELECT no, title, lang, meta, source, source_revision, created_at, updated_at, size"
         " FROM tree WHERE id = ?",
         (tree_id,),
     ).fetchone()
     if head is None:
         return None
-    no, title, lang, meta, source, source_revision, created, updated = head
+    no, title, lang, meta, source, source_revision, created, updated, size = head
     with collector_paused():
         thoughts = _thoughts(db, no, links)
+    if len(thoughts) != size:
+        raise Damaged(f"tree {tree_id!r}: it says {size} thoughts, and has {len(thoughts)}")
     return Tree.model_construct(
         id=tree_id,
         title=title,
@@ -75,7 +95,18 @@ def _thoughts(db: sqlite3.Connection, no: int, links: dict[int, AnchorLink]) -> 
             if origin is None:
                 links[phrase] = link
         anchors[key % SPAN] = (*anchors[key % SPAN], link)
-    return trusted_thoughts(texts, levels, ids, anchors, kinds, langs)
+    thoughts = trusted_thoughts(texts, levels, ids, anchors, kinds, langs)
+    "".join(texts)  # a TypeError where one is no text
+    if levels[0] != 0 or max(map(sub, levels[1:], levels), default=1) > 1:
+        _refuse_levels(thoughts)
+    return thoughts
+
+
+def _refuse_levels(thoughts: list[Thought]) -> None:
+    try:
+        check_levels(thoughts)
+    except ValueError as error:
+        raise Damaged(str(error)) from None
 
 
 def _link(
@@ -88,7 +119,15 @@ def _link(
 
 
 def anchors_after(db: sqlite3.Connection, last: str, newest: int, limit: int) -> list[Anchor]:
-    """The anchors that follow ``last``, but none with a spelling of a number above ``newest``."""
+    """The anchors that follow ``last``, but none with a spelling of a number above ``newest``.
+
+    Raises Damaged where they are not what was written.
+    """
+    with sound("the list of anchors"):
+        return _anchors_after(db, last, newest, limit)
+
+
+def _anchors_after(db: sqlite3.Connection, last: str, newest: int, limit: int) -> list[Anchor]:
     source = (
         "FROM phrase JOIN anchored ON anchored.phrase = phrase.no WHERE anchor IN"
         " (SELECT DISTINCT anchor FROM phrase WHERE anchor > ? AND no <= ?"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ from forest.stores.base import (
     no_such_tree,
 )
 from forest.stores.sqlite.connection import one_state, opened, transaction
-from forest.stores.sqlite.faults import forest_errors
+from forest.stores.sqlite.faults import Damaged, forest_errors, sound
 from forest.stores.sqlite.reading import anchors_after, axes_of, read_nodes, read_time, read_tree
 from forest.stores.sqlite.schema import SPAN
 from forest.stores.sqlite.writing import Writing, store_nodes
@@ -34,6 +37,7 @@ PAGE = 1000
 """How many trees or anchors one query lists."""
 BUSY_SECONDS = 60.0
 """How long a write waits for another process that writes."""
+_WRITING_FAILED = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR_WRITE: errno.EIO}
 
 
 class SqliteStore(Store):
@@ -79,6 +83,9 @@ class SqliteStore(Store):
                 " WHERE id > ? AND no <= ? ORDER BY id LIMIT ?",
                 (last, newest, PAGE),
             ).fetchall():
+                with sound("the list of trees"):
+                    if not all(a < b for a, b in pairwise([last, *(row[0] for row in rows)])):
+                        raise Damaged("the list of trees is out of order")
                 yield rows
                 last = rows[-1][0]
 
@@ -86,20 +93,20 @@ class SqliteStore(Store):
         columns = "no, title, lang, source, created_at, updated_at, size, depth, revision"
         for page in self._pages(columns):
             for id_, no, title, lang, source, created, updated, size, depth, revision in page:
-                with forest_errors(self.url):
-                    axes = axes_of(self._db, no)
-                yield TreeInfo(
-                    id=id_,
-                    title=title,
-                    lang=lang,
-                    axes=axes,
-                    source=source,
-                    created_at=read_time(created),
-                    updated_at=read_time(updated),
-                    size=size,
-                    depth=depth,
-                    revision=revision,
-                )
+                with forest_errors(self.url), sound(f"tree {id_!r}"):
+                    info = TreeInfo(
+                        id=id_,
+                        title=title,
+                        lang=lang,
+                        axes=axes_of(self._db, no),
+                        source=source,
+                        created_at=read_time(created),
+                        updated_at=read_time(updated),
+                        size=size,
+                        depth=depth,
+                        revision=revision,
+                    )
+                yield info
 
     def get(self, tree_id: str) -> Tree:
         with one_state(self._db, self.url) as db:
@@ -151,12 +158,14 @@ class SqliteStore(Store):
                 (SPAN, anchor),
             ).fetchall()
         for tree, title, thought, text, phrase, level in rows:
-            yield Occurrence(
-                tree=tree, title=title, thought=thought, text=text, phrase=phrase, level=level
-            )
+            with forest_errors(self.url), sound(f"tree {tree!r}"):
+                found = Occurrence(
+                    tree=tree, title=title, thought=thought, text=text, phrase=phrase, level=level
+                )
+            yield found
 
     def axes(self) -> list[Axis]:
-        with forest_errors(self.url):
+        with forest_errors(self.url), sound("the list of axes"):
             rows = self._db.execute("SELECT id, name, description FROM axis ORDER BY id")
             return [Axis(id=i, name=name, description=text) for i, name, text in rows]
 
@@ -244,10 +253,15 @@ class SqliteStore(Store):
     def check(self, *, fix: bool = False) -> Iterator[Finding]:
         for line in self._damage():
             yield Finding("the file", line, fixable=False)
-        for page in self._pages("size, depth, revision"):
-            for tree_id, size, depth, revision in page:
-                for problem in self._wrong(tree_id, size, depth, revision):
-                    yield Finding(f"tree {tree_id}", problem, fixable=False)
+        try:
+            for page in self._pages("size, depth, revision"):
+                for tree_id, size, depth, revision in page:
+                    for problem in self._wrong(tree_id, size, depth, revision):
+                        yield Finding(f"tree {tree_id}", problem, fixable=False)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            yield Finding("the file", f"its trees cannot be read: {error.message}", fixable=False)
 
     def _damage(self) -> list[str]:
         with forest_errors(self.url):
@@ -262,6 +276,8 @@ class SqliteStore(Store):
     def _wrong(self, tree_id: str, size: int, depth: int, revision: str) -> Iterator[str]:
         try:
             tree = self.get(tree_id)
+            with forest_errors(self.url), sound(f"tree {tree_id!r}"):
+                problems = list(_wrong(tree, size, depth, revision))
         except NotFound:
             return  # it was removed meanwhile
         except StoreUnavailable:
@@ -269,7 +285,7 @@ class SqliteStore(Store):
         except StoreError as error:
             yield f"it cannot be read: {error.message}"
         else:
-            yield from _wrong(tree, size, depth, revision)
+            yield from problems
 
     @contextmanager
     def snapshot(self, folder: Path) -> Iterator[Store]:
@@ -278,10 +294,16 @@ class SqliteStore(Store):
             copy = sqlite3.connect(path)
             try:
                 self._db.backup(copy)
+            except sqlite3.OperationalError as error:  # only the copy is written
+                number = _WRITING_FAILED.get(error.sqlite_errorcode)
+                if number is None:
+                    raise
+                raise OSError(number, os.strerror(number), str(folder)) from error
             finally:
                 copy.close()
         try:
             with SqliteStore(path, read_only=True) as store:
+                store.url = self.url  # errors name the forest, not a copy that is gone by then
                 yield store
         finally:
             path.unlink(missing_ok=True)
