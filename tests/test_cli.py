@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import stat
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from forest import Forest
 from forest.cli import COMMANDS, main
 from forest.cli.terminal import print_table
+from forest.errors import StoreError
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -300,6 +302,41 @@ def test_cypher_without_neo4j(planted: Run) -> None:
     assert code == 1
     assert "forest neo4j start" in err
     assert planted("cypher")[0] == 2
+
+
+def test_a_server_that_is_not_there_is_said_to_be_silent(run: Run) -> None:
+    code, _, err = run("--store", "neo4j://127.0.0.1:1", "list")
+    assert code == 1
+    assert err.startswith("forest: nothing answers at neo4j://127.0.0.1:1: Connection refused")
+    assert "whole trees" not in err
+
+
+def test_what_the_library_warns_of_is_said_once_and_by_forest(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*_: object, **__: object) -> None:
+        logging.getLogger("forest.stores").warning("waiting")
+        raise StoreError("gone")
+
+    monkeypatch.setattr(Forest, "open", opened)
+    run("list")
+    assert run("list")[2] == "forest: waiting\nforest: gone\n"
+
+
+def test_an_interrupted_import_says_what_may_be_stored(
+    planted: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        interrupt = KeyboardInterrupt()
+        interrupt.add_note("Whole trees are stored.")
+        raise interrupt
+
+    monkeypatch.setattr(Forest, "import_files", interrupted)
+    code, _, err = planted("import", ".")
+    assert code == 130
+    assert err.split("\n", 1)[1] == (
+        "forest: interrupted\nWhole trees are stored.\nThe same command goes on where it stopped.\n"
+    )
 
 
 def test_the_store_can_be_named_in_four_ways(

@@ -109,6 +109,29 @@ def test_nothing_started_yet(tmp_path):
     assert not server.home.exists()
 
 
+@pytest.mark.parametrize("default", [True, False])
+def test_status_says_where_the_data_and_the_password_are(default, tmp_path, capsys):
+    home = default_home() if default else tmp_path / "my home"
+    option = [] if default else ["--home", str(home)]
+
+    def status(*more):
+        with pytest.raises(SystemExit) as ended:
+            main(["neo4j", "status", *option, *more])
+        assert ended.value.code == 1
+        return capsys.readouterr().out
+
+    start = "Start: forest neo4j start" + ("" if default else f" --home '{home}'")
+    assert f"no data yet in {home}. {start}\n" in status()
+    assert json.loads(status("--json"))["password_file"] is None
+    home.mkdir(parents=True)
+    (home / "data-version").write_text("5.26.30")
+    (home / "password").write_text("sesame")
+    assert f"its data are in {home}. {start}\n" in status()
+    assert json.loads(status("--json"))["password_file"] == str(home / "password")
+    how = "by itself" if default else f"export NEO4J_PASSWORD=\"$(cat '{home}/password')\""
+    assert how in status()
+
+
 def test_a_folder_with_other_files_is_not_taken_as_home(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     tmp_path.chmod(0o755)

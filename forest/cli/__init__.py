@@ -129,12 +129,26 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+def _print_warnings() -> None:
+    """Print what the library logs, such as that it waits for a server, as `forest` says things."""
+    import logging
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            click.echo(f"forest: {record.getMessage()}", err=True)
+
+    logging.getLogger("forest").handlers = [Handler(logging.WARNING)]
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
+    _print_warnings()
     try:
         code = root(args=arguments, prog_name="forest", standalone_mode=False)
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as abort:
         click.echo("forest: interrupted", err=True)
+        for note in getattr(abort.__cause__, "__notes__", ()):
+            click.echo(note, err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()

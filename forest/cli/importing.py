@@ -41,7 +41,10 @@ def command_import(
     replace: bool,
     as_json: bool,
 ) -> int:
-    """Import trees from files and folders. Either all is imported, or nothing.
+    """Import trees from files and folders.
+
+    If anything is wrong with them, nothing is imported. An interrupted import leaves nothing in
+    SQLite; on Neo4j it may leave whole trees, and the same command goes on where it stopped.
 
     Formulas in Markdown notes are added too: see `forest formulas`.
     """
@@ -54,9 +57,14 @@ def command_import(
         def tell(p: Progress) -> None:
             bar.update(p.files_done, p.files, f"{p.file}  {p.thoughts:,} thoughts")
 
-        report = forest.import_files(
-            paths, format=form, keep_going=keep_going, replace=replace, progress=tell
-        )
+        try:
+            report = forest.import_files(
+                paths, format=form, keep_going=keep_going, replace=replace, progress=tell
+            )
+        except KeyboardInterrupt as interrupt:
+            if getattr(interrupt, "__notes__", ()):
+                interrupt.add_note("The same command goes on where it stopped.")
+            raise
         also = {
             name: getattr(import_module(module), function)(
                 forest.store, paths, format=form, keep_going=keep_going, replace=replace

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from forest.cli import print_json
+
+if TYPE_CHECKING:
+    from forest.local_neo4j import LocalNeo4j
 
 home_option = click.option(
     "--home",
@@ -52,7 +57,7 @@ def start(
     click.echo(f"  store     {running.bolt_url}")
     if running.browser_url:
         click.echo(f"  Browser   {running.browser_url}  (user {running.user})")
-    click.echo(f"  password  in {running.password_file}; this library finds it there by itself")
+    click.echo(f"  password  in {running.password_file}; {_how_found(server)}")
     click.echo(f"next: forest --store {running.bolt_url} init --sample")
 
 
@@ -74,11 +79,23 @@ def status(home: Path | None, as_json: bool) -> int:
 
     from forest.local_neo4j import LocalNeo4j
 
-    now = LocalNeo4j(home).status()
+    server = LocalNeo4j(home)
+    now = server.status()
     if as_json:
         print_json({k: str(v) if isinstance(v, Path) else v for k, v in asdict(now).items()})
     elif now.running:
         click.echo(f"Neo4j {now.version} runs: {now.bolt_url} (process {now.pid})")
     else:
-        click.echo(f"Neo4j does not run; its data are in {now.home}. Start: forest neo4j start")
+        data = "its data are in" if now.version else "there are no data yet in"
+        click.echo(f"Neo4j does not run; {data} {now.home}. Start: {server.command('start')}")
+    if now.password_file and not as_json:
+        click.echo(f"  password  in {now.password_file}; {_how_found(server)}")
     return int(not now.running)
+
+
+def _how_found(server: LocalNeo4j) -> str:
+    """How the password of a server gets to the store."""
+    if server.is_default:
+        return "this library finds it there by itself"
+    read = f"cat {quote(str(server.password_file))}"
+    return f'give it with: export NEO4J_PASSWORD="$({read})"'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -58,6 +59,8 @@ class Status:
     pid: int | None = None
     bolt_url: str | None = None
     browser_url: str | None = None
+    password_file: Path | None = None
+    """None where no password was made yet."""
 
 
 def default_home() -> Path:
@@ -136,6 +139,16 @@ class LocalNeo4j:
     def log_file(self) -> Path:
         """What the server said since its last start."""
         return self.home / "logs" / "console.log"
+
+    @property
+    def is_default(self) -> bool:
+        """Whether this is the server whose password the stores find by themselves."""
+        return self.home == default_home().resolve()
+
+    def command(self, name: str) -> str:
+        """The command line that does something with this server, such as ``stop``."""
+        home = "" if self.is_default else f" --home {shlex.quote(str(self.home))}"
+        return f"forest neo4j {name}{home}"
 
     @property
     def _lock_file(self) -> Path:
@@ -244,11 +257,18 @@ class LocalNeo4j:
     def status(self) -> Status:
         """Look whether the server runs. Changes nothing and never fails."""
         running = self._running()
+        password_file = self.password_file if self.password_file.exists() else None
         if running is None:
-            return Status(False, self.home, self._data_version())
+            return Status(False, self.home, self._data_version(), password_file=password_file)
         server = self._info(running)
         return Status(
-            True, self.home, server.version, server.pid, server.bolt_url, server.browser_url
+            True,
+            self.home,
+            server.version,
+            server.pid,
+            server.bolt_url,
+            server.browser_url,
+            password_file,
         )
 
     def password(self) -> str:
@@ -310,7 +330,8 @@ class LocalNeo4j:
             raise ServerError(
                 f"the Neo4j in {self.home} runs already, with {_options(running, other)} "
                 f"and not {_options(self, other)}",
-                hint="Stop it first (`forest neo4j stop`), or give another folder with --home.",
+                hint=f"Stop it first (`{self.command('stop')}`), "
+                "or give another folder with --home.",
             )
 
     def _refuse_taken_ports(self) -> None:
@@ -388,7 +409,8 @@ class LocalNeo4j:
                 raise ServerError(
                     f"Neo4j {server.version} (process {server.pid}) does not answer after "
                     f"{timeout:g} s; the end of {self.log_file}:\n{self._log_tail()}",
-                    hint="Try again later, or end it with `forest neo4j stop` and start it again.",
+                    hint=f"Try again later, or end it with `{self.command('stop')}` "
+                    "and start it again.",
                 )
             time.sleep(process.POLL)
 

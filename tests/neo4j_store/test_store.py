@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -221,6 +222,8 @@ def test_a_wrong_password_is_refused_and_never_told(opened):
         opened(password="not-the-password")
     assert not isinstance(caught.value, StoreUnavailable)
     assert "not-the-password" not in f"{caught.value} {caught.value!r} {caught.value.__cause__!r}"
+    with pytest.raises(StoreError, match="asks for a password, and none was given"):
+        opened(password=None)
 
 
 @pytest.mark.parametrize("url", ["neo4j://neo4j:s3cret@127.0.0.1:1", "bolt://s3cret@127.0.0.1:1"])
@@ -515,6 +518,63 @@ def test_waiting_for_the_server_is_told(opened, monkeypatch, caplog):
     store.change(["t"], change)
     assert "the server went away: trying again for up to 120 s" in caplog.text
     assert list(store.trees()) == []
+
+
+@contextmanager
+def hanging_up(listens, until):
+    """The URL of a server that takes connections and ends them, ``until`` that says to stop."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+
+        def serve():
+            while not until():
+                with server.accept()[0] as client:
+                    client.recv(1000 if listens else 0)
+            server.close()
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(serve)
+            yield f"bolt://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_server_that_stops_while_a_forest_is_opened_is_waited_for(monkeypatch, caplog, listens):
+    monkeypatch.setattr(connection, "PATIENCE", 0.1)
+    with (
+        hanging_up(listens, lambda: "trying again" in caplog.text) as url,
+        pytest.raises(StoreUnavailable, match="nothing answers"),
+    ):
+        Neo4jStore(url, retry_seconds=1)
+    assert "cannot be reached" in caplog.text
+
+
+def test_an_interrupt_that_garbles_the_connection_stays_an_interrupt(store):
+    class Trap(dict):
+        def items(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store._connection.write(
+            lambda tx: tx.run("RETURN $a, $b", {"a": "x" * 100_000, "b": Trap(c=1)})
+        )
+    put(store, tree("t"))
+    assert [t.id for t in store.trees()] == ["t"]
+
+
+def test_an_interrupt_between_two_transactions_says_what_is_stored(store, monkeypatch):
+    monkeypatch.setattr(spool, "BATCH_TREES", 1)
+    merged = []
+
+    def merge(_, new):
+        merged.append(new.id)
+        if len(merged) == 4:  # two are rehearsed, two are stored
+            raise KeyboardInterrupt
+        return new
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        store.write([tree("a"), tree("b")], merge)
+    assert "whole trees" in caught.value.__notes__[0]
+    assert [t.id for t in store.trees()] == ["a"]
 
 
 @pytest.mark.slow

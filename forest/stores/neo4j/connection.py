@@ -5,21 +5,30 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import neo4j
-from neo4j.exceptions import ClientError, DriverError, Neo4jError
+from neo4j.exceptions import AuthError, ClientError, DriverError, Neo4jError
 
 from forest.errors import Conflict, SchemaTooNew, StoreError, StoreUnavailable, UsageError
 from forest.schema import CONSTRAINTS, INDEXES, META_LABEL, SCHEMA_VERSION, Rule
 from forest.stores.base import Rows
-from forest.stores.neo4j.faults import LOG_IN, TRY_AGAIN, forest_errors, may_pass, translated
+from forest.stores.neo4j.faults import (
+    LOG_IN,
+    WHOLE_TREES,
+    forest_errors,
+    may_pass,
+    translated,
+    was_there,
+)
 from forest.stores.neo4j.values import jsonable
 
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Session
+    from neo4j.exceptions import GqlError
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -74,8 +83,16 @@ class Connection:
             self._driver = _driver(parts, username, password, min(retry_seconds, PATIENCE))
             try:
                 self._bookmarks = neo4j.GraphDatabase.bookmark_manager()
-                self._refuse_old_server()
+                # Where nothing answers the URL may be wrong, and waiting would not help.
+                self._patiently(self._refuse_old_server, at_first=was_there)
                 self._patiently(self._prepare)
+            except AuthError as error:
+                self._driver.close()
+                if password is not None:
+                    raise
+                raise StoreError(
+                    f"{url} asks for a password, and none was given", hint=LOG_IN
+                ) from error
             except BaseException:
                 self._driver.close()
                 raise
@@ -83,11 +100,22 @@ class Connection:
     def close(self) -> None:
         self._driver.close()
 
-    def session(self, fetch_size: int = 1000) -> Session:
+    @contextmanager
+    def session(self, fetch_size: int = 1000) -> Iterator[Session]:
         """A session that sees what earlier ones of this connection wrote, on a cluster too."""
-        return self._driver.session(
+        session = self._driver.session(
             database=self._database, fetch_size=fetch_size, bookmark_manager=self._bookmarks
         )
+        try:
+            with session:
+                yield session
+        except (DriverError, Neo4jError) as error:
+            # An interrupt in the middle of a message garbles the connection, and the session then
+            # stumbles while it closes. Nothing was committed then, unless the interrupt hit the
+            # commit itself.
+            if interrupt := _interrupt(error):
+                raise interrupt from None
+            raise
 
     def read(
         self, work: Callable[Concatenate[ManagedTransaction, P], T], *a: P.args, **kw: P.kwargs
@@ -116,7 +144,7 @@ class Connection:
 
         for _ in range(RACES):
             try:
-                with forest_errors(self.url):
+                with forest_errors(self.url, WHOLE_TREES):
                     return self._patiently(once)
             except Overtaken:
                 continue
@@ -124,25 +152,33 @@ class Connection:
                 if not isinstance(error.__cause__, ClientError) or error.__cause__.code != _GONE:
                     raise
         raise StoreUnavailable(
-            f"others write the same trees of {self.url} all the time", hint=TRY_AGAIN
+            f"others write the same trees of {self.url} all the time", hint=WHOLE_TREES
         )
 
-    def _patiently(self, work: Callable[[], T]) -> T:
+    def _patiently(
+        self, work: Callable[[], T], at_first: Callable[[GqlError], bool] = may_pass
+    ) -> T:
         """What ``work`` gives, tried again until `retry_seconds` are over; the log tells of it.
 
+        ``at_first`` says whether to begin with that at all.
         The driver tries again by itself, but says nothing, so it may do so for PATIENCE only.
         """
         end: float | None = None
         while True:
+            began = time.monotonic()
             try:
                 return work()
             except (DriverError, Neo4jError) as error:
                 now = time.monotonic()
+                if end is None and not at_first(error):
+                    raise
                 end = now + self._retry_seconds - PATIENCE if end is None else end
                 if now >= end or not may_pass(error):
                     raise
                 why = translated(error, self.url).message
                 log.warning("%s: trying again for up to %.0f s", why, end - now)
+                # What is no transaction of the driver's own fails at once.
+                time.sleep(max(0.0, began + PATIENCE - now))
 
     def cypher(self, query: str, parameters: Mapping[str, Any]) -> Rows:
         """The rows of an author's own query, as what JSON can say.
@@ -193,6 +229,14 @@ class Connection:
                     _create(session, rule, self.url)
             if version != SCHEMA_VERSION:
                 session.execute_write(_set_version)
+
+
+def _interrupt(error: BaseException) -> BaseException | None:
+    """The interrupt (no Exception, such as KeyboardInterrupt) during which an error came."""
+    context = error.__context__
+    while isinstance(context, Exception):
+        context = context.__context__
+    return context
 
 
 def ask(tx: ManagedTransaction | Session, query: str, **parameters: Any) -> list[list[Any]]:

@@ -41,6 +41,7 @@ T = TypeVar("T")
 
 RETRY_SECONDS = 120.0
 """How long a transaction is tried again before the server counts as gone: a restart takes less."""
+INTERRUPTED = "What is stored are whole trees, perhaps not all of them."
 
 
 class Neo4jStore(Store):
@@ -164,9 +165,14 @@ class Neo4jStore(Store):
             batches = list(spool.batches())
             if len(batches) > 1:
                 rehearse(self._connection, spool, merge, strays)
-            for batch in batches:
-                work = partial(_merge, spool=spool, batch=batch, merge=merge)
-                self._transact(strays, work, written)
+            try:
+                for batch in batches:
+                    work = partial(_merge, spool=spool, batch=batch, merge=merge)
+                    self._transact(strays, work, written)
+            except KeyboardInterrupt as interrupt:
+                if len(batches) > 1:
+                    interrupt.add_note(INTERRUPTED)
+                raise
         return written
 
     def change(self, tree_ids: Sequence[str], change: Change) -> Written:
