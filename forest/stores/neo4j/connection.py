@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -114,6 +114,8 @@ class Connection:
             # stumbles while it closes. Nothing was committed then, unless the interrupt hit the
             # commit itself.
             if interrupt := _interrupt(error):
+                with suppress(DriverError, Neo4jError):
+                    session.close()  # now it only gives the connection back
                 raise interrupt from None
             raise
 
