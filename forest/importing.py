@@ -6,8 +6,8 @@ forest's, and the one both began from. If only the file changed, the forest take
 the forest changed, the forest's stays; if both did, the import is refused and says so, unless
 ``replace`` says that the file wins.
 
-One call is one transaction: either all files are imported or none. With ``keep_going`` bad trees
-and conflicts are reported and left out instead.
+If anything is wrong with the files, nothing of them is stored. With ``keep_going`` bad trees and
+conflicts are reported and left out instead.
 """
 
 from __future__ import annotations
