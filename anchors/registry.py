@@ -24,7 +24,7 @@ from forest.model import Anchor, anchor_id
 from forest.nodes import Key, Node
 from forest.phrases import phrase_key
 from forest.schema import DECISION
-from forest.stores.base import Store
+from forest.stores.base import Skip, Store
 
 MERGE, REFUSE, RENAME, UNDO = "merge", "refuse", "rename", "undo"
 
@@ -114,9 +114,9 @@ class Registry:
         self._heads = {root: self._head(ids) for root, ids in self._members.items()}
 
     @classmethod
-    def of(cls, store: Store) -> Registry:
-        """The registry of a forest."""
-        return cls(store.anchors(), decisions(store))
+    def of(cls, store: Store, skip: Skip | None = None) -> Registry:
+        """The registry of a forest. What is no tree raises, or is left out and told to ``skip``."""
+        return cls(store.anchors(skip), decisions(store))
 
     # --- asking --------------------------------------------------------------------------------
 

@@ -86,7 +86,9 @@ def forest_stats(store: Store, skip: Skip | None = None) -> ForestStats:
     Anchors that are one (`anchors.registry`) count as one. What is no tree raises NotATree or
     InvalidTree, or is left out and told to ``skip``.
     """
-    registry, proposed = Registry.of(store), proposals(store)
+    # What is no tree is told once, by the trees.
+    registry = Registry.of(store, skip and (lambda _: None))
+    proposed = proposals(store)
     counting = _Counting(registry.head, {p.thought for p in proposed if p.what == MARK})
     for tree in store.trees(skip):
         counting.add(tree)

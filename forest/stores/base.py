@@ -122,8 +122,8 @@ class Store(ABC):
         """The id of the tree that a thought is in. Raises NotFound."""
 
     @abstractmethod
-    def anchors(self) -> Iterator[Anchor]:
-        """All anchors with their counts, in the order of their ids."""
+    def anchors(self, skip: Skip | None = None) -> Iterator[Anchor]:
+        """All anchors with their counts, in the order of their ids; ``skip`` as in `trees`."""
 
     @abstractmethod
     def occurrences(self, anchor: str) -> Iterator[Occurrence]:

@@ -77,7 +77,7 @@ class MemoryStore(Store):
             raise no_such_thought(thought_id)
         return tree_id
 
-    def anchors(self) -> Iterator[Anchor]:
+    def anchors(self, skip: Skip | None = None) -> Iterator[Anchor]:
         for anchor in self._ids("Anchor"):
             edges = [
                 edge

@@ -74,7 +74,7 @@ def cypher(clean_neo4j, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("file", ["script.cypher", "-"])
 def test_every_statement_is_run_and_says_what_it_did(cypher, file):
     code, out, err = cypher("--file", file, script=SCRIPT)
-    assert (code, out) == (0, "3\nя\n")
+    assert (code, out) == (0, "n\n3\nn\nя\n")
     assert "nodes created: 3" in err
     assert "relationships created: 1" in err
     _, out, err = cypher(
@@ -92,9 +92,9 @@ def test_an_error_names_the_statement_and_what_was_done(cypher):
     assert "statement 2, which begins in line 3 of the script: Neo4j refuses" in err
     assert "What stands before it in the script was carried out." in err
     count = "MATCH (n) WHERE n:Tree OR n:Note RETURN labels(n)[0] AS l"
-    assert cypher(count)[1] == "Tree\n"
+    assert cypher(count)[1] == "l\nTree\n"
     assert cypher("--file", "script.cypher", script="CREATE (:Note);\n:commit\n")[0] == 2
-    assert cypher(count)[1] == "Tree\n"
+    assert cypher(count)[1] == "l\nTree\n"
     assert "statement" not in cypher("RETURN nothing")[2]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from forest.errors import InvalidTree
 from forest.language import guess_language
 from forest.model import Anchor, AnchorLink, Occurrence
-from forest.stores.base import best_spelling
+from forest.stores.base import Skip, best_spelling
 from forest.stores.neo4j import building, reading
 from forest.stores.neo4j.connection import Connection, ask
 
@@ -79,13 +79,23 @@ class _Count:
     thoughts: int = 0
 
 
-def all_anchors(connection: Connection, trees: Sequence[int]) -> Iterator[Anchor]:
-    """The anchors that the thoughts of some Tree nodes carry, in the order of their ids."""
+def all_anchors(
+    connection: Connection, trees: Sequence[int], skip: Skip | None = None
+) -> Iterator[Anchor]:
+    """The anchors that the thoughts of some Tree nodes carry, in the order of their ids.
+
+    Raises InvalidTree for an anchor that the model forbids; with ``skip`` it is left out.
+    """
     counts: dict[str, _Count] = {}
     for at in range(0, len(trees), reading.MOST):
         some = trees[at : at + reading.MOST]
         for (carried,) in connection.read(lambda tx, nodes: ask(tx, CARRIED, nodes=nodes), some):
-            _count(carried, counts)
+            try:
+                _count(carried, counts)
+            except InvalidTree as error:
+                if skip is None:
+                    raise
+                skip(error)
     for id_ in sorted(counts):
         count = counts[id_]
         phrase = best_spelling(count.spellings)

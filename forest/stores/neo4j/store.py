@@ -145,8 +145,9 @@ class Neo4jStore(Store):
                 return tree.id
         raise no_such_thought(thought_id)
 
-    def anchors(self) -> Iterator[Anchor]:
-        return anchors.all_anchors(self._connection, [node for _, node in self._all()])
+    def anchors(self, skip: Skip | None = None) -> Iterator[Anchor]:
+        nodes = [node for _, node in self._all(skip)]
+        return anchors.all_anchors(self._connection, nodes, skip)
 
     def occurrences(self, anchor: str) -> Iterator[Occurrence]:
         return anchors.occurrences(self._connection, anchor)

@@ -135,7 +135,7 @@ class SqliteStore(Store):
             raise no_such_thought(thought_id)
         return str(row[0])
 
-    def anchors(self) -> Iterator[Anchor]:
+    def anchors(self, skip: Skip | None = None) -> Iterator[Anchor]:
         with forest_errors(self.url):
             last, newest = "", self._db.execute("SELECT max(no) FROM phrase").fetchone()[0]
             while page := self._anchors_after(last, newest):
