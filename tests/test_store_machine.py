@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 from forest.errors import Conflict, ForestError, NotFound
 from forest.identity import finished
 from forest.model import Tree
-from forest.nodes import Link, Node
+from forest.nodes import TYPES, Link, Node
 from forest.stores import open_store
 from forest.stores.base import Store, Written
 from forest.stores.memory import MemoryStore
@@ -357,6 +357,7 @@ def test_neo4j_is_like_memory(clean_neo4j):
         def __init__(self) -> None:
             super().__init__()
             self.store.change([info.id for info in self.store.infos()], dict.fromkeys)
+            self.store.change_nodes(list(TYPES), dict.fromkeys)
             for axis in self.store.axes():
                 with suppress(NotFound):
                     self.store.remove_axis(axis.id)
