@@ -100,10 +100,7 @@ def plot_islands(store: Store, path: Path, skip: Skip | None = None) -> None:
         import matplotlib as mpl
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingExtra(
-            "drawing needs matplotlib, which is not installed",
-            hint='pip install "reasoning-forest[plot]"',
-        ) from None
+        raise MissingExtra("drawing needs matplotlib, which is not installed", "plot") from None
     found = island_map(store, skip)
     if not found.titles:
         raise InvalidInput("the forest has no trees: there is nothing to draw")

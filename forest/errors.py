@@ -86,7 +86,14 @@ class ServerError(ForestError):
 
 
 class MissingExtra(ForestError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed.
+
+    :param extra: the extra of this package that brings it.
+    """
+
+    def __init__(self, message: str, extra: str) -> None:
+        where = "Install it, in the folder of the project's clone"
+        super().__init__(message, hint=f"{where}: pip install -e '.[{extra}]'")
 
 
 class UsageError(ForestError):

@@ -8,31 +8,15 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from forest import Forest
-from forest.cli import COMMANDS, main
+from forest.cli import COMMANDS
 from forest.cli.terminal import print_table
 from forest.errors import StoreError
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `forest …` in an empty folder; gives (exit code, what it printed, its errors)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return call
+from tests.conftest import Run
 
 
 @pytest.fixture

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from forest import Forest
-from forest.cli import main
+from tests.conftest import Run
 from tests.export_helpers import content, tree
 from training.corpus import Corpus
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `forest export …` beside a forest of two trees; gives (exit code, output, errors)."""
-    monkeypatch.chdir(tmp_path)
+def run(run: Run) -> Run:
+    """Runs `forest export …` beside a forest of two trees."""
     with Forest.open() as forest:
         forest.add(tree("One", "First. {x}\n  Second."), tree("Two", "Third. {x}\n  Fourth."))
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["export", *arguments])
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return call
+    return partial(run, "export")
 
 
 def test_export_writes_a_corpus_and_says_what_is_in_it(run: Run, tmp_path: Path) -> None:

@@ -17,10 +17,7 @@ BATCH = 32
 
 
 def _missing(what: str, module: str | None, extra: str) -> MissingExtra:
-    return MissingExtra(
-        f"{what} needs the package {module}, which is not installed",
-        hint=f"Install it: pip install 'reasoning-forest[{extra}]'",
-    )
+    return MissingExtra(f"{what} needs the package {module}, which is not installed", extra)
 
 
 def _fingerprint(folder: Path) -> str:

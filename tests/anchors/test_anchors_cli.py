@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from forest import Forest
-from tests.anchors.conftest import Run, propose, trees
+from tests.anchors.conftest import propose, trees
+from tests.conftest import Run
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_what_cannot_be_drawn(store, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"\.png or \.svg"):
         plot_islands(store, tmp_path / "a.pdf")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtra, match=r"reasoning-forest\[plot\]"):
+    with pytest.raises(MissingExtra, match=r"pip install -e .\.\[plot\]"):
         plot_islands(store, tmp_path / "a.svg")
     monkeypatch.undo()
     pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")

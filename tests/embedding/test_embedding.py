@@ -218,7 +218,7 @@ def test_what_is_missing_is_named_with_the_extra_that_brings_it(module, tmp_path
         for file in ("tokenizer.json", "model.safetensors"):
             (tmp_path / file).write_bytes(b"")
         (tmp_path / "config.json").write_text('{"model_type": "model2vec"}')
-    with pytest.raises(MissingExtra, match=r"pip install .reasoning-forest\[embed"):
+    with pytest.raises(MissingExtra, match=r"pip install -e .\.\[embed"):
         open_embedder(name)
 
 

@@ -6,22 +6,12 @@ import json
 
 import pytest
 
-from forest.cli import main
-
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Runs `forest …` in a folder with an empty forest; gives (exit code, output, errors)."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    assert call("init")[0] == 0
-    return call
+def run(run):
+    """The same, in a folder with an empty forest."""
+    assert run("init")[0] == 0
+    return run
 
 
 def test_a_formula_from_its_first_line_to_its_last(run, tmp_path):

@@ -6,25 +6,16 @@ import json
 
 import pytest
 
-from forest.cli import main
 from forest.stores.testing import put, tree
 
 
 @pytest.fixture
-def run(clean_neo4j, tmp_path, monkeypatch, capsys):
-    """Runs `forest …` on the server; gives (exit code, what it printed, its errors)."""
-    monkeypatch.chdir(tmp_path)
+def run(run, clean_neo4j, monkeypatch):
+    """The same, on the server."""
     monkeypatch.setenv("FOREST_STORE", clean_neo4j.url)
     monkeypatch.setenv("FOREST_NEO4J_USERNAME", clean_neo4j.username or "")
     monkeypatch.setenv("FOREST_NEO4J_PASSWORD", clean_neo4j.password or "")
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return call
+    return run
 
 
 @pytest.fixture
