@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -199,6 +201,18 @@ def test_two_processes_make_the_file_at_once(path, other):
         maker.ends()
     with intact(path) as store:
         assert [info.id for info in store.infos()] == ["tree 0", "tree 1", "tree 2"]
+
+
+def test_many_open_a_file_of_the_other_journal_mode_at_once(path, monkeypatch):
+    def opened_once(_: int) -> None:
+        together.wait()
+        SqliteStore(path).close()
+
+    together = threading.Barrier(4)
+    with ThreadPoolExecutor(4) as pool:
+        for wanted in MODES * 20:
+            monkeypatch.setattr(connection, "wal_is_safe", lambda wanted=wanted: wanted == "WAL")
+            list(pool.map(opened_once, range(4)))
 
 
 @pytest.mark.parametrize("mode", MODES)

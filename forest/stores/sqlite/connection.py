@@ -13,7 +13,7 @@ from pathlib import Path
 
 from forest.errors import NotFound, SchemaTooNew, StoreError
 from forest.stores.sqlite import schema
-from forest.stores.sqlite.faults import forest_errors
+from forest.stores.sqlite.faults import forest_errors, is_busy
 
 
 def wal_is_safe(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> bool:
@@ -62,14 +62,28 @@ def _prepare(db: sqlite3.Connection, path: Path, url: str, *, read_only: bool) -
             )
         return
     _migrate(db, path, url)
-    db.execute(f"PRAGMA journal_mode = {'WAL' if wal_is_safe() else 'DELETE'}")
+    _change_journal(db, "wal" if wal_is_safe() else "delete")
     db.execute("PRAGMA synchronous = FULL")
 
 
+def _change_journal(db: sqlite3.Connection, mode: str) -> None:
+    """Change the file's journal, unless others have it open: the next to open it does then."""
+    if db.execute("PRAGMA journal_mode").fetchone()[0] != mode:
+        waits = db.execute("PRAGMA busy_timeout").fetchone()[0]
+        db.execute("PRAGMA busy_timeout = 0")  # two that wait for each other would wait in vain
+        try:
+            db.execute(f"PRAGMA journal_mode = {mode}")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+        db.execute(f"PRAGMA busy_timeout = {waits}")
+
+
 def _version(db: sqlite3.Connection, path: Path) -> int:
-    application = db.execute("PRAGMA application_id").fetchone()[0]
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    application, version, tables = db.execute(  # one statement: one state of the file
+        "SELECT * FROM pragma_application_id, pragma_user_version,"
+        " (SELECT count(*) FROM sqlite_master)"
+    ).fetchone()
     if tables and application != schema.APPLICATION_ID:
         raise StoreError(
             f"{path} is a SQLite file, but not a forest",
@@ -81,7 +95,7 @@ def _version(db: sqlite3.Connection, path: Path) -> int:
             f"{len(schema.MIGRATIONS)}",
             hint="It was written by a newer reasoning-forest: upgrade this one.",
         )
-    return version
+    return int(version)
 
 
 def _migrate(db: sqlite3.Connection, path: Path, url: str) -> None:

@@ -25,6 +25,12 @@ def sound(what: str) -> Iterator[None]:
         raise Damaged(f"{what} is not as it was written") from error
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection is in the way, so that waiting may help."""
+    name: str = getattr(error, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
 @contextmanager
 def forest_errors(url: str) -> Iterator[None]:
     """Turn what SQLite says into the forest's errors."""
@@ -32,7 +38,7 @@ def forest_errors(url: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "")
-        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        if is_busy(error):
             raise StoreUnavailable(
                 f"{url} is being written by another process",
                 hint="Nothing of this change was stored. Try again when the other one is done.",
