@@ -17,7 +17,7 @@ _WORD = re.compile(r"[а-я]+(?:-[а-я]+)*|[a-z]+(?:'[a-z]+)?")
 _CYRILLIC = re.compile("[а-я]")
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def lemma_key(phrase: str) -> str:
     """The phrase's key with every word in its dictionary form.
 

@@ -180,17 +180,16 @@ class Axis(BaseModel):
         return self
 
 
-class Anchor(BaseModel):
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Anchor:
     """A phrase that thoughts of different trees share."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str = Field(description="key of the phrase")
-    phrase: str = Field(description="its most frequent spelling")
-    kind: AnchorKind = Field("phrase", description="phrase, link (wikilink) or tag")
-    lang: str = Field("und", description="BCP 47, guessed from the phrase")
-    trees: int = Field(0, description="how many trees carry it")
-    thoughts: int = Field(0, description="how many thoughts carry it")
+    id: Annotated[str, Field(description="key of the phrase")]
+    phrase: Annotated[str, Field(description="its most frequent spelling")]
+    kind: Annotated[AnchorKind, Field(description="phrase, link (wikilink) or tag")] = "phrase"
+    lang: Annotated[str, Field(description="BCP 47, guessed from the phrase")] = "und"
+    trees: Annotated[int, Field(description="how many trees carry it")] = 0
+    thoughts: Annotated[int, Field(description="how many thoughts carry it")] = 0
 
 
 class Occurrence(BaseModel):

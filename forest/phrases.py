@@ -20,8 +20,8 @@ _SAME = str.maketrans(
         **dict.fromkeys("⇒⟶➔➜➝➞⟹", "→"),
     }
 )
-_ARROW = re.compile(r"\s*(?:[-=]+>|→)\s*")
-_SPACE = re.compile(r"\s+")
+_OTHER = re.compile(f"[{''.join(map(chr, _SAME))}]")
+_ARROW = re.compile("[-=]+>")
 
 
 @lru_cache(maxsize=65536)
@@ -31,9 +31,12 @@ def phrase_key(phrase: str) -> str:
     >>> phrase_key("Причинность → следствие") == phrase_key("причинность -> следствие")
     True
     """
-    text = unicodedata.normalize("NFC", phrase).casefold().translate(_SAME)
-    text = _ARROW.sub(" → ", text)
-    return _SPACE.sub(" ", text).strip().rstrip(".").rstrip()
+    text = unicodedata.normalize("NFC", phrase).casefold()
+    if _OTHER.search(text):
+        text = text.translate(_SAME)
+    if ">" in text:
+        text = _ARROW.sub("→", text)
+    return " ".join(text.replace("→", " → ").split()).rstrip(".").rstrip()
 
 
 def tree_id_from(title: str) -> str:

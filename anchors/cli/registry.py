@@ -63,7 +63,7 @@ def _group_json(group: Group, trees: int) -> dict[str, Any]:
         "phrase": group.phrase,
         "trees": trees,
         "thoughts": group.thoughts,
-        "variants": [a.model_dump() for a in group.anchors],
+        "variants": list(group.anchors),
         "joins": [asdict(join) for join in group.joins],
     }
 

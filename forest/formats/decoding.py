@@ -21,6 +21,8 @@ from forest.formats.mojibake import (
 
 MAX_BYTES = 256 * 1024 * 1024
 """Largest file, or line of JSONL, that is read as one piece."""
+READ_AHEAD = 1024 * 1024
+"""How many bytes of a file are asked for at once where it is read line by line."""
 
 
 class NotText(ImportRefused):
@@ -158,7 +160,7 @@ def read_lines(source: SourceFile, notice: Notice) -> Iterator[Line]:
     """
     repair = _LineRepair(source, notice)
     try:
-        with source.path.open("rb") as file:
+        with source.path.open("rb", buffering=READ_AHEAD) as file:
             number = offset = end = 0
             while raw := file.readline(MAX_BYTES + 1):
                 number += 1

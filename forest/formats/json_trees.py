@@ -75,7 +75,7 @@ def check_doubles(text: str, data: object, source: SourceFile, line: int = 0) ->
 
     :raises ImportRefused: there is such a key.
     """
-    if text.count('":') == _keys(data) and '" :' not in text:
+    if text.count('":') == _keys(data) and not _BLANK.search(text):
         return
     try:
         json.loads(text, object_pairs_hook=_unique)
@@ -84,6 +84,11 @@ def check_doubles(text: str, data: object, source: SourceFile, line: int = 0) ->
         raise problem.at(source, where) from None
     except (ValueError, RecursionError):
         return
+
+
+# Patterns, because they are found faster than the same strings are.
+_BLANK = re.compile('" :')
+_BLANK_RAW = re.compile(b'" :')
 
 
 def _keys(data: object) -> int:
@@ -218,7 +223,7 @@ def _tree_of_line(line: Line, source: SourceFile) -> Tree:
         raise problem.at(source, line.number) from None
     colons = line.raw.count(b'":')
     counted = colons == _keys_if_plain(data) or colons == _keys(data)
-    if not counted or b'" :' in line.raw:
+    if not counted or _BLANK_RAW.search(line.raw):
         check_doubles(line.raw.decode(), data, source, line.number)
     return tree
 
