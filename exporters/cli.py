@@ -47,7 +47,7 @@ def command_export(
     """
     from exporters.export import export_corpus
     from exporters.recipe import Recipe
-    from forest.cli import opened_forest
+    from forest.cli import opened_forest, say
     from forest.cli.terminal import progress_bar
 
     recipe = Recipe.load(recipe_file) if recipe_file else None
@@ -62,7 +62,7 @@ def command_export(
     if as_json:
         click.echo(manifest.to_json(), nl=False)
     else:
-        click.echo(_summary(manifest, out))
+        say(_summary(manifest, out))
 
 
 def _summary(manifest: Manifest, out: Path) -> str:

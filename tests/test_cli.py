@@ -504,6 +504,7 @@ def test_signs_that_a_terminal_obeys_are_spelled_out(run: Run) -> None:
         assert "T\\u202e" in out
         assert not {"\x9b", "\u202e"} & set(out)
     assert "a\\x9b31mb" in run("show", "x")[1]
+    assert "y\\x9b2J" in run("show", "y\x9b2J")[2]
 
 
 def test_a_table_in_a_pipe_is_a_line_for_each_row(capsys: pytest.CaptureFixture[str]) -> None:

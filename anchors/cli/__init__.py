@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forest.cli import opened_forest, print_json, tell_left_out
+from forest.cli import opened_forest, print_json, say, tell_left_out
 from forest.errors import ForestError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def command_stats(ctx: click.Context, as_json: bool, plot: Path | None) -> int:
         ("revision", revision[:12] if revision else "none: something is no tree"),
     ]
     for name, value in rows:
-        click.echo(f"{name:20} {value}")
+        say(f"{name:20} {value}")
     return tell_left_out(broken)
 
 
@@ -141,7 +141,7 @@ def bind(ctx: click.Context, tree: str, axes: tuple[str, ...]) -> None:
 
     with opened_forest(ctx) as forest:
         bound = forest.bind(forest.find(tree), weights(axes))
-    click.echo(", ".join(f"{name} {weight:.0%}" for name, weight in bound.items()))
+    say(", ".join(f"{name} {weight:.0%}" for name, weight in bound.items()))
 
 
 @command_axes.command("suggest")

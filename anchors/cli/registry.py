@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anchors.discovery.cli import command_discover
-from forest.cli import new_file, opened_forest, print_json
+from forest.cli import new_file, opened_forest, print_json, say
 
 if TYPE_CHECKING:
     from anchors.registry import Decision, Group, Registry
@@ -76,7 +76,7 @@ def show(ctx: click.Context, anchor: str, as_json: bool) -> None:
     """Show the thoughts of all variants of ANCHOR side by side, and why they are one."""
     from anchors.registry import Registry
     from forest.cli.terminal import print_table
-    from forest.render import plural
+    from forest.render import plural, visible
 
     with opened_forest(ctx) as forest:
         registry = Registry.of(forest.store)
@@ -88,10 +88,10 @@ def show(ctx: click.Context, anchor: str, as_json: bool) -> None:
         said = [o.model_dump() for o in thoughts]
         print_json({**_group_json(group, trees), "apart": apart, "said": said})
         return
-    click.secho(group.phrase, bold=True)
+    click.secho(visible(group.phrase), bold=True)
     click.echo(f"{plural(trees, 'tree')}, {plural(len(thoughts), 'thought')}")
     for line in _reasons(registry, group):
-        click.echo(line)
+        say(line)
     click.echo()
     print_table(("as written", "tree", "thought"), map(_said, thoughts))
 
@@ -211,7 +211,7 @@ def _sentence(decision: Decision) -> str:
 
 def _tell(made: list[Decision]) -> None:
     for decision in made:
-        click.echo(f"{decision.no}: {_sentence(decision)}")
+        say(f"{decision.no}: {_sentence(decision)}")
 
 
 # --- proposals ------------------------------------------------------------------------------------
@@ -338,7 +338,7 @@ def _tell_reviewed(reviewed: Reviewed) -> int:
         f"{reviewed.refused} refused" + (f", {reviewed.before} before" if reviewed.before else "")
     )
     for id_, reason in reviewed.left_out.items():
-        click.echo(f"forest: left out: proposal {id_!r}: {reason}", err=True)
+        say(f"forest: left out: proposal {id_!r}: {reason}", err=True)
     return int(bool(reviewed.left_out))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forest.cli import opened_forest, print_json, tell_left_out
+from forest.cli import opened_forest, print_json, say, tell_left_out
 from forest.errors import ForestError, InvalidInput, UsageError
 
 if TYPE_CHECKING:
@@ -104,14 +104,14 @@ def show(ctx: click.Context, code: str, as_json: bool) -> int:
     click.secho(text_of(formula), bold=True)
     for term, role in zip(formula.terms, roles(formula), strict=True):
         trees = ", ".join(found.trees[term.phrase]) or "no tree"
-        click.echo(f"  term   {term.phrase}" + (f" — {role}" if role else "") + f": {trees}")
+        say(f"  term   {term.phrase}" + (f" — {role}" if role else "") + f": {trees}")
     for part in formula.parts:
-        click.echo(f"  part   {part}")
+        say(f"  part   {part}")
     for user in found.users:
-        click.echo(f"  part of {user}")
+        say(f"  part of {user}")
     _print_scenes(found.scenes)
     for mention in found.mentions:
-        click.echo(f"  named  {mention.thought}: {shortened(mention.text)}")
+        say(f"  named  {mention.thought}: {shortened(mention.text)}")
     return tell_left_out(broken)
 
 
@@ -245,7 +245,7 @@ def expand(ctx: click.Context, code: str, register: str, as_json: bool) -> None:
     for step, scenes in steps:
         margin = "  " * step.level
         said = text_of(step.formula) if step.formula else f"{step.code}: nobody defined it"
-        click.echo(margin + said)
+        say(margin + said)
         _print_scenes(scenes, margin)
 
 
@@ -344,7 +344,7 @@ def propose(ctx: click.Context, trees: int, by_chance: float, most: int, as_json
 
 
 def _note(said: str) -> None:
-    click.echo(f"note: {said}", err=True)
+    say(f"note: {said}", err=True)
 
 
 def _scene(written: str) -> Scene:
@@ -377,19 +377,19 @@ def _print_added(added: Added, as_json: bool) -> None:
         return
     if added.check:
         _print_check(added.check, err=True)
-    click.echo(f"{state}: {text_of(added.formula)}")
+    say(f"{state}: {text_of(added.formula)}")
 
 
 def _print_check(check: Check, *, err: bool = False) -> None:
     for criterion in check.criteria:
         mark = "yes" if criterion.met else "no"
-        click.echo(f"{criterion.name:13} {mark:4} {criterion.said}", err=err)
+        say(f"{criterion.name:13} {mark:4} {criterion.said}", err=err)
 
 
 def _print_scenes(scenes: list[Scene], margin: str = "") -> None:
     for scene in scenes:
         about = ", ".join(filter(None, (scene.register, scene.lang, scene.origin)))
-        click.echo(f"{margin}  scene  {scene.text} ({about})")
+        say(f"{margin}  scene  {scene.text} ({about})")
 
 
 def _registers(scenes: list[Scene]) -> list[str]:

@@ -98,10 +98,17 @@ def opened_forest(ctx: click.Context, *, create: bool = False) -> Iterator[Fores
         yield forest
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line for people: what a terminal would obey is spelled out."""
+    from forest.render import visible
+
+    click.echo(visible(text), err=err)
+
+
 def tell_left_out(errors: Sequence[ForestError]) -> int:
     """Say what was left out because it is no tree. Returns the exit code."""
     for error in errors:
-        click.echo(f"forest: left out: {error}", err=True)
+        say(f"forest: left out: {error}", err=True)
     return int(bool(errors))
 
 
@@ -135,7 +142,7 @@ def _print_warnings() -> None:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            click.echo(f"forest: {record.getMessage()}", err=True)
+            say(f"forest: {record.getMessage()}", err=True)
 
     logging.getLogger("forest").handlers = [Handler(logging.WARNING)]
 
@@ -148,25 +155,25 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Abort as abort:
         click.echo("forest: interrupted", err=True)
         for note in getattr(abort.__cause__, "__notes__", ()):
-            click.echo(note, err=True)
+            say(note, err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except ForestError as error:
-        click.echo(f"forest: {error}", err=True)
+        say(f"forest: {error}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        click.echo(f"forest: {error.filename or 'the output'}: {error.strerror}", err=True)
+        say(f"forest: {error.filename or 'the output'}: {error.strerror}", err=True)
         sys.exit(1)
     except ValueError as error:
         if type(error).__name__ != "ValidationError":
             raise
         from forest.fields import plain_words
 
-        click.echo(f"forest: {plain_words(error)}", err=True)  # type: ignore[arg-type]
+        say(f"forest: {plain_words(error)}", err=True)  # type: ignore[arg-type]
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from forest.cli import opened_forest
+from forest.cli import opened_forest, say
 from forest.errors import ForestError, InvalidInput
 
 
@@ -101,13 +101,13 @@ def command_edit(ctx: click.Context, tree: str) -> None:
 
     with opened_forest(ctx) as forest:
         outcome = edit_tree(forest, forest.find(tree), ask=_again)
-    click.echo(outcome)
+    say(outcome)
 
 
 def _again(error: ForestError) -> bool:
     if not sys.stdin.isatty():
         return False
-    click.echo(f"forest: {error}", err=True)
+    say(f"forest: {error}", err=True)
     try:
         return click.confirm("Edit again?", default=True, err=True)
     except click.Abort:  # what was typed must still be named
@@ -128,7 +128,7 @@ def command_remove(ctx: click.Context, trees: tuple[str, ...], yes: bool) -> Non
             if not sys.stdin.isatty():
                 raise InvalidInput("nothing was removed", hint="Without a terminal, say --yes.")
             for tree_id in ids:
-                click.echo(f"  {forest.get(tree_id)!r}", err=True)
+                say(f"  {forest.get(tree_id)!r}", err=True)
             click.confirm(f"Remove {plural(len(ids), 'tree')}?", abort=True, err=True)
         forest.remove(*ids)
     click.echo(f"{len(ids)} removed")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from forest.cli import opened_forest, print_json
+from forest.cli import opened_forest, print_json, say
 
 if TYPE_CHECKING:
     from forest.stores.base import Rows
@@ -27,7 +27,7 @@ def command_check(ctx: click.Context, fix: bool, as_json: bool) -> int:
     else:
         for finding in findings:
             mark = "fixed" if finding.fixed else "--fix would" if finding.fixable else "broken"
-            click.echo(f"{mark:12} {finding.where}: {finding.problem}")
+            say(f"{mark:12} {finding.where}: {finding.problem}")
         left = [f for f in findings if not f.fixed]
         fixable = sum(f.fixable for f in left)
         click.echo(

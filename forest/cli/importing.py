@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from forest.cli import opened_forest, print_json
+from forest.cli import opened_forest, print_json, say
 
 ALSO = {"formulas": ("anchors.formulas.importing", "import_formulas")}
 """What else the files hold, by its name in the summary: the function that imports it.
@@ -75,9 +75,9 @@ def command_import(
         print_json(asdict(report) | {name: asdict(more) for name, more in also.items()})
         return int(bool(report.skipped))
     for notice in [*report.notices, *(n for more in also.values() for n in more.notices)]:
-        click.echo(f"note: {notice}", err=True)
+        say(f"note: {notice}", err=True)
     for message in report.skipped:
-        click.echo(f"left out: {message}", err=True)
+        say(f"left out: {message}", err=True)
     click.echo(
         f"{plural(report.files, 'file')}: {plural(len(report.added), 'tree')} added, "
         f"{len(report.changed):,} changed, {len(report.unchanged):,} unchanged"
@@ -87,5 +87,5 @@ def command_import(
     )
     for more in also.values():
         if more.summary:
-            click.echo(more.summary)
+            say(more.summary)
     return int(bool(report.skipped))
