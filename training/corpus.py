@@ -6,7 +6,6 @@ knows the forest.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -14,11 +13,11 @@ from typing import Any, Self
 import orjson
 
 from training.errors import CorpusError
+from training.files import json_hash, measure
 
 FORMAT = "reasoning-forest corpus"
 FORMAT_VERSION = 1
 """The newest layout of a corpus folder that this library reads."""
-_CHUNK = 1 << 20
 
 
 class Corpus:
@@ -41,6 +40,17 @@ class Corpus:
         for file in manifest["files"]:
             _check(path, file)
         return cls(path, manifest)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of the manifest: it names the bytes of every file of records."""
+        return json_hash(self.manifest)
+
+    @property
+    def marker(self) -> str | None:
+        """What stands where a walk jumps, or None where the recipe does not say."""
+        marker = self.manifest.get("recipe", {}).get("walks", {}).get("marker")
+        return marker if isinstance(marker, str) else None
 
     @property
     def splits(self) -> list[str]:
@@ -101,7 +111,7 @@ def _check(path: Path, file: dict[str, Any]) -> None:
     found = path / file["path"]
     export_again = "The corpus was changed since its export: export it again, or copy it again."
     try:
-        size, sha256 = _measure(found)
+        size, sha256 = measure(found)
     except FileNotFoundError:
         raise CorpusError(f"{found} is missing", hint=export_again) from None
     except OSError as error:
@@ -112,13 +122,3 @@ def _check(path: Path, file: dict[str, Any]) -> None:
         )
     if sha256 != file["sha256"]:
         raise CorpusError(f"{found} does not match its checksum", hint=export_again)
-
-
-def _measure(path: Path) -> tuple[int, str]:
-    digest = hashlib.sha256()
-    size = 0
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return size, digest.hexdigest()

@@ -1,7 +1,12 @@
 """Every error that training raises on purpose.
 
 TrainingError            the one root, a ValueError: what was given cannot be used
-└── CorpusError          a folder is no corpus, was changed since its export, or is too new
+├── CorpusError          a folder is no corpus, was changed since its export, or is too new
+├── BaseError            a folder is no prepared base, was changed, or does not fit the corpus
+├── MaskError            a file is no mask, was changed, or belongs to another base
+├── ConfigError          a setting of a training is wrong
+├── TrainingFailed       a training cannot go on: loss that is no number, out of memory
+└── MissingExtra         an optional dependency is not installed
 """
 
 from __future__ import annotations
@@ -21,3 +26,23 @@ class TrainingError(ValueError):
 
 class CorpusError(TrainingError):
     """A folder is no corpus, was changed since its export, or is newer than this library."""
+
+
+class BaseError(TrainingError):
+    """A folder is no prepared base, was changed since, or does not fit what it is used for."""
+
+
+class MaskError(TrainingError):
+    """A file is no mask, was changed since it was trained, or was trained on another base."""
+
+
+class ConfigError(TrainingError):
+    """A setting of a training is wrong."""
+
+
+class TrainingFailed(TrainingError):
+    """A training cannot go on: its loss is no number, or there is no memory left."""
+
+
+class MissingExtra(TrainingError):
+    """The libraries of the extra ``train`` are not installed."""

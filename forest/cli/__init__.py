@@ -37,6 +37,9 @@ COMMANDS = {
     "copy": ("forest.cli.care", "Copy a forest from one store to another."),
     "cypher": ("forest.cli.care", "Ask Neo4j in Cypher."),
     "export": ("exporters.cli", "Write the training corpus."),
+    "base": ("training.cli", "Prepare the model that masks stand on."),
+    "train": ("training.cli", "Train a mask on a corpus."),
+    "masks": ("training.cli", "Keep a library of masks."),
     "neo4j": ("forest.cli.neo4j", "Run a local Neo4j: start, stop, status."),
 }
 """Name of a command: the module that holds it, under the name ``command_NAME``, and its help."""

@@ -1,0 +1,87 @@
+"""A small corpus, a tiny base, and the libraries of the extra `train`, where they are installed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from exporters.export import export_corpus
+from exporters.recipe import Recipe
+from tests.export_helpers import SMALL, planted, tree
+from training.corpus import Corpus
+
+if TYPE_CHECKING:
+    from training.base import Base
+    from training.config import Config
+
+WORDS = "вода весна память порог берег голос тень дорога зерно зима письмо камень".split()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Any:
+    """torch, with one thread. Skips where the extra `train` is not installed."""
+    torch = pytest.importorskip("torch", reason="the extra train (torch, peft) is not installed")
+    pytest.importorskip("peft", reason="the extra train (torch, peft) is not installed")
+    torch.set_num_threads(1)
+    return torch
+
+
+def outline(n: int) -> str:
+    a, b, c = (WORDS[(n * k + k) % 12] for k in (1, 5, 7))
+    return (
+        f"О том, что {a} и {b} сходятся. {{{WORDS[n % 4]}}}\n"
+        f"  Там, где {b}, всегда {c} под знаком Δ{12 + n % 3}.\n"
+        f"    Итак, {c} помнит {a}; это 🫧. {{{WORDS[4 + n % 4]}}}\n"
+        f"  Но {a} без {c} молчит."
+    )
+
+
+@pytest.fixture(scope="session")
+def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen trees, eight anchors, paths and walks, a validation split."""
+    forest = [tree(f"Дерево {n}", outline(n)) for n in range(16)]
+    out = tmp_path_factory.mktemp("exported") / "corpus"
+    told = SMALL.model_dump() | {"corpus": {"validation": 0.2}}
+    export_corpus(planted(*forest), out, Recipe.read(told, "small"))
+    return out
+
+
+@pytest.fixture(scope="session")
+def corpus(corpus_folder: Path) -> Corpus:
+    return Corpus.open(corpus_folder)
+
+
+@pytest.fixture(scope="session")
+def base(stack: Any, corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """A tiny base of byte-level BPE that has read a little."""
+    from training.base import prepare
+
+    return prepare("tiny:", tmp_path_factory.mktemp("base") / "tiny", corpus, steps=2)
+
+
+@pytest.fixture
+def config() -> Callable[..., Config]:
+    """Settings of a training of a second, some of them replaced: ``config(steps=3, r=2)``."""
+    from training.config import Config
+
+    def make(**changes: Any) -> Config:
+        told: dict[str, Any] = json.loads(Config().model_dump_json())
+        told["lora"]["r"] = 4
+        told["training"] |= {"steps": 4, "row": 256, "rows": 1, "rate": 5e-3, "threads": 1}
+        for name, value in changes.items():
+            section = next(s for s in told.values() if name in s)
+            section[name] = value
+        return Config.read(told, "test")
+
+    return make
+
+
+@pytest.fixture
+def harmed(corpus_folder: Path, tmp_path: Path) -> Path:
+    """A copy of the corpus that a test may change."""
+    return Path(shutil.copytree(corpus_folder, tmp_path / "corpus"))

@@ -1,0 +1,137 @@
+"""Preparing a base: what becomes one token, what stays as it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.corpus import Corpus
+from training.errors import BaseError, CorpusError
+from training.tokens import codes_in, offsets_in, reserved
+
+pytestmark = pytest.mark.usefixtures("stack")
+NAMES = ["Δ12", "Δ13", "Δ14", "⤳", "🫧"]
+KINDS = ["tiny:", "tiny:sentencepiece"]
+
+
+def rewritten(corpus: Path, change: Any) -> Corpus:
+    """The corpus with its first training record changed, as an export would have written it."""
+    from training.files import measure
+
+    manifest = json.loads((corpus / "manifest.json").read_text(encoding="utf-8"))
+    told = next(f for f in manifest["files"] if f["split"] == "train")
+    path = corpus / told["path"]
+    first, _, rest = path.read_text(encoding="utf-8").partition("\n")
+    record = json.loads(first)
+    record["text"] = change(record["text"])
+    path.write_text(json.dumps(record, ensure_ascii=False) + "\n" + rest, encoding="utf-8")
+    told["bytes"], told["sha256"] = measure(path)
+    (corpus / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return Corpus.open(corpus)
+
+
+def test_the_corpus_says_what_to_reserve(corpus: Corpus, harmed: Path):
+    assert reserved(corpus) == NAMES
+    (harmed / "tokens.json").write_text('["Δ77", {"token": "Λ1"}]', encoding="utf-8")
+    assert reserved(Corpus.open(harmed)) == sorted([*NAMES, "Δ77", "Λ1"])
+    (harmed / "tokens.json").write_text("[7]", encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"tokens.json lists 7: expected codes"):
+        reserved(Corpus.open(harmed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_code_is_one_token_wherever_it_stands(kind: str, corpus: Corpus, tmp_path: Path):
+    from training.base import prepare
+
+    tokenizer = prepare(kind, tmp_path / "base", corpus).tokenizer()
+    for text in ("Δ12Δ13, (Δ14) и Δ12_logic", "то есть 🫧.\n⤳ порог", "🫧🫧 a🫧"):
+        codes = [text[a:b].strip() for a, b in offsets_in(tokenizer, text)]
+        for name in codes_in(text) | ({"⤳"} if "⤳" in text else set()):
+            assert codes.count(name) == text.count(name)
+        assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_base_is_the_same_again(kind: str, corpus: Corpus, tmp_path: Path):
+    from training.base import Base, prepare
+
+    one, two = (prepare(kind, tmp_path / str(n), corpus) for n in range(2))
+    assert one.hash == two.hash == Base.open(tmp_path / "0").hash
+    assert prepare(kind, tmp_path / "2", corpus, seed=1).hash != one.hash
+
+
+def test_tokens_that_the_model_owns_are_kept_and_old_rows_stay(
+    stack: Any, corpus: Corpus, base: Any, tmp_path: Path
+):
+    from training.base import prepare
+
+    plain = tmp_path / "plain"
+    model, tokenizer = base.model(), base.tokenizer()
+    model.config.tie_word_embeddings = False
+    model.lm_head.weight = stack.nn.Parameter(model.lm_head.weight.detach() + 1)
+    model.save_pretrained(plain)
+    tokenizer.save_pretrained(plain)
+    assert prepare(str(plain), tmp_path / "again", corpus).new_rows == []
+
+    (tmp_path / "tokens").mkdir()
+    made = rewritten_tokens(corpus, tmp_path, ["Δ12", "Δ99", "⟁"])
+    more = prepare(str(plain), tmp_path / "more", made)
+    assert more.new_rows == [len(tokenizer), len(tokenizer) + 1]
+    after = more.model()
+    for table in ("get_input_embeddings", "get_output_embeddings"):
+        old, new = getattr(model, table)().weight, getattr(after, table)().weight
+        assert stack.equal(old, new[: len(old)])
+        assert new[len(old) :].std() > 0
+
+
+def rewritten_tokens(corpus: Corpus, tmp_path: Path, names: list[str]) -> Corpus:
+    import shutil
+
+    folder = Path(shutil.copytree(corpus.path, tmp_path / "with-tokens"))
+    (folder / "tokens.json").write_text(json.dumps({"tokens": names}), encoding="utf-8")
+    return Corpus.open(folder)
+
+
+def test_a_code_that_goes_on_as_a_number_is_refused(harmed: Path, tmp_path: Path):
+    from training.base import prepare
+
+    changed = rewritten(harmed, lambda text: text + " Δ123")
+    with pytest.raises(CorpusError, match="record 1 of the split train says 'Δ123'"):
+        prepare("tiny:", tmp_path / "base", changed)
+    assert not (tmp_path / "base").exists()
+
+
+def test_nothing_is_written_over(base: Any, corpus: Corpus):
+    from training.base import prepare
+
+    with pytest.raises(BaseError, match="exists and is not empty"):
+        prepare("tiny:", base.path, corpus)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [("tiny:other", "there is no tiny:other"), ("no/such folder", "cannot be loaded")],
+)
+def test_what_is_no_model_is_refused(model: str, says: str, corpus: Corpus, tmp_path: Path):
+    from training.base import prepare
+
+    with pytest.raises(BaseError, match=says):
+        prepare(model, tmp_path / "base", corpus)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_base_is_refused(corpus: Corpus, tmp_path: Path):
+    from training.base import Base, prepare
+
+    prepare("tiny:", tmp_path / "base", corpus)
+    weights = tmp_path / "base" / "model.safetensors"
+    told = bytearray(weights.read_bytes())
+    told[-1] ^= 1
+    weights.write_bytes(told)
+    with pytest.raises(BaseError, match=r"model.safetensors does not match its checksum"):
+        Base.open(tmp_path / "base")
+    with pytest.raises(BaseError, match="is not a prepared base"):
+        Base.open(corpus.path)

@@ -1,0 +1,156 @@
+"""The library of masks: one file each, all about it inside, never on another base."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Run
+from training.corpus import Corpus
+from training.errors import MaskError
+from training.masks import Library, Mask, checked_name, slug
+
+pytestmark = pytest.mark.usefixtures("stack")
+
+
+@pytest.fixture(scope="module")
+def masks(corpus: Corpus, base: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two masks of one base, trained to be heard."""
+    from training.config import Config
+    from training.train import train
+
+    folder = tmp_path_factory.mktemp("library")
+    for seed, name in enumerate(("Δ42_logic", "Δ42_тело")):
+        told = {"seed": seed, "steps": 3, "row": 256, "rate": 0.05, "threads": 1}
+        train(corpus, base, name, Config.read({"training": told}, "test"), masks=folder)
+    return folder
+
+
+def said(voices: Any, name: str, text: str = "Там, где вода") -> Any:
+    tokens = voices.tokenizer(text, return_tensors="pt").input_ids
+    with voices.wearing(name) as model:
+        return model(input_ids=tokens).logits[0]
+
+
+def test_masks_are_switched_and_the_base_stays_what_it_was(stack: Any, masks: Path, base: Any):
+    from training.voices import Voices
+
+    library = Library(masks)
+    both = Voices(base, [library.open("Δ42_logic"), library.open("Δ42_тело")])
+    alone = Voices(base, [library.open("Δ42_тело")])
+    assert both.names == ["base", "Δ42_logic", "Δ42_тело"]
+    logic, body, bare = (said(both, n) for n in ("Δ42_logic", "Δ42_тело", "base"))
+    assert not stack.allclose(logic, body, atol=1e-2)
+    assert stack.equal(body, said(alone, "Δ42_тело"))
+    assert stack.equal(bare, said(Voices(base), "base"))
+    assert stack.equal(logic, said(both, "Δ42_logic"))
+
+
+def test_another_base_is_refused_with_the_reason(
+    masks: Path, corpus: Corpus, tmp_path: Path, base: Any
+):
+    from training.base import prepare
+    from training.voices import Voices
+
+    other = prepare("tiny:", tmp_path / "other", corpus, seed=5)
+    mask = Library(masks).open("Δ42_logic")
+    with pytest.raises(MaskError, match="trained on another base: .*with another weights"):
+        Voices(other, [mask])
+    spoken = prepare("tiny:sentencepiece", tmp_path / "spoken", corpus)
+    with pytest.raises(MaskError, match="with another tokenizer"):
+        mask.verify(spoken)
+    mask.verify(base)
+
+
+def test_an_export_loads_in_peft_and_merged_says_the_same(
+    stack: Any, masks: Path, base: Any, tmp_path: Path
+):
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from training.voices import Voices
+
+    mask = Library(masks).open("Δ42_logic")
+    mask.export(tmp_path / "peft", base)
+    mask.export(tmp_path / "whole", base, merged=True)
+    voices = Voices(base, [mask])
+    tokens = voices.tokenizer("Δ12 и вода", return_tensors="pt").input_ids
+    worn = said(voices, "Δ42_logic", "Δ12 и вода")
+    with stack.inference_mode():
+        peft = PeftModel.from_pretrained(base.model(), tmp_path / "peft").eval()
+        assert stack.equal(peft(input_ids=tokens).logits[0], worn)
+        whole = AutoModelForCausalLM.from_pretrained(tmp_path / "whole").eval()
+        assert stack.allclose(whole(input_ids=tokens).logits[0], worn, atol=1e-4)
+    with pytest.raises(MaskError, match="exists and is not empty"):
+        mask.export(tmp_path / "peft")
+
+
+def test_a_damaged_mask_is_found(masks: Path, tmp_path: Path, run: Run):
+    file = tmp_path / "masks" / "Δ42_logic.safetensors"
+    file.parent.mkdir()
+    told = bytearray((masks / file.name).read_bytes())
+    told[-1] ^= 1
+    file.write_bytes(told)
+    code, _, err = run("masks", "verify")
+    assert code == 1
+    assert "does not match its checksum" in err
+    with pytest.raises(MaskError, match="checksum"):
+        Mask.open(file).tensors()
+    file.write_bytes(b"\x80\x04pickle")
+    code, _, err = run("masks", "list")
+    assert (code, "is not a mask" in err) == (1, True)
+
+
+def test_the_library_on_the_command_line(masks: Path, base: Any, tmp_path: Path, run: Run):
+    where = ("--masks", str(masks))
+    code, out, _ = run("masks", "list", *where)
+    assert code == 0
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["Δ42_logic", "Δ42_тело"]
+    about = json.loads(run("masks", "show", "Δ42_тело", *where)[1])
+    assert about["slug"] == "delta42_u0442-u0435-u043b-u043e"
+    assert about["base"]["hash"] == base.hash
+    assert run("masks", "verify", "--base", str(base.path), *where)[0] == 0
+    assert run("masks", "export", "Δ42_logic", "out", *where)[0] == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    code, _, err = run("masks", "show", "Δ43", *where)
+    assert code == 1
+    assert "There are: Δ42_logic, Δ42_тело." in err
+
+
+@pytest.mark.parametrize("name", ["a/b", "a.b", "", "-x", "a b", "base", "..", "x" * 201])
+def test_what_cannot_name_a_mask(name: str):
+    with pytest.raises(MaskError):
+        checked_name(name)
+
+
+def test_slugs_are_ascii_and_differ():
+    names = ["Δ42_logic", "Δ42_тело", "🫧", "д", "u0434"]
+    slugs = [slug(name) for name in names]
+    assert all(s.isascii() for s in slugs)
+    assert len(set(slugs[:4])) == 4
+
+
+def test_the_way_on_the_command_line(corpus_folder: Path, run: Run, tmp_path: Path):
+    settings = "[training]\nsteps = 2\nrow = 256\nrows = 1\nthreads = 1\n"
+    (tmp_path / "quick.toml").write_text(settings, encoding="utf-8")
+    code, out, err = run("base", "prepare", "tiny:", "base", "--corpus", str(corpus_folder))
+    assert (code, err) == (0, "")
+    assert "5 of them new" in out
+    train = ("train", str(corpus_folder), "--base", "base", "--mask", "Δ12", "--config", "quick.toml")
+    code, out, err = run(*train)
+    assert (code, err) == (0, "")
+    assert "masks/Δ12.safetensors: 2 steps" in out
+    code, _, err = run(*train)
+    assert code == 1
+    assert "the mask Δ12 exists already" in err
+    code, out, _ = run("train", "--print-config")
+    assert code == 0
+    assert "[lora]" in out
+
+

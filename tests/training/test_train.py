@@ -1,0 +1,271 @@
+"""Training a mask: it learns, it can be killed, it stops with one clear error."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.config import Config, preset, presets
+from training.corpus import Corpus
+from training.errors import BaseError, ConfigError, MaskError, TrainingFailed
+
+Make = Callable[..., Config]
+
+
+def log_of(folder: Path, name: str = "m") -> list[dict[str, Any]]:
+    lines = (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def losses(folder: Path) -> list[tuple[int, float]]:
+    return [(e["step"], e.get("loss", e.get("validation_loss"))) for e in log_of(folder)]
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def test_the_default_file_says_the_defaults():
+    assert Config.load() == Config()
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_loads_and_says_why(name: str):
+    assert Config.load([name])
+    assert preset(name).startswith("#")
+
+
+def test_a_file_wins_over_presets_and_wrong_settings_are_named(tmp_path: Path):
+    file = tmp_path / "own.toml"
+    file.write_text("[lora]\nr = 8\n", encoding="utf-8")
+    config = Config.load(["tiny", "fragment"], file)
+    assert (config.lora.r, config.lora.alpha) == (8, 64)
+    assert config.lora.modules == ("q_proj", "v_proj", "o_proj")
+    file.write_text("[lora]\nrank = 8\n[training]\nrate = -1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"lora.rank: there is no such setting\n.*training.rate"):
+        Config.load([], file)
+    with pytest.raises(ConfigError, match="there is no preset 'poet'"):
+        Config.load(["poet"])
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("stack")
+def test_it_learns_and_changes_nothing_but_the_mask(
+    stack: Any, corpus: Corpus, base: Any, config: Make, tmp_path: Path
+):
+    from training.train import train
+
+    before = base.hash
+    mask = train(corpus, base, "Δ42_logic", config(steps=12), masks=tmp_path)
+    told = log_of(tmp_path, "Δ42_logic")
+    said = [entry["loss"] for entry in told if "loss" in entry]
+    assert sum(said[-3:]) < 0.97 * sum(said[:3])
+    assert {"rate", "tokens", "tokens_per_second"} <= set(told[0])
+    assert mask.about["results"]["steps"] == 12
+    assert mask.about["corpus"]["hash"] == corpus.hash
+    tensors = mask.tensors()
+    rows = [name for name in tensors if "token" in name]
+    assert [len(tensors[name]) for name in rows] == [len(base.new_rows)]
+    assert all("v_proj" in n or "o_proj" in n for n in set(tensors) - set(rows))
+    assert mask.path.stat().st_size < 200_000
+    assert type(base).open(base.path).hash == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "Δ42_logic.jsonl",
+        "Δ42_logic.safetensors",
+    ]
+
+
+@pytest.mark.usefixtures("stack")
+def test_the_same_settings_give_the_same_bytes(
+    corpus: Corpus, base: Any, config: Make, tmp_path: Path
+):
+    from training.train import train
+
+    def trained(name: str, **changes: Any) -> bytes:
+        settings = config(dropout=0.1, **changes)
+        return train(corpus, base, "m", settings, masks=tmp_path / name).path.read_bytes()
+
+    assert trained("one") == trained("two")
+    assert trained("one-more", seed=1) != trained("three")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from training.base import Base
+from training.config import Config
+from training.corpus import Corpus
+from training.train import train
+
+corpus, base, masks, settings, at, how = sys.argv[1:]
+
+def progress(entry):
+    if entry["step"] == int(at):
+        os.kill(os.getpid(), getattr(signal, how))
+
+config = Config.model_validate_json(settings)
+train(Corpus.open(corpus), Base.open(base), "m", config, masks=masks, progress=progress)
+"""
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize(("how", "at", "kept"), [("SIGKILL", 6, 4), ("SIGINT", 5, 5)])
+def test_what_was_interrupted_goes_on_and_ends_in_the_same_bytes(
+    how: str, at: int, kept: int, corpus: Corpus, base: Any, config: Make, tmp_path: Path
+):
+    from training.train import train
+
+    settings = config(steps=8, dropout=0.1, save_every=4, validate_every=3)
+    whole = train(corpus, base, "m", settings, masks=tmp_path / "whole")
+    arguments = [corpus.path, base.path, tmp_path / "cut", settings.model_dump_json(), at, how]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -getattr(signal, how), done.stderr
+    assert not (tmp_path / "cut" / "m.safetensors").exists()
+    if how == "SIGINT":
+        assert "saved at step 5 of 8" in done.stderr
+    with pytest.raises(MaskError, match="with another base, corpus or settings"):
+        train(corpus, base, "m", config(steps=9), masks=tmp_path / "cut")
+    steps = list[int]()
+    resumed = train(
+        corpus, base, "m", settings, masks=tmp_path / "cut",
+        progress=lambda entry: steps.append(entry["step"]),
+    )  # fmt: skip
+    assert steps[0] == kept + 1
+    assert resumed.path.read_bytes() == whole.path.read_bytes()
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("stack")
+def test_it_stops_early_and_keeps_the_best(
+    corpus: Corpus, base: Any, config: Make, tmp_path: Path
+):
+    from training.train import train
+
+    settings = config(steps=40, rate=0.5, validate_every=1, patience=2, clip=100)
+    results = train(corpus, base, "m", settings, masks=tmp_path).about["results"]
+    assert results["stopped_early"]
+    assert results["best_step"] == results["steps"] - 2 < 38
+    best = min(e["validation_loss"] for e in log_of(tmp_path) if "validation_loss" in e)
+    assert results["validation_loss"] == pytest.approx(best, abs=1e-6)
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_mask_that_exists_is_not_trained_over(
+    corpus: Corpus, base: Any, config: Make, tmp_path: Path
+):
+    from training.train import train
+
+    train(corpus, base, "й", config(steps=1), masks=tmp_path)
+    with pytest.raises(MaskError, match="exists already"):
+        train(corpus, base, "и\u0306", config(steps=1), masks=tmp_path)
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_base_without_the_modules_is_refused(
+    corpus: Corpus, base: Any, config: Make, tmp_path: Path
+):
+    from training.train import train
+
+    with pytest.raises(BaseError, match="no modules named c_attn\nIt has: down_proj, gate_proj"):
+        train(corpus, base, "m", config(modules=["c_attn", "v_proj"]), masks=tmp_path)
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_corpus_with_codes_that_the_base_lacks_is_refused(
+    harmed: Path, base: Any, config: Make, tmp_path: Path
+):
+    from training.train import train
+
+    (harmed / "tokens.json").write_text('["Δ77"]', encoding="utf-8")
+    with pytest.raises(BaseError, match=r"no single token for Δ77(.|\n)*forest base prepare"):
+        train(Corpus.open(harmed), base, "m", config(), masks=tmp_path / "masks")
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_loss_that_is_no_number_ends_it_and_the_checkpoint_stays(
+    corpus: Corpus, base: Any, config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from training.network import Network
+    from training.train import train
+
+    told = Network._loss
+    monkeypatch.setattr(
+        Network, "_loss", lambda self, row: told(self, row) * (float("nan") if broken else 1)
+    )
+    broken: list[int] = []
+    with pytest.raises(TrainingFailed, match=r"the loss is nan.* at step 3") as failed:
+        train(
+            corpus, base, "m", config(save_every=2), masks=tmp_path,
+            progress=lambda e: broken.append(1) if e["step"] == 2 else None,
+        )  # fmt: skip
+    assert "training.rate" in str(failed.value)
+    broken.clear()
+    assert train(corpus, base, "m", config(save_every=2), masks=tmp_path).path.exists()
+
+
+@pytest.mark.usefixtures("stack")
+def test_short_memory_says_what_to_halve(
+    corpus: Corpus, base: Any, config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from training.network import Network
+    from training.train import train
+
+    def short(*_: Any) -> Any:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    monkeypatch.setattr(Network, "_loss", short)
+    with pytest.raises(TrainingFailed, match=r"not enough memory(.|\n)*Halve training.row"):
+        train(corpus, base, "m", config(), masks=tmp_path)
+
+
+def test_without_the_extra_it_says_what_to_install(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from training.base import prepare
+    from training.errors import MissingExtra
+
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(MissingExtra, match=r"is not installed\n.*\.\[train\]"):
+        prepare("tiny:", tmp_path / "base", corpus)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(corpus: Corpus, base: Any, config: Make, tmp_path: Path):
+    from training.train import train
+
+    settings = config(steps=4, rows=3)
+    train(corpus, base, "m", settings, masks=tmp_path / "one")
+    script = tmp_path / "script.py"
+    script.write_text(KILLED, encoding="utf-8")
+    arguments = [corpus.path, base.path, tmp_path / "two", settings.model_dump_json(), 99, "SIGINT"]
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
+            "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
+            str(script), *map(str, arguments),
+        ],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
+    assert [step for step, _ in one] == [step for step, _ in two]
+    assert [x for _, x in two] == pytest.approx([x for _, x in one], rel=1e-4)

@@ -1,0 +1,275 @@
+"""The base: a model and its tokenizer, prepared once, that all masks of a library stand on.
+
+Preparing adds the corpus's codes as tokens and resizes the embeddings, once and for all: a mask
+then holds low-rank matrices and the few new rows, and never a whole matrix of embeddings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from training import tiny
+from training.corpus import Corpus
+from training.errors import BaseError
+from training.files import folder_whole, json_hash, measure, to_json
+from training.library import library
+from training.tokens import check_segmentation, reserved, single
+
+FORMAT = "reasoning-forest base"
+FORMAT_VERSION = 1
+MANIFEST = "base.json"
+_PREPARE = "Prepare one: forest base prepare MODEL OUT --corpus CORPUS"
+_SPREAD = 0.1
+"""How far new rows lie around the mean row, in standard deviations of the rows."""
+
+
+class Base:
+    """A prepared base that was found whole. Make one with `prepare` or `Base.open`."""
+
+    def __init__(self, path: Path, about: dict[str, Any]) -> None:
+        self.path = path
+        self.about = about
+        """base.json as it stands: source, tokens, new_rows, seed, files, hash, tokenizer_hash."""
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open the base in a folder; every file is checked against its hash.
+
+        Raises BaseError where there is none, it is of a newer format, or a file was changed.
+        """
+        path = Path(path)
+        about = _read(path)
+        for name, told in about["files"].items():
+            _check(path / name, told)
+        return cls(path, about)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) over all files of model and tokenizer."""
+        return str(self.about["hash"])
+
+    @property
+    def tokenizer_hash(self) -> str:
+        """SHA-256 (hex) over the tokenizer's files."""
+        return str(self.about["tokenizer_hash"])
+
+    @property
+    def new_rows(self) -> list[int]:
+        """Ids of the tokens that preparing added: the only rows of embeddings that may train."""
+        return list(self.about["new_rows"])
+
+    @property
+    def name(self) -> str:
+        """What the base was made of, for people."""
+        return str(self.about["source"])
+
+    def tokenizer(self) -> Any:
+        """The tokenizer. Raises MissingExtra, BaseError."""
+        return _load_tokenizer(self.path)
+
+    def model(self, dtype: Any = "auto") -> Any:
+        """The model, in evaluation. Raises MissingExtra, BaseError.
+
+        :param dtype: a torch dtype; "auto" takes that of the files.
+        """
+        return _load_model(self.path, dtype)
+
+
+def prepare(
+    model: str, out: Path | str, corpus: Corpus | None = None, *, seed: int = 0, steps: int = 0
+) -> Base:
+    """Write a base into the folder ``out``, which must not hold anything yet.
+
+    :param model: a folder or name of Hugging Face, or ``tiny:`` (byte-level BPE) or
+        ``tiny:sentencepiece``: a small model without any knowledge, its tokenizer made from the
+        corpus.
+    :param corpus: its codes, glyphs and jump marker become single tokens.
+    :param seed: of the new rows, and of a tiny model's weights.
+    :param steps: for a tiny model: how long it reads the corpus's paths, all its weights in
+        training, so that it knows the trees as islands. 0: it knows nothing.
+
+    Raises BaseError, CorpusError, MissingExtra.
+    """
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BaseError(
+            f"{out} exists and is not empty", hint="Nothing was written. Name a new folder."
+        )
+    names = reserved(corpus) if corpus else []
+    network, tokenizer = _source(model, corpus, seed)
+    rows = add_tokens(tokenizer, names, corpus)
+    _resize(network, len(tokenizer), rows, seed)
+    if steps and corpus is not None:
+        if not model.startswith("tiny:"):
+            raise BaseError(f"{model} is trained already: only a tiny: base learns as it is made")
+        tiny.learn(network, tokenizer, corpus, steps, seed)
+    with folder_whole(out) as folder:
+        network.save_pretrained(folder, safe_serialization=True)
+        tokenizer.save_pretrained(folder)
+        about = _describe(folder, model, tokenizer, names, rows, seed)
+        (folder / MANIFEST).write_bytes(to_json(about))
+    return Base(out, about)
+
+
+def add_tokens(tokenizer: Any, names: Sequence[str], corpus: Corpus | None = None) -> list[int]:
+    """Make every name one token; what the tokenizer reads as one already stays as it is.
+
+    Returns the ids that are new. A sign that the vocabulary holds keeps its id, and so its row.
+
+    Raises BaseError where a name cannot be made whole in the corpus, CorpusError where a text is
+    ambiguous.
+    """
+    added_token = library("tokenizers").AddedToken
+    known = set(tokenizer.get_vocab().values())
+
+    def add(some: Iterable[str]) -> None:
+        tokenizer.add_tokens([added_token(n, normalized=False, special=False) for n in some])
+
+    add(name for name in names if not single(tokenizer, name))
+    if corpus is not None:
+        torn = check_segmentation(corpus, tokenizer, names)
+        add(sorted(torn))
+        if torn and (torn := check_segmentation(corpus, tokenizer, names)):
+            raise BaseError(
+                f"the tokenizer tears {', '.join(sorted(torn))} in texts of {corpus.path}",
+                hint="Its normalizer changes them: choose another base.",
+            )
+    return sorted(set(tokenizer.get_vocab().values()) - known)
+
+
+# --- where the model comes from -------------------------------------------------------------------
+
+
+def _source(model: str, corpus: Corpus | None, seed: int) -> tuple[Any, Any]:
+    kind = model.removeprefix("tiny:")
+    if kind == model:
+        return _load_model(model, "auto"), _load_tokenizer(model)
+    if corpus is None:
+        raise BaseError(
+            f"{model} makes its tokenizer from a corpus, and none is given",
+            hint=f"forest base prepare {model} OUT --corpus CORPUS",
+        )
+    return tiny.make(kind, list(_all_texts(corpus)), seed)
+
+
+def _all_texts(corpus: Corpus) -> Iterator[str]:
+    from training.tokens import plain, texts
+
+    for record in corpus.records():
+        yield from map(plain, texts(record))
+
+
+def _load_tokenizer(path: Path | str) -> Any:
+    tokenizer = _loaded("AutoTokenizer", path)
+    if not tokenizer.is_fast:
+        raise BaseError(
+            f"the tokenizer of {path} cannot say where in the text its tokens stand",
+            hint="Expected one with a tokenizer.json (a fast tokenizer).",
+        )
+    return tokenizer
+
+
+def _load_model(path: Path | str, dtype: Any) -> Any:
+    return _loaded("AutoModelForCausalLM", path, dtype=dtype, use_safetensors=True).eval()
+
+
+def _loaded(what: str, path: Path | str, **options: Any) -> Any:
+    transformers = library("transformers")
+    try:
+        return getattr(transformers, what).from_pretrained(path, trust_remote_code=False, **options)
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise BaseError(
+            f"the model {path} cannot be loaded: {first}",
+            hint="Expected a folder or a name of Hugging Face with safetensors, or tiny:.",
+        ) from error
+
+
+# --- new rows -------------------------------------------------------------------------------------
+
+
+def _resize(network: Any, size: int, rows: Sequence[int], seed: int) -> None:
+    """Give embeddings and head ``size`` rows at least, and the new ones seeded values."""
+    torch = library("torch")
+    if size > network.get_input_embeddings().weight.shape[0]:
+        network.resize_token_embeddings(size, mean_resizing=False)
+    tables = {id(t.weight): t.weight for t in _tables(network)}
+    with torch.no_grad():
+        for table in tables.values():
+            old = table[: size - len(rows)].float()
+            mean, spread = old.mean(0), old.std(0)
+            for row in rows:
+                draw = torch.Generator().manual_seed(seed * 1_000_003 + row)
+                noise = torch.randn(mean.shape, generator=draw)
+                table[row] = (mean + _SPREAD * spread * noise).to(table.dtype)
+
+
+def _tables(network: Any) -> list[Any]:
+    tables = (network.get_input_embeddings(), network.get_output_embeddings())
+    return [table for table in tables if table is not None]
+
+
+# --- base.json ------------------------------------------------------------------------------------
+
+
+def _describe(
+    folder: Path, source: str, tokenizer: Any, names: Sequence[str], rows: list[int], seed: int
+) -> dict[str, Any]:
+    files = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        size, sha256 = measure(path)
+        files[str(path.relative_to(folder))] = {"bytes": size, "sha256": sha256}
+    hashes = {name: told["sha256"] for name, told in files.items()}
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "source": source if source.startswith("tiny:") else Path(source).name,
+        "seed": seed,
+        "tokens": list(names),
+        "new_rows": rows,
+        "vocabulary": len(tokenizer),
+        "files": files,
+        "hash": json_hash(hashes),
+        "tokenizer_hash": json_hash({n: h for n, h in hashes.items() if "token" in n}),
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        about = orjson.loads((path / MANIFEST).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise BaseError(
+            f"{path} is not a prepared base: it has no {MANIFEST}", hint=_PREPARE
+        ) from None
+    except OSError as error:
+        raise BaseError(f"the base {path} cannot be read: {error.strerror}") from error
+    except orjson.JSONDecodeError as error:
+        raise BaseError(f"{path / MANIFEST} is not JSON: {error}", hint=_PREPARE) from None
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise BaseError(f"{path} is not a base of reasoning-forest", hint=_PREPARE)
+    version = about.get("format_version")
+    if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
+        raise BaseError(
+            f"the base {path} has format version {version}; this library reads up to "
+            f"{FORMAT_VERSION}",
+            hint="It was prepared by a newer reasoning-forest: upgrade this one.",
+        )
+    return about
+
+
+def _check(path: Path, told: dict[str, Any]) -> None:
+    prepare_again = (
+        "The base was changed since it was prepared: prepare it again, or copy it again."
+    )
+    try:
+        found = measure(path)
+    except FileNotFoundError:
+        raise BaseError(f"{path} is missing", hint=prepare_again) from None
+    except OSError as error:
+        raise BaseError(f"{path} cannot be read: {error.strerror}") from error
+    if found != (told["bytes"], told["sha256"]):
+        raise BaseError(f"{path} does not match its checksum", hint=prepare_again)

@@ -1,0 +1,289 @@
+"""``forest base``, ``forest train``, ``forest masks``, ``forest evaluate``, ``forest ask``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from training.masks import Mask
+
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    """Print a line for people: what a terminal would obey is spelled out."""
+    click.echo(_UNSEEN.sub(lambda m: m[0].encode("unicode_escape").decode(), text), err=err)
+
+
+class _Refused(click.ClickException):
+    """An error of training as the command line says it."""
+
+    def __init__(self, error: TrainingError) -> None:
+        super().__init__(str(error))
+        self.notes = getattr(error, "__notes__", [])
+
+    def show(self, file: Any = None) -> None:
+        for line in (f"forest: {self.message}", *self.notes):
+            _say(line, err=True)
+
+
+class _Command(click.Command):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TrainingError as error:
+            raise _Refused(error) from error
+
+
+class _Group(click.Group):
+    command_class = _Command
+
+
+def _folder(*, exists: bool = True) -> click.Path:
+    return click.Path(exists=exists, file_okay=False, path_type=Path)
+
+
+_base = click.option(
+    "--base", "base_folder", type=_folder(), required=True, help="A prepared base."
+)
+_masks = click.option(
+    "--masks", "folder", type=_folder(exists=False), default=Path("masks"), show_default=True,
+    help="The folder of masks.",
+)  # fmt: skip
+_json = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+
+
+def _print_json(value: Any) -> None:
+    from training.files import to_json
+
+    click.echo(to_json(value).decode(), nl=False)
+
+
+# --- base -----------------------------------------------------------------------------------------
+
+
+@click.group("base", cls=_Group)
+def command_base() -> None:
+    """Prepare the model that masks stand on."""
+
+
+@command_base.command("prepare")
+@click.argument("model")
+@click.argument("out", type=_folder(exists=False))
+@click.option("--corpus", "corpus_folder", type=_folder(), help="Its codes become single tokens.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--steps", type=click.IntRange(min=0), default=0,
+    help="Of a tiny: base, how long it reads the corpus's paths.",
+)  # fmt: skip
+def _prepare(model: str, out: Path, corpus_folder: Path | None, seed: int, steps: int) -> None:
+    """Write a base into the folder OUT: codes, glyphs and jump marker are tokens of it.
+
+    MODEL is a folder or a name of Hugging Face, or tiny: (or tiny:sentencepiece), a small model
+    made here with a tokenizer of the corpus, for tests and experiments from scratch.
+    """
+    from training.base import prepare
+    from training.corpus import Corpus
+
+    corpus = Corpus.open(corpus_folder) if corpus_folder else None
+    base = prepare(model, out, corpus, seed=seed, steps=steps)
+    told = base.about
+    _say(
+        f"{out}: {base.name}, {told['vocabulary']} tokens, {len(told['new_rows'])} of them new; "
+        f"{len(told['tokens'])} names are one token each; {base.hash[:12]}"
+    )
+
+
+@command_base.command("verify")
+@click.argument("base_folder", metavar="BASE", type=_folder())
+def _verify_base(base_folder: Path) -> None:
+    """Check every file of a base against its hash."""
+    from training.base import Base
+
+    base = Base.open(base_folder)
+    _say(f"{base_folder}: {base.name}, whole; {base.hash[:12]}")
+
+
+# --- train ----------------------------------------------------------------------------------------
+
+
+def _print_config(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    from training.config import DEFAULT, preset
+
+    if asked:
+        click.echo(preset(DEFAULT), nl=False)
+        ctx.exit()
+
+
+@click.command("train", cls=_Command)
+@click.argument("corpus_folder", metavar="CORPUS", type=_folder())
+@_base
+@click.option("--mask", "name", required=True, help="Its name, such as Δ42_logic.")
+@click.option(
+    "--preset", "presets", multiple=True, metavar="NAME",
+    help="Shipped settings: fragment, tiny, mistral, qwen, saiga. Several: the later ones win.",
+)  # fmt: skip
+@click.option(
+    "--config", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Settings (TOML) over the presets.",
+)  # fmt: skip
+@click.option(
+    "--print-config", is_flag=True, is_eager=True, expose_value=False, callback=_print_config,
+    help="Print the default settings, which explain themselves, and exit.",
+)  # fmt: skip
+@_masks
+@click.option("--restart", is_flag=True, help="Throw an unfinished training of that name away.")
+@_json
+def command_train(
+    corpus_folder: Path,
+    base_folder: Path,
+    name: str,
+    presets: tuple[str, ...],
+    file: Path | None,
+    folder: Path,
+    restart: bool,
+    as_json: bool,
+) -> None:
+    """Train a mask on the corpus in the folder CORPUS.
+
+    The same command goes on with a training that was interrupted. Its log is MASKS/NAME.jsonl.
+    """
+    from training.base import Base
+    from training.config import Config
+    from training.corpus import Corpus
+    from training.train import train
+
+    config = Config.load(presets, file)
+    corpus = Corpus.open(corpus_folder)
+    base = Base.open(base_folder)
+    with _steps_bar() as progress:
+        mask = train(corpus, base, name, config, masks=folder, restart=restart, progress=progress)
+    if as_json:
+        _print_json(mask.about)
+    else:
+        _say(_summary(mask))
+
+
+@contextmanager
+def _steps_bar() -> Iterator[Callable[[dict[str, Any]], None] | None]:
+    """A progress bar with loss, tokens a second and time left; nothing into a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task("training", total=None)
+        said = {"loss": "", "validation_loss": "", "tokens_per_second": ""}
+
+        def update(entry: dict[str, Any]) -> None:
+            said.update((key, f"{entry[key]:.4g}") for key in said if key in entry)
+            text = f"loss {said['loss']}, {said['tokens_per_second']} tokens/s"
+            if said["validation_loss"]:
+                text += f", validation {said['validation_loss']}"
+            bar.update(task, completed=entry["step"], total=entry["steps"], description=text)
+
+        yield update
+
+
+def _summary(mask: Mask) -> str:
+    results = mask.about["results"]
+    what = f"{results['steps']} steps, {results['tokens']} tokens, {results['examples']} records"
+    lines = [f"{mask.path}: {what}; loss {results['loss']:.4g}"]
+    if results["validation_loss"] is not None:
+        stopped = ", stopped early" if results["stopped_early"] else ""
+        lines.append(
+            f"validation loss {results['validation_loss']:.4g} at step {results['best_step']}"
+            f"{stopped}"
+        )
+    lines += [f"left out: {count}, {why}" for why, count in results["left_out"].items()]
+    return "\n".join(lines)
+
+
+# --- masks ----------------------------------------------------------------------------------------
+
+
+@click.group("masks", cls=_Group)
+def command_masks() -> None:
+    """Keep a library of masks."""
+
+
+@command_masks.command("list")
+@_masks
+@_json
+def _list(folder: Path, as_json: bool) -> None:
+    """List the masks: name, base, steps, loss."""
+    from training.masks import Library
+
+    masks = list(Library(folder))
+    if as_json:
+        _print_json([mask.about for mask in masks])
+        return
+    for mask in masks:
+        results, base = mask.about["results"], mask.about["base"]
+        loss = results["validation_loss"] or results["loss"]
+        cells = (mask.name, base["source"], base["hash"][:12], results["steps"], f"{loss:.4g}")
+        _say("\t".join(map(str, cells)))
+    if not masks:
+        _say(f"no masks in {folder}", err=True)
+
+
+@command_masks.command("show")
+@click.argument("name")
+@_masks
+def _show(name: str, folder: Path) -> None:
+    """Print all that a mask tells about itself, as JSON."""
+    from training.masks import Library
+
+    _print_json(Library(folder).open(name).about)
+
+
+@command_masks.command("verify")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--base", "base_folder", type=_folder(), help="Check that they belong to it, too.")
+@_masks
+def _verify(names: Sequence[str], base_folder: Path | None, folder: Path) -> None:
+    """Check masks (all, without names) against their checksums. Exit code 1 if one is damaged."""
+    from training.base import Base
+    from training.masks import Library
+
+    library = Library(folder)
+    base = Base.open(base_folder) if base_folder else None
+    for mask in [library.open(name) for name in names] if names else library:
+        mask.verify(base)
+        _say(f"{mask.path}: whole")
+
+
+@command_masks.command("export")
+@click.argument("name")
+@click.argument("out", type=_folder(exists=False))
+@click.option("--base", "base_folder", type=_folder(), help="The base that it was trained on.")
+@click.option("--merged", is_flag=True, help="A whole model that wears the mask for good.")
+@_masks
+def _export(name: str, out: Path, base_folder: Path | None, merged: bool, folder: Path) -> None:
+    """Write a mask into the folder OUT as peft and vLLM read it."""
+    from training.base import Base
+    from training.masks import Library
+
+    base = Base.open(base_folder) if base_folder else None
+    Library(folder).open(name).export(out, base, merged=merged)
+    _say(f"{out}: {name}{' merged into its base' if merged else ''}")

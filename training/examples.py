@@ -1,0 +1,270 @@
+"""How a record becomes what a model trains on: ids, and which of them carry loss.
+
+`encode` is the only place where that is decided; `pack` says which examples stand side by side in
+one row, where attention stops at the border of each.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count, islice
+from math import ceil
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from training.corpus import Corpus
+from training.errors import CorpusError
+from training.tokens import Segmentation, ambiguous, plain
+
+Span = tuple[int, int]
+"""From a character of a text up to another, which is no part of it."""
+Ids = np.ndarray[Any, np.dtype[np.int32]]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+OTHER_COLUMNS = "columns that are no text: messages, preferences, steps"
+TOO_LONG = "longer than the window: a record is never cut"
+NO_LOSS = "no token of it carries loss"
+
+
+class Example(NamedTuple):
+    """One record as tokens."""
+
+    ids: list[int]
+    mask: list[bool]
+    """For each id whether the model is trained to say it."""
+
+
+def encode(
+    record: dict[str, Any], tokenizer: Any, *, no_loss: Collection[str] = (), end: bool = True
+) -> Example | None:
+    """A record as tokens; None unless it has ``text``, or ``prompt`` and ``completion``.
+
+    It begins with the tokenizer's sign for a beginning, if there is one, which carries no loss,
+    and ends with that for an end, which does. A token carries loss unless one of its characters
+    stands in a span without: a prompt, a span of ``meta.spans`` with ``"loss": false`` or with a
+    role of ``no_loss``, a ``[start, end]`` of ``meta.no_loss``.
+
+    :param end: whether the end is said.
+
+    Shape: n ids and n marks.
+    """
+    found = _text_and_silent(record, no_loss)
+    if found is None:
+        return None
+    text, silent = found
+    tokens = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+    ids, mask = list(tokens.input_ids), _marks(tokens.offset_mapping, len(text), silent)
+    if tokenizer.bos_token_id is not None:
+        ids, mask = [tokenizer.bos_token_id, *ids], [False, *mask]
+    if end and tokenizer.eos_token_id is not None:
+        ids, mask = [*ids, tokenizer.eos_token_id], [*mask, True]
+    return Example(ids, mask)
+
+
+def _text_and_silent(
+    record: dict[str, Any], no_loss: Collection[str]
+) -> tuple[str, list[Span]] | None:
+    meta = record.get("meta") or {}
+    silent = [(start, end) for start, end in meta.get("no_loss") or ()]
+    silent += [
+        (span["start"], span["end"])
+        for span in meta.get("spans") or ()
+        if span.get("loss") is False or span.get("role") in no_loss
+    ]
+    if isinstance(record.get("text"), str):
+        text = record["text"]
+    elif isinstance(record.get("prompt"), str) and isinstance(record.get("completion"), str):
+        text = record["prompt"] + record["completion"]
+        silent.append((0, len(record["prompt"])))
+    else:
+        return None
+    return plain(text), silent
+
+
+def _marks(offsets: Sequence[tuple[int, int]], size: int, silent: Sequence[Span]) -> list[bool]:
+    """For each token of a text of so many characters whether none of its characters is silent."""
+    quiet = np.zeros(size + 2, dtype=np.int32)
+    for start, end in silent:
+        quiet[start + 1 : end + 1] = 1
+    before = quiet.cumsum()
+    return [bool(before[max(end, start + 1)] == before[start]) for start, end in offsets]
+
+
+# --- all of a corpus ------------------------------------------------------------------------------
+
+
+@dataclass
+class Examples:
+    """The examples of a split, one after the other in two long arrays."""
+
+    ids: Ids
+    mask: Mask
+    bounds: list[int]
+    """Example i has the ids from ``bounds[i]`` to ``bounds[i + 1]``."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """How many records were left out, by reason."""
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    @classmethod
+    def none(cls, left_out: Counter[str] | None = None) -> Self:
+        """No example at all."""
+        return cls(np.zeros(0, np.int32), np.zeros(0, np.bool_), [0], left_out or Counter())
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of tokens of each."""
+        return [b - a for a, b in zip(self.bounds, self.bounds[1:], strict=False)]
+
+    @property
+    def trained(self) -> int:
+        """Number of tokens that carry loss."""
+        return int(self.mask.sum())
+
+
+def read_examples(  # noqa: PLR0913 - what is read, and the settings that say how
+    corpus: Corpus,
+    split: str,
+    tokenizer: Any,
+    *,
+    names: Collection[str],
+    window: int,
+    kinds: Collection[str] = (),
+    no_loss: Collection[str] = (),
+    may_be_empty: bool = False,
+) -> Examples:
+    """All records of a split as examples.
+
+    :param names: what the corpus has reserved as single tokens.
+    :param window: the most tokens of an example; a longer record is left out and counted.
+    :param kinds: only records of these kinds; none: all.
+
+    Raises CorpusError where the split is missing, is left without any example, or holds a text
+    that no tokenizer can read rightly (Δ123).
+    """
+    segmentation = Segmentation(names)
+    ids: list[Ids] = []
+    mask: list[Mask] = []
+    bounds, left_out, seen = [0], Counter[str](), set[str]()
+    for number, record in enumerate(corpus.records(split), 1):
+        kind = record.get("meta", {}).get("kind", "")
+        seen.add(kind)
+        if kinds and kind not in kinds:
+            continue
+        example = encode(record, tokenizer, no_loss=no_loss)
+        if reason := _unfit(example, window):
+            left_out[reason] += 1
+            continue
+        assert example is not None
+        if torn := segmentation.followed_by_digit(plain(record.get("text", ""))):
+            raise ambiguous(torn, number, split)
+        ids.append(np.array(example.ids, dtype=np.int32))
+        mask.append(np.array(example.mask, dtype=np.bool_))
+        bounds.append(bounds[-1] + len(example.ids))
+    if not ids:
+        if may_be_empty:
+            return Examples.none(left_out)
+        raise _nothing(corpus, split, kinds, seen, left_out)
+    return Examples(np.concatenate(ids), np.concatenate(mask), bounds, left_out)
+
+
+def _unfit(example: Example | None, window: int) -> str | None:
+    if example is None:
+        return OTHER_COLUMNS
+    if len(example.ids) > window:
+        return TOO_LONG
+    return None if any(example.mask[1:]) else NO_LOSS
+
+
+def _nothing(
+    corpus: Corpus, split: str, kinds: Collection[str], seen: set[str], left_out: Counter[str]
+) -> CorpusError:
+    why = "; ".join(f"{count} {reason}" for reason, count in left_out.items())
+    if not why:
+        why = f"none is of the kinds {', '.join(kinds)}; it has {', '.join(sorted(seen))}"
+    return CorpusError(
+        f"the split {split!r} of {corpus.path} leaves nothing to train on: {why}",
+        hint="Set data.window or data.kinds of the training otherwise, or export another recipe.",
+    )
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+class Row(NamedTuple):
+    """Some examples side by side, as one forward pass takes them."""
+
+    ids: Ids
+    positions: Ids
+    """From 0 on within each example: by this the model tells the examples apart."""
+    targets: Ids
+    """Where the next id carries loss: places in the row."""
+
+    @property
+    def labels(self) -> Ids:
+        """The ids that the model is trained to say at ``targets``."""
+        return self.ids[self.targets + 1]
+
+
+def pack(sizes: Sequence[int], room: int) -> Iterator[list[int]]:
+    """Places of examples, together at most ``room`` tokens, in the order given.
+
+    One that is longer than the room has a row of its own. Rows have no padding, so the order costs
+    nothing.
+    """
+    row: list[int] = []
+    used = 0
+    for place, size in enumerate(sizes):
+        if row and used + size > room:
+            yield row
+            row, used = [], 0
+        row.append(place)
+        used += size
+    if row:
+        yield row
+
+
+def row_of(examples: Examples, places: Sequence[int]) -> Row:
+    """The row of some examples."""
+    parts = [slice(examples.bounds[p], examples.bounds[p + 1]) for p in places]
+    ids = np.concatenate([examples.ids[part] for part in parts])
+    positions = np.concatenate([np.arange(p.stop - p.start, dtype=np.int32) for p in parts])
+    mask = np.concatenate([examples.mask[part] for part in parts])
+    mask[positions == 0] = False  # what stands before it belongs to another example
+    targets = np.flatnonzero(mask).astype(np.int32) - 1
+    return Row(ids, positions, targets)
+
+
+def plan(examples: Examples, seed: int, room: int, rows: int) -> Iterator[list[Row]]:
+    """The rows of each step, epoch after epoch, without end; no step reads over an epoch's end."""
+    for epoch in count():
+        packed = rows_of(examples, shuffled(len(examples), seed, epoch), room)
+        while step := list(islice(packed, rows)):
+            yield step
+
+
+def steps_in(examples: Examples, seed: int, room: int, rows: int, epochs: int) -> int:
+    """How many steps of a `plan` so many epochs take."""
+    sizes = examples.sizes
+    orders = (shuffled(len(examples), seed, epoch) for epoch in range(epochs))
+    packed = (pack([sizes[place] for place in order], room) for order in orders)
+    return sum(ceil(sum(1 for _ in epoch) / rows) for epoch in packed)
+
+
+def rows_of(examples: Examples, order: Sequence[int], room: int) -> Iterator[Row]:
+    """The examples in that order, in rows of at most ``room`` tokens."""
+    sizes = examples.sizes
+    for places in pack([sizes[place] for place in order], room):
+        yield row_of(examples, [order[place] for place in places])
+
+
+def shuffled(count: int, seed: int, epoch: int) -> list[int]:
+    """The order of an epoch."""
+    order = list(range(count))
+    random.Random(f"{seed}/{epoch}").shuffle(order)
+    return order

@@ -1,0 +1,66 @@
+"""Files that are written whole or not at all, and the hashes that tell what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+_CHUNK = 1 << 20
+
+
+def measure(path: Path) -> tuple[int, str]:
+    """Size in bytes and SHA-256 (hex) of a file."""
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return size, digest.hexdigest()
+
+
+def json_hash(value: Any) -> str:
+    """SHA-256 (hex) of a value as JSON with sorted keys."""
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def to_json(value: Any) -> bytes:
+    """A value as JSON for people: indented, keys sorted, a line break last."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps(value, option=options)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put a file in place in one step: a reader sees the old one or all of the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+@contextmanager
+def folder_whole(out: Path) -> Iterator[Path]:
+    """An empty folder to write into, which becomes ``out`` if the block ends without an error.
+
+    ``out`` must be missing or empty, which the caller has checked.
+    """
+    out = out.resolve()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    room = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
+    room.chmod(0o755)
+    try:
+        yield room
+        room.rename(out)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""The libraries of the extra ``train``: imported where they are used, one error without them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from training.errors import MissingExtra
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads warn of each fork
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What libraries warn each other of is not shown."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def library(name: str) -> Any:
+    """A module of the extra ``train``. Raises MissingExtra where it is not installed."""
+    try:
+        with quiet():
+            module = import_module(name)
+    except ImportError as error:
+        raise MissingExtra(
+            f"training needs the package {error.name or name}, which is not installed",
+            hint="Install it, in the folder of the project's clone: pip install -e '.[train]'",
+        ) from error
+    if name == "transformers":
+        module.utils.logging.set_verbosity_error()
+        module.utils.logging.disable_progress_bar()
+    return module

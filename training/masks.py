@@ -1,0 +1,244 @@
+"""A mask: one file ``NAME.safetensors`` with all about it in its metadata, and a folder of them.
+
+What is told of a mask is read from the file's head alone, without torch. Nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from training.base import Base
+from training.errors import MaskError
+from training.files import folder_whole, to_json, write_whole
+from training.library import library
+
+FORMAT = "reasoning-forest mask"
+FORMAT_VERSION = 1
+SUFFIX = ".safetensors"
+FOLDER = Path("masks")
+"""Where masks are kept unless another folder is named."""
+_KEY = "mask"
+_MOST = 100 << 20
+"""Bytes of the longest head that is believed."""
+_NOT_IN_NAMES = re.compile(r"[\s./\\:*?\"<>|\x00-\x1f\x7f]")
+
+
+class Mask:
+    """A mask as its file tells of it. Make one with `Mask.open` or by training."""
+
+    def __init__(self, path: Path, about: dict[str, Any]) -> None:
+        self.path = path
+        self.about = about
+        """name, slug, base, corpus, config, lora, results, libraries, sha256."""
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Read the head of a mask's file. Raises MaskError where it is none, or too new."""
+        head, _ = _read(path)
+        try:
+            about = orjson.loads(head["__metadata__"][_KEY])
+        except (KeyError, TypeError, orjson.JSONDecodeError):
+            about = None
+        if not isinstance(about, dict) or about.get("format") != FORMAT:
+            raise MaskError(f"{path} is not a mask of reasoning-forest")
+        version = about.get("format_version")
+        if not isinstance(version, int) or not 1 <= version <= FORMAT_VERSION:
+            raise MaskError(
+                f"the mask {path} has format version {version}; this library reads up to "
+                f"{FORMAT_VERSION}",
+                hint="It was trained by a newer reasoning-forest: upgrade this one.",
+            )
+        return cls(path, about)
+
+    @property
+    def name(self) -> str:
+        """The name that it was trained under."""
+        return str(self.about["name"])
+
+    def verify(self, base: Base | None = None) -> None:
+        """Raise MaskError unless the tensors are those that were trained, and fit the base."""
+        head, data = _read(self.path, whole=True)
+        if _hash(head, data) != self.about["sha256"]:
+            raise MaskError(
+                f"{self.path} does not match its checksum",
+                hint="It was changed since it was trained: copy it again, or train it again.",
+            )
+        if base is not None:
+            self.require(base)
+
+    def require(self, base: Base) -> None:
+        """Raise MaskError where the mask was trained on another base than this one."""
+        told = self.about["base"]
+        if told["hash"] == base.hash:
+            return
+        what = "tokenizer" if told["tokenizer_hash"] != base.tokenizer_hash else "weights"
+        raise MaskError(
+            f"the mask {self.name} was trained on another base: {told['source']} "
+            f"({told['hash'][:12]}); {base.path} is {base.name} ({base.hash[:12]}) with another "
+            f"{what}",
+            hint="Give the base that it was trained on, or train it again on this one.",
+        )
+
+    def tensors(self) -> dict[str, Any]:
+        """The tensors by name, verified. Raises MaskError, MissingExtra."""
+        self.verify()
+        return dict(library("safetensors.torch").load_file(self.path))
+
+    def lora_config(self) -> Any:
+        """Its configuration for peft. Raises MissingExtra."""
+        return library("peft").LoraConfig.from_peft_type(**self.about["lora"])
+
+    def export(self, out: Path, base: Base | None = None, *, merged: bool = False) -> None:
+        """Write it as peft's folder, or as a whole model that wears it for good.
+
+        :param out: a folder that is missing or empty.
+        :param base: needed for ``merged``; without it, checked if it is given.
+
+        Raises MaskError, MissingExtra.
+        """
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise MaskError(
+                f"{out} exists and is not empty", hint="Nothing was written. Name a new folder."
+            )
+        if base is not None:
+            self.require(base)
+        tensors = self.tensors()
+        with folder_whole(out) as folder:
+            if merged:
+                if base is None:
+                    raise MaskError("a merged model needs the base: give it with --base")
+                self._write_merged(folder, base)
+                return
+            lora = self.about["lora"] | {"base_model_name_or_path": str(base.path) if base else ""}
+            (folder / "adapter_config.json").write_bytes(to_json(lora))
+            file = folder / "adapter_model.safetensors"
+            library("safetensors.torch").save_file(tensors, file, metadata={"format": "pt"})
+
+    def _write_merged(self, folder: Path, base: Base) -> None:
+        from training.voices import Voices
+
+        merged = Voices(base, [self]).model.merge_and_unload()
+        merged.save_pretrained(folder, safe_serialization=True)
+        base.tokenizer().save_pretrained(folder)
+
+
+def write_mask(path: Path, about: dict[str, Any], tensors: dict[str, Any]) -> Mask:
+    """Write a mask in one step. The same tensors and words give the same bytes."""
+    save = library("safetensors.torch").save
+    blob = save(tensors)
+    about = about | {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "sha256": _hash(*_split(path, blob)),
+    }
+    told = orjson.dumps(about, option=orjson.OPT_SORT_KEYS).decode()
+    write_whole(path, save(tensors, metadata={_KEY: told}))
+    return Mask(path, about)
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+def checked_name(name: str) -> str:
+    """A mask's name in its one spelling (NFC). Raises MaskError with what is wrong.
+
+    >>> checked_name("Δ42_logic")
+    'Δ42_logic'
+    """
+    found = unicodedata.normalize("NFC", name)
+    if not found or _NOT_IN_NAMES.search(found) or found.startswith("-") or found == "base":
+        raise MaskError(
+            f"{name!r} cannot name a mask",
+            hint="Expected letters, digits, signs such as Δ or 🫧, '_' and '-'; 'base' is taken.",
+        )
+    if len(found.encode()) > 200:
+        raise MaskError(f"the name {name[:40]!r}… is longer than 200 bytes")
+    return found
+
+
+def slug(name: str) -> str:
+    """The name in ASCII, as a hub wants it.
+
+    >>> slug("Δ42_logic"), slug("Δ42_тело"), slug("🫧")
+    ('delta42_logic', 'delta42_u0442-u0435-u043b-u043e', 'u1fae7')
+    """
+    words = re.findall("[A-Za-z0-9_-]+|.", name.replace("Δ", "delta"))
+    parts = [w if w.isascii() else f"u{ord(w):04x}" for w in words]
+    return re.sub("(?<=[0-9a-f])(?=u[0-9a-f]{4})", "-", "".join(parts))
+
+
+class Library:
+    """The masks of a folder."""
+
+    def __init__(self, folder: Path | str = FOLDER) -> None:
+        self.folder = Path(folder)
+
+    def __iter__(self) -> Iterator[Mask]:
+        """All masks by name. Raises MaskError where a file is none."""
+        for path in sorted(self.folder.glob(f"*{SUFFIX}")):
+            yield Mask.open(path)
+
+    def path(self, name: str) -> Path:
+        """Where a mask of that name is kept, or would be. Raises MaskError for no name."""
+        name = checked_name(name)
+        for path in self.folder.glob(f"*{SUFFIX}"):
+            if unicodedata.normalize("NFC", path.stem) == name:
+                return path
+        return self.folder / f"{name}{SUFFIX}"
+
+    def open(self, name: str) -> Mask:
+        """The mask of that name, or of that file. Raises MaskError where there is none."""
+        if name.endswith(SUFFIX):
+            return Mask.open(Path(name))
+        path = self.path(name)
+        if not path.exists():
+            there = ", ".join(sorted(p.stem for p in self.folder.glob(f"*{SUFFIX}"))) or "none"
+            raise MaskError(
+                f"there is no mask {name!r} in {self.folder}", hint=f"There are: {there}."
+            )
+        return Mask.open(path)
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+def _read(path: Path, *, whole: bool = False) -> tuple[dict[str, Any], bytes]:
+    """The head of a safetensors file and, if asked for, the bytes after it."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > _MOST:
+                raise MaskError(f"{path} is not a mask: it is no safetensors file")
+            return _head(path, file.read(size)), file.read() if whole else b""
+    except OSError as error:
+        raise MaskError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _split(path: Path, blob: bytes) -> tuple[dict[str, Any], bytes]:
+    size = int.from_bytes(blob[:8], "little")
+    return _head(path, blob[8 : 8 + size]), blob[8 + size :]
+
+
+def _head(path: Path, told: bytes) -> dict[str, Any]:
+    try:
+        head = orjson.loads(told)
+    except orjson.JSONDecodeError:
+        head = None
+    if not isinstance(head, dict):
+        raise MaskError(f"{path} is not a mask: it is no safetensors file")
+    return head
+
+
+def _hash(head: dict[str, Any], data: bytes) -> str:
+    """SHA-256 (hex) over names, types, shapes and bytes of all tensors."""
+    told = {name: value for name, value in head.items() if name != "__metadata__"}
+    digest = hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS))
+    digest.update(data)
+    return digest.hexdigest()

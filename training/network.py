@@ -1,0 +1,219 @@
+"""The model while it trains: what wears the mask, computes a loss, and makes a step.
+
+The only module that knows of devices, precision and several processes. The gradients of a mask are
+small, so processes add them up after each step; nothing else of the model is shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from training import adapter
+from training.config import Lora, Steps
+from training.errors import BaseError, TrainingFailed
+from training.examples import Row
+from training.library import library
+
+if TYPE_CHECKING:
+    from training.base import Base
+
+_MOMENTS = {"m": "exp_avg", "v": "exp_avg_sq"}
+
+
+class Network:
+    """A base with a mask in training on this process's device. Raises MissingExtra."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._torch = library("torch")
+        self._steps = steps
+        if steps.threads:
+            self._torch.set_num_threads(steps.threads)
+        self._process = library("accelerate").PartialState()
+        self._device = self._process.device
+        self.precision = self._chosen()
+        self.model: Any = None
+        self.lora: Any = None
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes."""
+        return bool(self._process.is_main_process)
+
+    def _chosen(self) -> str:
+        if self._steps.precision != "auto":
+            return self._steps.precision
+        bf16 = self._device.type == "cuda" and self._torch.cuda.is_bf16_supported(False)
+        return "bf16" if bf16 else "fp32"
+
+    def wear(self, base: Base, lora: Lora) -> None:
+        """Load the base and put a new mask on it.
+
+        Raises BaseError where the base has no such modules, or lets the records of a row see each
+        other.
+        """
+        torch = self._torch
+        with self._as_training_errors():
+            network = base.model(torch.bfloat16 if self.precision == "bf16" else torch.float32)
+            require_apart(network.to(self._device), base)
+            self.lora = adapter.lora_config(base, network, lora)
+            torch.manual_seed(self._steps.seed)
+            self.train(adapter.wear(network, self.lora))
+
+    def train(self, model: Any) -> None:
+        """Take a model whose parameters say themselves which of them train."""
+        torch = self._torch
+        self.model = model.to(self._device).train()
+        self._parts = adapter.trainable(model)
+        rows = [p for n, p in self._parts if "token" in n]
+        decayed = [p for n, p in self._parts if "token" not in n]
+        groups = [{"params": decayed, "weight_decay": self._steps.decay}]
+        groups += [{"params": rows, "weight_decay": 0.0}] if rows else []
+        self._optimizer = torch.optim.AdamW(groups, lr=self._steps.rate, betas=(0.9, 0.98))
+
+    # --- computing -----------------------------------------------------------------------------
+
+    def step(self, rows: Sequence[Row], rate: float, seed: int) -> float:
+        """One step over some rows; returns their loss per token that carries one.
+
+        Raises TrainingFailed where the loss is no number or memory is short; nothing is changed.
+        """
+        torch, process = self._torch, self._process
+        torch.manual_seed(seed)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.zero_grad(set_to_none=False)
+        total = max(1, sum(len(row.targets) for row in rows))
+        told = 0.0
+        with self._as_training_errors():
+            for row in rows[process.process_index :: process.num_processes]:
+                loss = self._loss(row) / total
+                loss.backward()
+                told += float(loss.detach())
+            told = self._summed(told)
+            length = float(
+                torch.nn.utils.clip_grad_norm_([p for _, p in self._parts], self._steps.clip)
+            )
+        if not (isfinite(told) and isfinite(length)):
+            raise TrainingFailed(
+                f"the loss is {told}, its gradient {length}",
+                hint='Halve training.rate, or set training.precision = "fp32".',
+            )
+        self._optimizer.step()
+        return told
+
+    def loss(self, rows: Iterable[Row]) -> float:
+        """The loss per token that carries one, over some rows, without training."""
+        total, told = 0, 0.0
+        self.model.eval()
+        with self._torch.inference_mode(), self._as_training_errors():
+            for row in rows:
+                told += float(self._loss(row))
+                total += len(row.targets)
+        self.model.train()
+        return told / max(1, total)
+
+    def any(self, flag: bool) -> bool:
+        """Whether any of the processes says so."""
+        if self._process.num_processes == 1:
+            return flag
+        told = self._torch.tensor([float(flag)], device=self._device)
+        self._torch.distributed.all_reduce(told)
+        return bool(told.item() > 0)
+
+    def _loss(self, row: Row) -> Any:
+        """The sum over all tokens with loss. The head computes at their places alone."""
+        torch = self._torch
+        targets = self._tensor(row.targets)
+        mixed = torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        with mixed:
+            logits = self.model(
+                input_ids=self._tensor(row.ids)[None],
+                position_ids=self._tensor(row.positions)[None],
+                logits_to_keep=targets,
+                use_cache=False,
+            ).logits[0]
+        return torch.nn.functional.cross_entropy(
+            logits.float(), self._tensor(row.labels), reduction="sum"
+        )
+
+    def _tensor(self, numbers: Any) -> Any:
+        return self._torch.as_tensor(numbers, dtype=self._torch.long, device=self._device)
+
+    def _summed(self, loss: float) -> float:
+        """The loss of all processes; their gradients are summed likewise."""
+        if self._process.num_processes == 1:
+            return loss
+        reduce = self._torch.distributed.all_reduce
+        for _, part in self._parts:
+            if part.grad is None:
+                part.grad = self._torch.zeros_like(part)
+            reduce(part.grad)
+        told = self._torch.tensor([loss], device=self._device)
+        reduce(told)
+        return float(told.item())
+
+    @contextmanager
+    def _as_training_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            said = str(error).lower()
+            if "out of memory" not in said and "allocate memory" not in said:
+                raise
+            raise TrainingFailed(
+                f"there is not enough memory on {self._device}",
+                hint="Halve training.row (and data.window, if it is larger), or take a smaller "
+                "base.",
+            ) from error
+
+    # --- tensors -------------------------------------------------------------------------------
+
+    def tensors(self, *kinds: str) -> dict[str, Any]:
+        """``now/NAME``, ``m/NAME`` and ``v/NAME`` of all that trains, or only of some kinds."""
+        found = {f"now/{n}": _kept(p) for n, p in self._parts}
+        for kind, moment in _MOMENTS.items():
+            for n, p in self._parts:
+                if moment in self._optimizer.state[p]:
+                    found[f"{kind}/{n}"] = _kept(self._optimizer.state[p][moment])
+        return {k: v for k, v in found.items() if not kinds or k.partition("/")[0] in kinds}
+
+    def put(self, tensors: dict[str, Any], step: int | None = None) -> None:
+        """Take tensors over as `tensors` gave them, with the optimizer's where a step is named."""
+        torch = self._torch
+        with torch.no_grad():
+            for n, p in self._parts:
+                p.copy_(tensors[f"now/{n}"])
+                if step:
+                    self._optimizer.state[p] = {"step": torch.tensor(float(step))} | {
+                        name: tensors[f"{kind}/{n}"].to(p.device, copy=True)
+                        for kind, name in _MOMENTS.items()
+                    }
+
+
+def _kept(tensor: Any) -> Any:
+    return tensor.detach().cpu().contiguous().clone()
+
+
+def require_apart(model: Any, base: Base) -> None:
+    """Raise BaseError if what stands first in a row changes what is said of what stands second."""
+    torch = library("torch")
+    device = next(model.parameters()).device
+    size = min(8, model.get_input_embeddings().weight.shape[0] // 2)
+    second = torch.arange(size)
+    positions = torch.cat([second, second])[None].to(device)
+
+    def said(first: Any) -> Any:
+        ids = torch.cat([first, second])[None].to(device)
+        return model(input_ids=ids, position_ids=positions, use_cache=False).logits[0, size:]
+
+    with torch.inference_mode():
+        one, other = said(second + size), said(second.flip(0))
+    if not torch.equal(one, other):
+        raise BaseError(
+            f"the base {base.path} lets records that stand in one row see each other",
+            hint="Its attention does not stop where positions begin anew. Choose another base, or "
+            "a newer transformers.",
+        )

@@ -1,0 +1,118 @@
+"""A small model without any knowledge, for tests, demos and experiments from scratch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from training.config import Steps
+from training.corpus import Corpus
+from training.errors import BaseError
+from training.examples import plan, read_examples
+from training.library import library
+from training.network import Network
+
+KINDS = ("", "bpe", "sentencepiece")
+VOCABULARY = 2000
+LENGTH = 2048
+SPECIAL = ("<unk>", "<s>", "</s>", "<pad>")
+_BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+
+
+def make(kind: str, texts: Sequence[str], seed: int) -> tuple[Any, Any]:
+    """A Llama of about a million weights and a tokenizer of these texts.
+
+    :param kind: ``bpe`` (or nothing) for byte-level BPE, ``sentencepiece`` for words that
+        begin with ▁ and byte fallback.
+
+    Raises BaseError for another kind or where there is no text, MissingExtra.
+    """
+    if kind not in KINDS:
+        raise BaseError(
+            f"there is no tiny:{kind}",
+            hint="Expected tiny: (byte-level BPE) or tiny:sentencepiece.",
+        )
+    if not any(texts):
+        raise BaseError("the corpus holds no text to make a tokenizer from")
+    tokenizer = library("transformers").PreTrainedTokenizerFast(
+        tokenizer_object=_sentencepiece(texts) if kind == "sentencepiece" else _bpe(texts),
+        unk_token=SPECIAL[0],
+        bos_token=SPECIAL[1],
+        eos_token=SPECIAL[2],
+        pad_token=SPECIAL[3],
+        model_max_length=LENGTH,
+        clean_up_tokenization_spaces=False,
+    )
+    return _llama(tokenizer, seed), tokenizer
+
+
+def learn(model: Any, tokenizer: Any, corpus: Corpus, steps: int, seed: int) -> None:
+    """Let a tiny model read the corpus's paths, all its weights in training.
+
+    Raises CorpusError where there is no path, TrainingFailed, MissingExtra.
+    """
+    settings = Steps(seed=seed, steps=steps, row=1024, rows=4, rate=2e-3)
+    examples = read_examples(corpus, "train", tokenizer, names=(), window=LENGTH, kinds=("path",))
+    network = Network(settings)
+    network.train(model)
+    rows = plan(examples, seed, settings.row, settings.rows)
+    for step, some in enumerate(islice(rows, steps)):
+        network.step(some, settings.rate_at(step, steps), seed * 1_000_003 + step)
+    model.eval()
+
+
+def _llama(tokenizer: Any, seed: int) -> Any:
+    transformers, torch = library("transformers"), library("torch")
+    torch.manual_seed(seed)
+    return transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=128,
+            intermediate_size=384,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            max_position_embeddings=LENGTH,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    ).eval()
+
+
+def _bpe(texts: Sequence[str]) -> Any:
+    t = library("tokenizers")
+    tokenizer = t.Tokenizer(t.models.BPE())
+    tokenizer.pre_tokenizer = t.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = t.decoders.ByteLevel()
+    _learn(tokenizer, texts, SPECIAL, t.pre_tokenizers.ByteLevel.alphabet())
+    return tokenizer
+
+
+def _sentencepiece(texts: Sequence[str]) -> Any:
+    """BPE over words that begin with ▁, what is left as bytes: as Llama 2 and Mistral have it."""
+    t = library("tokenizers")
+    tokenizer = t.Tokenizer(t.models.BPE(unk_token=SPECIAL[0], fuse_unk=True, byte_fallback=True))
+    tokenizer.pre_tokenizer = t.pre_tokenizers.Metaspace(prepend_scheme="first")
+    d = t.decoders
+    tokenizer.decoder = d.Sequence(
+        [d.Replace("▁", " "), d.ByteFallback(), d.Fuse(), d.Strip(" ", 1, 0)]
+    )
+    _learn(tokenizer, texts, [*SPECIAL, *_BYTES], ())
+    told = json.loads(tokenizer.to_str())
+    told["added_tokens"] = [x for x in told["added_tokens"] if x["content"] in SPECIAL]
+    return t.Tokenizer.from_str(json.dumps(told))
+
+
+def _learn(
+    tokenizer: Any, texts: Sequence[str], first: Sequence[str], signs: Iterable[str]
+) -> None:
+    trainer = library("tokenizers").trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=list(first),
+        initial_alphabet=sorted(signs),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)

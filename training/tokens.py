@@ -1,0 +1,157 @@
+"""What stands for a whole scene and so is one token: codes (Δ12), glyphs, the jump marker."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from training.corpus import Corpus
+from training.errors import BaseError, CorpusError
+
+GLYPHS = ("⟁", "🜂", "🫁", "🫧")
+_CODE = re.compile(f"Δ[0-9]{{2}}(?![0-9])|{'|'.join(GLYPHS)}")
+_NEAR = 64
+"""Tokens before the end of a name that are looked at: more than any name is torn into."""
+_INCREMENT = re.compile("\u2206(?=[0-9]{2}(?![0-9]))")
+
+
+def plain(text: str) -> str:
+    """The text with ∆12 (U+2206, the increment) as Δ12; it stays as long as it was.
+
+    >>> plain("\u220612, but \u2206x") == "Δ12, but \u2206x"
+    True
+    """
+    return _INCREMENT.sub("Δ", text)
+
+
+def codes_in(text: str) -> set[str]:
+    """The codes and glyphs in a text.
+
+    >>> sorted(codes_in("Δ12Δ41, Δ123 and Δ07_logic"))
+    ['Δ07', 'Δ12', 'Δ41']
+    """
+    return set(_CODE.findall(plain(text)))
+
+
+def reserved(corpus: Corpus) -> list[str]:
+    """What the corpus wants as single tokens: its tokens.json, its texts' codes, its marker.
+
+    Raises CorpusError where tokens.json cannot be read.
+    """
+    found = set(_listed(corpus))
+    for split in corpus.splits:
+        for record in corpus.records(split):
+            for text in texts(record):
+                found |= codes_in(text)
+    if corpus.marker:
+        found.add(corpus.marker)
+    return sorted(found)
+
+
+def texts(record: dict[str, Any]) -> Iterator[str]:
+    """The texts of a record, whatever its columns."""
+    for key, value in record.items():
+        if key != "meta" and isinstance(value, str):
+            yield value
+
+
+def _listed(corpus: Corpus) -> list[str]:
+    path = corpus.path / "tokens.json"
+    try:
+        told = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise CorpusError(f"{path} cannot be read: {error}", hint="Export it again.") from None
+    names = told.get("tokens") if isinstance(told, dict) else told
+    names = [n.get("token", n.get("code")) if isinstance(n, dict) else n for n in names or []]
+    if wrong := [n for n in names if not isinstance(n, str) or not n.strip()]:
+        raise CorpusError(
+            f"{path} lists {wrong[0]!r}: expected codes such as 'Δ12'", hint="Export it again."
+        )
+    return names
+
+
+def single(tokenizer: Any, name: str) -> bool:
+    """Whether a tokenizer reads a name as one token: alone, after a space, a bracket, a break."""
+    text = f"{name} {name} ({name})\n{name}"
+    return Segmentation([name]).torn(text, offsets_in(tokenizer, text)) is None
+
+
+def offsets_in(tokenizer: Any, text: str) -> list[tuple[int, int]]:
+    """Where in a text its tokens stand: (start, end) in characters of each."""
+    found = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+    return list(found.offset_mapping)
+
+
+class Segmentation:
+    """Looks whether every reserved name in a text is one token.
+
+    :param names: the reserved names.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        longest = sorted(names, key=lambda name: (-len(name), name))
+        either = "|".join(map(re.escape, longest))
+        self._names = re.compile(either) if longest else None
+        self._digits = re.compile(f"(?:{either})(?<=[0-9])[0-9]") if longest else None
+
+    def torn(self, text: str, offsets: list[tuple[int, int]]) -> str | None:
+        """The first name in a text that is no token of its own; else None."""
+        if self._names is None:
+            return None
+        starts: list[int] | None = None
+        for found in self._names.finditer(text):
+            begin, end = found.span()
+            starts = starts or [start for start, _ in offsets]
+            upto = bisect_left(starts, end)
+            own = [o for o in offsets[max(0, upto - _NEAR) : upto] if o[1] > begin]
+            if len(own) != 1 or own[0][1] != end or text[own[0][0] : begin].strip():
+                return found[0]
+        return None
+
+    def followed_by_digit(self, text: str) -> str | None:
+        """The first name in a text that a digit goes on from (Δ12 in Δ123); else None."""
+        found = self._digits.search(text) if self._digits else None
+        return found[0] if found else None
+
+
+def check_segmentation(corpus: Corpus, tokenizer: Any, names: Iterable[str]) -> set[str]:
+    """The names that the tokenizer tears in texts of the corpus.
+
+    Raises CorpusError where a text goes on with a digit after a name (Δ123): no tokenizer can know
+    which was meant.
+    """
+    segmentation = Segmentation(names)
+    torn = set()
+    for split in corpus.splits:
+        for number, record in enumerate(corpus.records(split), 1):
+            for text in map(plain, texts(record)):
+                if long := segmentation.followed_by_digit(text):
+                    raise ambiguous(long, number, split)
+                if found := segmentation.torn(text, offsets_in(tokenizer, text)):
+                    torn.add(found)
+    return torn
+
+
+def ambiguous(found: str, number: int, split: str) -> CorpusError:
+    """The error for a code that a digit follows."""
+    return CorpusError(
+        f"record {number} of the split {split} says {found!r}…, which begins with a code",
+        hint="A code is Δ and two digits. Put a space or another sign into the thought, and "
+        "export again.",
+    )
+
+
+def require_known(tokenizer: Any, names: Iterable[str], corpus: Corpus, base: object) -> None:
+    """Raise BaseError unless a base reads all names of a corpus as single tokens."""
+    if missing := [name for name in names if not single(tokenizer, name)]:
+        shown = ", ".join(missing[:8]) + (" …" if len(missing) > 8 else "")
+        raise BaseError(
+            f"the base {base} has no single token for {shown}, which the corpus {corpus.path} uses",
+            hint=f"Prepare the base with it: forest base prepare MODEL OUT --corpus {corpus.path}",
+        )

@@ -1,0 +1,343 @@
+"""Training one mask: rows of records, a step at a time, that can be stopped and gone on with.
+
+Everything that a step needs follows from the settings and the step's number: which rows, which
+random numbers, how large a step. So a checkpoint holds the tensors and the number, and what is
+resumed from it ends in the same bytes as what was never interrupted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from training import adapter
+from training.base import Base
+from training.config import Config
+from training.corpus import Corpus
+from training.errors import MaskError, TrainingFailed
+from training.examples import Examples, Row, plan, read_examples, rows_of, steps_in
+from training.files import json_hash, write_whole
+from training.library import library
+from training.masks import FOLDER, Library, Mask, checked_name, slug, write_mask
+from training.network import Network
+from training.tokens import require_known, reserved
+
+Progress = Callable[[dict[str, Any]], None]
+"""Called with each line of the log."""
+VALIDATION = "validation"
+
+
+def train(
+    corpus: Corpus,
+    base: Base,
+    name: str,
+    config: Config | None = None,
+    *,
+    masks: Path | str = FOLDER,
+    restart: bool = False,
+    progress: Progress | None = None,
+) -> Mask:
+    """Train the mask ``name`` on a corpus and put it into the folder of masks.
+
+    An interrupted training (SIGINT, SIGTERM, a kill) goes on from its last checkpoint when the same
+    call is made again, and ends in the same bytes. The log is ``NAME.jsonl`` beside the mask.
+
+    :param restart: throw an unfinished training of that name away.
+    :param progress: is told every line of the log.
+
+    Raises MaskError where the mask exists, is being trained, or was begun with other settings;
+    BaseError and CorpusError where base and corpus do not fit; TrainingFailed where the loss is no
+    number or memory is short; MissingExtra; KeyboardInterrupt after SIGINT, when it has saved.
+    """
+    config = config or Config()
+    path = Library(masks).path(checked_name(name))
+    if path.exists():
+        raise MaskError(
+            f"the mask {name} exists already: {path}",
+            hint="Name another one, or remove it first.",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    network = Network(config.training)
+    with _locked(path) if network.first else _not_locked():
+        return _Training(corpus, base, path, config, network, restart, progress).run()
+
+
+@dataclass
+class _State:
+    """What a checkpoint says beside its tensors."""
+
+    step: int = 0
+    best_step: int = 0
+    best_loss: float = math.inf
+    waited: int = 0
+    loss: float = math.inf
+    seen: int = 0
+    """Tokens read."""
+    stopped_early: bool = False
+
+
+class _Training:
+    def __init__(
+        self,
+        corpus: Corpus,
+        base: Base,
+        path: Path,
+        config: Config,
+        network: Network,
+        restart: bool,
+        progress: Progress | None,
+    ) -> None:
+        self.corpus, self.base, self.path, self.config = corpus, base, path, config
+        self.network, self.progress = network, progress
+        self.checkpoint = path.with_name(f".{path.stem}.checkpoint")
+        self.log = path.with_suffix(".jsonl")
+        self.interrupted = False
+        if restart and network.first:
+            self.checkpoint.unlink(missing_ok=True)
+        self.fingerprint = json_hash([base.hash, corpus.hash, config.hash])
+        self.state, tensors = self._restored()
+        self.examples, self.validation = self._examples()
+        network.wear(base, config.lora)
+        self.best: dict[str, Any] = network.tensors("now")
+        if tensors:
+            self.best = {k.removeprefix("best/"): v for k, v in tensors.items() if k[:5] == "best/"}
+            network.put(tensors, self.state.step)
+        self.steps = self._count_steps()
+        order = config.training
+        self._plan = plan(self.examples, order.seed, order.row, order.rows)
+
+    # --- the way through -----------------------------------------------------------------------
+
+    def run(self) -> Mask:
+        """All steps that are left, then the mask."""
+        state, checks = self.state, self.config.checks
+        if self.network.first:
+            self._open_log()
+        with self._interruptible():
+            for rows in islice(self._plan, state.step, self.steps):
+                if state.stopped_early:
+                    break
+                self._step(rows)
+                last = state.step == self.steps
+                if len(self.validation) and (last or state.step % checks.validate_every == 0):
+                    self._validate()
+                stop = self.network.any(self.interrupted)
+                if last or stop or state.step % checks.save_every == 0:
+                    self._save()
+                if stop and not last:
+                    raise self._interruption()
+        return self._finished()
+
+    def _step(self, rows: Sequence[Row]) -> None:
+        state, begun = self.state, time.perf_counter()
+        rate = self.config.training.rate_at(state.step, self.steps)
+        seed = self.config.training.seed * 1_000_003 + state.step
+        try:
+            loss = self.network.step(rows, rate, seed)
+        except TrainingFailed as error:
+            error.message = f"{error.message} at step {state.step + 1}"
+            if self.checkpoint.exists():
+                error.add_note(f"what was saved before is kept: {self.checkpoint}")
+            raise
+        tokens = sum(len(row.ids) for row in rows)
+        state.step, state.loss, state.seen = state.step + 1, loss, state.seen + tokens
+        self._tell(
+            step=state.step,
+            steps=self.steps,
+            loss=round(loss, 6),
+            rate=rate,
+            tokens=state.seen,
+            tokens_per_second=round(tokens / (time.perf_counter() - begun), 1),
+        )
+
+    def _validate(self) -> None:
+        state, patience = self.state, self.config.checks.patience
+        loss = self.network.loss(
+            rows_of(self.validation, range(len(self.validation)), self.config.training.row)
+        )
+        self._tell(step=state.step, steps=self.steps, validation_loss=round(loss, 6))
+        if loss < state.best_loss:
+            state.best_loss, state.best_step, state.waited = loss, state.step, 0
+            self.best = self.network.tensors("now")
+        else:
+            state.waited += 1
+            state.stopped_early = 0 < patience <= state.waited
+
+    # --- what is trained on --------------------------------------------------------------------
+
+    def _examples(self) -> tuple[Examples, Examples]:
+        data, tokenizer = self.config.data, self.base.tokenizer()
+        names = reserved(self.corpus)
+        require_known(tokenizer, names, self.corpus, self.base.path)
+
+        def read(split: str) -> Examples:
+            return read_examples(
+                self.corpus,
+                split,
+                tokenizer,
+                names=names,
+                window=data.window,
+                kinds=data.kinds,
+                no_loss=data.no_loss,
+                may_be_empty=split == VALIDATION,
+            )
+
+        examples = read("train")
+        validation = VALIDATION if VALIDATION in self.corpus.splits else None
+        return examples, read(validation) if validation else Examples.none()
+
+    def _count_steps(self) -> int:
+        set_ = self.config.training
+        if set_.steps:
+            return set_.steps
+        return steps_in(self.examples, set_.seed, set_.row, set_.rows, set_.epochs)
+
+    # --- what is kept --------------------------------------------------------------------------
+
+    def _restored(self) -> tuple[_State, dict[str, Any]]:
+        if not self.checkpoint.exists():
+            return _State(), {}
+        with library("safetensors").safe_open(self.checkpoint, "pt") as file:
+            told = orjson.loads(file.metadata()["state"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        if told.pop("fingerprint") != self.fingerprint:
+            raise MaskError(
+                f"a training of {self.path.stem} was begun with another base, corpus or settings",
+                hint="Go on with those, or throw it away with --restart.",
+            )
+        state = _State()
+        for key, value in told.items():
+            setattr(state, key, math.inf if value is None else value)
+        return state, tensors
+
+    def _save(self) -> None:
+        if not self.network.first:
+            return
+        told = orjson.dumps(asdict(self.state) | {"fingerprint": self.fingerprint}).decode()
+        tensors = self.network.tensors() | {f"best/{k}": v for k, v in self.best.items()}
+        save = library("safetensors.torch").save
+        write_whole(self.checkpoint, save(tensors, metadata={"state": told}))
+
+    def _finished(self) -> Mask:
+        """Write the mask of the best step; the checkpoint goes."""
+        if len(self.validation):
+            self.network.put(self.best)
+        tensors = adapter.state(self.network.model)
+        if not self.network.first:
+            return Mask(self.path, self._about())
+        mask = write_mask(self.path, self._about(), tensors)
+        self.checkpoint.unlink(missing_ok=True)
+        return mask
+
+    def _about(self) -> dict[str, Any]:
+        state, manifest = self.state, self.corpus.manifest
+        validated = len(self.validation) > 0
+        return {
+            "name": self.path.stem,
+            "slug": slug(self.path.stem),
+            "base": {
+                "source": self.base.name,
+                "hash": self.base.hash,
+                "tokenizer_hash": self.base.tokenizer_hash,
+            },
+            "corpus": {
+                "hash": self.corpus.hash,
+                "forest_revision": manifest.get("forest_revision"),
+                "recipe_hash": manifest.get("recipe_hash"),
+                "seed": manifest.get("seed"),
+            },
+            "config": self.config.model_dump(mode="json"),
+            "lora": adapter.told(self.network.lora),
+            "results": {
+                "steps": state.step,
+                "tokens": state.seen,
+                "examples": len(self.examples),
+                "tokens_with_loss": self.examples.trained,
+                "left_out": dict(sorted(self.examples.left_out.items())),
+                "loss": state.loss,
+                "validation_loss": state.best_loss if validated else None,
+                "best_step": state.best_step if validated else state.step,
+                "stopped_early": state.stopped_early,
+            },
+            "libraries": {name: version(name) for name in ("peft", "torch", "transformers")},
+        }
+
+    def _open_log(self) -> None:
+        """Keep what the log says up to the checkpoint."""
+        kept: list[bytes] = []
+        if self.state.step and self.log.exists():
+            for line in self.log.read_bytes().split(b"\n"):
+                try:
+                    if orjson.loads(line)["step"] <= self.state.step:
+                        kept.append(line + b"\n")
+                except orjson.JSONDecodeError:
+                    continue  # the last line of a killed process may be half a line
+        write_whole(self.log, b"".join(kept))
+
+    def _tell(self, **entry: Any) -> None:
+        if not self.network.first:
+            return
+        with self.log.open("ab") as log:
+            log.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
+        if self.progress:
+            self.progress(entry)
+
+    # --- interruption --------------------------------------------------------------------------
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """The first SIGINT or SIGTERM ends the training after its step; the second one at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number: int, _: Any) -> None:
+            self.interrupted = True
+            signal.signal(number, before[signal.Signals(number)])
+
+        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _interruption(self) -> KeyboardInterrupt:
+        stop = KeyboardInterrupt()
+        stop.add_note(
+            f"saved at step {self.state.step} of {self.steps}; the same command goes on from there"
+        )
+        return stop
+
+
+@contextmanager
+def _not_locked() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep a second training of the same mask out; the lock dies with its process."""
+    lock = path.with_name(f".{path.stem}.lock")
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MaskError(
+                f"another process is training {path.stem}",
+                hint="Wait until it is done, or name another mask.",
+            ) from None
+        yield
+        lock.unlink(missing_ok=True)
