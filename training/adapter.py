@@ -26,7 +26,7 @@ def lora_config(base: Base, network: Any, lora: Lora) -> Any:
         target_modules=sorted(lora.modules),
         use_rslora=lora.rslora,
         use_dora=lora.dora,
-        trainable_token_indices=_rows(base, network) if lora.rows else None,
+        trainable_token_indices=_rows(base, network) if lora.new_rows else None,
     )
 
 

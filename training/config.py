@@ -37,7 +37,7 @@ class Lora(_Section):
     modules: Annotated[tuple[str, ...], Field(min_length=1)] = ("v_proj", "o_proj")
     rslora: bool = False
     dora: bool = False
-    rows: bool = True
+    new_rows: bool = True
 
 
 class Data(_Section):

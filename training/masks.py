@@ -78,11 +78,11 @@ class Mask:
         told = self.about["base"]
         if told["hash"] == base.hash:
             return
-        what = "tokenizer" if told["tokenizer_hash"] != base.tokenizer_hash else "weights"
+        same = told["tokenizer_hash"] == base.tokenizer_hash
         raise MaskError(
             f"the mask {self.name} was trained on another base: {told['source']} "
-            f"({told['hash'][:12]}); {base.path} is {base.name} ({base.hash[:12]}) with another "
-            f"{what}",
+            f"({told['hash'][:12]}); {base.path} is {base.name} ({base.hash[:12]}) with "
+            f"{'other weights' if same else 'another tokenizer'}",
             hint="Give the base that it was trained on, or train it again on this one.",
         )
 

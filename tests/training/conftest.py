@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from training.base import Base
     from training.config import Config
 
-WORDS = "вода весна память порог берег голос тень дорога зерно зима письмо камень".split()
+NOUNS = "вода весна память порог берег голос тень дорога зерно зима письмо камень"
+WORDS = NOUNS.split()  # noqa: SIM905
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,7 @@ def stack() -> Any:
 
 
 def outline(n: int) -> str:
-    a, b, c = (WORDS[(n * k + k) % 12] for k in (1, 5, 7))
+    a, b, c = (WORDS[(n * k + k * k) % 12] for k in (1, 5, 7))
     return (
         f"О том, что {a} и {b} сходятся. {{{WORDS[n % 4]}}}\n"
         f"  Там, где {b}, всегда {c} под знаком Δ{12 + n % 3}.\n"
@@ -43,10 +44,10 @@ def outline(n: int) -> str:
 
 @pytest.fixture(scope="session")
 def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixteen trees, eight anchors, paths and walks, a validation split."""
-    forest = [tree(f"Дерево {n}", outline(n)) for n in range(16)]
+    """Twenty-four trees, eight anchors, paths and walks, a validation split."""
+    forest = [tree(f"Дерево {n}", outline(n)) for n in range(24)]
     out = tmp_path_factory.mktemp("exported") / "corpus"
-    told = SMALL.model_dump() | {"corpus": {"validation": 0.2}}
+    told = SMALL.model_dump() | {"corpus": {"validation": 0.4}}
     export_corpus(planted(*forest), out, Recipe.read(told, "small"))
     return out
 
@@ -59,6 +60,7 @@ def corpus(corpus_folder: Path) -> Corpus:
 @pytest.fixture(scope="session")
 def base(stack: Any, corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Base:
     """A tiny base of byte-level BPE that has read a little."""
+    assert stack.get_num_threads() == 1
     from training.base import prepare
 
     return prepare("tiny:", tmp_path_factory.mktemp("base") / "tiny", corpus, steps=2)

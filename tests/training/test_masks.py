@@ -57,7 +57,7 @@ def test_another_base_is_refused_with_the_reason(
 
     other = prepare("tiny:", tmp_path / "other", corpus, seed=5)
     mask = Library(masks).open("Δ42_logic")
-    with pytest.raises(MaskError, match="trained on another base: .*with another weights"):
+    with pytest.raises(MaskError, match="with other weights"):
         Voices(other, [mask])
     spoken = prepare("tiny:sentencepiece", tmp_path / "spoken", corpus)
     with pytest.raises(MaskError, match="with another tokenizer"):
@@ -71,6 +71,7 @@ def test_an_export_loads_in_peft_and_merged_says_the_same(
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
+    from training.library import quiet
     from training.voices import Voices
 
     mask = Library(masks).open("Δ42_logic")
@@ -79,7 +80,7 @@ def test_an_export_loads_in_peft_and_merged_says_the_same(
     voices = Voices(base, [mask])
     tokens = voices.tokenizer("Δ12 и вода", return_tensors="pt").input_ids
     worn = said(voices, "Δ42_logic", "Δ12 и вода")
-    with stack.inference_mode():
+    with stack.inference_mode(), quiet():
         peft = PeftModel.from_pretrained(base.model(), tmp_path / "peft").eval()
         assert stack.equal(peft(input_ids=tokens).logits[0], worn)
         whole = AutoModelForCausalLM.from_pretrained(tmp_path / "whole").eval()
@@ -141,8 +142,17 @@ def test_the_way_on_the_command_line(corpus_folder: Path, run: Run, tmp_path: Pa
     (tmp_path / "quick.toml").write_text(settings, encoding="utf-8")
     code, out, err = run("base", "prepare", "tiny:", "base", "--corpus", str(corpus_folder))
     assert (code, err) == (0, "")
-    assert "5 of them new" in out
-    train = ("train", str(corpus_folder), "--base", "base", "--mask", "Δ12", "--config", "quick.toml")
+    assert "5 names are one token each" in out
+    train = (
+        "train",
+        str(corpus_folder),
+        "--base",
+        "base",
+        "--mask",
+        "Δ12",
+        "--config",
+        "quick.toml",
+    )
     code, out, err = run(*train)
     assert (code, err) == (0, "")
     assert "masks/Δ12.safetensors: 2 steps" in out
@@ -152,5 +162,3 @@ def test_the_way_on_the_command_line(corpus_folder: Path, run: Run, tmp_path: Pa
     code, out, _ = run("train", "--print-config")
     assert code == 0
     assert "[lora]" in out
-
-

@@ -25,7 +25,7 @@ def log_of(folder: Path, name: str = "m") -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def losses(folder: Path) -> list[tuple[int, float]]:
+def losses(folder: Path) -> list[tuple[int, Any]]:
     return [(e["step"], e.get("loss", e.get("validation_loss"))) for e in log_of(folder)]
 
 
@@ -38,7 +38,7 @@ def test_the_default_file_says_the_defaults():
 
 @pytest.mark.parametrize("name", presets())
 def test_every_preset_loads_and_says_why(name: str):
-    assert Config.load([name])
+    assert Config.load([name]).hash
     assert preset(name).startswith("#")
 
 
@@ -60,17 +60,17 @@ def test_a_file_wins_over_presets_and_wrong_settings_are_named(tmp_path: Path):
 
 @pytest.mark.usefixtures("stack")
 def test_it_learns_and_changes_nothing_but_the_mask(
-    stack: Any, corpus: Corpus, base: Any, config: Make, tmp_path: Path
+    corpus: Corpus, base: Any, config: Make, tmp_path: Path
 ):
     from training.train import train
 
     before = base.hash
-    mask = train(corpus, base, "Δ42_logic", config(steps=12), masks=tmp_path)
+    mask = train(corpus, base, "Δ42_logic", config(steps=20, rate=0.01), masks=tmp_path)
     told = log_of(tmp_path, "Δ42_logic")
     said = [entry["loss"] for entry in told if "loss" in entry]
     assert sum(said[-3:]) < 0.97 * sum(said[:3])
     assert {"rate", "tokens", "tokens_per_second"} <= set(told[0])
-    assert mask.about["results"]["steps"] == 12
+    assert mask.about["results"]["steps"] == 20
     assert mask.about["corpus"]["hash"] == corpus.hash
     tensors = mask.tensors()
     rows = [name for name in tensors if "token" in name]
@@ -152,16 +152,23 @@ def test_what_was_interrupted_goes_on_and_ends_in_the_same_bytes(
 
 @pytest.mark.usefixtures("stack")
 def test_it_stops_early_and_keeps_the_best(
-    corpus: Corpus, base: Any, config: Make, tmp_path: Path
+    corpus: Corpus, base: Any, config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    from training.network import Network
     from training.train import train
 
-    settings = config(steps=40, rate=0.5, validate_every=1, patience=2, clip=100)
-    results = train(corpus, base, "m", settings, masks=tmp_path).about["results"]
-    assert results["stopped_early"]
-    assert results["best_step"] == results["steps"] - 2 < 38
-    best = min(e["validation_loss"] for e in log_of(tmp_path) if "validation_loss" in e)
-    assert results["validation_loss"] == pytest.approx(best, abs=1e-6)
+    told, seen = iter([3.0, 2.0, 2.5, 2.6]), list[dict[str, Any]]()
+
+    def loss(self: Network, _: Any) -> float:
+        seen.append(self.tensors("now"))
+        return next(told)
+
+    monkeypatch.setattr(Network, "loss", loss)
+    mask = train(corpus, base, "m", config(steps=9, validate_every=1, patience=2), masks=tmp_path)
+    results = mask.about["results"]
+    assert (results["stopped_early"], results["steps"], results["best_step"]) == (True, 4, 2)
+    kept = sorted(float(t.abs().sum()) for t in mask.tensors().values())
+    assert kept == sorted(float(t.abs().sum()) for t in seen[1].values())
 
 
 @pytest.mark.usefixtures("stack")
