@@ -24,6 +24,9 @@ EXAMPLES = [
     "forest.forest",
     "forest.model",
     "forest.phrases",
+    "training.evaluate",
+    "training.masks",
+    "training.tokens",
 ]
 
 

@@ -287,3 +287,110 @@ def _export(name: str, out: Path, base_folder: Path | None, merged: bool, folder
     base = Base.open(base_folder) if base_folder else None
     Library(folder).open(name).export(out, base, merged=merged)
     _say(f"{out}: {name}{' merged into its base' if merged else ''}")
+
+
+# --- behaviour ------------------------------------------------------------------------------------
+
+
+@click.command("evaluate", cls=_Command)
+@click.argument("names", metavar="[MASK]...", nargs=-1)
+@_base
+@click.option("--corpus", "corpus_folder", type=_folder(), required=True, help="One with walks.")
+@_masks
+@click.option("--out", type=_folder(exists=False), help="Write report.json and report.md there.")
+@click.option(
+    "--probes", "most", type=click.IntRange(min=1), default=150, show_default=True,
+    help="Of each group.",
+)  # fmt: skip
+@click.option(
+    "--samples", type=click.IntRange(min=0), default=5, show_default=True,
+    help="Sampled continuations of each probe.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
+@_json
+def command_evaluate(
+    names: Sequence[str],
+    base_folder: Path,
+    corpus_folder: Path,
+    folder: Path,
+    out: Path | None,
+    most: int,
+    samples: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Say whether masks make the base jump between trees: behaviour, not perplexity.
+
+    The base without a mask always answers, too. Give a mask that was trained on paths alone
+    (data.kinds = ["path"]) beside the others: it shows what the walks are worth.
+    """
+    from training.base import Base
+    from training.corpus import Corpus
+    from training.evaluate import evaluate, markdown, write_report
+    from training.masks import Library
+
+    library = Library(folder)
+    masks = [library.open(name) for name in names]
+    corpus, base = Corpus.open(corpus_folder), Base.open(base_folder)
+    with _answers_bar() as progress:
+        report = evaluate(
+            corpus, base, masks, most=most, samples=samples, seed=seed, progress=progress
+        )
+    if out is not None:
+        write_report(report, out)
+    if as_json:
+        _print_json(report)
+    else:
+        _say(markdown(report).partition("\n## Where ")[0].rstrip())
+
+
+@contextmanager
+def _answers_bar() -> Iterator[Callable[[int, int], None] | None]:
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("answers", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@click.command("ask", cls=_Command)
+@click.argument("text")
+@_base
+@click.option("--mask", "names", multiple=True, metavar="NAME", help="Repeat it for several.")
+@_masks
+@click.option("--length", type=click.IntRange(min=1), default=120, show_default=True)
+@click.option(
+    "--temperature", type=click.FloatRange(min=0), default=0.8, show_default=True,
+    help="0: always the likeliest token.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@_json
+def command_ask(
+    text: str,
+    base_folder: Path,
+    names: tuple[str, ...],
+    folder: Path,
+    length: int,
+    temperature: float,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Let the base and masks go on with TEXT, one after the other."""
+    from training.ask import ask
+    from training.base import Base
+    from training.masks import Library
+
+    library = Library(folder)
+    masks = [library.open(name) for name in names]
+    base = Base.open(base_folder)
+    answers = ask(text, base, masks, length=length, temperature=temperature, seed=seed)
+    if as_json:
+        _print_json(dict(answers))
+        return
+    for name, said in answers:
+        click.secho(f"{name}:", bold=True)
+        _say(f"{said}\n")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from training.config import Config
 
 NOUNS = "вода весна память порог берег голос тень дорога зерно зима письмо камень"
-WORDS = NOUNS.split()  # noqa: SIM905
+WORDS = NOUNS.split()
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +35,9 @@ def stack() -> Any:
 def outline(n: int) -> str:
     a, b, c = (WORDS[(n * k + k * k) % 12] for k in (1, 5, 7))
     return (
-        f"О том, что {a} и {b} сходятся. {{{WORDS[n % 4]}}}\n"
-        f"  Там, где {b}, всегда {c} под знаком Δ{12 + n % 3}.\n"
-        f"    Итак, {c} помнит {a}; это 🫧. {{{WORDS[4 + n % 4]}}}\n"
+        f"О том, что {a} и {b} сходятся {n}. {{{WORDS[n % 4]}}}\n"
+        f"  Там, где {b} {n}, всегда {c} под знаком Δ{12 + n % 3}.\n"
+        f"    Итак, {c} помнит {a} раз {n}; это 🫧. {{{WORDS[4 + n % 4]}}}\n"
         f"  Но {a} без {c} молчит."
     )
 

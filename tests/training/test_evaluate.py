@@ -1,0 +1,179 @@
+"""Probes ask what they claim to ask, and a model that jumps is told from one that does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Run
+from training.corpus import Corpus
+from training.errors import CorpusError
+from training.evaluate import interval, lexical, token_f1
+from training.probes import HELD_OUT, SEEN, Probe, probes
+
+
+def jumps(corpus: Corpus) -> set[tuple[str, str, str]]:
+    return {
+        (jump["anchor"], jump["from"], jump["to"])
+        for record in corpus.records()
+        for jump in record["meta"]["jumps"]
+    }
+
+
+def thought_texts(corpus: Corpus) -> dict[str, str]:
+    return {
+        record["meta"]["thoughts"][span["thought"]]: record["text"][span["start"] : span["end"]]
+        for record in corpus.records()
+        for span in record["meta"]["spans"]
+        if span["role"] == "thought"
+    }
+
+
+def test_probes_come_from_the_walks(corpus: Corpus):
+    asked, walked, text = probes(corpus, 30), jumps(corpus), thought_texts(corpus)
+    assert {probe.group for probe in asked} == {SEEN, HELD_OUT}
+    for probe in asked:
+        stitched = (probe.anchor, probe.source, probe.target) in walked
+        assert (probe.group == SEEN) == stitched
+        assert probe.prompt.endswith(text[probe.source])
+        assert probe.other == text[probe.target]
+        assert probe.request.startswith("⤳ ")
+        assert probe.target.partition("/")[0] != probe.source.partition("/")[0]
+    assert asked == probes(corpus, 30)
+    assert asked != probes(corpus, 30, seed=8)
+
+
+def test_no_candidate_stands_in_the_prompt_and_all_differ(corpus: Corpus):
+    for probe in probes(corpus, 50):
+        own = [probe.own] if probe.own else []
+        candidates = [*probe.others, *own, *probe.distractors]
+        assert len(set(candidates)) == len(candidates)
+        assert not any(candidate in probe.prompt for candidate in candidates)
+        assert len(probe.distractors) == 9
+
+
+def test_an_anchor_that_is_the_thought_itself_is_followed_by_what_it_supports():
+    """As in proofs: the fact stands in both trees in the same words."""
+    from training.probes import _listen, _probe, _Told
+
+    told = _Told()
+    for n in range(12):
+        parts = [f"Premise {n}.", f"fact {n}", "⤳", f"fact {n}", f"fact {n}", f"Conclusion {n}."]
+        roles = ["thought", "thought", "marker", "anchor", "thought", "thought"]
+        spans, at = [], 0
+        for part, role in zip(parts, roles, strict=True):
+            spans.append({"start": at, "end": at + len(part), "role": role})
+            at += len(part) + 1
+        jump = {"anchor": f"a{n}", "from": f"x{n}", "from_tree": "X", "to": f"y{n}", "to_tree": "Y"}
+        _listen(told, {"text": "\n".join(parts), "meta": {"spans": spans, "jumps": [jump]}})
+    import random
+
+    probe = _probe(told, "a3", "x3", "y3", SEEN, random.Random(0))
+    assert probe is not None
+    assert probe.prompt == "Premise 3.\nfact 3"
+    assert probe.request == "⤳ fact 3\nfact 3"
+    assert probe.other == "Conclusion 3."
+
+
+def test_a_corpus_without_walks_is_refused(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
+    paths = [r for r in corpus.records() if r["meta"]["kind"] == "path"]
+    monkeypatch.setattr(Corpus, "records", lambda *_: iter(paths))
+    with pytest.raises(CorpusError, match="has no walks"):
+        probes(corpus)
+
+
+def test_scores_and_intervals():
+    assert token_f1("a b c d", "A, b, c, x") == pytest.approx(0.75)
+    told = interval([1.0] * 30 + [0.0] * 30)
+    assert told["mean"] == 0.5
+    assert 0.3 < told["low"] < 0.5 < told["high"] < 0.7
+
+
+def probe(**changes: Any) -> Probe:
+    distractors = tuple(f"Молчит камень номер {n}." for n in range(9))
+    others = ("Порог помнит воду.",)
+    told = Probe(
+        "a", "x", "y", SEEN, "Берег и зерно.", "⤳ порог", others[0], "Зима.", others, distractors
+    )
+    return told._replace(**changes)
+
+
+def test_the_lexical_baseline_reads_the_anchor_alone():
+    assert lexical(probe()) == 1
+    assert lexical(probe(other="Зима.")) == pytest.approx(0.1)
+
+
+@pytest.mark.usefixtures("stack")
+def test_scores_are_those_of_the_model_alone(stack: Any, base: Any):
+    """What is computed side by side in one row is what the model says of each text by itself."""
+    from training.evaluate import _Speaker
+    from training.examples import encode
+
+    model, tokenizer = base.model(), base.tokenizer()
+    candidates = ["Порог помнит воду.", "Зима.", "Камень молчит под знаком Δ12."]
+    with stack.inference_mode():
+        scores = _Speaker(model, tokenizer).scores("Берег и зерно.", candidates)
+        for candidate, score in zip(candidates, scores, strict=True):
+            told = {"prompt": "Берег и зерно.\n", "completion": candidate}
+            example = encode(told, tokenizer, end=False)
+            assert example is not None
+            ids = stack.tensor([example.ids])
+            logs = model(input_ids=ids).logits[0].log_softmax(-1)
+            said = [float(logs[n - 1, ids[0, n]]) for n, loss in enumerate(example.mask) if loss]
+            assert score == pytest.approx(sum(said) / len(said), abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("stack")
+def test_a_mask_that_has_learnt_the_walks_jumps_and_the_base_does_not(
+    base: Any, corpus: Corpus, tmp_path: Path
+):
+    from training.config import Config
+    from training.evaluate import evaluate
+    from training.masks import Library
+    from training.train import train
+
+    told: dict[str, Any] = {"lora": {"r": 32, "alpha": 64}, "data": {"kinds": ["walk"]}}
+    told["lora"]["modules"] = [
+        "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"
+    ]  # fmt: skip
+    told["training"] = {"steps": 120, "row": 512, "rows": 1, "rate": 3e-3, "threads": 1}
+    train(corpus, base, "walks", Config.read(told, "test"), masks=tmp_path)
+    mask = Library(tmp_path).open("walks")
+    report = evaluate(corpus, base, [mask], most=12, samples=1)
+    seen = report["groups"][SEEN]["voices"]
+    for measure in ("association, marker", "request"):
+        assert seen["walks"][measure]["mean"] > 0.75
+        assert seen["walks"][measure]["low"] > seen["base"][measure]["high"]
+    for group in (SEEN, HELD_OUT):
+        voices = report["groups"][group]["voices"]
+        assert set(voices) == {"base", "walks"}
+        assert all(0 <= s["low"] <= s["mean"] <= s["high"] <= 1 for s in voices["walks"].values())
+    assert report["masks"]["walks"]["trained_on_this_corpus"]
+    assert len(report["worst"]["walks"]) == 5
+    assert report == evaluate(corpus, base, [mask], most=12, samples=1)
+
+
+@pytest.mark.usefixtures("stack")
+def test_evaluate_and_ask_on_the_command_line(
+    base: Any, corpus_folder: Path, run: Run, tmp_path: Path
+):
+    where = ("--base", str(base.path))
+    some = ("--probes", "3", "--samples", "1", "--out", "report")
+    code, out, err = run("evaluate", *where, "--corpus", str(corpus_folder), *some)
+    assert (code, err) == (0, "")
+    assert "| association, marker |" in out
+    report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    assert report["groups"]["seen"]["probes"] == 3
+    assert "# Do the masks jump?" in (tmp_path / "report" / "report.md").read_text("utf-8")
+    code, _, err = run("evaluate", *where, "--corpus", str(corpus_folder), *some)
+    assert (code, "exists and is not empty" in err) == (1, True)
+
+    code, out, _ = run("ask", "Там, где вода", *where, "--length", "5", "--json")
+    assert code == 0
+    assert list(json.loads(out)) == ["base"]
+    code, _, err = run("ask", "Там", *where, "--mask", "Δ42")
+    assert (code, "there is no mask 'Δ42'" in err) == (1, True)
