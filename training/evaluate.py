@@ -199,7 +199,7 @@ def token_f1(said: str, meant: str) -> float:
 
 
 def lexical(probe: Probe) -> float:
-    """Whether the candidate with most words of the anchor is Y's; a share of 1 where several are."""
+    """Whether the candidate with most words of the anchor is Y's; a share where several are."""
     words = bag(probe.request)
     first, *rest = (overlap(words, text) for text in (probe.other, *probe.distractors))
     return 0.0 if first < max(rest) else 1 / (1 + rest.count(first))

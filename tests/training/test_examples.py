@@ -152,3 +152,16 @@ def test_a_model_that_lets_records_see_each_other_is_refused(base: Any):
     model.forward = lambda **said: forward(**{k: v for k, v in said.items() if k != "position_ids"})
     with pytest.raises(BaseError, match="see each other"):
         require_apart(model, base)
+
+
+def test_the_first_word_of_a_record_is_not_trained_after_another_record():
+    """Also where a tokenizer has no sign for a beginning."""
+    import numpy as np
+
+    from training.examples import Examples, row_of
+
+    examples = Examples(np.arange(6, dtype=np.int32), np.ones(6, dtype=np.bool_), [0, 3, 6])
+    row = row_of(examples, [1, 0])
+    assert row.ids.tolist() == [3, 4, 5, 0, 1, 2]
+    assert row.positions.tolist() == [0, 1, 2, 0, 1, 2]
+    assert row.labels.tolist() == [4, 5, 1, 2]

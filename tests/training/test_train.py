@@ -259,7 +259,8 @@ def test_two_processes_train_as_one(corpus: Corpus, base: Any, config: Make, tmp
     settings = config(steps=4, rows=3)
     train(corpus, base, "m", settings, masks=tmp_path / "one")
     script = tmp_path / "script.py"
-    script.write_text(KILLED, encoding="utf-8")
+    count = "\nfrom accelerate import PartialState; print('of', PartialState().num_processes)\n"
+    script.write_text(KILLED + count, encoding="utf-8")
     arguments = [corpus.path, base.path, tmp_path / "two", settings.model_dump_json(), 99, "SIGINT"]
     done = subprocess.run(
         [
@@ -273,6 +274,7 @@ def test_two_processes_train_as_one(corpus: Corpus, base: Any, config: Make, tmp
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
+    assert "of 2" in done.stdout
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert [step for step, _ in one] == [step for step, _ in two]
     assert [x for _, x in two] == pytest.approx([x for _, x in one], rel=1e-4)
