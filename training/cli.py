@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -167,6 +168,8 @@ def command_train(
     base = Base.open(base_folder)
     with _steps_bar() as progress:
         mask = train(corpus, base, name, config, masks=folder, restart=restart, progress=progress)
+    if os.environ.get("RANK", "0") != "0":
+        return  # torchrun started several of us, and the first one speaks
     if as_json:
         _print_json(mask.about)
     else:

@@ -31,7 +31,8 @@ class Network:
         self._steps = steps
         if steps.threads:
             self._torch.set_num_threads(steps.threads)
-        self._process = library("accelerate").PartialState()
+        gpu = self._torch.cuda.is_available() or self._torch.backends.mps.is_available()
+        self._process = library("accelerate").PartialState(cpu=not gpu)
         self._device = self._process.device
         self.precision = self._chosen()
         self.model: Any = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import math
+import os
 import signal
 import threading
 import time
@@ -334,10 +335,14 @@ def _locked(path: Path) -> Iterator[None]:
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            if not os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                raise BlockingIOError  # its last holder removed it meanwhile
+        except (BlockingIOError, FileNotFoundError):
             raise MaskError(
                 f"another process is training {path.stem}",
                 hint="Wait until it is done, or name another mask.",
             ) from None
-        yield
-        lock.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
