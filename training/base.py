@@ -84,9 +84,9 @@ def prepare(
 ) -> Base:
     """Write a base into the folder ``out``, which must not hold anything yet.
 
-    :param model: a folder or name of Hugging Face, or ``tiny:`` (byte-level BPE) or
-        ``tiny:sentencepiece``: a small model without any knowledge, its tokenizer made from the
-        corpus.
+    :param model: a folder or name of Hugging Face, a prepared base to add more names to, or
+        ``tiny:`` (byte-level BPE) or ``tiny:sentencepiece``: a small model without any knowledge,
+        its tokenizer made from the corpus.
     :param corpus: its codes, glyphs and jump marker become single tokens.
     :param seed: of the new rows, and of a tiny model's weights.
     :param steps: for a tiny model: how long it reads the corpus's paths, all its weights in
@@ -110,6 +110,7 @@ def prepare(
     with folder_whole(out) as folder:
         network.save_pretrained(folder, safe_serialization=True)
         tokenizer.save_pretrained(folder)
+        rows = sorted({*rows, *_inherited(model)})
         about = _describe(folder, model, tokenizer, names, rows, seed)
         (folder / MANIFEST).write_bytes(to_json(about))
     return Base(out, about)
@@ -211,6 +212,12 @@ def _resize(network: Any, size: int, rows: Sequence[int], seed: int) -> None:
 def _tables(network: Any) -> list[Any]:
     tables = (network.get_input_embeddings(), network.get_output_embeddings())
     return [table for table in tables if table is not None]
+
+
+def _inherited(model: str) -> list[int]:
+    """The new rows of a base that is prepared once more, for a larger corpus: they train still."""
+    prepared = not model.startswith("tiny:") and (Path(model) / MANIFEST).is_file()
+    return Base.open(model).new_rows if prepared else []
 
 
 # --- base.json ------------------------------------------------------------------------------------

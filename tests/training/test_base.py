@@ -76,7 +76,6 @@ def test_tokens_that_the_model_owns_are_kept_and_old_rows_stay(
     tokenizer.save_pretrained(plain)
     assert prepare(str(plain), tmp_path / "again", corpus).new_rows == []
 
-    (tmp_path / "tokens").mkdir()
     made = rewritten_tokens(corpus, tmp_path, ["Δ12", "Δ99", "⟁"])
     more = prepare(str(plain), tmp_path / "more", made)
     assert more.new_rows == [len(tokenizer), len(tokenizer) + 1]
@@ -85,6 +84,15 @@ def test_tokens_that_the_model_owns_are_kept_and_old_rows_stay(
         old, new = getattr(model, table)().weight, getattr(after, table)().weight
         assert stack.equal(old, new[: len(old)])
         assert new[len(old) :].std() > 0
+
+
+def test_a_base_prepared_once_more_trains_its_earlier_rows_too(
+    corpus: Corpus, base: Any, tmp_path: Path
+):
+    from training.base import prepare
+
+    more = prepare(str(base.path), tmp_path / "more", rewritten_tokens(corpus, tmp_path, ["Δ99"]))
+    assert more.new_rows == [*base.new_rows, base.about["vocabulary"]]
 
 
 def rewritten_tokens(corpus: Corpus, tmp_path: Path, names: list[str]) -> Corpus:

@@ -278,3 +278,37 @@ def test_two_processes_train_as_one(corpus: Corpus, base: Any, config: Make, tmp
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert [step for step, _ in one] == [step for step, _ in two]
     assert [x for _, x in two] == pytest.approx([x for _, x in one], rel=1e-4)
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize("option", ["plain", "dora", "rslora", "untied"])
+def test_what_was_trained_is_what_speaks(
+    option: str, stack: Any, harmed: Path, base: Any, config: Make, tmp_path: Path
+):
+    """The mask read from its file has the loss that the training ended with."""
+    from training.base import prepare
+    from training.examples import plan, read_examples
+    from training.network import Network
+    from training.train import train
+    from training.voices import Voices
+
+    (harmed / "tokens.json").write_text('["Δ77"]', encoding="utf-8")
+    corpus, model = Corpus.open(harmed), base.model()
+    if option == "untied":
+        model.config.tie_word_embeddings = False
+        model.lm_head.weight = stack.nn.Parameter(model.lm_head.weight.detach().clone())
+    model.save_pretrained(tmp_path / "model")
+    base.tokenizer().save_pretrained(tmp_path / "model")
+    stood = prepare(str(tmp_path / "model"), tmp_path / "base", corpus)
+    settings = config(steps=3, **({option: True} if option in ("dora", "rslora") else {}))
+    mask = train(corpus, stood, "m", settings, masks=tmp_path / "masks")
+    tables = [name for name in mask.tensors() if "token" in name]
+    assert len(tables) == (2 if option == "untied" else 1)
+    assert mask.path.stat().st_size < 300_000
+
+    examples = read_examples(corpus, "validation", stood.tokenizer(), names=(), window=1024)
+    network, voices = Network(settings.training), Voices(stood, [mask])
+    with voices.wearing("m") as worn:
+        network.model = worn
+        loss = network.loss(row for row in next(plan(examples, 0, 10**6, 1)))
+    assert loss == pytest.approx(mask.about["results"]["validation_loss"], rel=1e-4)
