@@ -63,7 +63,7 @@ lint: $(STAMPS)/dev
 
 .PHONY: test
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 .PHONY: format
 format: $(STAMPS)/dev
