@@ -63,7 +63,7 @@ class Progress:
 
 def import_files(
     forest: Forest,
-    paths: Iterable[str | Path | SourceFile],
+    paths: str | Path | Iterable[str | Path | SourceFile],
     *,
     format: str = "auto",
     keep_going: bool = False,
@@ -72,6 +72,7 @@ def import_files(
 ) -> ImportReport:
     """Import files and folders into a forest.
 
+    :param paths: one, or several; what is named twice is read once.
     :param format: one of `forest.formats.FORMATS`, or "auto" to tell by name and content.
     :param keep_going: report bad trees, conflicts and paths that are no files to read in the
         result and leave them out.
@@ -80,7 +81,8 @@ def import_files(
     :raises NotFound: a path does not exist.
     :raises UsageError: the format of a file that was named itself is unknown.
     """
-    return _Import(forest, format, keep_going, replace, progress).run(paths)
+    given = [paths] if isinstance(paths, str | Path) else paths
+    return _Import(forest, format, keep_going, replace, progress).run(given)
 
 
 class _Import:
@@ -152,7 +154,7 @@ class _Import:
             else:
                 self.addresses |= {source.name: self._address(source.path) for source in found}
                 named += found
-        return named
+        return list({_real(source.path): source for source in reversed(named)}.values())[::-1]
 
     def _address(self, path: Path) -> str:
         """What tells a file from others of its name: its path from the forest's file, or whole.
@@ -321,8 +323,12 @@ def _conflict(old: Tree, new: Tree, *, changed_here: bool) -> Conflict:
 def _all_of(errors: list[ForestError]) -> ImportRefused:
     if len(errors) == 1:
         return ImportRefused(errors[0].message, hint=errors[0].hint)
-    lines = [error.message for error in errors[:MOST_ERRORS]]
-    if more := len(errors) - len(lines):
+    lines, told = [], set[str]()
+    for error in errors[:MOST_ERRORS]:
+        lines.append(error.message)
+        if error.hint and error.hint not in told:
+            told.add(error.hint)
+            lines.append(f"  {error.hint}")
+    if (more := len(errors) - MOST_ERRORS) > 0:
         lines.append(f"… and {more} more")
-    hints = [error.hint for error in errors if error.hint]
-    return ImportRefused("\n".join(lines), hint=hints[0] if hints else None)
+    return ImportRefused("\n".join(lines))
