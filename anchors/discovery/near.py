@@ -23,8 +23,8 @@ from anchors.discovery.words import (
     FUNCTION,
     negations,
     number_of,
-    quantifiers,
     read,
+    turning,
     words,
 )
 
@@ -71,7 +71,10 @@ def compatible(one: str, other: str) -> bool:
 
 
 def likeness(one: str, other: str) -> float:
-    """The Jaccard likeness of two texts; 0 where they deny, count or ask differently."""
+    """The Jaccard likeness of two texts; 0 where they deny, count or ask differently.
+
+    And where one has a single word of content: that two texts share it says little.
+    """
     return _jaccard(_seen(one), _seen(other))
 
 
@@ -81,22 +84,33 @@ class Seen(NamedTuple):
     shingles: frozenset[int]
     words: frozenset[int]
     """Its words of content."""
-    stops: tuple[int, frozenset[int], frozenset[str], bool]
-    """How often it denies, how many or how often, its numbers, whether it asks."""
+    stops: tuple[tuple[int, ...], frozenset[int], frozenset[str], bool]
+    """What it denies, the words that turn it into another statement, its numbers, whether it asks."""
 
 
 @lru_cache(maxsize=4096)
 def _seen(text: str) -> Seen:
     numbers, flags = read(text)
     content = frozenset(n for n, flag in zip(numbers, flags, strict=True) if not flag & FUNCTION)
-    denies = sum(number in negations() for number in numbers)
     digits = frozenset(word for word in words(text) if any(map(str.isdigit, word)))
-    stops = denies, quantifiers() & set(numbers), digits, "?" in text
+    stops = _denied(numbers, flags), turning() & set(numbers), digits, "?" in text
     return Seen(shingles(text), content, stops)
 
 
+def _denied(numbers: Sequence[int], flags: Sequence[int]) -> tuple[int, ...]:
+    """The word of content that follows each negation, whatever their order; 0 where none does."""
+    denied, open_ = [], 0
+    for number, flag in zip(numbers, flags, strict=True):
+        if number in negations():
+            open_ += 1
+        elif not flag & FUNCTION:
+            denied += [number] * open_
+            open_ = 0
+    return tuple(sorted(denied + [0] * open_))
+
+
 def _jaccard(one: Seen, other: Seen) -> float:
-    if one.stops != other.stops or not one.shingles or not other.shingles:
+    if one.stops != other.stops or len(one.words) < 2 or len(other.words) < 2:
         return 0.0
     both = len(one.shingles & other.shingles)
     return both / (len(one.shingles) + len(other.shingles) - both)

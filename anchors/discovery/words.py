@@ -43,13 +43,19 @@ don't doesn't didn't isn't aren't wasn't weren't can't won't couldn't shouldn't 
 """
 
 
-_QUANTIFIERS = """
+_TURNING = """
 может мочь можно нужно должен надо нельзя can could may might must shall should will would
 и или либо and or
 только лишь все всё весь каждый всякий любой некоторый иной оба всегда иногда один два три
 четыре пять шесть семь восемь девять десять двадцать сто тысяча первый второй последний
 only all every each any some both always sometimes usually one two three four five six seven eight
 nine ten hundred thousand first second last
+больше меньше более менее more less most least many few
+до после перед раньше позже из от над под против вместо кроме вне внутри
+before after above below over under against instead except until unless up down out off
+если бы почему зачем откуда отчего сколько if why
+я мы ты вы он она они мой наш твой ваш его ее их здесь тут теперь сейчас
+i we you he she they my our your his her their here now
 """
 
 
@@ -65,9 +71,12 @@ def negations() -> frozenset[int]:
 
 
 @cache
-def quantifiers() -> frozenset[int]:
-    """The numbers of the words that say how many, how often, how surely, or join and part."""
-    return frozenset(number_of(lemma(phrase_key(word))) for word in _QUANTIFIERS.split())
+def turning() -> frozenset[int]:
+    """The numbers of other words without content that turn a statement into another one.
+
+    They say how many, how often, how surely, where or when, on what condition, whose; or join.
+    """
+    return frozenset(number_of(lemma(phrase_key(word))) for word in _TURNING.split())
 
 
 def number_of(text: str | bytes) -> int:
