@@ -2,8 +2,8 @@
 
 Russian words become lemmas (pymorphy3, OpenCorpora's dictionary), English ones stems (Snowball);
 all else stays as `forest.phrases.phrase_key` left it. So «причинности → следствия» meets
-«Причинность → следствие», and "causes and effects" meets "cause and effect". What makes another word
-of a word is kept: «electricity» and «electrical» stay apart, and so do «видящий» and «видимый».
+«Причинность → следствие», and "causes and effects" meets "cause and effect". What makes another
+word of a word is kept: "electricity" and "electrical" stay apart, so do «видящий» and «видимый».
 """
 
 from __future__ import annotations

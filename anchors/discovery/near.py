@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from anchors.discovery.scratch import Chunk, Column, Sorter, Thoughts
 from anchors.discovery.words import (
     FUNCTION,
+    free,
     negations,
     number_of,
+    quantifiers,
     read,
-    turning,
     words,
 )
 
@@ -84,8 +85,9 @@ class Seen(NamedTuple):
     shingles: frozenset[int]
     words: frozenset[int]
     """Its words of content."""
-    stops: tuple[tuple[int, ...], frozenset[int], frozenset[str], bool]
-    """What it denies, the words that turn it into another statement, its numbers, whether it asks."""
+    stops: tuple[tuple[int, ...], tuple[int, ...], frozenset[str], bool]
+    """Its words that turn a statement into another one, in their order; what it denies; its
+    numbers; whether it asks."""
 
 
 @lru_cache(maxsize=4096)
@@ -93,20 +95,18 @@ def _seen(text: str) -> Seen:
     numbers, flags = read(text)
     content = frozenset(n for n, flag in zip(numbers, flags, strict=True) if not flag & FUNCTION)
     digits = frozenset(word for word in words(text) if any(map(str.isdigit, word)))
-    stops = _denied(numbers, flags), turning() & set(numbers), digits, "?" in text
+    turning = tuple(
+        number
+        for number, flag in zip(numbers, flags, strict=True)
+        if number in quantifiers() or (flag & FUNCTION and number not in free())
+    )
+    stops = turning, _denied(numbers), digits, "?" in text
     return Seen(shingles(text), content, stops)
 
 
-def _denied(numbers: Sequence[int], flags: Sequence[int]) -> tuple[int, ...]:
-    """The word of content that follows each negation, whatever their order; 0 where none does."""
-    denied, open_ = [], 0
-    for number, flag in zip(numbers, flags, strict=True):
-        if number in negations():
-            open_ += 1
-        elif not flag & FUNCTION:
-            denied += [number] * open_
-            open_ = 0
-    return tuple(sorted(denied + [0] * open_))
+def _denied(numbers: Sequence[int]) -> tuple[int, ...]:
+    """The word behind each negation, whatever their order; 0 where there is none."""
+    return tuple(sorted(b for a, b in pairwise([*numbers, 0]) if a in negations()))
 
 
 def _jaccard(one: Seen, other: Seen) -> float:

@@ -43,19 +43,21 @@ don't doesn't didn't isn't aren't wasn't weren't can't won't couldn't shouldn't 
 """
 
 
-_TURNING = """
+_QUANTIFIERS = """
 может мочь можно нужно должен надо нельзя can could may might must shall should will would
 и или либо and or
 только лишь все всё весь каждый всякий любой некоторый иной оба всегда иногда один два три
 четыре пять шесть семь восемь девять десять двадцать сто тысяча первый второй последний
 only all every each any some both always sometimes usually one two three four five six seven eight
 nine ten hundred thousand first second last
-больше меньше более менее more less most least many few
-до после перед раньше позже из от над под против вместо кроме вне внутри
-before after above below over under against instead except until unless up down out off
-если бы почему зачем откуда отчего сколько if why
-я мы ты вы он она они мой наш твой ваш его ее их здесь тут теперь сейчас
-i we you he she they my our your his her their here now
+"""
+# Words without content that a text may have or not and mean the same. All others, such as
+# prepositions and pronouns, turn a statement into another one.
+_FREE = """
+а но же вот даже ведь именно это этот тот такой то весь там так итак есть быть являться стать
+который что как когда тогда себя сам самый свой еще уже тоже также просто очень раз мы наш
+a an the is are be been being was were am do does did doing that this these those such its it itself
+themselves which when then there also very just kind so has have had having as some other
 """
 
 
@@ -71,12 +73,15 @@ def negations() -> frozenset[int]:
 
 
 @cache
-def turning() -> frozenset[int]:
-    """The numbers of other words without content that turn a statement into another one.
+def quantifiers() -> frozenset[int]:
+    """The numbers of the words that say how many, how often, how surely, or join and part."""
+    return frozenset(number_of(lemma(phrase_key(word))) for word in _QUANTIFIERS.split())
 
-    They say how many, how often, how surely, where or when, on what condition, whose; or join.
-    """
-    return frozenset(number_of(lemma(phrase_key(word))) for word in _TURNING.split())
+
+@cache
+def free() -> frozenset[int]:
+    """The numbers of the words that a text may have or not and mean the same."""
+    return frozenset(number_of(lemma(phrase_key(word))) for word in _FREE.split())
 
 
 def number_of(text: str | bytes) -> int:

@@ -152,7 +152,7 @@ def test_near_thoughts_get_one_anchor(forest):
 @pytest.mark.parametrize(
     ("one", "other", "rule"),
     [
-        ("Порог между сном и явью", "Порог над сном и явью", "near"),
+        ("Порог между сном и явью", "Это порог между сном и явью", "near"),
         ("сопричастность миру", "сопричастность мирам людей", "meaning"),
     ],
 )
