@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 from forest.errors import InvalidInput
 from forest.schema import BESIDE, RELATIONSHIPS, NodeType, Property, RelationshipType
@@ -41,6 +42,11 @@ class Node:
     def at(self) -> Key:
         """Its (label, key)."""
         return self.label, self.key
+
+
+def derived_key(first: str, text: str) -> str:
+    """The key of a node that needs none of its own: of what it leads to first, and its text."""
+    return f"{first}/{crc32(text.encode()):08x}"
 
 
 TYPES: Mapping[str, NodeType] = {type_.label: type_ for type_ in BESIDE}

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
-from zlib import crc32
 
 from pydantic import ValidationError
 
@@ -23,7 +22,7 @@ from anchors.formulas.union import united
 from forest.errors import Conflict, InvalidInput, NotFound
 from forest.fields import plain_words
 from forest.language import guess_language
-from forest.nodes import Link, Node
+from forest.nodes import Link, Node, derived_key
 from forest.schema import COMPOSED_OF, FORMULA, SCENE, TERM, VOICES
 from forest.stores.base import Store
 
@@ -222,7 +221,7 @@ def scene_of(node: Node) -> Scene:
 def scene_node(code: str, scene: Scene) -> Node:
     """The node of a scene that voices a formula; its id is made of the code and the text."""
     said = _given(text=scene.text, register=scene.register, lang=scene.lang, origin=scene.origin)
-    key = f"{code}/{crc32(scene.text.encode()):08x}"
+    key = derived_key(code, scene.text)
     return Node(SCENE.label, key, said, (Link(VOICES.name, code),))
 
 
