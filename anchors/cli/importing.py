@@ -50,14 +50,9 @@ def command_import(
         def tell(p: Progress) -> None:
             bar.update(p.files_done, p.files, f"{p.file}  {p.thoughts:,} thoughts")
 
-        try:
-            done = import_files(
-                forest, paths, format=form, keep_going=keep_going, replace=replace, progress=tell
-            )
-        except KeyboardInterrupt as interrupt:
-            if getattr(interrupt, "__notes__", ()):
-                interrupt.add_note("The same command goes on where it stopped.")
-            raise
+        done = import_files(
+            forest, paths, format=form, keep_going=keep_going, replace=replace, progress=tell
+        )
     report, formulas = done.trees, done.formulas
     if as_json:
         print_json(asdict(report) | {"formulas": asdict(formulas)})
