@@ -23,9 +23,9 @@ def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--recipe",
-    "recipe_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A recipe (TOML). Without one: the default.",
+    "recipe_name",
+    metavar="FILE|NAME",
+    help="A recipe (TOML), or the name of a shipped one. Without one: the default.",
 )
 @click.option(
     "--print-recipe",
@@ -39,7 +39,7 @@ def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @click.pass_context
 def command_export(
-    ctx: click.Context, out: Path, recipe_file: Path | None, seed: int | None, as_json: bool
+    ctx: click.Context, out: Path, recipe_name: str | None, seed: int | None, as_json: bool
 ) -> None:
     """Write the forest as a training corpus into the folder OUT.
 
@@ -50,7 +50,7 @@ def command_export(
     from forest.cli import opened_forest, say
     from forest.cli.terminal import progress_bar
 
-    recipe = Recipe.load(recipe_file) if recipe_file else None
+    recipe = Recipe.find(recipe_name) if recipe_name else None
     with opened_forest(ctx) as forest, progress_bar("reading") as bar:
         manifest = export_corpus(
             forest.store,
@@ -66,11 +66,15 @@ def command_export(
 
 
 def _summary(manifest: Manifest, out: Path) -> str:
+    from exporters.records import KINDS
+
     lines = [f"{out}: {_count(manifest.records, 'record')}, seed {manifest.seed}"]
     if manifest.united_anchors:
         lines.append(f"{_count(manifest.united_anchors, 'anchor')} counted as one with another")
     for split, report in manifest.splits.items():
-        records = ", ".join(_count(count, kind) for kind, count in report.records.items())
+        records = ", ".join(
+            _count(count, kind, KINDS[kind].many) for kind, count in report.records.items()
+        )
         jumps = report.jumps
         lines.append(
             f"{split}: {records} from {_count(report.trees, 'tree')} with "
@@ -81,5 +85,5 @@ def _summary(manifest: Manifest, out: Path) -> str:
     return "\n".join(lines)
 
 
-def _count(number: int, name: str) -> str:
-    return f"{number} {name}" if number == 1 else f"{number} {name}s"
+def _count(number: int, name: str, many: str = "") -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {many or name + 's'}"

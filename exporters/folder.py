@@ -25,8 +25,8 @@ import orjson
 from exporters.manifest import FORMAT
 from forest.errors import ExportError
 
-MANIFEST = "manifest.json"
-OURS = ("README.md", "data", MANIFEST)
+MANIFEST, TOKENS = "manifest.json", "tokens.json"
+OURS = ("README.md", "data", TOKENS, MANIFEST)
 """What an export puts into its folder, and so may replace."""
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

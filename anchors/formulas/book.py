@@ -122,6 +122,10 @@ class Book:
             if phrase not in known
         ]
 
+    def codes_in_use(self) -> list[str]:
+        """All codes that formulas have or name, in their order: what to reserve."""
+        return sorted(filter(is_right, self.codes), key=_order)
+
     def users(self, code: str) -> list[str]:
         """The codes of the formulas that a formula is a part of."""
         return [f.code for f in self.formulas.values() if code in f.parts]
@@ -158,8 +162,7 @@ def _order(code: str) -> tuple[str, int]:
 
 def codes_in_use(store: Store) -> list[str]:
     """All codes that formulas of a forest have or name, in their order: what to reserve."""
-    book = Book.of(store, skip=lambda _: None)
-    return sorted(filter(is_right, book.codes), key=_order)
+    return Book.of(store, skip=lambda _: None).codes_in_use()
 
 
 # --- nodes ------------------------------------------------------------------------------------
