@@ -20,7 +20,7 @@ def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 
 
 @click.command("export")
-@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
 @click.option(
     "--recipe",
     "recipe_name",
@@ -37,14 +37,33 @@ def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 )
 @click.option("--seed", type=click.IntRange(min=0), help="In place of the recipe's seed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+@click.option(
+    "--as",
+    "graph",
+    type=click.Choice(["turtle", "json-ld", "n-triples", "graphml", "node-link", "canvas"]),
+    help="No corpus: the forest as a graph in one file OUT.",
+)
 @click.pass_context
 def command_export(
-    ctx: click.Context, out: Path, recipe_name: str | None, seed: int | None, as_json: bool
+    ctx: click.Context,
+    out: Path,
+    recipe_name: str | None,
+    seed: int | None,
+    as_json: bool,
+    graph: str | None,
 ) -> None:
     """Write the forest as a training corpus into the folder OUT.
 
     An earlier corpus in OUT is replaced when the new one is complete, and not before.
+
+    With --as, OUT is a file that holds the forest as a graph; `forest import` reads all of these
+    but canvas, a picture for Obsidian. An earlier export of the same kind in OUT is replaced.
     """
+    if graph is not None:
+        if recipe_name or seed is not None or as_json:
+            raise click.UsageError("--recipe, --seed and --json are for a corpus: not with --as")
+        _export_graph(ctx, out, graph)
+        return
     from exporters.export import export_corpus
     from exporters.recipe import Recipe
     from forest.cli import opened_forest, say
@@ -63,6 +82,21 @@ def command_export(
         click.echo(manifest.to_json(), nl=False)
     else:
         say(_summary(manifest, out))
+
+
+def _export_graph(ctx: click.Context, out: Path, graph: str) -> None:
+    from exporters.graph import export_graph
+    from forest.cli import opened_forest, say
+    from forest.cli.terminal import progress_bar
+
+    with opened_forest(ctx) as forest, progress_bar("writing") as bar:
+        size = export_graph(
+            forest.store,
+            out,
+            graph,
+            progress=lambda what, done, everything: bar.update(done, everything, what),
+        )
+    say(f"{out}: {graph}, {size:,} bytes")
 
 
 def _summary(manifest: Manifest, out: Path) -> str:
