@@ -111,10 +111,10 @@ def command_axes(ctx: click.Context, as_json: bool) -> int:
 
 @command_axes.command("add")
 @click.argument("name")
-@click.option("--description", default="", help="What the axis means.")
+@click.option("--description", help="What the axis means.  [default: as it is, or nothing]")
 @click.pass_context
-def add(ctx: click.Context, name: str, description: str) -> None:
-    """Add the axis NAME, or describe it anew."""
+def add(ctx: click.Context, name: str, description: str | None) -> None:
+    """Add the axis NAME, or describe it anew; one that is there keeps its name."""
     with opened_forest(ctx) as forest:
         click.echo(forest.add_axis(name, description).id)
 
