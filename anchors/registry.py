@@ -2,7 +2,7 @@
 
 Thoughts keep the anchors that their authors wrote. That two anchors are one is said beside them: by
 a decision of an author, which the forest keeps for ever, or by the rule ``lemma``, which holds for
-all phrases with the same words in other forms (`anchors.lemmas`) and needs no decision. The
+all phrases with the same words in other forms (`anchors.forms`) and needs no decision. The
 registry is worked out of both; nothing is ever rewritten, so all that joins can be taken back.
 
 A pair that was refused never stands in one group again, whichever way leads from one to the other:
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
-from anchors.lemmas import lemma_key
+from anchors.forms import form_key
 from forest.errors import Conflict, InvalidInput, NotFound
 from forest.model import Anchor, anchor_id
 from forest.nodes import Key, Node
@@ -109,7 +109,7 @@ class Registry:
         """Joins left out because they would put a refused pair into one group."""
         for join in self._decided():
             self._join(join)
-        for same in self._same_lemmas():
+        for same in self._same_forms():
             self._join_all(same)
         self._heads = {root: self._head(ids) for root, ids in self._members.items()}
 
@@ -167,11 +167,11 @@ class Registry:
         for id_ in (named, anchor_id(named)):
             if id_ in self.anchors:
                 return id_
-        key, lemmas = phrase_key(named), lemma_key(named)
+        key, forms = phrase_key(named), form_key(named)
         for id_, phrase in self._names.items():
             if phrase_key(phrase) == key and self.head(id_) in self.anchors:
                 return self.head(id_)
-        same = [id_ for id_ in self.anchors if lemma_key(id_) == lemmas]
+        same = [id_ for id_ in self.anchors if form_key(id_) == forms]
         if key and same:
             return min(same, key=self._rank)
         raise NotFound(
@@ -253,7 +253,7 @@ class Registry:
             if d.action == MERGE
         ]
 
-    def _same_lemmas(self) -> Iterator[list[str]]:
+    def _same_forms(self) -> Iterator[list[str]]:
         """Anchors that the rule says are one, the most frequent first.
 
         It goes by their ids: where an author gave a phrase to an anchor of another name, that
@@ -261,7 +261,7 @@ class Registry:
         """
         same: dict[str, list[str]] = defaultdict(list)
         for id_ in self.anchors:
-            same[lemma_key(id_)].append(id_)
+            same[form_key(id_)].append(id_)
         for ids in same.values():
             if len(ids) > 1:
                 yield sorted(ids, key=self._rank)
