@@ -67,9 +67,21 @@ def test_reviewing(planted: Run, tmp_path: Path) -> None:
     assert planted("anchors", "accept")[0] == 2
 
 
-def test_what_could_not_be_accepted_is_said(planted: Run) -> None:
+def test_what_is_about_a_thought_that_is_gone_is_dropped_and_said(planted: Run) -> None:
     with Forest.open() as forest:
         forest.remove("закон")
     code, out, err = planted("anchors", "accept", "--above", "0.5")
-    assert (code, out) == (1, "0 thoughts marked, 1 pair merged, 0 refused\n")
-    assert "left out: proposal 'm1': there is no thought" in err
+    assert (code, out.splitlines()[0]) == (0, "0 thoughts marked, 1 pair merged, 0 refused")
+    assert "note: proposal 'm1' is dropped: there is no thought" in err
+    assert planted("anchors", "proposals", "--json")[1].strip() == "[]"
+
+
+def test_all_that_was_accepted_is_taken_back_by_its_range(planted: Run) -> None:
+    assert "`forest anchors undo 1-2`" in planted("anchors", "accept", "--above", "0")[1]
+    said = planted("anchors", "history")[1]
+    assert "«пороге» in thought" in said
+    assert "«граница» is «порог»" in said
+    assert planted("anchors", "undo", "1-2")[0] == 0
+    with Forest.open() as forest:
+        assert [a.phrase for a in forest.get("закон").thoughts[1].anchors] == ["воля"]
+    assert planted("anchors", "undo", "1-x")[0] == 2
