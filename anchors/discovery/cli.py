@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -56,7 +60,7 @@ def command_discover(
 
     given = {"near": near, "meaning": meaning, "phrases": phrases}
     broken: list[ForestError] = []
-    with opened_forest(ctx) as forest:
+    with opened_forest(ctx) as forest, _terminated():
         report = discover(
             forest.store,
             rules=rules or DEFAULT_RULES,
@@ -82,6 +86,16 @@ def command_discover(
             "most 512 characters"
         )
     return tell_left_out(broken)
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """End at SIGTERM as at an error, so that the temporary folder is removed."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _embedder(name: str) -> Embedder:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -87,9 +88,10 @@ def discover(
         large for ``meaning``.
     :raises NotATree: see `Store.trees`; so does InvalidTree. Both go to ``skip`` if it is given.
     :raises EmbedderError: see `anchors.embedding`.
+    :raises OSError: the temporary folder (TMPDIR) has no room.
     """
     limits = _checked(rules, embedder, thresholds)
-    with TemporaryDirectory(prefix="forest-discovery-") as name:
+    with _scratch() as name:
         thoughts = Thoughts(Path(name), store.trees(skip))
         try:
             search = _Search(thoughts, Path(name), Registry.of(store), limits, seed, most)
@@ -98,6 +100,17 @@ def discover(
             thoughts.close()
     replace(store, report.proposals, rules)
     return report
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder for what is sorted. An OSError, such as of a full disk, names it."""
+    with TemporaryDirectory(prefix="forest-discovery-") as name:
+        try:
+            yield name
+        except OSError as error:
+            error.filename = error.filename or name
+            raise
 
 
 def _checked(

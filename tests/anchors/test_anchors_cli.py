@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,19 @@ def test_all_that_was_accepted_is_taken_back_by_its_range(planted: Run) -> None:
     with Forest.open() as forest:
         assert [a.phrase for a in forest.get("закон").thoughts[1].anchors] == ["воля"]
     assert planted("anchors", "undo", "1-x")[0] == 2
+
+
+def test_a_review_file_is_written_whole_or_not_at_all(
+    planted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Iterator[str]:
+        yield "# a beginning"
+        raise OSError(ENOSPC, "No space left on device")
+
+    before = sorted(tmp_path.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr("anchors.review.review_text", full)
+        code, _, err = planted("anchors", "proposals", "--out", "review.yaml")
+    assert (code, err) == (1, "forest: review.yaml: No space left on device\n")
+    assert sorted(tmp_path.iterdir()) == before
+    assert planted("anchors", "proposals", "--out", "review.yaml")[0] == 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from anchors import review as door
-from anchors.proposals import proposals
+from anchors.proposals import Proposal, proposals
 from anchors.registry import Registry, decisions, undo
 from anchors.registry import refuse as refuse_pair
 from forest import Forest
@@ -86,11 +86,9 @@ def test_undoing_a_mark_leaves_what_an_author_wrote(store):
 
 
 def test_what_is_accepted_together_is_marked_or_not_as_a_whole(store):
-    near = {"what": "mark", "rule": "near", "score": 0.5}
     thought = store.get("вера").thoughts[0].id
-    put(
-        store, Node("Proposal", "k1", {**near, "phrase": "Вера", "anchor": "в", "thought": thought})
-    )
+    mark = Proposal("mark", "near", 0.5, "вера", phrase="Вера", thought=thought)
+    put(store, mark.node)
 
     def gone_wrong(tree, old):
         if tree.id == "закон":
