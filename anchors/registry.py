@@ -21,7 +21,7 @@ from functools import cached_property
 from anchors import marks
 from anchors.forms import form_key
 from forest.errors import Conflict, InvalidInput, NotFound
-from forest.model import Anchor, anchor_id
+from forest.model import Anchor, Occurrence, anchor_id
 from forest.nodes import Key, Node
 from forest.phrases import phrase_key
 from forest.schema import DECISION
@@ -326,6 +326,15 @@ def _marks(
     decisions: Iterable[Decision], undone: frozenset[int]
 ) -> dict[tuple[str, str], Decision]:
     return {(d.anchor, d.into): d for d in decisions if d.action == MARK and d.no not in undone}
+
+
+def thoughts_at(store: Store, anchor: str) -> list[Occurrence]:
+    """The thoughts that carry an anchor or a variant of it, by the variants from the widest on.
+
+    It is named by its id, a spelling, the name of its group, or other forms. Raises NotFound.
+    """
+    variants = Registry.of(store).group(anchor).anchors
+    return [found for variant in variants for found in store.occurrences(variant.id)]
 
 
 # --- decisions in the forest ----------------------------------------------------------------------

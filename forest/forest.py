@@ -390,7 +390,10 @@ class Forest:
         return self.store.anchors()
 
     def thoughts_at(self, anchor: str) -> list[Occurrence]:
-        """The thoughts of all trees that carry an anchor, named by its id or by a spelling."""
+        """The thoughts of all trees that carry an anchor, named by its id or by a spelling.
+
+        `anchors.registry.thoughts_at` gives those of all its variants.
+        """
         found = list(self.store.occurrences(anchor))
         return found or list(self.store.occurrences(anchor_id(anchor)))
 

@@ -80,7 +80,10 @@ def _histogram(counts: dict[int, int]) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
 def command_axes(ctx: click.Context, as_json: bool) -> int:
-    """Show the meaning axes with the trees bound to them; add axes, bind trees."""
+    """Show the meaning axes with the trees bound to them; add axes, bind trees.
+
+    Columns: axis, trees, sum of their weights, the strongest three, description.
+    """
     from forest.cli.terminal import print_table
 
     if ctx.invoked_subcommand is not None:
@@ -135,12 +138,13 @@ def remove(ctx: click.Context, name: str) -> None:
 def bind(ctx: click.Context, tree: str, axes: tuple[str, ...]) -> None:
     """Bind TREE to axes: `forest axes bind justice причинность=80% эмпатия=20%`.
 
-    Names without weights mean equal weights.
+    Names without weights mean equal weights. An axis that is not there yet is added, and said.
     """
-    from forest.cli.authoring import weights
+    from forest.cli.authoring import telling_new_axes, weights
 
-    with opened_forest(ctx) as forest:
-        bound = forest.bind(forest.find(tree), weights(axes))
+    named = weights(axes)
+    with opened_forest(ctx) as forest, telling_new_axes(forest, named):
+        bound = forest.bind(forest.find(tree), named)
     say(", ".join(f"{name} {weight:.0%}" for name, weight in bound.items()))
 
 
@@ -152,7 +156,7 @@ def suggest(ctx: click.Context, tree: str, as_json: bool) -> None:
     """Propose axes for TREE from its words, and print the command that would bind it.
 
     Nothing is bound. A tree is compared with the descriptions of the axes and with the trees that
-    are bound to them.
+    are bound to them. Columns: axis, weight, likeness to its description, likeness to its trees.
     """
     import shlex
 

@@ -36,7 +36,10 @@ def command_anchors() -> None:
 @_json
 @click.pass_context
 def list_(ctx: click.Context, shared: bool, as_json: bool) -> None:
-    """List the anchors with their variants, trees and thoughts."""
+    """List the anchors with their variants.
+
+    Columns: anchor, trees, thoughts, the other spellings.
+    """
     from anchors.registry import Registry
     from forest.cli.terminal import print_table
 
@@ -76,14 +79,14 @@ def _group_json(group: Group, trees: int) -> dict[str, Any]:
 @click.pass_context
 def show(ctx: click.Context, anchor: str, as_json: bool) -> None:
     """Show the thoughts of all variants of ANCHOR side by side, and why they are one."""
-    from anchors.registry import Registry
+    from anchors.registry import Registry, thoughts_at
     from forest.cli.terminal import print_table
     from forest.render import plural, visible
 
     with opened_forest(ctx) as forest:
         registry = Registry.of(forest.store)
         group = registry.group(anchor)
-        thoughts = [o for a in group.anchors for o in forest.store.occurrences(a.id)]
+        thoughts = thoughts_at(forest.store, group.id)
     trees = len({o.tree for o in thoughts})
     if as_json:
         apart = [asdict(d) for d in registry.apart(group.id)]
@@ -188,7 +191,10 @@ def _range(text: str) -> range:
 @_json
 @click.pass_context
 def history(ctx: click.Context, as_json: bool) -> None:
-    """List all decisions about anchors, the first one first."""
+    """List all decisions about anchors, the first one first.
+
+    Columns: number, when, decision, rule and score, why.
+    """
     from anchors.registry import Registry
     from forest.cli.terminal import print_table
 
@@ -248,8 +254,9 @@ def _tell(forest: Forest, made: list[Decision]) -> None:
 def proposals(ctx: click.Context, out: Path | None, as_json: bool) -> None:
     """List what discovery proposed and nobody decided yet, the most certain first.
 
-    --out writes a file with both thoughts of each, side by side: write yes or no behind `accept:`,
-    then `forest anchors accept --from FILE`. A file that exists is never overwritten.
+    Columns: id, score, rule, proposal, the thought, the other thought. --out writes a file with both
+    thoughts of each, side by side: write yes or no behind `accept:`, then `forest anchors accept
+    --from FILE`. A file that exists is never overwritten.
     """
     from anchors.proposals import proposals
     from anchors.registry import Registry
