@@ -254,7 +254,7 @@ def _tell(forest: Forest, made: list[Decision]) -> None:
 def proposals(ctx: click.Context, out: Path | None, as_json: bool) -> None:
     """List what discovery proposed and nobody decided yet, the most certain first.
 
-    Columns: id, score, rule, proposal, the thought, the other thought. --out writes a file with both
+    Columns: id, score, rule, proposal, the thought, the other one. --out writes a file with both
     thoughts of each, side by side: write yes or no behind `accept:`, then `forest anchors accept
     --from FILE`. A file that exists is never overwritten.
     """
