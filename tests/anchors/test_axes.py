@@ -91,7 +91,7 @@ def test_an_axis_that_may_be_a_typing_error_is_said(run):
     run("init")
     code, _, err = run("add", "врач", "--new", "Врач", "--axis", "эмпатя=100%", "Чужая боль.")
     assert code == 0
-    assert "note: the axis 'эмпатя' is new. If 'эмпатия' was meant" in err
+    assert "note: the axis 'эмпатя' is new; was 'эмпатия' meant?" in err
     assert run("axes", "bind", "врач", "долг=100%")[2] == "note: the axis 'долг' is new\n"
     assert run("axes", "bind", "врач", "Эмпатия=100%")[2] == ""
     code, _, err = run("axes", "bind", "врач", "долг=50%", "долг=50%")
