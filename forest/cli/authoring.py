@@ -114,9 +114,7 @@ def telling_new_axes(forest: Forest, names: Iterable[str]) -> Iterator[None]:
     for name in names:
         if (key := phrase_key(name)) not in known:
             near = "".join(known[id_] for id_ in get_close_matches(key, known, n=1))
-            meant = (
-                f". If {near!r} was meant, bind the tree anew and remove this axis" if near else ""
-            )
+            meant = f"; was {near!r} meant?" if near else ""
             say(f"note: the axis {name!r} is new{meant}", err=True)
 
 
