@@ -1,9 +1,9 @@
-"""The second key of a phrase: its words without their endings.
+"""A good guess at the words of a text without their endings: for comparing, not for joining.
 
-Russian words become lemmas (pymorphy3, OpenCorpora's dictionary), English ones stems (Snowball);
-all else stays as `forest.phrases.phrase_key` left it. So «причинности → следствия» meets
-«Причинность → следствие», and "causes and effects" meets "cause and effect". What makes another
+Russian words become lemmas (pymorphy3, OpenCorpora's dictionary, of several the likeliest), English
+ones stems (Snowball); all else stays as `forest.phrases.phrase_key` left it. What makes another
 word of a word is kept: "electricity" and "electrical" stay apart, so do «видящий» and «видимый».
+What surely are forms of one word is said by `anchors.forms`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,6 @@ _DERIVED = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
-def lemma_key(phrase: str) -> str:
-    """The phrase's key with every word in its dictionary form.
-
-    >>> lemma_key("причинности -> следствия") == lemma_key("Причинность → следствие")
-    True
-    """
-    return _WORD.sub(lambda word: lemma(word[0]), phrase_key(phrase))
-
-
 def lemmas(text: str) -> list[str]:
     """The words of a text in their dictionary form, in order."""
     return [lemma(word) for word in _WORD.findall(phrase_key(text))]
@@ -46,7 +36,7 @@ def lemma(word: str) -> str:
     """
     if not _CYRILLIC.match(word):
         return _stem(word)
-    parsed = _russian().parse(word)[0]
+    parsed = russian().parse(word)[0]
     # The key has е for ё, and the dictionary knows both.
     form = str(parsed.normal_form).replace("ё", "е")
     return f"{form}~{parsed.tag.voice}" if parsed.tag.POS in ("PRTF", "PRTS") else form
@@ -64,7 +54,8 @@ def _stem(word: str) -> str:
 
 
 @cache
-def _russian() -> Any:
+def russian() -> Any:
+    """pymorphy3's analyzer, opened once."""
     import pymorphy3
 
     return pymorphy3.MorphAnalyzer(lang="ru")

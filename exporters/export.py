@@ -145,7 +145,8 @@ class Writing(ExitStack):
     def trees(self, forest: Store, validation: float, progress: Progress | None) -> None:
         """Read each tree once: write its records, put its shared anchors aside."""
         registry = Registry.of(forest)
-        self.united, shared = registry.united, registry.shared(forest)
+        self.united, shared, head = registry.united, registry.shared(forest), registry.heads
+        del registry  # it grows with the forest's anchors
         gatherer = Gatherer(self._scratch, self._recipe, shared)
         records = TreeRecords(self._plan, shared)
         everything = sum(info.size for info in forest.infos()) if progress else 0
@@ -153,7 +154,7 @@ class Writing(ExitStack):
         for no, tree in enumerate(forest.trees(), 1):
             refuse_marker(tree, self._recipe.walks.marker)
             split = split_of(family_of(tree), validation)
-            outline = Outline(tree, registry.head, self._plan.measure)
+            outline = Outline(tree, head, self._plan.measure)
             axes = axes_of(tree.axes)
             self._scratch.add_tree(no, tree, orjson.dumps(axes))
             self._count_tree(outline, split, shared)

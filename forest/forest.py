@@ -376,11 +376,20 @@ class Forest:
         """All axes, in the order of their ids."""
         return self.store.axes()
 
-    def add_axis(self, name: str, description: str = "") -> Axis:
-        """Add an axis, or describe the one of that name anew."""
-        axis = Axis(name=name, description=description)
-        self.store.put_axes([axis])
-        return axis
+    def add_axis(self, name: str, description: str | None = None) -> Axis:
+        """Add an axis, or describe the one of that name anew; returns it as it is then.
+
+        One that is there keeps its name as it was written first, and without a ``description``
+        also the one it has.
+        """
+        new = Axis(name=name, description=description or "")
+        there = next((axis for axis in self.axes() if axis.id == new.id), None)
+        if there is not None:
+            told = there.description if description is None else description
+            new = there.model_copy(update={"description": told})
+        if new != there:
+            self.store.put_axes([new])
+        return new
 
     def remove_axis(self, name: str) -> None:
         """Remove an axis that no tree is bound to. Raises NotFound or Conflict."""
@@ -391,7 +400,10 @@ class Forest:
         return self.store.anchors()
 
     def thoughts_at(self, anchor: str) -> list[Occurrence]:
-        """The thoughts of all trees that carry an anchor, named by its id or by a spelling."""
+        """The thoughts of all trees that carry an anchor, named by its id or by a spelling.
+
+        `anchors.registry.thoughts_at` gives those of all its variants.
+        """
         found = list(self.store.occurrences(anchor))
         return found or list(self.store.occurrences(anchor_id(anchor)))
 
@@ -410,9 +422,14 @@ class Forest:
         return to_networkx(self.store.trees(), self.store.axes(), self.store.all_nodes())
 
     def plant_axes(self) -> None:
-        """Add those of the five axes of thinking that the forest does not have yet."""
-        known = {axis.id for axis in self.axes()}
-        self.store.put_axes([axis for axis in AXES if axis.id not in known])
+        """Add those of the five axes of thinking that the forest does not have, or not described.
+
+        What was written about an axis stays.
+        """
+        known = {axis.id: axis for axis in self.axes()}
+        for axis in AXES:
+            if axis.id not in known or not known[axis.id].description:
+                self.add_axis(axis.name, axis.description)
 
     def plant_sample(self) -> ImportReport:
         """Import the sample forest that comes with the package."""

@@ -11,38 +11,20 @@ A rule says that two texts are the same where its score is at least the threshol
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
-from pathlib import Path
-from typing import NamedTuple
 
 from anchors.discovery.near import compatible, likeness
 from anchors.discovery.words import whole
 from anchors.embedding import open_embedder
 from forest.phrases import phrase_key
+from scripts.labelled_pairs import Pair, labelled
 
-FOLDER = Path(__file__).parents[1] / "tests" / "data" / "pairs"
 STEPS = {
     "exact": (1.0,),
     "lemma": (1.0,),
     "near": (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0),
     "meaning": (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99),
 }
-
-
-class Pair(NamedTuple):
-    """Two texts and whether they are the same."""
-
-    same: bool
-    one: str
-    other: str
-
-
-def labelled(name: str) -> list[Pair]:
-    """The pairs of a file in tests/data/pairs."""
-    with (FOLDER / f"{name}.tsv").open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [Pair(row["same"] == "1", row["one"], row["other"]) for row in rows]
 
 
 def scores(pairs: list[Pair], embedder: str) -> dict[str, list[float]]:

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 findings or refused input, 2 wrong usage, 130 interrupted,
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -121,14 +122,32 @@ def print_json(value: Any) -> None:
     click.echo(text.decode())
 
 
-def new_file(path: Path) -> TextIO:
-    """Open a file that is not there yet. Raises Conflict: what is there is never overwritten."""
+@contextmanager
+def new_file(path: Path) -> Iterator[TextIO]:
+    """A file to write that is not there yet: it is there when the block ends, whole, or never.
+
+    Raises Conflict: what is there is never overwritten. An OSError names the file.
+    """
     from forest.errors import Conflict
 
+    taken = Conflict(f"{path} exists already", hint="Name another file.")
+    if path.exists():
+        raise taken
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        return path.open("x", encoding="utf-8")
-    except FileExistsError:
-        raise Conflict(f"{path} exists already", hint="Name another file.") from None
+        with part.open("w", encoding="utf-8") as file:
+            yield file
+        try:
+            os.link(part, path)  # a rename would overwrite what came there meanwhile
+        except FileExistsError:
+            raise taken from None
+        except OSError:  # a file system without links
+            part.rename(path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:
@@ -179,7 +198,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        say(f"forest: {error.filename or 'the output'}: {error.strerror}", err=True)
+        say(f"forest: {error.filename or 'the output'}: {error.strerror or error}", err=True)
         sys.exit(1)
     except ValueError as error:
         if type(error).__name__ != "ValidationError":

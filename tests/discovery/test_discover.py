@@ -7,7 +7,7 @@ import pytest
 from anchors import review
 from anchors.discovery import discover, proposals
 from anchors.embedding import HashedEmbedder
-from anchors.registry import merge, refuse, undo
+from anchors.registry import Registry, merge, refuse, undo
 from forest import Forest, Tree
 from forest.errors import UsageError
 from forest.model import AnchorLink
@@ -75,6 +75,16 @@ def test_the_phrase_of_an_anchor_is_found_unmarked_in_any_form(forest):
         ("mark", "lemma", "свобода воли", "свободы воли", b, a),
         ("mark", "exact", "свобода воли", "свобода воли", c, a),
     }
+
+
+def test_anchors_that_may_be_forms_of_one_word_are_proposed_and_not_joined(forest):
+    plant(forest, ("Долг тяжёл", ["банк"]), ("Река шумит", ["банки"]))
+    assert Registry.of(forest.store).united == 0
+    assert {(x[:4]) for x in found(forest)} == {("merge", "lemma", "банки", "банк")}
+    (proposal,) = proposals(forest.store)
+    assert proposal.score == 0.5
+    review.accept(forest.store, [proposal])
+    assert Registry.of(forest.store).head("банки") == "банк"
 
 
 def test_an_arrow_is_part_of_a_phrase_and_a_word_is_matched_whole(forest):
