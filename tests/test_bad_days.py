@@ -219,7 +219,7 @@ def test_a_command_that_is_told_to_stop_cleans_up(folder: Path, sign: int, code:
         import os
         from exporters.export import Writing
         from forest.cli import main
-        Writing.walks = lambda *_: os.kill(os.getpid(), {int(sign)})
+        Writing.trees = lambda *_: os.kill(os.getpid(), {int(sign)})
         main(["export", "corpus"])
         """
     with Forest.open(f"sqlite:///{folder / 'forest.db'}") as forest:
