@@ -319,10 +319,11 @@ def decisions(store: Store) -> list[Decision]:
 
 
 def _read(nodes: Iterable[Node]) -> list[Decision]:
-    return sorted((_decision(node) for node in nodes), key=lambda d: d.no)
+    return sorted((decision_of(node) for node in nodes), key=lambda d: d.no)
 
 
-def _decision(node: Node) -> Decision:
+def decision_of(node: Node) -> Decision:
+    """The decision that a node says. Raises InvalidInput where it says none."""
     try:
         read = Decision(int(node.key), **{"at": "", "action": "", **node.properties})  # type: ignore[arg-type]
         if read.action == UNDO:

@@ -414,7 +414,10 @@ class Forest:
             return self.import_files(SourceFile(path, f"sample/{path.name}") for path in files)
 
     def import_files(self, paths: Iterable[Any], **options: Any) -> ImportReport:
-        """Import files and folders: see `forest.importing.import_files`."""
+        """Import the trees of files and folders: see `forest.importing.import_files`.
+
+        `anchors.importing.import_files` also takes the formulas of notes, as `forest import` does.
+        """
         from forest.importing import import_files
 
         return import_files(self, paths, **options)

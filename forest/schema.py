@@ -232,7 +232,7 @@ SCENE = NodeType(
     "id",
     "A text that says a formula in one register.",
     (
-        _text("id", "made of its formula, text, register and language", "yes"),
+        _text("id", "made of its formula, text, register and language", "derived"),
         _text("text", "the scene, verbatim", "yes"),
         _text("register", "logical, poetic, bodily, emoji, … free"),
         _text("lang", "BCP 47"),

@@ -251,7 +251,7 @@ def test_removing_asks_or_wants_yes(planted: Run) -> None:
 def test_checking_a_whole_forest(planted: Run) -> None:
     code, out, _ = planted("check")
     assert code == 0
-    assert "every tree is whole" in out
+    assert "everything is whole" in out
 
 
 def test_axes(planted: Run) -> None:

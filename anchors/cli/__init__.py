@@ -146,9 +146,14 @@ def bind(ctx: click.Context, tree: str, axes: tuple[str, ...]) -> None:
 
 @command_axes.command("suggest")
 @click.argument("tree")
+@click.option(
+    "--embedder",
+    metavar="NAME",
+    help="Compare by a model instead of words, as for `forest anchors discover`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
-def suggest(ctx: click.Context, tree: str, as_json: bool) -> None:
+def suggest(ctx: click.Context, tree: str, embedder: str | None, as_json: bool) -> None:
     """Propose axes for TREE from its words, and print the command that would bind it.
 
     Nothing is bound. A tree is compared with the descriptions of the axes and with the trees that
@@ -157,11 +162,12 @@ def suggest(ctx: click.Context, tree: str, as_json: bool) -> None:
     import shlex
 
     from anchors.axes import suggest_axes
+    from anchors.embedding import open_embedder
     from forest.cli.terminal import print_table
 
     with opened_forest(ctx) as forest:
         tree_id = forest.find(tree)
-        found = suggest_axes(forest.store, tree_id)
+        found = suggest_axes(forest.store, tree_id, open_embedder(embedder) if embedder else None)
     if as_json:
         print_json([asdict(suggestion) for suggestion in found])
         return

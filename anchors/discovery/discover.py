@@ -32,7 +32,7 @@ from forest.model import anchor_id
 from forest.stores.base import Skip, Store
 
 DEFAULT_RULES = ("exact", "lemma", "near")
-THRESHOLDS: Mapping[str, float] = {"near": 0.9, "meaning": 0.975, "phrases": phrases.NPMI}
+THRESHOLDS: Mapping[str, float] = {"near": 0.9, "meaning": 0.99, "phrases": phrases.NPMI}
 """From which score on something is proposed; see docs/discovery.md for what they let through."""
 
 MOST = 100_000

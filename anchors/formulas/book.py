@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import Any, Self
 
 from pydantic import ValidationError
@@ -23,7 +22,7 @@ from anchors.formulas.union import united
 from forest.errors import Conflict, InvalidInput, NotFound
 from forest.fields import plain_words
 from forest.language import guess_language
-from forest.nodes import Link, Node
+from forest.nodes import Link, Node, derived_key
 from forest.schema import COMPOSED_OF, FORMULA, SCENE, TERM, VOICES
 from forest.stores.base import Store
 
@@ -248,8 +247,7 @@ def scene_of(node: Node) -> Scene:
 def scene_node(code: str, scene: Scene) -> Node:
     """The node of a scene that voices a formula; its id is made of all it says but its origin."""
     said = _given(text=scene.text, register=scene.register, lang=scene.lang, origin=scene.origin)
-    written = "\0".join((scene.text, scene.register, scene.lang))
-    key = f"{code}/{sha256(written.encode()).hexdigest()[:16]}"
+    key = derived_key(code, said)
     return Node(SCENE.label, key, said, (Link(VOICES.name, code),))
 
 

@@ -62,6 +62,8 @@ def test_the_command_binds_nothing_and_says_what_would(run):
     before = run("show", "врач", "--json")[1]
     code, out, _ = run("axes", "suggest", "врач")
     assert code == 0
+    assert "эмпатия" in run("axes", "suggest", "врач", "--embedder", "hashed")[1]
+    assert "#MODEL" in run("axes", "suggest", "врач", "--embedder", "http://127.0.0.1")[2]
     assert run("show", "врач", "--json")[1] == before
     command = shlex.split(out.splitlines()[-1])
     assert command[:5] == ["forest", "axes", "bind", "врач", "эмпатия=100%"]

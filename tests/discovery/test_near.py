@@ -66,15 +66,16 @@ def labelled(name: str) -> list[tuple[bool, str, str]]:
         return [(row["same"] == "1", row["one"], row["other"]) for row in rows]
 
 
-@pytest.mark.parametrize("name", ["ru", "en", "en-found"])
+@pytest.mark.parametrize("name", ["ru", "en", "en-found", "ru-held", "en-held"])
 def test_the_default_threshold_of_near_is_right_19_times_of_20(name):
     said = [same for same, a, b in labelled(name) if likeness(a, b) >= THRESHOLDS["near"]]
     assert sum(said) >= 0.95 * len(said)
-    assert len(said) > 30
+    assert len(said) > 15
 
 
-def test_the_default_threshold_of_meaning_is_right_19_times_of_20():
-    pairs = [pair for name in ("ru", "en", "en-found") for pair in labelled(name)]
+@pytest.mark.parametrize("names", [["ru", "en", "en-found"], ["ru-held", "en-held"]])
+def test_the_default_threshold_of_meaning_is_right_19_times_of_20(names):
+    pairs = [pair for name in names for pair in labelled(name)]
     one, other = (
         HashedEmbedder().embed(texts) for texts in ([p[1] for p in pairs], [p[2] for p in pairs])
     )
@@ -85,7 +86,7 @@ def test_the_default_threshold_of_meaning_is_right_19_times_of_20():
         if cosine >= THRESHOLDS["meaning"] and compatible(a, b)
     ]
     assert sum(said) >= 0.95 * len(said)
-    assert len(said) > 30
+    assert len(said) > 25
 
 
 def test_neighbours_are_those_of_other_trees_whatever_the_blocks(monkeypatch):

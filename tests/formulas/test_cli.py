@@ -6,12 +6,26 @@ import json
 
 import pytest
 
+from anchors.importing import import_files
+from forest import Forest
+
 
 @pytest.fixture
 def run(run):
     """The same, in a folder with an empty forest."""
     assert run("init")[0] == 0
     return run
+
+
+def test_python_imports_in_one_call_what_the_command_imports(run, tmp_path):
+    (tmp_path / "note.md").write_text("# Вода\n\n- Δ12 = (вода + весна)\n")
+    with Forest.open("memory:") as forest:
+        done = import_files(forest, [tmp_path / "note.md"])
+        assert (done.trees.added, done.formulas.added) == (["note"], ["Δ12"])
+        run("import", str(tmp_path / "note.md"))
+        with Forest.open("sqlite:///forest.db") as other:
+            assert [*other.store.revisions()] == [*forest.store.revisions()]
+            assert [*other.store.all_nodes()] == [*forest.store.all_nodes()] != []
 
 
 def test_a_formula_from_its_first_line_to_its_last(run, tmp_path):

@@ -21,6 +21,7 @@ from forest.stores.neo4j import building, reading
 from forest.stores.neo4j.axes import axis_id
 from forest.stores.neo4j.connection import Connection, ask, run
 from forest.stores.neo4j.difference import Difference, compare, kept_thoughts
+from forest.stores.neo4j.nodes import check as check_nodes
 from forest.stores.neo4j.reading import Found, Row, called
 from forest.stores.neo4j.values import no_text
 from forest.stores.neo4j.writing import SET_NODES, Strays, Writing
@@ -71,7 +72,7 @@ DELETE = "MATCH (n) WHERE id(n) = $other DELETE n"
 
 
 def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
-    """All findings: of every tree, of thoughts outside of trees, of anchors and axes."""
+    """All findings: of trees, of thoughts outside of trees, of anchors, axes and nodes beside."""
     trees = connection.read(reading.all_trees)
     twins = {id_ for id_, count in Counter(map(itemgetter(0), trees)).items() if count > 1}
     for id_ in sorted(twins - {""}):
@@ -86,6 +87,7 @@ def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
     yield from _outside(connection, inside)
     yield from _same_nodes(connection, _ANCHORS, fix=fix)
     yield from _same_nodes(connection, _AXES, fix=fix)
+    yield from check_nodes(connection, fix=fix)
 
 
 def _unnamed(found: Found) -> str:
