@@ -88,3 +88,31 @@ def test_a_scene_typed_without_an_id_is_complete(store, typed):
     assert {f.problem.split(" (")[0].split(":")[0] for f in store.check()} == {
         "another Scene node", "it has no code", "it has no id, and what it would be made of",
     }  # fmt: skip
+
+
+@pytest.mark.usefixtures("justice")
+def test_a_term_typed_beside_the_anchor_that_it_means_is_put_right(store, typed):
+    typed("MATCH (t:Thought)<-[:ROOT]-() CREATE (t)-[:ANCHORED_BY]->(:Anchor {phrase: 'вода'})")
+    store.check(fix=True)
+    typed(
+        """
+        CREATE (f:Formula {code: 'Δ12'})-[:TERM {role: 'object'}]->(:Anchor {phrase: 'Вода'}),
+               (f)-[:TERM]->(:Anchor {phrase: 'весна'})
+        """
+    )
+    before = list(store.nodes("Formula"))
+    assert any("2 Anchor nodes are read as this one" in f.problem for f in store.check())
+    assert all(f.fixed for f in store.check(fix=True))
+    assert list(store.check()) == []
+    assert list(store.nodes("Formula")) == before
+    assert typed("MATCH (:Thought)-->(a:Anchor)<--(f:Formula) RETURN f.code AS code") == [
+        {"code": "Δ12"}
+    ]
+
+
+def test_a_formula_of_nothing_but_its_code_is_named(store, typed):
+    typed("CREATE (:Formula {code: 'Δ7'})")
+    assert [(f.where, f.problem.split(":")[0]) for f in store.check()] == [
+        ("Formula 'Δ7'", "it has nothing but its code"),
+    ]
+    assert list(store.nodes("Formula")) == []
