@@ -187,7 +187,9 @@ def _reproducible(heads: list[str], mined: Mined) -> Criterion:
     core = core_of(mined.cores, heads)
     if core is None:
         said = "its terms are not found as a recurring core: together no more than by chance"
-        return Criterion("reproducible", False, f"{said}, in a forest of {mined.trees:,} trees")
+        return Criterion(
+            "reproducible", False, f"{said}, in a forest of {plural(mined.trees, 'tree')}"
+        )
     said = f"found as a recurring core in {core.trees} trees; by chance {core.by_chance:.2g} such"
     return Criterion("reproducible", True, said)
 

@@ -85,7 +85,7 @@ class Space:
         """The formulas nearest to a text, the nearest first; none that has nothing of it."""
         import numpy as np
 
-        if not self.codes:
+        if not self.vectors.any():
             return []
         scores = self._scores(self.vectors @ self.embedder.embed([text])[0])
         best = np.argsort(-scores, kind="stable")[:most]
