@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from anchors.formulas.book import Book, codes_in_use
@@ -406,6 +408,28 @@ def test_what_was_edited_here_stays_and_is_named_where_the_note_changed_too(stor
     assert formulas(store) == [WATER.replace(" = сц", " = «Имя» = сц")]
     assert import_formulas(store, [note], replace=True).changed == ["Δ12"]
     assert formulas(store) == ["Δ12 = (вода + весна + неясность) = зов"]
+
+
+def test_what_only_the_forest_changed_stays(store, tmp_path):
+    note = tmp_path / "note.md"
+    note.write_text("Δ12 = порог(вода + лёд)\n\nΔ12 говорит:\n- телесно: Пульс")
+    import_formulas(store, [note])
+
+    def edited(old):
+        formula, scene = old["Formula", "Δ12"], next(n for n in old.values() if n.label == "Scene")
+        return {
+            node.at: replace(node, properties={**node.properties, name: "край"})
+            for node, name in ((formula, "operator"), (scene, "text"))
+        }
+
+    store.change_nodes(["Formula", "Scene"], edited)
+    done = import_formulas(store, [note])
+    assert (done.kept, done.scenes, done.removed, done.notices) == (["Δ12"], 0, 0, [])
+    assert formulas(store) == ["Δ12 = край(вода + лёд)"]
+    assert [s.text for s in Book.of(store).voices("Δ12")] == ["край"]
+    note.write_text("Δ12 = порог(вода + лёд)")
+    assert "the scene «край» of Δ12" in import_formulas(store, [note]).notices[0]
+    assert import_formulas(store, [note], replace=True).removed == 1
 
 
 def test_what_was_typed_here_is_not_changed_by_a_note(store, tmp_path):

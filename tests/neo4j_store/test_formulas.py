@@ -92,22 +92,27 @@ def test_a_scene_typed_without_an_id_is_complete(store, typed):
 
 @pytest.mark.usefixtures("justice")
 def test_a_term_typed_beside_the_anchor_that_it_means_is_put_right(store, typed):
-    typed("MATCH (t:Thought)<-[:ROOT]-() CREATE (t)-[:ANCHORED_BY]->(:Anchor {phrase: 'вода'})")
-    store.check(fix=True)
     typed(
         """
+        MATCH (t:Thought)<-[:ROOT]-() CREATE (t)-[:ANCHORED_BY]->(:Anchor {phrase: 'вода'})
         CREATE (f:Formula {code: 'Δ12'})-[:TERM {role: 'object'}]->(:Anchor {phrase: 'Вода'}),
-               (f)-[:TERM]->(:Anchor {phrase: 'весна'})
+               (f)-[:TERM]->(:Anchor {phrase: 'весна'}),
+               (g:Formula {code: 'Δ13'})-[:TERM]->(:Anchor {phrase: 'ВОДА'}),
+               (g)-[:TERM]->(:Anchor {phrase: 'лёд'})
         """
     )
     before = list(store.nodes("Formula"))
-    assert any("2 Anchor nodes are read as this one" in f.problem for f in store.check())
+    assert any("3 Anchor nodes are read as this one" in f.problem for f in store.check())
     assert all(f.fixed for f in store.check(fix=True))
     assert list(store.check()) == []
     assert list(store.nodes("Formula")) == before
-    assert typed("MATCH (:Thought)-->(a:Anchor)<--(f:Formula) RETURN f.code AS code") == [
-        {"code": "Δ12"}
-    ]
+    shared = (
+        "MATCH (:Thought)-->(:Anchor)<-[e:TERM]-(f:Formula) RETURN f.code AS c, e.position AS at"
+    )
+    rows = typed(shared)
+    assert {row["c"] for row in rows} == {"Δ12", "Δ13"}
+    # The terms that were moved would be the last ones without a place.
+    assert {row["at"] for row in rows} & {0, 1}
 
 
 def test_a_formula_of_nothing_but_its_code_is_named(store, typed):
