@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from forest.errors import Conflict, InvalidTree, NotFound
 from forest.identity import finished
-from forest.model import Anchor, AnchorLink, Axis, Occurrence, Thought, Tree, TreeInfo, anchor_id
+from forest.model import (
+    Anchor,
+    AnchorLink,
+    Axis,
+    Occurrence,
+    Thought,
+    Tree,
+    TreeInfo,
+    anchor_id,
+    in_plain_words,
+)
 from forest.phrases import phrase_key
 from forest.revision import forest_revision
 from forest.settings import Settings
@@ -413,8 +423,8 @@ class Forest:
             files = sorted(folder.glob("*.yaml"))
             return self.import_files(SourceFile(path, f"sample/{path.name}") for path in files)
 
-    def import_files(self, paths: Iterable[Any], **options: Any) -> ImportReport:
-        """Import the trees of files and folders: see `forest.importing.import_files`.
+    def import_files(self, paths: Any, **options: Any) -> ImportReport:
+        """Import the trees of a file or folder, or several: see `forest.importing.import_files`.
 
         `anchors.importing.import_files` also takes the formulas of notes, as `forest import` does.
         """
@@ -478,17 +488,12 @@ def _kind(value: object) -> str:
 
 
 def checked(tree: Tree) -> Tree:
-    """A copy of the tree whose outline was checked again; callers may have edited the list.
+    """A copy of the tree, all of it checked again: callers may have edited its lists and dicts.
 
     Raises InvalidTree.
     """
-    from forest.model import check_levels
-
-    try:
-        check_levels(tree.thoughts)
-    except ValueError as error:
-        raise InvalidTree(f"tree {tree.id!r}: {error}") from None
-    return _copy(tree)
+    with in_plain_words(f"tree {tree.id!r}"):
+        return Tree.model_validate(tree.__dict__)
 
 
 def _copy(tree: Tree) -> Tree:

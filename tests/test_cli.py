@@ -318,9 +318,7 @@ def test_an_interrupted_import_says_what_may_be_stored(
     monkeypatch.setattr(Forest, "import_files", interrupted)
     code, _, err = planted("import", ".")
     assert code == 130
-    assert err.split("\n", 1)[1] == (
-        "forest: interrupted\nWhole trees are stored.\nThe same command goes on where it stopped.\n"
-    )
+    assert err.split("\n", 1)[1] == ("forest: interrupted\nWhole trees are stored.\n")
 
 
 def test_the_store_can_be_named_in_four_ways(

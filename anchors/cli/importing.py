@@ -8,6 +8,11 @@ import click
 
 from forest.cli import opened_forest, print_json, say
 
+FORMATS = (
+    *("auto", "json", "jsonl", "yaml", "markdown", "entailment-bank"),
+    *("turtle", "json-ld", "n-triples", "graphml", "node-link"),
+)
+
 
 @click.command("import")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
@@ -16,7 +21,7 @@ from forest.cli import opened_forest, print_json, say
     "form",
     default="auto",
     show_default=True,
-    type=click.Choice(["auto", "json", "jsonl", "yaml", "markdown", "entailment-bank"]),
+    type=click.Choice(FORMATS),
     help="How to read the files; auto tells by name and content.",
 )
 @click.option("--keep-going", is_flag=True, help="Leave out what is wrong, and say so at the end.")
@@ -50,14 +55,9 @@ def command_import(
         def tell(p: Progress) -> None:
             bar.update(p.files_done, p.files, f"{p.file}  {p.thoughts:,} thoughts")
 
-        try:
-            done = import_files(
-                forest, paths, format=form, keep_going=keep_going, replace=replace, progress=tell
-            )
-        except KeyboardInterrupt as interrupt:
-            if getattr(interrupt, "__notes__", ()):
-                interrupt.add_note("The same command goes on where it stopped.")
-            raise
+        done = import_files(
+            forest, paths, format=form, keep_going=keep_going, replace=replace, progress=tell
+        )
     report, formulas = done.trees, done.formulas
     if as_json:
         print_json(asdict(report) | {"formulas": asdict(formulas)})
@@ -75,4 +75,8 @@ def command_import(
     )
     if formulas.summary:
         say(formulas.summary)
+    if report.axes or report.nodes:
+        click.echo(
+            f"beside the trees: axes: {report.axes:,}, other nodes: {report.nodes:,} written"
+        )
     return int(bool(report.skipped))

@@ -151,6 +151,10 @@ class Book:
                 new.append(node)
         return new
 
+    def codes_in_use(self) -> list[str]:
+        """All codes that formulas have or name, in their order: what to reserve."""
+        return sorted(filter(is_right, self.codes), key=order)
+
     def users(self, code: str) -> list[str]:
         """The codes of the formulas that a formula is a part of."""
         return [f.code for f in self.formulas.values() if code in f.parts]
@@ -183,8 +187,7 @@ def taken(old: Formula) -> Conflict:
 
 def codes_in_use(store: Store) -> list[str]:
     """All codes that formulas of a forest have or name, in their order: what to reserve."""
-    book = Book.of(store, skip=lambda _: None)
-    return sorted(filter(is_right, book.codes), key=order)
+    return Book.of(store, skip=lambda _: None).codes_in_use()
 
 
 # --- nodes ------------------------------------------------------------------------------------

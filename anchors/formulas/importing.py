@@ -96,7 +96,7 @@ def import_formulas(
     if format not in ("auto", "markdown"):
         return ImportedFormulas()
     notices: list[str] = []
-    notes: list[_Note] = []
+    read: dict[str, _Note] = {}
     unread = (ForestError,) if keep_going else ()
     for path in paths:
         with suppress(*unread):
@@ -104,7 +104,9 @@ def import_formulas(
                 if format == "markdown" or SUFFIXES.get(source.path.suffix.lower()) == "markdown":
                     with suppress(*unread):
                         found = _formulas_of(source, notices)
-                        notes.append(_Note(source.name, address(store, source.path), found))
+                        place = address(store, source.path)
+                        read.setdefault(place, _Note(source.name, place, found))
+    notes = list(read.values())
     done = ImportedFormulas(notices=notices)
     if not notes:
         return done

@@ -114,18 +114,29 @@ def text_of(formula: Formula) -> str:
     >>> text_of(parse("Δ12 + Δ41 -> Δ91 = весна + жара = «Боль»"))
     'Δ12 + Δ41 → Δ91 = (весна + жара) = «Боль»'
     """
-    terms = joined([_term(term) for term in formula.terms], formula.join)
     parts = joined(formula.parts, formula.parts_join)
-    head = f"{parts} → {formula.code}" if terms and parts else formula.code
-    body, join = (terms, formula.join) if terms else (parts, formula.parts_join)
+    head = f"{parts} → {formula.code}" if formula.terms and parts else formula.code
+    equals = [head, body_of(formula), *([_quoted(formula.name)] if formula.name else [])]
+    equals += [s if _is("TEXT", s) else f"сцена: {_quoted(s)}" for s in formula.scenes]
+    return " → ".join([" = ".join(equals), *map(_quoted, formula.phrases)])
+
+
+def body_of(formula: Formula) -> str:
+    """What a formula is made of: its terms, or its parts, with operator and label.
+
+    >>> body_of(parse("Δ94 = порог(страх · пустота)"))
+    'порог(страх · пустота)'
+    """
+    terms = joined([_term(term) for term in formula.terms], formula.join)
+    body, join = (
+        (terms, formula.join)
+        if terms
+        else (joined(formula.parts, formula.parts_join), formula.parts_join)
+    )
     body = f"[{body}]" if join == "," else f"({body})"
     if formula.operator:
         body = words_of(formula.operator) + body
-    if formula.label:
-        body += "_" + words_of(formula.label)
-    equals = [head, body, *([_quoted(formula.name)] if formula.name else [])]
-    equals += [s if _is("TEXT", s) else f"сцена: {_quoted(s)}" for s in formula.scenes]
-    return " → ".join([" = ".join(equals), *map(_quoted, formula.phrases)])
+    return f"{body}_{words_of(formula.label)}" if formula.label else body
 
 
 def words_of(text: str) -> str:

@@ -1,11 +1,12 @@
 """The command `forest`: one table of commands, each loaded when it is called.
 
 A command parses its arguments, makes one call of the Python API, and prints what came back.
-Exit codes: 0 done, 1 findings or refused input, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 findings or refused input, 2 wrong usage, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -147,16 +148,27 @@ def _print_warnings() -> None:
     logging.getLogger("forest").handlers = [Handler(logging.WARNING)]
 
 
+class _Terminated(KeyboardInterrupt):
+    """What SIGTERM raises, so that work ends as it does at Ctrl-C: cleanly."""
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
     _print_warnings()
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         code = root(args=arguments, prog_name="forest", standalone_mode=False)
     except click.exceptions.Abort as abort:
-        click.echo("forest: interrupted", err=True)
+        terminated = isinstance(abort.__cause__, _Terminated)
+        click.echo(f"forest: {'terminated' if terminated else 'interrupted'}", err=True)
         for note in getattr(abort.__cause__, "__notes__", ()):
             say(note, err=True)
-        sys.exit(130)
+        sys.exit(143 if terminated else 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -33,7 +33,9 @@ def command_init(ctx: click.Context, sample: bool) -> None:
 @click.option("--under", metavar="ID", help="Thought to go below.  [default: the last one]")
 @click.option("--at", type=int, metavar="N", help="Place among its children, from 0.")
 @click.option("--kind", help="premise, transition, consequence, question, … free.")
-@click.option("--anchor", "anchors", multiple=True, metavar="PHRASE", help="Anchor of the thought.")
+@click.option(
+    "--anchor", "anchors", multiple=True, metavar="PHRASE", help="Anchor of each thought."
+)
 @click.option("--axis", "axes", multiple=True, metavar="NAME=WEIGHT", help="Axis of a new tree.")
 @click.pass_context
 def command_add(

@@ -121,12 +121,18 @@ def _read(script: BinaryIO) -> str:
         ) from None
 
 
+def _cell(value: Any) -> str:
+    import orjson
+
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
 def _tell(rows: Rows, *, as_json: bool) -> None:
     """Print the rows of one statement, unless they are for JSON, and what it changed."""
     from forest.cli.terminal import print_table
 
     if rows and not as_json:
-        print_table(list(rows[0]), [list(row.values()) for row in rows], names=True)
+        print_table(list(rows[0]), [list(map(_cell, row.values())) for row in rows], names=True)
     changed = ", ".join(f"{name.replace('_', ' ')}: {n:,}" for name, n in rows.changed.items())
     if changed or not rows:
         click.echo(changed or "no rows", err=True)
