@@ -34,6 +34,7 @@ from forest.render import plural
 
 if TYPE_CHECKING:
     from forest.forest import Forest
+    from forest.stores.base import Store
 
 K = TypeVar("K")
 T = TypeVar("T", Axis, Node)
@@ -144,7 +145,7 @@ class _Import:
         """Name the trees that came from these files or folders and are not in them any more."""
         files = {self.addresses.get(source.name, source.name) for source in sources}
         folders = tuple(
-            f"{self._address(Path(path))}/"
+            f"{address(self.forest.store, Path(path))}/"
             for path in paths
             if not isinstance(path, SourceFile) and Path(path).is_dir()
         )
@@ -167,21 +168,11 @@ class _Import:
                     raise
                 self._refuse(error)
             else:
-                self.addresses |= {source.name: self._address(source.path) for source in found}
+                self.addresses |= {
+                    source.name: address(self.forest.store, source.path) for source in found
+                }
                 named += found
         return list({_real(source.path): source for source in reversed(named)}.values())[::-1]
-
-    def _address(self, path: Path) -> str:
-        """What tells a file from others of its name: its path from the forest's file, or whole.
-
-        So it is the same from whichever folder it is imported, and two authors of one server who
-        both have a ``notes/Index.md`` do not write over each other's tree.
-        """
-        whole, home = _real(path), self.forest.store.folder
-        with suppress(ValueError):  # on another drive
-            if home is not None:
-                whole = os.path.relpath(whole, os.path.realpath(home))
-        return unicodedata.normalize("NFC", Path(whole).as_posix())
 
     # --- reading files -------------------------------------------------------------------------
 
@@ -325,6 +316,19 @@ class _Import:
             raise error
         self.conflicts[tree.id] = str(error)
         return False
+
+
+def address(store: Store, path: Path) -> str:
+    """What tells a file from others of its name: its path from the forest's file, or whole.
+
+    So it is the same from whichever folder it is imported, and two authors of one server who
+    both have a ``notes/Index.md`` do not write over each other's tree.
+    """
+    whole, home = _real(path), store.folder
+    with suppress(ValueError):  # on another drive
+        if home is not None:
+            whole = os.path.relpath(whole, os.path.realpath(home))
+    return unicodedata.normalize("NFC", Path(whole).as_posix())
 
 
 def _contradicts(there: Axis | Node | None, item: Axis | Node) -> bool:

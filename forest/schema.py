@@ -223,7 +223,8 @@ FORMULA = NodeType(
         _text("scene", "the scene behind the last =; each on a line of its own"),
         _text("phrases", "what is said from inside it, behind an arrow; each on its line"),
         _text("source", "the formula as its author wrote it"),
-        _text("origin", "where it was written: a file, a model"),
+        _text("origin", "where it was written: a file, a model; each on a line of its own"),
+        _text("imported", "what its files said when last imported, to compare them with"),
     ),
 )
 SCENE = NodeType(
@@ -231,7 +232,7 @@ SCENE = NodeType(
     "id",
     "A text that says a formula in one register.",
     (
-        _text("id", "made of its formula and its text", "derived"),
+        _text("id", "made of its formula, text, register and language", "derived"),
         _text("text", "the scene, verbatim", "yes"),
         _text("register", "logical, poetic, bodily, emoji, … free"),
         _text("lang", "BCP 47"),

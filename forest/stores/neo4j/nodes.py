@@ -25,7 +25,7 @@ MATCH (n:{label})
 RETURN collect([id(n), elementId(n), n.{key}, properties(n), [
   (n)-[e]->(m) WHERE type(e) IN $types
   | [type(e), id(e), properties(e), m[$keys[type(e)]], m.phrase, m.kind]
-]])
+], NOT EXISTS {{ (n)--() }} AND keys(n) = ['{key}']])
 """
 # A node may have relationships and properties that are its author's own: these stay.
 PUT = """
@@ -81,28 +81,40 @@ class Found(NamedTuple):
     """Its key is "" where it has none, and none can be derived."""
     keyed: bool
     """Whether its key is written down."""
+    bare: bool
+    """Whether there is nothing else of it, and nothing leads to it."""
+
+    @property
+    def says(self) -> bool:
+        """Whether it is read: what others only lead to is not."""
+        return bool(self.node.properties or self.node.links or not self.keyed)
 
 
 def found_nodes(tx: ManagedTransaction, label: str) -> list[Found]:
-    """All nodes of a kind, those with keys first, then the oldest; not what others only lead to."""
+    """All nodes of a kind, those with keys first, then the oldest."""
     type_ = TYPES[label]
     ends = {name: "id" if x.end == "Anchor" else TYPES[x.end].key for name, x in LINKS.items()}
     query = NODES.format(label=label, key=type_.key)
     rows = ask(tx, query, types=_links_of(label), keys=ends)[0][0]
     found = [_found(label, *row) for row in rows]
-    there = [f for f in found if f.node.properties or f.node.links or not f.keyed]
-    return sorted(there, key=lambda f: (not f.keyed, f.number))
+    return sorted(found, key=lambda f: (not f.keyed, f.number))
 
 
 def _found(
-    label: str, number: int, element: str, key: Any, values: dict[str, Any], links: list[Any]
+    label: str,
+    number: int,
+    element: str,
+    key: Any,
+    values: dict[str, Any],
+    links: list[Any],
+    bare: bool,
 ) -> Found:
     node = _node(label, "" if key is None else key, values, links)
     keyed = bool(node.key)
-    text = node.properties.get("text")
-    if not keyed and label in DERIVED and node.links and isinstance(text, str):
-        node = replace(node, key=derived_key(node.links[0].target, text))
-    return Found(number, element, node, keyed)
+    says = isinstance(node.properties.get("text"), str)
+    if not keyed and label in DERIVED and node.links and says:
+        node = replace(node, key=derived_key(node.links[0].target, node.properties))
+    return Found(number, element, node, keyed, bare)
 
 
 def read_nodes(tx: ManagedTransaction, label: str) -> list[Node]:
@@ -112,7 +124,7 @@ def read_nodes(tx: ManagedTransaction, label: str) -> list[Node]:
     """
     nodes: dict[str, Node] = {}
     for found in found_nodes(tx, label):
-        if found.node.key:
+        if found.node.key and found.says:
             nodes.setdefault(found.node.key, found.node)
     return [nodes[key] for key in sorted(nodes)]
 
@@ -135,7 +147,12 @@ def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
         missing = []
         for found in connection.read(found_nodes, label):
             key = found.node.key
-            if not key:
+            if found.bare:
+                problem = f"it has nothing but its {type_.key}: complete or remove it with Cypher"
+                yield Finding(f"{label} {key!r}", problem, fixable=False)
+            elif not found.says:
+                continue
+            elif not key:
                 needed = (
                     f"{type_.key}, and what it would be made of" if label in DERIVED else type_.key
                 )
