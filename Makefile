@@ -25,7 +25,7 @@ STAMPS := .venv/.setup
 SETUP := sh scripts/setup.sh
 
 # Every extra but those with torch: the tests need none of its gigabytes.
-DEV_EXTRAS := datasets embed-table local-neo4j plot
+DEV_EXTRAS := datasets embed-table local-neo4j plot rdf
 
 .PHONY: help
 help:
@@ -63,7 +63,7 @@ lint: $(STAMPS)/dev
 
 .PHONY: test
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 .PHONY: format
 format: $(STAMPS)/dev

@@ -1,8 +1,9 @@
-"""The second key of a phrase: its words without their endings.
+"""A good guess at the words of a text without their endings: for comparing, not for joining.
 
-Russian words become lemmas (pymorphy3, OpenCorpora's dictionary), English ones stems (Snowball);
-all else stays as `forest.phrases.phrase_key` left it. So «причинности → следствия» meets
-«Причинность → следствие», and "causes and effects" meets "cause and effect".
+Russian words become lemmas (pymorphy3, OpenCorpora's dictionary, of several the likeliest), English
+ones stems (Snowball); all else stays as `forest.phrases.phrase_key` left it. What makes another
+word of a word is kept: "electricity" and "electrical" stay apart, so do «видящий» and «видимый».
+What surely are forms of one word is said by `anchors.forms`.
 """
 
 from __future__ import annotations
@@ -15,16 +16,11 @@ from forest.phrases import phrase_key
 
 _WORD = re.compile(r"[а-я]+(?:-[а-я]+)*|[a-z]+(?:'[a-z]+)?")
 _CYRILLIC = re.compile("[а-я]")
-
-
-@lru_cache(maxsize=4096)
-def lemma_key(phrase: str) -> str:
-    """The phrase's key with every word in its dictionary form.
-
-    >>> lemma_key("причинности -> следствия") == lemma_key("Причинность → следствие")
-    True
-    """
-    return _WORD.sub(lambda word: lemma(word[0]), phrase_key(phrase))
+# A suffix that makes another word of a word, with any ending that only inflects it.
+_DERIVED = re.compile(
+    "(it|ic|al|ly|ion|iv|ment|ness|abl|ibl|ous|ful|less|ism|ist|anc|enc|er|or|iz|is)"
+    "(?:e|ed|es|ing|y|ies|s)?(?:'s?)?$"
+)
 
 
 def lemmas(text: str) -> list[str]:
@@ -34,15 +30,32 @@ def lemmas(text: str) -> list[str]:
 
 @lru_cache(maxsize=262144)
 def lemma(word: str) -> str:
-    """The dictionary form of a Russian word, the stem of an English one, both in lower case."""
+    """The dictionary form of a Russian word, the stem of an English one, both in lower case.
+
+    Behind ``~`` stands what makes another word of it.
+    """
     if not _CYRILLIC.match(word):
-        return str(_english().stemWord(word))
+        return _stem(word)
+    parsed = russian().parse(word)[0]
     # The key has е for ё, and the dictionary knows both.
-    return str(_russian().parse(word)[0].normal_form).replace("ё", "е")
+    form = str(parsed.normal_form).replace("ё", "е")
+    return f"{form}~{parsed.tag.voice}" if parsed.tag.POS in ("PRTF", "PRTS") else form
+
+
+def _stem(word: str) -> str:
+    """Snowball's stem; where it cuts off more than an inflection, that is put behind it.
+
+    >>> _stem("reflections") == _stem("reflection") != _stem("reflected")
+    True
+    """
+    stem = str(_english().stemWord(word))
+    made = _DERIVED.search(word)
+    return stem if made is None or stem.endswith(made[1]) else f"{stem}~{made[1]}"
 
 
 @cache
-def _russian() -> Any:
+def russian() -> Any:
+    """pymorphy3's analyzer, opened once."""
     import pymorphy3
 
     return pymorphy3.MorphAnalyzer(lang="ru")

@@ -72,7 +72,7 @@ class Proposal:
 
 def proposals(store: Store) -> list[Proposal]:
     """The review list, the surest first. Raises InvalidInput."""
-    found = [_proposal(node) for node in store.nodes(PROPOSAL.label)]
+    found = [proposal_of(node) for node in store.nodes(PROPOSAL.label)]
     return sorted(found, key=surest_first)
 
 
@@ -81,7 +81,8 @@ def surest_first(proposal: Proposal) -> tuple[float, int, str]:
     return -proposal.score, RULES.index(proposal.rule), proposal.id
 
 
-def _proposal(node: Node) -> Proposal:
+def proposal_of(node: Node) -> Proposal:
+    """The proposal that a node says. Raises InvalidInput where it says none."""
     try:
         found = Proposal(**{"score": 1.0, "anchor": "", **node.properties}, key=node.key)  # type: ignore[arg-type]
         RULES.index(found.rule)

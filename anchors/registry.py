@@ -2,7 +2,7 @@
 
 Thoughts keep the anchors that their authors wrote. That two anchors are one is said beside them: by
 a decision of an author, which the forest keeps for ever, or by the rule ``lemma``, which holds for
-all phrases with the same words in other forms (`anchors.lemmas`) and needs no decision. The
+all phrases with the same words in other forms (`anchors.forms`) and needs no decision. The
 registry is worked out of both; nothing is ever rewritten, so all that joins can be taken back.
 
 A pair that was refused never stands in one group again, whichever way leads from one to the other:
@@ -13,20 +13,21 @@ replaces an earlier one. The groups depend on nothing but the anchors and the de
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
-from anchors.lemmas import lemma_key
+from anchors import marks
+from anchors.forms import form_key
 from forest.errors import Conflict, InvalidInput, NotFound
-from forest.model import Anchor, anchor_id
+from forest.model import Anchor, Occurrence, anchor_id
 from forest.nodes import Key, Node
 from forest.phrases import phrase_key
 from forest.schema import DECISION
 from forest.stores.base import Skip, Store
 
-MERGE, REFUSE, RENAME, UNDO = "merge", "refuse", "rename", "undo"
+MERGE, REFUSE, RENAME, MARK, UNDO = ACTIONS = ("merge", "refuse", "rename", "mark", "undo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,12 @@ class Decision:
     at: str
     """When: ISO 8601 in UTC."""
     action: str
-    """merge, refuse, rename, undo."""
+    """merge, refuse, rename, mark, undo."""
     anchor: str = ""
     into: str = ""
-    """The other anchor of a pair; or the thought that shall not be marked with the anchor."""
+    """The other anchor of a pair; or the thought that is marked with it, or shall not be."""
     phrase: str = ""
-    """The new name; of an undo, the number that is taken back."""
+    """The new name; what stands in the thought; of an undo, the number that is taken back."""
     rule: str = "author"
     """What proposed it: author, exact, near, meaning."""
     score: float | None = None
@@ -99,6 +100,8 @@ class Registry:
         self.decisions = list(decisions)
         self.undone = _undone(self.decisions)
         """Numbers of the decisions that were taken back."""
+        self.marks = _marks(self.decisions, self.undone)
+        """By anchor and thought, the decisions that put a mark and were not taken back."""
         self._refused: dict[frozenset[str], Decision] = {}
         self._names: dict[str, str] = {}
         self._against: dict[str, set[str]] = defaultdict(set)
@@ -109,7 +112,7 @@ class Registry:
         """Joins left out because they would put a refused pair into one group."""
         for join in self._decided():
             self._join(join)
-        for same in self._same_lemmas():
+        for same in self._same_forms():
             self._join_all(same)
         self._heads = {root: self._head(ids) for root, ids in self._members.items()}
 
@@ -124,6 +127,12 @@ class Registry:
         """The id under which an anchor counts: its group's, or its own."""
         root = self._group.get(anchor)
         return anchor if root is None else self._heads[root]
+
+    @property
+    def heads(self) -> Callable[[str], str]:
+        """`head`, which holds on to nothing but the anchors that are joined: for a long run."""
+        joined = {id_: self._heads[root] for id_, root in self._group.items()}
+        return lambda anchor: joined.get(anchor, anchor)
 
     def name(self, anchor: str) -> str:
         """What an anchor is shown as: the name of its group, else the most frequent spelling."""
@@ -167,16 +176,25 @@ class Registry:
         for id_ in (named, anchor_id(named)):
             if id_ in self.anchors:
                 return id_
-        key, lemmas = phrase_key(named), lemma_key(named)
+        key, forms = phrase_key(named), form_key(named)
         for id_, phrase in self._names.items():
             if phrase_key(phrase) == key and self.head(id_) in self.anchors:
                 return self.head(id_)
-        same = [id_ for id_ in self.anchors if lemma_key(id_) == lemmas]
+        same = [id_ for id_ in self.anchors if form_key(id_) == forms]
         if key and same:
             return min(same, key=self._rank)
         raise NotFound(
             f"there is no anchor {named!r}", hint="`forest anchors list` shows all anchors."
         )
+
+    def names(self, named: str, anchor: str) -> bool:
+        """Whether an anchor can be named so: by its id, a spelling, or the name of its group."""
+        if anchor in (named, anchor_id(named)) or named == self.name(anchor):
+            return True
+        try:
+            return self.find(named) == anchor
+        except NotFound:
+            return False
 
     def add(self, decision: Decision) -> None:
         """Let a merge of two anchors hold from now on, after all others."""
@@ -240,7 +258,7 @@ class Registry:
                 continue
             if decision.action == RENAME:
                 self._names[decision.anchor] = decision.phrase
-            elif decision.action in (MERGE, REFUSE):
+            elif decision.action in (MERGE, REFUSE, MARK):
                 pairs.pop(decision.pair, None)
                 pairs[decision.pair] = decision
         self._refused = {pair: last for pair, last in pairs.items() if last.action == REFUSE}
@@ -253,7 +271,7 @@ class Registry:
             if d.action == MERGE
         ]
 
-    def _same_lemmas(self) -> Iterator[list[str]]:
+    def _same_forms(self) -> Iterator[list[str]]:
         """Anchors that the rule says are one, the most frequent first.
 
         It goes by their ids: where an author gave a phrase to an anchor of another name, that
@@ -261,7 +279,7 @@ class Registry:
         """
         same: dict[str, list[str]] = defaultdict(list)
         for id_ in self.anchors:
-            same[lemma_key(id_)].append(id_)
+            same[form_key(id_)].append(id_)
         for ids in same.values():
             if len(ids) > 1:
                 yield sorted(ids, key=self._rank)
@@ -310,6 +328,21 @@ def _undone(decisions: Iterable[Decision]) -> frozenset[int]:
     return frozenset(undone)
 
 
+def _marks(
+    decisions: Iterable[Decision], undone: frozenset[int]
+) -> dict[tuple[str, str], Decision]:
+    return {(d.anchor, d.into): d for d in decisions if d.action == MARK and d.no not in undone}
+
+
+def thoughts_at(store: Store, anchor: str) -> list[Occurrence]:
+    """The thoughts that carry an anchor or a variant of it, by the variants from the widest on.
+
+    It is named by its id, a spelling, the name of its group, or other forms. Raises NotFound.
+    """
+    variants = Registry.of(store).group(anchor).anchors
+    return [found for variant in variants for found in store.occurrences(variant.id)]
+
+
 # --- decisions in the forest ----------------------------------------------------------------------
 
 
@@ -319,17 +352,18 @@ def decisions(store: Store) -> list[Decision]:
 
 
 def _read(nodes: Iterable[Node]) -> list[Decision]:
-    return sorted((_decision(node) for node in nodes), key=lambda d: d.no)
+    return sorted((decision_of(node) for node in nodes), key=lambda d: d.no)
 
 
-def _decision(node: Node) -> Decision:
+def decision_of(node: Node) -> Decision:
+    """The decision that a node says. Raises InvalidInput where it says none."""
     try:
         read = Decision(int(node.key), **{"at": "", "action": "", **node.properties})  # type: ignore[arg-type]
         if read.action == UNDO:
             int(read.phrase)
     except (TypeError, ValueError):
         read = Decision(0, "", "")
-    if read.action not in (MERGE, REFUSE, RENAME, UNDO):
+    if read.action not in ACTIONS:
         raise InvalidInput(
             f"Decision {node.key!r} is not as the library writes it",
             hint="Decisions are made with `forest anchors`; remove this node with Cypher.",
@@ -378,12 +412,17 @@ def merging(
     if registry.head(one) == registry.head(other):
         raise Conflict(f"{one!r} and {other!r} are one anchor already")
     if refusals := registry.refusals(one, other):
-        first, numbers = refusals[0], " ".join(str(d.no) for d in refusals)
-        raise Conflict(
-            f"{first.anchor!r} and {first.into!r} were refused as one anchor (decision {first.no})",
-            hint=f"`forest anchors undo {numbers}` takes that back.",
-        )
+        raise refusal(refusals)
     return Decision(0, "", MERGE, one, other, rule=rule, score=score)
+
+
+def refusal(refusals: Sequence[Decision]) -> Conflict:
+    """The error for a merge that these decisions are against."""
+    first, numbers = refusals[0], " ".join(str(d.no) for d in refusals)
+    return Conflict(
+        f"{first.anchor!r} and {first.into!r} were refused as one anchor (decision {first.no})",
+        hint=f"`forest anchors undo {numbers}` takes that back.",
+    )
 
 
 def merge(
@@ -476,7 +515,11 @@ def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision
 def undo(store: Store, *numbers: int, why: str = "") -> list[Decision]:
     """Take decisions back, all or none; also one that took another back.
 
-    Raises NotFound; Conflict if that was done before.
+    Marks are taken from their thoughts in one write before that, and put back where their undoing
+    is undone; interrupted between the two, the same call goes on.
+
+    Raises NotFound; Conflict if that was done before, or if a thought that is to be marked again no
+    longer says so.
     """
 
     def say(registry: Registry) -> list[Decision]:
@@ -491,4 +534,15 @@ def undo(store: Store, *numbers: int, why: str = "") -> list[Decision]:
         unique = dict.fromkeys(numbers)
         return [Decision(0, "", UNDO, phrase=str(number), why=why) for number in unique]
 
+    before = Registry([], decisions(store))
+    last = max((d.no for d in before.decisions), default=0)
+    said = [replace(d, no=last + n) for n, d in enumerate(say(before), 1)]
+    after = Registry([], [*before.decisions, *said])
+    marks.take(store, [_mark(d) for at, d in before.marks.items() if at not in after.marks])
+    again = [_mark(d) for at, d in after.marks.items() if at not in before.marks]
+    marks.put(store, again, all_or_none=True)
     return decide(store, say)
+
+
+def _mark(decision: Decision) -> marks.Mark:
+    return marks.Mark(decision.into, decision.anchor, decision.phrase, decision.score)

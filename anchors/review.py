@@ -1,32 +1,25 @@
 """Reviewing what discovery proposed: the only door from the list into the forest.
 
 A proposal changes nothing by itself. Accepted, a ``mark`` becomes an anchor of its thought, with
-the origin ``discovered`` and its score, and a ``merge`` becomes a decision; nothing that an author
-wrote is changed. Refused, it becomes a decision too, so that it never comes back.
+the origin ``discovered`` and its score (`anchors.marks`), and a ``merge`` makes two anchors one;
+nothing that an author wrote is changed. Refused, it never comes back. Each answer is a decision of
+the history, and can be undone there.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from anchors import marks
 from anchors.proposals import MARK, MERGE, Proposal, proposals
-from anchors.registry import REFUSE, Decision, Registry, decide, merging
-from forest.errors import Conflict, InvalidInput, NotFound
-from forest.forest import stamped
-from forest.identity import finished
-from forest.model import AnchorLink, Tree
+from anchors.registry import MARK as MARKED
+from anchors.registry import REFUSE, Decision, Registry, decide, refusal
+from forest.errors import InvalidInput, NotFound
 from forest.nodes import Key
-from forest.phrases import phrase_key
 from forest.schema import PROPOSAL
 from forest.stores.base import Store
-
-DISCOVERED = "discovered"
-TREES_AT_ONCE = 100
-"""Trees that are marked in one transaction."""
 
 
 @dataclass
@@ -40,6 +33,10 @@ class Reviewed:
     """Answers to proposals that are not there any more: they were decided before."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Id of a proposal that could not be accepted: why. It is kept."""
+    gone: dict[str, str] = field(default_factory=dict)
+    """Id of a proposal about what is in the forest no more: why. It is dropped."""
+    numbers: list[int] = field(default_factory=list)
+    """Numbers of the decisions in the history."""
 
 
 def chosen(store: Store, named: Iterable[str]) -> list[Proposal]:
@@ -61,157 +58,129 @@ def _find(ids: Iterable[str], name: str) -> str:
     )
 
 
-# --- accepting ------------------------------------------------------------------------------------
+# --- deciding -------------------------------------------------------------------------------------
 
 
 def accept(store: Store, some: Iterable[Proposal]) -> Reviewed:
     """Take proposals into the forest. What cannot be taken is left out, and said why.
 
-    Each tree is changed in one transaction; going on after an interruption is safe.
+    Thoughts are marked in one write, then the list and the history are changed in one transaction.
+    Interrupted between them, or, on Neo4j, between two batches of trees, it has marked whole trees;
+    the same call goes on.
     """
-    review = Reviewed()
-    chosen = list(some)
-    _mark(store, [p for p in chosen if p.what == MARK], review)
-    _merge(store, [p for p in chosen if p.what == MERGE], review)
-    return review
-
-
-def _mark(store: Store, marks: Iterable[Proposal], review: Reviewed) -> None:
-    by_tree: dict[str, list[Proposal]] = defaultdict(list)
-    for proposal in marks:
-        try:
-            by_tree[store.tree_of(proposal.thought)].append(proposal)
-        except NotFound as error:
-            review.left_out[proposal.id] = error.message
-    ids = list(by_tree)
-    for first in range(0, len(ids), TREES_AT_ONCE):
-        some = {id_: by_tree[id_] for id_ in ids[first : first + TREES_AT_ONCE]}
-        left_out = _mark_trees(store, some)
-        done = [p for marks in some.values() for p in marks if p.id not in left_out]
-        review.marked += len(done)
-        review.left_out.update(left_out)
-        _drop(store, done)
-
-
-def _mark_trees(store: Store, by_tree: Mapping[str, list[Proposal]]) -> dict[str, str]:
-    """Mark the thoughts of some trees in one transaction; returns what was left out, and why."""
-    left_out: dict[str, str] = {}
-
-    def change(old: dict[str, Tree | None]) -> dict[str, Tree | None]:
-        left_out.clear()
-        new: dict[str, Tree | None] = {}
-        for id_, tree in old.items():
-            if tree is None:
-                left_out.update((p.id, f"the tree {id_!r} is gone") for p in by_tree[id_])
-            elif marked := _marked(tree, by_tree[id_], left_out):
-                new[id_] = marked
-        return new
-
-    store.change(list(by_tree), change)
-    return left_out
-
-
-def _marked(tree: Tree, marks: Iterable[Proposal], left_out: dict[str, str]) -> Tree | None:
-    """The tree with these marks; None if it has them all already."""
-    new = tree.model_copy(update={"thoughts": list(tree.thoughts)})
-    for proposal in marks:
-        try:
-            thought = new[proposal.thought]
-            link = AnchorLink(
-                phrase=proposal.phrase,
-                anchor=proposal.anchor,
-                origin=DISCOVERED,
-                score=proposal.score,
-            )
-        except (NotFound, ValueError) as error:
-            left_out[proposal.id] = str(error)
-            continue
-        if proposal.anchor in {old.anchor for old in thought.anchors}:
-            continue
-        if not stands_in(proposal.phrase, thought.text):
-            left_out[proposal.id] = (
-                f"{proposal.phrase!r} no longer stands in thought {thought.id!r}, which was edited"
-            )
-            continue
-        new.edit(thought.id, anchors=[*thought.anchors, link])
-    return stamped(finished(new, tree), tree) if new.thoughts != tree.thoughts else None
-
-
-def stands_in(phrase: str, text: str) -> bool:
-    """Whether a text says a phrase, in whole words, whatever the spelling habits."""
-    key = phrase_key.__wrapped__  # without its cache: thoughts are many and long
-    return re.search(rf"(?<!\w){re.escape(phrase_key(phrase))}(?!\w)", key(text)) is not None
-
-
-def _drop(store: Store, done: Iterable[Proposal]) -> None:
-    keys = [(PROPOSAL.label, proposal.id) for proposal in done]
-    store.change_nodes([], lambda _: dict.fromkeys(keys))
-
-
-def _merge(store: Store, merges: Sequence[Proposal], review: Reviewed) -> None:
-    left_out: dict[str, str] = {}
-
-    def say(registry: Registry) -> Iterator[Decision]:
-        left_out.clear()
-        for proposal in merges:
-            try:
-                if decision := _merging(registry, proposal):
-                    registry.add(decision)
-                    yield decision
-            except (Conflict, NotFound) as error:
-                left_out[proposal.id] = str(error)
-
-    def done() -> list[Key]:
-        return [(PROPOSAL.label, p.id) for p in merges if p.id not in left_out]
-
-    if merges:
-        decide(store, say, done)
-        review.merged += len(merges) - len(left_out)
-        review.left_out.update(left_out)
-
-
-def _merging(registry: Registry, proposal: Proposal) -> Decision | None:
-    for id_ in (proposal.anchor, proposal.into):
-        if id_ not in registry.anchors:
-            raise NotFound(f"no thought carries the anchor {id_!r} any more")
-    if registry.head(proposal.anchor) == registry.head(proposal.into):
-        return None
-    return merging(registry, proposal.anchor, proposal.into, proposal.rule, proposal.score)
-
-
-# --- refusing -------------------------------------------------------------------------------------
+    return _decide(store, list(some), [])
 
 
 def refuse(store: Store, some: Iterable[Proposal], *, why: str = "") -> Reviewed:
     """Refuse proposals, all in one transaction: what they propose is never proposed again."""
-    gone = list(some)
+    return _decide(store, [], list(some), why)
 
-    def say(registry: Registry) -> list[Decision]:
-        return [
-            Decision(
-                0, "", REFUSE, *p.against, phrase=p.phrase, rule=p.rule, score=p.score, why=why
-            )
-            for p in gone
-            if not registry.refused(*p.against)
-        ]
 
-    if gone:
-        decide(store, say, lambda: [(PROPOSAL.label, p.id) for p in gone])
-    return Reviewed(refused=len(gone))
+def _decide(
+    store: Store, accepted: Sequence[Proposal], refused: Sequence[Proposal], why: str = ""
+) -> Reviewed:
+    marked = {_mark(p): p for p in accepted if p.what == MARK}
+    left_out, gone = marks.put(store, marked)
+    unmarked = {marked[mark].id: reason for mark, reason in left_out.items()}
+    review = Reviewed(gone={marked[mark].id: reason for mark, reason in gone.items()})
+    lost = dict(review.gone)
+
+    def say(registry: Registry) -> Iterator[Decision]:
+        review.left_out, review.gone = dict(unmarked), dict(lost)
+        held = registry.marks
+        for p in refused:
+            if not registry.refused(*p.against):
+                yield _said(REFUSE, p, why)
+        for p in accepted:
+            if p.what == MERGE:
+                yield from _merging(registry, p, review)
+            elif p.id not in unmarked and p.id not in lost and p.against not in held:
+                yield _said(MARKED, p)
+
+    def done() -> list[Key]:
+        kept = review.left_out
+        return [(PROPOSAL.label, p.id) for p in (*accepted, *refused) if p.id not in kept]
+
+    if accepted or refused:
+        review.numbers = [d.no for d in decide(store, say, done)]
+    taken = [p for p in accepted if p.id not in review.left_out and p.id not in review.gone]
+    review.marked = sum(p.what == MARK for p in taken)
+    review.merged = len(taken) - review.marked
+    review.refused = len(refused)
+    return review
+
+
+def _mark(proposal: Proposal) -> marks.Mark:
+    return marks.Mark(proposal.thought, proposal.anchor, proposal.phrase, proposal.score)
+
+
+def _said(action: str, p: Proposal, why: str = "") -> Decision:
+    return Decision(0, "", action, *p.against, phrase=p.phrase, rule=p.rule, score=p.score, why=why)
+
+
+def _merging(registry: Registry, p: Proposal, review: Reviewed) -> Iterator[Decision]:
+    for id_ in (p.anchor, p.into):
+        if id_ not in registry.anchors:
+            review.gone[p.id] = f"no thought carries the anchor {id_!r} any more"
+            return
+    refusals = registry.refusals(p.anchor, p.into)
+    if refusals:
+        review.left_out[p.id] = str(refusal(refusals))
+        return
+    decision = _said(MERGE, p)
+    registry.add(decision)
+    yield decision
 
 
 def answer(store: Store, text: str, name: str) -> Reviewed:
     """Accept and refuse as an author wrote in a review file.
 
     What was decided before is passed over, so a file can be answered bit by bit. Raises
-    InvalidInput, as `read_review`.
+    InvalidInput with the line, as `read_review`, and where an entry is no proposal or says
+    something else than the proposal does; then nothing of the file counts.
     """
-    said = read_review(text, name)
-    there = [p for p in proposals(store) if p.id in said]
-    reviewed = accept(store, [p for p in there if said[p.id]])
-    reviewed.refused = refuse(store, [p for p in there if not said[p.id]]).refused
-    reviewed.before = len(said) - len(there)
+    registry, there = Registry.of(store), {p.id: p for p in proposals(store)}
+    decided = {_id_of(decision) for decision in registry.decisions}
+    accepted: list[Proposal] = []
+    refused: list[Proposal] = []
+    before = 0
+    for one in read_review(text, name):
+        if one.id in there:
+            _refuse_edited(registry, there[one.id], one)
+            if one.accept is not None:
+                (accepted if one.accept else refused).append(there[one.id])
+        elif one.id in decided:
+            before += one.accept is not None
+        elif one.accept is not None:
+            raise InvalidInput(
+                f"{one.where}: there is no proposal {one.id!r}",
+                hint="`forest anchors proposals` lists them. Discovery may find one no longer.",
+            )
+    reviewed = _decide(store, accepted, refused)
+    reviewed.before = before
     return reviewed
+
+
+def _id_of(decision: Decision) -> str:
+    """The id of the proposal that a decision is about, if one was."""
+    if decision.action == MERGE or not decision.phrase:
+        return Proposal(MERGE, "", 0.0, decision.anchor, into=decision.into).id
+    return Proposal(MARK, "", 0.0, decision.anchor, thought=decision.into).id
+
+
+def _refuse_edited(registry: Registry, proposal: Proposal, one: Answer) -> None:
+    """Raise InvalidInput where an author wrote another anchor or phrase into an entry."""
+    for name in ("what", "phrase", "anchor", "into"):
+        asked, wrote = getattr(proposal, name), one.values.get(name)
+        is_anchor = name in ("anchor", "into")
+        if wrote is None or wrote == asked or (is_anchor and registry.names(wrote, asked)):
+            continue
+        shown = registry.name(asked) if is_anchor else asked
+        raise InvalidInput(
+            f"{one.where}: proposal {one.id!r}: {name} is {wrote!r}, but {shown!r} is proposed",
+            hint="A proposal is accepted as it stands, or refused. Write another anchor into the "
+            "thought with `forest edit`; `forest anchors merge` makes two anchors one.",
+        )
 
 
 # --- evidence -------------------------------------------------------------------------------------
@@ -299,11 +268,21 @@ def review_entry(one: Evidence, name: Callable[[str], str]) -> dict[str, Any]:
     return entry
 
 
-def read_review(text: str, name: str) -> dict[str, bool]:
-    """What an author decided in a review file: id of a proposal, whether to accept it.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An entry of a review file."""
 
-    Raises InvalidInput with the line: ``name:7: …``; then nothing of the file counts.
-    """
+    id: str
+    where: str
+    """The file and the line."""
+    accept: bool | None
+    """None: to be decided later."""
+    values: Mapping[str, str]
+    """Its plain values, as written."""
+
+
+def read_review(text: str, name: str) -> list[Answer]:
+    """The entries of a review file. Raises InvalidInput with the line: ``name:7: …``."""
     import yaml
 
     try:
@@ -312,25 +291,31 @@ def read_review(text: str, name: str) -> dict[str, bool]:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
         raise InvalidInput(f"{where}: it is not YAML: {getattr(error, 'problem', error)}") from None
-    if top is None:
-        return {}
-    if not isinstance(top, yaml.SequenceNode):
-        raise InvalidInput(f"{name}:1: expected a list of proposals, each with id and accept")
-    said: dict[str, bool] = {}
+    if not isinstance(top, yaml.SequenceNode) or not top.value:
+        raise InvalidInput(
+            f"{name}:1: expected a list of proposals, each with id and accept",
+            hint="`forest anchors proposals --out FILE` writes one.",
+        )
+    read: dict[str, Answer] = {}
     for item in top.value:
-        line = item.start_mark.line + 1
-        values = _scalars(item)
-        if not values.get("id"):
-            raise InvalidInput(f"{name}:{line}: expected a proposal with its id")
-        answer = values.get("accept", "").strip().lower()
-        if answer not in _YES | _NO | _LATER:
-            raise InvalidInput(
-                f"{name}:{line}: proposal {values['id']!r}: accept is {answer!r}, expected yes, "
-                "no, or nothing"
-            )
-        if answer not in _LATER:
-            said[values["id"]] = answer in _YES
-    return said
+        one = _answer(f"{name}:{item.start_mark.line + 1}", _scalars(item))
+        if one.id in read:
+            raise InvalidInput(f"{one.where}: proposal {one.id!r} stands there twice")
+        read[one.id] = one
+    return list(read.values())
+
+
+def _answer(where: str, values: Mapping[str, str]) -> Answer:
+    if not values.get("id"):
+        raise InvalidInput(f"{where}: expected a proposal with its id")
+    said = values.get("accept")
+    word = said.strip().lower() if said is not None else None
+    if word is None or word not in _YES | _NO | _LATER:
+        told = "is missing" if said is None else f"is {said!r}"
+        raise InvalidInput(
+            f"{where}: proposal {values['id']!r}: accept {told}, expected yes, no, or nothing"
+        )
+    return Answer(values["id"], where, None if word in _LATER else word in _YES, values)
 
 
 def _scalars(item: Any) -> Mapping[str, str]:

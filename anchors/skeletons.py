@@ -34,7 +34,7 @@ class Template:
     langs: tuple[str, ...]
     """Languages it is written in; empty for one that serves all."""
     about: str
-    """The first line of it, if that is a comment."""
+    """The first line of it, if that is a comment; or what is wrong with its file."""
 
 
 def templates(folder: Path | None = None) -> list[Template]:
@@ -68,7 +68,7 @@ def skeleton(
     :param folder: the author's own templates; they come before the shipped ones.
     :raises NotFound: there is no such template.
     :raises Conflict: the forest has a tree of that title.
-    :raises InvalidInput: the title is empty, or the template is wrong.
+    :raises InvalidInput: the title is empty, or the template is wrong or writes no YAML.
     """
     from jinja2 import TemplateError
 
@@ -89,7 +89,31 @@ def skeleton(
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         raise InvalidInput(f"{file}{f':{line}' if line else ''}: {error}") from None
+    except UnicodeDecodeError as error:
+        raise _not_text(file, error) from None
+    _refuse_other_than_yaml(file, text)
     return text.strip("\n") + "\n"
+
+
+def _not_text(file: str, error: UnicodeDecodeError) -> InvalidInput:
+    return InvalidInput(f"{file}: it is not UTF-8 at byte {error.start}")
+
+
+def _refuse_other_than_yaml(file: str, text: str) -> None:
+    import yaml
+
+    try:
+        top = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or error
+        where = f" at line {mark.line + 1} of it" if mark else ""
+        raise InvalidInput(f"{file}: what it writes is not YAML{where}: {problem}") from None
+    if not isinstance(top, yaml.MappingNode):
+        raise InvalidInput(
+            f"{file}: what it writes is no tree: expected YAML with tree and nodes",
+            hint="`forest new --list` names the shipped templates, which write one.",
+        )
 
 
 def fitting(registry: Registry, title: str, lang: str) -> list[str]:
@@ -149,6 +173,9 @@ def _file(found: Environment, template: str, folder: Path | None, lang: str) -> 
 
 def _about(found: Environment, name: str, lang: str) -> str:
     file = f"{name}{f'.{lang}' if lang else ''}{ENDING}"
-    source = found.loader.get_source(found, file)[0] if found.loader else ""
+    try:
+        source = found.loader.get_source(found, file)[0] if found.loader else ""
+    except UnicodeDecodeError as error:
+        return _not_text(file, error).message
     comment = re.match(r"\s*\{#-?(.*?)-?#\}", source, re.DOTALL)
     return _line(comment[1]) if comment else ""

@@ -51,7 +51,7 @@ class ForestStats:
     lone_trees: list[str] = field(default_factory=list)
     """Trees that share no anchor with any other."""
     hubs: list[tuple[str, int]] = field(default_factory=list)
-    """The anchors that most trees share, with the number of trees."""
+    """The anchors that most trees share, as they are shown, with the number of trees."""
     united: int = 0
     """Anchors that count as one with another."""
     bridges: list[Bridge] = field(default_factory=list)
@@ -93,6 +93,7 @@ def forest_stats(store: Store, skip: Skip | None = None) -> ForestStats:
     for tree in store.trees(skip):
         counting.add(tree)
     stats = counting.stats()
+    stats.hubs = [(registry.name(anchor), trees) for anchor, trees in stats.hubs]
     stats.united = registry.united
     stats.bridges, stats.islands_then = counting.bridges(proposed, registry.name)
     return stats

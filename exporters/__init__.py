@@ -1,4 +1,4 @@
-"""From a forest to files: the training corpus.
+"""From a forest to files: the training corpus, and graphs in one file.
 
 >>> from exporters import Recipe, export_corpus
 """
@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from exporters.export import export_corpus
+    from exporters.graph import export_graph
     from exporters.manifest import Manifest
     from exporters.recipe import Recipe
 
-__all__ = ["Manifest", "Recipe", "export_corpus"]
+__all__ = ["Manifest", "Recipe", "export_corpus", "export_graph"]
 
-_HOME = {"Manifest": "manifest", "Recipe": "recipe", "export_corpus": "export"}
+_HOME = {
+    "Manifest": "manifest",
+    "Recipe": "recipe",
+    "export_corpus": "export",
+    "export_graph": "graph",
+}
 
 
 def __getattr__(name: str) -> Any:

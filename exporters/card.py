@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import yaml
 
+from exporters.files import folder_of
 from exporters.manifest import Manifest, SplitReport
-from exporters.records import FEATURES, FIELDS
-
-KINDS = {
-    "path": "a root-to-leaf path of one tree, or a window of it that begins with a breadcrumb",
-    "walk": "a walk that jumps between trees at anchors they share, with a marker at each jump",
-}
+from exporters.records import FIELDS, KINDS, features
 
 
 def card(manifest: Manifest) -> str:
@@ -20,7 +16,9 @@ def card(manifest: Manifest) -> str:
 
 
 def _header(manifest: Manifest) -> str:
-    splits = list(manifest.splits)
+    configs: dict[str, list[str]] = {}
+    for file in manifest.files:
+        configs.setdefault(file.config, []).append(file.split)
     languages = {lang for report in manifest.splits.values() for lang in report.languages}
     header = {
         "license": manifest.recipe.corpus.license,
@@ -29,26 +27,33 @@ def _header(manifest: Manifest) -> str:
         "tags": ["reasoning", "reasoning-forest"],
         "configs": [
             {
-                "config_name": "default",
-                "default": True,
-                "data_files": [{"split": s, "path": f"data/{s}-*.jsonl"} for s in splits],
+                "config_name": config,
+                **({"default": True} if config == next(iter(configs)) else {}),
+                "data_files": [
+                    {"split": split, "path": f"{folder_of(config)}/{split}-*.jsonl"}
+                    for split in dict.fromkeys(splits)
+                ],
             }
+            for config, splits in configs.items()
         ],
-        "dataset_info": {
+        "dataset_info": [
             # Loaders know a local folder they have seen by this header: it must change with the
             # corpus, or they would go on to serve the one before.
-            "description": f"forest {manifest.forest_revision[:16]}, recipe "
-            f"{manifest.recipe_hash[:16]}, seed {manifest.seed}, {manifest.records} records",
-            "config_name": "default",
-            "features": FEATURES,
-        },
+            {
+                "description": f"forest {manifest.forest_revision[:16]}, recipe "
+                f"{manifest.recipe_hash[:16]}, seed {manifest.seed}, {manifest.records} records",
+                "config_name": config,
+                "features": features(config),
+            }
+            for config in configs
+        ],
     }
     told = yaml.safe_dump(header, allow_unicode=True, sort_keys=False)
     return f"---\n{told}---\n"
 
 
 def _about(manifest: Manifest) -> str:
-    kinds = "\n".join(f"- `{kind}`: {about}." for kind, about in KINDS.items())
+    kinds = "\n".join(f"- `{kind}`: {KINDS[kind].about}." for kind in _written(manifest))
     return f"""# A stitched corpus of reasoning trees
 
 {manifest.records} records made from a forest of reasoning trees. The trees are linked by anchors:
@@ -56,16 +61,22 @@ phrases, links and tags that thoughts of several trees share. Each thought's wor
 
 {kinds}
 
-No walk crosses from one split to another, and trees that say the same are in the same split.
+No record crosses from one split to another, and trees that say the same are in the same split.
 """
 
 
 def _counts(manifest: Manifest) -> str:
     names = list(manifest.splits)
     head = f"| | {' | '.join(names)} |\n|---|{'---:|' * len(names)}\n"
-    columns = [_column(report) for report in manifest.splits.values()]
+    kinds = _written(manifest)
+    columns = [_column(report, kinds) for report in manifest.splits.values()]
     rows = (f"| {row} | {' | '.join(c[row] for c in columns)} |" for row in columns[0])
     return "## Counts and coverage\n\n" + head + "\n".join(rows) + "\n" + _united(manifest)
+
+
+def _written(manifest: Manifest) -> list[str]:
+    """The kinds of which there are records."""
+    return [k for k in KINDS if any(k in report.records for report in manifest.splits.values())]
 
 
 def _united(manifest: Manifest) -> str:
@@ -78,7 +89,7 @@ def _united(manifest: Manifest) -> str:
     )
 
 
-def _column(report: SplitReport) -> dict[str, str]:
+def _column(report: SplitReport, kinds: list[str]) -> dict[str, str]:
     jumps = report.jumps
     return {
         "trees": f"{report.trees}",
@@ -93,18 +104,24 @@ def _column(report: SplitReport) -> dict[str, str]:
         "occurrences as target of a jump, once / more often": f"{jumps.target_once} / "
         f"{jumps.target_more}",
         "occurrences in no jump": f"{sum(jumps.left_out.values())}",
-        **{f"records: {kind}": f"{report.records.get(kind, 0)}" for kind in KINDS},
+        **{f"records: {kind}": f"{report.records.get(kind, 0)}" for kind in kinds},
         "characters of the trees": f"{report.characters}",
         "characters of the records": f"{sum(report.characters_out.values())}",
         "redundancy": f"{report.redundancy:.2f}",
         "thoughts longer than the window": f"{report.long_thoughts}",
-        "walks longer than the window": f"{report.long_walks}",
+        "records longer than the window": f"{sum(report.long_records.values())}",
     }
 
 
 def _fields() -> str:
     lines = "\n".join(f"- `{name}`: {about}." for name, about in FIELDS.items())
-    return f"## Fields\n\n{lines}\n"
+    return f"""## Fields
+
+{lines}
+
+Preferences and stepwise paths, where there are any, are configurations of their own. Their spans
+say the column too, and the item: which text of a list, from 0.
+"""
 
 
 def _again(manifest: Manifest) -> str:
@@ -121,4 +138,5 @@ forest export corpus --recipe recipe.toml --seed {manifest.seed}
 - seed: {manifest.seed}
 
 `manifest.json` holds these, all settings, the coverage, and size and SHA-256 of each data file.
+`tokens.json` lists the codes and glyphs of formulas that a tokenizer should keep whole.
 """

@@ -20,12 +20,12 @@ def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 
 
 @click.command("export")
-@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
 @click.option(
     "--recipe",
-    "recipe_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A recipe (TOML). Without one: the default.",
+    "recipe_name",
+    metavar="FILE|NAME",
+    help="A recipe (TOML), or the name of a shipped one. Without one: the default.",
 )
 @click.option(
     "--print-recipe",
@@ -37,20 +37,39 @@ def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 )
 @click.option("--seed", type=click.IntRange(min=0), help="In place of the recipe's seed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+@click.option(
+    "--as",
+    "graph",
+    type=click.Choice(["turtle", "json-ld", "n-triples", "graphml", "node-link", "canvas"]),
+    help="No corpus: the forest as a graph in one file OUT.",
+)
 @click.pass_context
 def command_export(
-    ctx: click.Context, out: Path, recipe_file: Path | None, seed: int | None, as_json: bool
+    ctx: click.Context,
+    out: Path,
+    recipe_name: str | None,
+    seed: int | None,
+    as_json: bool,
+    graph: str | None,
 ) -> None:
     """Write the forest as a training corpus into the folder OUT.
 
     An earlier corpus in OUT is replaced when the new one is complete, and not before.
+
+    With --as, OUT is a file that holds the forest as a graph; `forest import` reads all of these
+    but canvas, a picture for Obsidian. An earlier export of the same kind in OUT is replaced.
     """
+    if graph is not None:
+        if recipe_name or seed is not None or as_json:
+            raise click.UsageError("--recipe, --seed and --json are for a corpus: not with --as")
+        _export_graph(ctx, out, graph)
+        return
     from exporters.export import export_corpus
     from exporters.recipe import Recipe
     from forest.cli import opened_forest, say
     from forest.cli.terminal import progress_bar
 
-    recipe = Recipe.load(recipe_file) if recipe_file else None
+    recipe = Recipe.find(recipe_name) if recipe_name else None
     with opened_forest(ctx) as forest, progress_bar("reading") as bar:
         manifest = export_corpus(
             forest.store,
@@ -65,12 +84,31 @@ def command_export(
         say(_summary(manifest, out))
 
 
+def _export_graph(ctx: click.Context, out: Path, graph: str) -> None:
+    from exporters.graph import export_graph
+    from forest.cli import opened_forest, say
+    from forest.cli.terminal import progress_bar
+
+    with opened_forest(ctx) as forest, progress_bar("writing") as bar:
+        size = export_graph(
+            forest.store,
+            out,
+            graph,
+            progress=lambda what, done, everything: bar.update(done, everything, what),
+        )
+    say(f"{out}: {graph}, {size:,} bytes")
+
+
 def _summary(manifest: Manifest, out: Path) -> str:
+    from exporters.records import KINDS
+
     lines = [f"{out}: {_count(manifest.records, 'record')}, seed {manifest.seed}"]
     if manifest.united_anchors:
         lines.append(f"{_count(manifest.united_anchors, 'anchor')} counted as one with another")
     for split, report in manifest.splits.items():
-        records = ", ".join(_count(count, kind) for kind, count in report.records.items())
+        records = ", ".join(
+            _count(count, kind, KINDS[kind].many) for kind, count in report.records.items()
+        )
         jumps = report.jumps
         lines.append(
             f"{split}: {records} from {_count(report.trees, 'tree')} with "
@@ -81,5 +119,5 @@ def _summary(manifest: Manifest, out: Path) -> str:
     return "\n".join(lines)
 
 
-def _count(number: int, name: str) -> str:
-    return f"{number} {name}" if number == 1 else f"{number} {name}s"
+def _count(number: int, name: str, many: str = "") -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {many or name + 's'}"

@@ -10,20 +10,27 @@ from types import TracebackType
 from typing import Self
 
 from exporters.manifest import DataFile
+from exporters.records import DEFAULT
 
 BUFFER = 1 << 20
 """Bytes that wait in memory before they are written."""
 
 
+def folder_of(config: str) -> str:
+    """Where the files of a configuration lie, relative to the corpus folder."""
+    return "data" if config == DEFAULT else f"data/{config}"
+
+
 class SplitWriter:
     """The files of one split, ``data/SPLIT-00000.jsonl`` and on; none is made before a record.
 
+    Those of another configuration than the default lie in a folder of its name: ``data/CONFIG/``.
     A file is closed when it has reached ``shard`` bytes, put on the disk, and listed in ``files``.
     """
 
-    def __init__(self, corpus: Path, split: str, shard: int) -> None:
+    def __init__(self, corpus: Path, config: str, split: str, shard: int) -> None:
         self.files: list[DataFile] = []
-        self._corpus, self._split, self._shard = corpus, split, shard
+        self._corpus, self._config, self._split, self._shard = corpus, config, split, shard
         self._file: FileIO | None = None
         self._path = ""
         self._waiting: list[bytes] = []
@@ -66,9 +73,9 @@ class SplitWriter:
             left = left[file.write(left) :]
 
     def _open(self) -> FileIO:
-        self._path = f"data/{self._split}-{len(self.files):05d}.jsonl"
+        self._path = f"{folder_of(self._config)}/{self._split}-{len(self.files):05d}.jsonl"
         path = self._corpus / self._path
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._file = FileIO(path, "xb")
         return self._file
 
@@ -82,6 +89,7 @@ class SplitWriter:
         self.files.append(
             DataFile(
                 path=self._path,
+                config=self._config,
                 split=self._split,
                 records=self._records,
                 bytes=self._bytes,

@@ -1,4 +1,4 @@
-"""A corpus folder that is replaced whole or not at all.
+"""A corpus folder, or one file, that is replaced whole or not at all.
 
 A new corpus is written into a hidden folder beside the old one (``.NAME.partial-…``), put on the
 disk, and exchanged with the old one in one step of the file system. Whatever happens before that
@@ -25,8 +25,8 @@ import orjson
 from exporters.manifest import FORMAT
 from forest.errors import ExportError
 
-MANIFEST = "manifest.json"
-OURS = ("README.md", "data", MANIFEST)
+MANIFEST, TOKENS = "manifest.json", "tokens.json"
+OURS = ("README.md", "data", TOKENS, MANIFEST)
 """What an export puts into its folder, and so may replace."""
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -56,6 +56,35 @@ def replaced_whole(out: Path) -> Iterator[tuple[Path, Path]]:
                 yield corpus, scratch
                 _sync_folders(corpus)
                 _put_in_place(corpus, out, room / "earlier")
+                sync(out.parent)
+            finally:
+                shutil.rmtree(room, ignore_errors=True)
+
+
+@contextmanager
+def replaced_file(out: Path, begins: bytes) -> Iterator[tuple[Path, Path]]:
+    """A file to write, which is not there yet, and an empty folder for scratch files.
+
+    When the block ends without an error the file takes the place of ``out``; in any case both are
+    gone afterwards.
+
+    :param begins: how every file of this kind begins; what begins otherwise is not replaced.
+    :raises ExportError: ``out`` is something else than an earlier export of this kind, is being
+        exported to by another process, or cannot be written.
+    """
+    out = out.resolve()
+    with _as_export_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(out):
+            _clean_up(out)
+            _refuse_other_files(out, begins)
+            room = Path(tempfile.mkdtemp(prefix=_partial(out), dir=out.parent))
+            try:
+                file, scratch = room / "file", room / "scratch"
+                scratch.mkdir()
+                yield file, scratch
+                sync(file)
+                file.replace(out)
                 sync(out.parent)
             finally:
                 shutil.rmtree(room, ignore_errors=True)
@@ -155,6 +184,20 @@ def _refuse_other_things(out: Path) -> None:
         )
 
 
+def _refuse_other_files(out: Path, begins: bytes) -> None:
+    if not out.exists():
+        return
+    if not out.is_file():
+        raise ExportError(f"{out} is no file", hint="Name a file: one graph is one file.")
+    with out.open("rb") as file:
+        head = file.read(len(begins))
+    if head and head != begins:
+        raise ExportError(
+            f"{out} exists and is no earlier export of this kind",
+            hint="Nothing was written. Name another file, or remove this one.",
+        )
+
+
 def _is_corpus(folder: Path) -> bool:
     try:
         manifest = orjson.loads((folder / MANIFEST).read_bytes())
@@ -198,7 +241,7 @@ def _as_export_errors(out: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise ExportError(
-                f"there is no room to write the corpus {out}: {error.strerror}",
+                f"there is no room to write {out}: {error.strerror}",
                 hint="What was there before is unchanged. Make room and export again.",
             ) from error
         if error.errno in (errno.EBUSY, errno.EXDEV):
@@ -207,6 +250,6 @@ def _as_export_errors(out: Path) -> Iterator[None]:
                 hint="Name a folder inside the mounted one.",
             ) from error
         raise ExportError(
-            f"the corpus {out} cannot be written: {error.strerror or error}",
+            f"{out} cannot be written: {error.strerror or error}",
             hint="What was there before is unchanged.",
         ) from error

@@ -2,7 +2,7 @@
 
 A tree is laid out as pieces, one for each thought, its words verbatim. `Outline` knows the ways
 through a tree (down a path, up to the root, along the siblings) and answers with places in
-reading order; `tell` joins pieces to the text of a record and says where each of them stands.
+reading order; `tell` joins pieces to the columns of a record and says where each of them stands.
 Every kind of record is made from these two, so no other module walks from parent to child.
 
 Everything is a loop over lists: no recursion, and time linear in what is written.
@@ -11,11 +11,12 @@ Everything is a loop over lists: no recursion, and time linear in what is writte
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from exporters.draw import draw
+from exporters.measure import Measure
 from forest.model import Thought, Tree
 from forest.phrases import phrase_key
 
@@ -23,84 +24,176 @@ Head = Callable[[str], str]
 """The id under which an anchor counts, given its own: `anchors.registry.Registry.head`."""
 
 THOUGHT, BREADCRUMB, MARKER, ANCHOR = "thought", "breadcrumb", "marker", "anchor"
-"""Roles of a piece. Only the first one's words are a thought's own."""
+WORDS, FORMULA, SCENE = "words", "formula", "scene"
+"""Roles of a piece: a thought, a formula and a scene are said in their own words; an anchor is its
+phrase as written; breadcrumb, marker and words stand around them."""
 
 
 class Piece(NamedTuple):
     """Words that stand together in a record."""
 
     text: str
-    tree: str
-    """Id of the tree that it belongs to."""
+    tree: str = ""
+    """Id of the tree that it belongs to; "" where it belongs to none."""
     thought: str = ""
     """Id of the thought whose words these are; "" for all other roles."""
     anchors: tuple[str, ...] = ()
     """Ids of the anchors that the thought carries, in its order, each once."""
     role: str = THOUGHT
+    gap: str = "\n"
+    """What stands between it and the piece before it."""
+    loss: bool = True
+    """False for what a model reads and does not learn to say."""
+    formula: str = ""
+    """Code of the formula that it writes or voices."""
 
 
 class Told(NamedTuple):
-    """The text of a record and what it is made of."""
+    """The columns of a record and what they are made of."""
 
-    text: str
+    columns: dict[str, Any]
+    """``text``, or what `tell_columns` was given."""
     spans: list[dict[str, Any]]
-    """``{start, end, role, tree, thought}`` of each piece: offsets in characters, ``tree`` and
-    ``thought`` as places in the lists below, -1 for the thought of a piece that is none."""
+    """``{start, end, role, tree, thought, formula}`` of each piece: offsets in characters; the
+    others as places in the lists below, -1 for none."""
     trees: list[str]
     """Ids of the trees, in the order in which they first speak."""
     thoughts: list[str]
-    """Ids of the thoughts said, in that order."""
+    """Ids of the thoughts said, in that order, each once."""
     anchors: list[str]
     """Ids of the anchors that these thoughts carry, each once."""
+    formulas: list[str]
+    """Codes of the formulas written or voiced, each once."""
+    no_loss: list[dict[str, int]]
+    """``{start, end}`` of what carries no loss: pieces that do not, up to the next that does."""
+
+    @property
+    def text(self) -> str:
+        """The column of a record that has one."""
+        text: str = self.columns["text"]
+        return text
+
+
+def size(columns: Mapping[str, Any], measure: Measure = len) -> int:
+    """How much all columns of a record say."""
+    texts = (text for c in columns.values() for text in ([c] if isinstance(c, str) else c))
+    return sum(measure(text) for text in texts if isinstance(text, str))
 
 
 def tell(pieces: Iterable[Piece]) -> Told:
-    """Join pieces to one text: a piece a line, an anchor's phrase on the line of its marker."""
-    texts: list[str] = []
-    spans: list[dict[str, Any]] = []
-    trees: dict[str, int] = {}
-    thoughts: list[str] = []
-    anchors: dict[str, None] = {}
-    start = 0
-    for text, tree, thought, carried, role in pieces:
-        end = start + len(text)
-        if tree not in trees:
-            trees[tree] = len(trees)
-        said = -1
-        if thought:
-            said = len(thoughts)
-            thoughts.append(thought)
-            if carried:
-                anchors.update(dict.fromkeys(carried))
-        place = {"start": start, "end": end, "role": role, "tree": trees[tree], "thought": said}
-        spans.append(place)
-        if role == ANCHOR:
-            texts[-1] = f"{texts[-1]} {text}"
-        else:
+    """Join pieces to one text, each behind its gap."""
+    telling = _Telling()
+    text, spans, no_loss = telling.say(pieces)
+    return telling.told({"text": text}, spans, no_loss)
+
+
+def tell_columns(columns: Mapping[str, Sequence[Piece] | Sequence[Sequence[Piece]]]) -> Told:
+    """Join pieces to the columns of one record; a column of several texts takes a list for each.
+
+    Each span says its ``column``, and its ``item``: which text of the column, from 0.
+    """
+    telling = _Telling()
+    said: dict[str, Any] = {}
+    everything: list[dict[str, Any]] = []
+    for name, column in columns.items():
+        one = not column or isinstance(column[0], Piece)
+        texts = []
+        for item, pieces in enumerate([column] if one else column):
+            text, spans, _ = telling.say(cast("Sequence[Piece]", pieces))
             texts.append(text)
-        start = end + 1
-    return Told("\n".join(texts), spans, list(trees), thoughts, list(anchors))
+            everything += ({"column": name, "item": item, **span} for span in spans)
+        said[name] = texts[0] if one else texts
+    return telling.told(said, everything, [])
 
 
-def length(pieces: Iterable[Piece]) -> int:
-    """Characters that pieces take in a text, the one that separates each from the next included."""
-    return sum(len(piece.text) + 1 for piece in pieces)
+class _Telling:
+    """A record that is being told: what its texts name, each once."""
+
+    def __init__(self) -> None:
+        self._trees: dict[str, int] = {}
+        self._thoughts: dict[str, int] = {}
+        self._formulas: dict[str, int] = {}
+        self._anchors: dict[str, None] = {}
+
+    def say(
+        self, pieces: Iterable[Piece]
+    ) -> tuple[str, list[dict[str, Any]], list[dict[str, int]]]:
+        """A text, the spans of its pieces, and those without loss."""
+        trees, thoughts, formulas = self._trees, self._thoughts, self._formulas
+        texts: list[str] = []
+        spans: list[dict[str, Any]] = []
+        no_loss: list[dict[str, int]] = []
+        end, lossy = 0, True
+        speaks, at = "", -1  # the tree that speaks, and its place
+        for text, tree, thought, carried, role, gap, loss, formula in pieces:
+            start = end
+            if texts:
+                texts.append(gap)
+                start += len(gap)
+            texts.append(text)
+            end = start + len(text)
+            if carried:
+                self._anchors.update(dict.fromkeys(carried))
+            if tree != speaks:
+                speaks, at = tree, trees.setdefault(tree, len(trees)) if tree else -1
+            place = {
+                "start": start,
+                "end": end,
+                "role": role,
+                "tree": at,
+                "thought": thoughts.setdefault(thought, len(thoughts)) if thought else -1,
+                "formula": formulas.setdefault(formula, len(formulas)) if formula else -1,
+            }
+            spans.append(place)
+            if not lossy:
+                no_loss[-1]["end"] = start if loss else end
+            elif not loss:
+                no_loss.append({"start": start, "end": end})
+            lossy = loss
+        return "".join(texts), spans, no_loss
+
+    def told(
+        self,
+        columns: dict[str, Any],
+        spans: list[dict[str, Any]],
+        no_loss: list[dict[str, int]],
+    ) -> Told:
+        """The record, when everything is said."""
+        named = list(self._trees), list(self._thoughts), list(self._anchors), list(self._formulas)
+        return Told(columns, spans, *named, no_loss)
+
+
+def length(pieces: Iterable[Piece], measure: Measure = len) -> int:
+    """How much pieces take in a text, what separates each from the next included."""
+    return sum(measure(piece.text) + 1 for piece in pieces)
+
+
+def fitted(pieces: Sequence[Piece], room: int, least: int, measure: Measure = len) -> list[Piece]:
+    """The first pieces, as many as have room, but at least so many."""
+    for count, piece in enumerate(pieces):
+        room -= measure(piece.text) + 1
+        if room < 0 and count >= least:
+            return list(pieces[:count])
+    return list(pieces)
 
 
 class Outline:
     """A tree in reading order, and the ways through it.
 
     :param head: the id under which an anchor counts.
+    :param measure: what lengths are counted in.
     """
 
-    def __init__(self, tree: Tree, head: Head = str) -> None:
-        self.tree = tree
+    def __init__(self, tree: Tree, head: Head = str, measure: Measure = len) -> None:
+        self.tree, self._measure = tree, measure
+        self._head = head
         of, none = tree.id, ()
         self.pieces = [
             Piece(t.text, of, t.id, _carried(t, head) if t.anchors else none) for t in tree.thoughts
         ]
         self._levels = [thought.level for thought in tree.thoughts]
-        self._sizes = [len(thought.text) for thought in tree.thoughts]
+        self.sizes = [measure(thought.text) for thought in tree.thoughts]
+        """The length of each thought."""
         self._leaves: dict[int, list[int]] = {}
 
     @cached_property
@@ -117,6 +210,20 @@ class Outline:
                 children[parent].append(place)
         return children
 
+    def carrying(self, shared: frozenset[str]) -> list[int]:
+        """The thoughts that carry one of these anchors."""
+        alone = shared.isdisjoint
+        return [n for n, p in enumerate(self.pieces) if p.anchors and not alone(p.anchors)]
+
+    def links(self, place: int, shared: frozenset[str]) -> list[tuple[str, str]]:
+        """Those of these anchors that a thought carries, each once, with their phrases."""
+        found: dict[str, str] = {}
+        for link in self.tree.thoughts[place].anchors:
+            anchor = self._head(link.anchor)
+            if anchor in shared:
+                found.setdefault(anchor, link.phrase)
+        return list(found.items())
+
     # --- paths ---------------------------------------------------------------------------------
 
     def windows(self, window: int, overlap: int) -> Iterator[list[Piece]]:
@@ -130,7 +237,7 @@ class Outline:
         thought longer than the window has a window of its own; a breadcrumb without room is left
         out.
         """
-        levels, sizes = self._levels, self._sizes
+        levels, sizes = self._levels, self.sizes
         trail: list[_Open] = []  # by level
         closed: set[int] = set()
         for place, (level, below) in enumerate(zip(levels, [*levels[1:], 0], strict=True)):
@@ -154,7 +261,7 @@ class Outline:
         said = [pieces[place] for place, _, _ in trail[start:end]]
         if start:
             crumb = self.breadcrumb(start, window)
-            if len(crumb) + 1 + len(said[0].text) <= window:
+            if self._measure(crumb) + 1 + self._measure(said[0].text) <= window:
                 said.insert(0, Piece(crumb, self.tree.id, role=BREADCRUMB))
         return said
 
@@ -162,15 +269,15 @@ class Outline:
         self, trail: list[_Open], level: int, place: int, window: int, overlap: int
     ) -> tuple[int, int]:
         """The level at which a thought's new window begins, and the window's size up to it."""
-        start, size, again = level, self._sizes[place], 0
+        start, size, again = level, self.sizes[place], 0
         _, above, _ = trail[level - 1]
         while start > above + 1:  # it begins later than the window before
-            more = self._sizes[trail[start - 1][0]] + 1
-            crumb = len(self.breadcrumb(start - 1, window)) + 1
+            more = self.sizes[trail[start - 1][0]] + 1
+            crumb = self._measure(self.breadcrumb(start - 1, window)) + 1
             if (again and again + more > overlap) or crumb + more + size > window:
                 break
             start, size, again = start - 1, size + more, again + more
-        crumb = len(self.breadcrumb(start, window)) + 1
+        crumb = self._measure(self.breadcrumb(start, window)) + 1
         return start, size + crumb if size + crumb <= window else size
 
     def breadcrumb(self, level: int, window: int) -> str:
@@ -189,7 +296,7 @@ class Outline:
         nearest ones, while all together have at most ``room`` characters.
         """
         nearby = self._premises(place) if self._is_premise(place) else self._up(place)
-        return [*sorted(self._fitting(nearby, room - self._sizes[place])), place]
+        return [*sorted(self._fitting(nearby, room - self.sizes[place])), place]
 
     def after(self, place: int, room: int, seed: int, most: int | None = None) -> list[int]:
         """What is said after a jump to a thought, and the thought itself first.
@@ -200,15 +307,41 @@ class Outline:
         have at most ``most``.
         """
         onward = self._down(place, seed) if place in self._children else self._up(place)
-        room -= self._sizes[place] + 1
+        room -= self.sizes[place] + 1
         first = next(onward, None)
-        if first is None or (most and self._sizes[place] + 1 + self._sizes[first] > most):
+        if first is None or (most and self.sizes[place] + 1 + self.sizes[first] > most):
             return [place]
-        return [place, first, *self._fitting(onward, room - self._sizes[first])]
+        return [place, first, *self._fitting(onward, room - self.sizes[first])]
+
+    def premises(self, place: int, room: int) -> list[int]:
+        """The other premises of what a leaf supports, in reading order; for others nothing.
+
+        Whole thoughts, the nearest ones, while all together have at most ``room`` characters.
+        """
+        return sorted(self._fitting(self._premises(place), room)) if self._is_premise(place) else []
+
+    def pairs(self, chosen: Container[str], others: Container[str]) -> Iterator[tuple[int, int]]:
+        """Siblings of which one is of a chosen kind and one of the others: each in one pair.
+
+        Where there are more of one sort, those of the other are used again in turn.
+        """
+        kinds = [thought.kind for thought in self.tree.thoughts]
+        for children in self._children.values():
+            ours = [place for place in children if kinds[place] in chosen]
+            theirs = [place for place in children if kinds[place] in others]
+            if ours and theirs:
+                for n in range(max(len(ours), len(theirs))):
+                    yield ours[n % len(ours)], theirs[n % len(theirs)]
+
+    def above(self, place: int, room: int) -> list[Piece]:
+        """The path from the root down to a thought, without it: the nearest that have room."""
+        parent = self._parents[place]
+        up = self._fitting(self._up(parent), room - self.sizes[parent] - 1)
+        return [self.pieces[p] for p in [*sorted(up), parent]]
 
     def _fitting(self, places: Iterable[int], room: int) -> Iterator[int]:
         for place in places:
-            room -= self._sizes[place] + 1
+            room -= self.sizes[place] + 1
             if room < 0:
                 return
             yield place
@@ -249,6 +382,41 @@ class Outline:
 _Open = tuple[int, int, int]
 """A thought on the current path: its place, the level at which the window that it stands in
 begins, and the size of that window up to it."""
+
+
+def dropped(before: Sequence[Piece], dropout: str, seed: int) -> list[Piece]:
+    """What is left of the pieces before a jump: a random tail or part of them, or all.
+
+    The last one, which is jumped from, stays.
+    """
+    *prefix, source = before
+    if dropout == "tail":
+        start = draw(seed, "tail", source.thought) % (len(prefix) + 1)
+        prefix = prefix[start:]
+    elif dropout == "part":
+        prefix = [p for p in prefix if draw(seed, "part", source.thought, p.thought) % 2]
+    return [*prefix, source]
+
+
+def says(thought: Piece, phrase: str) -> bool:
+    """Whether a thought says no more than an anchor's phrase."""
+    close = abs(len(thought.text) - len(phrase)) < 9
+    return close and _key(thought.text) == phrase_key(phrase)
+
+
+def mentions(thought: Piece, phrase: str) -> bool:
+    """Whether a thought says an anchor's phrase among its words."""
+    key, text = phrase_key(phrase), _key(thought.text)
+    at = text.find(key)
+    while at >= 0:
+        before, after = text[max(at - 1, 0) : at], text[at + len(key) : at + len(key) + 1]
+        if not before.isalnum() and not after.isalnum():
+            return True
+        at = text.find(key, at + 1)
+    return False
+
+
+_key = phrase_key.__wrapped__  # without its cache: thoughts are many and long
 
 
 def _carried(thought: Thought, head: Head) -> tuple[str, ...]:

@@ -16,7 +16,10 @@ class _Part(BaseModel):
 
 
 class JumpCoverage(_Part):
-    """How the occurrences of shared anchors (a thought that carries one) take part in jumps."""
+    """How the occurrences of shared anchors (a thought that carries one) take part in jumps.
+
+    Of the jumps that were made; a budget may leave out walks, and their jumps, after that.
+    """
 
     occurrences: int = Field(0, description="of anchors that two or more trees of the split share")
     source_once: int = Field(0, description="occurrences that are the source of one jump")
@@ -45,7 +48,10 @@ class SplitReport(_Part):
     characters_out: dict[str, int] = Field(default_factory=dict, description="of text, by kind")
     redundancy: float = Field(0.0, description="characters out per character of the trees")
     long_thoughts: int = Field(0, description="longer than the window: records of their own")
-    long_walks: int = Field(0, description="walks longer than the window, never cut")
+    long_records: dict[str, int] = Field(
+        default_factory=dict,
+        description="longer than the window, by kind; no thought and no walk is ever cut",
+    )
     walks_by_jumps: dict[int, int] = Field(
         default_factory=dict, description="how many walks make so many jumps"
     )
@@ -55,8 +61,18 @@ class DataFile(_Part):
     """A file of records, with what it must look like."""
 
     path: str = Field(description="relative to the corpus folder")
+    config: str = Field("default", description="records with the same columns")
     split: str
     records: int
+    bytes: int
+    sha256: str
+
+
+class TokenFile(_Part):
+    """The file that lists what a tokenizer should keep whole."""
+
+    path: str = Field(description="relative to the corpus folder")
+    tokens: list[str]
     bytes: int
     sha256: str
 
@@ -75,6 +91,7 @@ class Manifest(_Part):
         description="anchors that count as one with another; left out where there are none",
     )
     splits: dict[str, SplitReport]
+    tokens: TokenFile
     files: list[DataFile]
 
     @property

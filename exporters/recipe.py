@@ -9,14 +9,17 @@ import hashlib
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from exporters.measure import Measure, Tokenizer, measure_of
+from exporters.templates import TemplateProblem, check_template
 from forest.errors import UsageError
 
-Characters = Annotated[int, Field(strict=True, le=1 << 40)]
+Length = Annotated[int, Field(strict=True, le=1 << 40)]
+"""In characters, or in tokens where the recipe names a tokenizer."""
 
 
 class _Section(BaseModel):
@@ -33,19 +36,56 @@ class CorpusSettings(_Section):
     ] = 1 << 28
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class KindShares(_Section):
+    """How many of the records of each kind are written: 0 none, 0.5 half of them, 1 all."""
+
+    path: Share = 1
+    fragment: Share = 1
+    walk: Share = 1
+    card: Share = 1
+    expansion: Share = 1
+    compression: Share = 1
+    merge: Share = 1
+    reverse: Share = 0
+    bridge: Share = 0
+    composite: Share = 0
+    chain: Share = 0
+    comparison: Share = 0
+    preference: Share = 1
+    stepwise: Share = 1
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not any(self.model_dump().values()):
+            raise ValueError("every kind has the weight 0: expected at least one above it")
+        return self
+
+
+class AxisSettings(_Section):
+    """Which trees are preferred, by the meaning axes they are bound to."""
+
+    prefer: dict[str, Share] = {}
+    others: Share = 1
+
+
 class PathSettings(_Section):
     """Records that are windows of root-to-leaf paths."""
 
-    overlap: Annotated[Characters, Field(ge=0, description="said again in the next window")] = 400
+    overlap: Annotated[Length, Field(ge=0, description="said again in the next window")] = 400
 
 
 class WalkSettings(_Section):
     """Records that jump between trees at shared anchors."""
 
     hops: Annotated[int, Field(strict=True, ge=1, le=1000, description="most jumps of a walk")] = 5
-    prefix: Annotated[Characters, Field(ge=0, description="said before the first jump")] = 500
-    continuation: Annotated[Characters, Field(ge=0, description="said after a landing")] = 500
+    pairs: Annotated[int, Field(strict=True, ge=1, le=1000, description="jumps per source")] = 1
+    prefix: Annotated[Length, Field(ge=0, description="said before the first jump")] = 500
+    continuation: Annotated[Length, Field(ge=0, description="said after a landing")] = 500
     marker: Annotated[str, Field(min_length=1, max_length=64, description="where it jumps")] = "⤳"
+    prefix_dropout: Literal["none", "tail", "part"] = "tail"
     restate: Annotated[bool, Field(strict=True, description="say the anchor again")] = True
     hub_cap: Annotated[
         int, Field(strict=True, ge=0, le=1 << 60, description="most trees of an anchor")
@@ -66,14 +106,50 @@ class WalkSettings(_Section):
         return value
 
 
+class FragmentSettings(_Section):
+    """Records that open at an anchor."""
+
+    premises: Annotated[Length, Field(ge=0, description="of a leaf, said before it")] = 0
+    continuation: Annotated[Length, Field(ge=0, description="said from the anchor on")] = 500
+
+
+class CardSettings(_Section):
+    """Records that show an anchor with its continuations."""
+
+    ways: Annotated[int, Field(strict=True, ge=2, le=1000, description="typically on a card")] = 4
+    continuation: Annotated[Length, Field(ge=0, description="said of each")] = 300
+
+
+class MarkSettings(_Section):
+    """Kinds of thought that say whether their authors hold it."""
+
+    accepted: tuple[str, ...] = ("accepted", "принято")
+    refuted: tuple[str, ...] = ("refuted", "rejected", "опровергнуто")
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if both := set(self.accepted) & set(self.refuted):
+            raise ValueError(f"{min(both)!r} is both accepted and refuted: expected one of them")
+        return self
+
+
 class Recipe(_Section):
     """All settings of an export. Frozen; `Recipe()` is the shipped default."""
 
     seed: Annotated[int, Field(strict=True, ge=0, lt=1 << 63)] = 0
-    window: Annotated[Characters, Field(ge=80, description="longest text of a record")] = 2000
+    window: Annotated[Length, Field(ge=80, description="longest text of a record")] = 2000
+    tokenizer: Tokenizer = None
+    order: Literal["curriculum", "shuffled"] = "curriculum"
+    budget: Annotated[Length, Field(ge=0, description="of the training split; 0: all")] = 0
     corpus: CorpusSettings = CorpusSettings()
     paths: PathSettings = PathSettings()
     walks: WalkSettings = WalkSettings()
+    fragments: FragmentSettings = FragmentSettings()
+    cards: CardSettings = CardSettings()
+    kinds: KindShares = KindShares()
+    axes: AxisSettings = AxisSettings()
+    marks: MarkSettings = MarkSettings()
+    templates: dict[str, dict[str, str]] = {}
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> Self:
@@ -82,6 +158,16 @@ class Recipe(_Section):
                 f"paths.overlap is {self.paths.overlap}: expected at most half of the window "
                 f"({self.window // 2})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _templates_fit(self) -> Self:
+        for lang, texts in self.templates.items():
+            for kind, text in texts.items():
+                try:
+                    check_template(kind, text, self.walks.marker)
+                except TemplateProblem as problem:
+                    raise ValueError(f"templates.{lang}.{kind}: {problem}") from None
         return self
 
     @classmethod
@@ -95,7 +181,22 @@ class Recipe(_Section):
             raise UsageError(f"the recipe {path} is not UTF-8 text") from None
         except tomllib.TOMLDecodeError as error:
             raise UsageError(f"the recipe {path} is not TOML: {error}") from None
+        if isinstance(name := settings.get("tokenizer"), str) and name:
+            settings["tokenizer"] = str(path.parent / name)
         return cls.read(settings, str(path))
+
+    @classmethod
+    def find(cls, name: str) -> Self:
+        """The recipe in a file, or a shipped one by its name. Raises UsageError."""
+        shipped = shipped_recipes()
+        if name in shipped and not Path(name).exists():
+            return cls.read(tomllib.loads(shipped[name]), f"{name}.toml")
+        if not Path(name).exists():
+            raise UsageError(
+                f"there is no recipe {name}: no such file, and none of that name is shipped",
+                hint=f"Shipped are: {', '.join(shipped)}.",
+            )
+        return cls.load(Path(name))
 
     @classmethod
     def read(cls, settings: dict[str, Any], name: str) -> Self:
@@ -118,7 +219,16 @@ class Recipe(_Section):
         """The same recipe with another seed; None keeps its own. Raises UsageError."""
         if seed is None:
             return self
-        return self.read(self.model_dump() | {"seed": seed}, f"with seed {seed}")
+        self.read({"seed": seed}, f"with seed {seed}")
+        return self.model_copy(update={"seed": seed})
+
+    def measure(self) -> Measure:
+        """What the lengths of this recipe are counted in. Raises UsageError, MissingExtra."""
+        try:
+            return measure_of(self.tokenizer)
+        except ValueError as error:
+            path = self.tokenizer.path if self.tokenizer else ""
+            raise UsageError(f"the tokenizer {path} cannot be used: {error}") from None
 
     @property
     def hash(self) -> str:
@@ -128,8 +238,20 @@ class Recipe(_Section):
 
 
 def default_recipe() -> str:
-    """The shipped recipe as its file says it, with the reason of every setting."""
-    return (files("exporters.recipes") / "default.toml").read_text(encoding="utf-8")
+    """The shipped default as its file says it, with the reason of every setting."""
+    return shipped_recipes()["default"]
+
+
+def shipped_recipes() -> dict[str, str]:
+    """The texts of the recipes that come with the library, by name, the default first."""
+    folder = files("exporters.recipes")
+    names = sorted(f.name for f in folder.iterdir() if f.name.endswith(".toml"))
+    texts = {
+        name.removesuffix(".toml"): (folder / name).read_text(encoding="utf-8")
+        for name in names
+        if name != "templates.toml"
+    }
+    return {"default": texts.pop("default"), **texts}
 
 
 def _problem(error: Any) -> str:

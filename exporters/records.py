@@ -1,102 +1,155 @@
-"""A record of the corpus: its text, and in ``meta`` where each part of it came from.
+"""A record of the corpus: its columns, and in ``meta`` where each part of them came from.
 
-Every record has the same keys, so that Arrow and `datasets` see one type. `FEATURES` says it in
-the notation of a dataset card; what the fields mean stands in `FIELDS`.
+The records of a configuration have the same keys, so that Arrow and `datasets` see one type.
+`features` says it in the notation of a dataset card; what the fields mean stands in `FIELDS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from exporters.linearize import Told
 
-PATH, WALK = "path", "walk"
-"""Kinds of record."""
+DEFAULT, PREFERENCE, STEPWISE = "default", "preference", "stepwise"
+"""Configurations: records with the same columns, in files of their own."""
 
+COLUMNS: dict[str, dict[str, Any]] = {
+    DEFAULT: {"text": "string"},
+    PREFERENCE: {"prompt": "string", "chosen": "string", "rejected": "string"},
+    STEPWISE: {"prompt": "string", "completions": ["string"], "labels": ["bool"]},
+}
+"""The columns of each configuration with their types; of lists in brackets."""
+
+PATH, WALK = "path", "walk"
+
+
+class Kind(NamedTuple):
+    """A kind of record."""
+
+    about: str
+    many: str = ""
+    """Its plural, where that is not an s at the end."""
+    config: str = DEFAULT
+
+
+KINDS = {
+    PATH: Kind("a root-to-leaf path of one tree, or a window of it that begins with a breadcrumb"),
+    "fragment": Kind("what follows an anchor in one tree, without the way that leads to it"),
+    "reverse": Kind("a path from the conclusion back to the premise", "reverse paths"),
+    WALK: Kind("a walk that jumps between trees at anchors they share, with a marker at each jump"),
+    "card": Kind("an anchor, and what follows it in several trees"),
+    "comparison": Kind("an anchor, and what two trees make of it"),
+    "bridge": Kind(
+        "one jump, in which the anchor is read without loss and its continuation learnt"
+    ),
+    "composite": Kind("one jump, in which the thoughts that carry the anchor are left out"),
+    "chain": Kind("one jump, written out as the way from a first thought to a last one"),
+    "expansion": Kind("a formula unfolded: its code, its body, a scene that voices it"),
+    "compression": Kind("a scene compressed into the formula that it voices"),
+    "merge": Kind("formulas, and the formula that is made of them"),
+    "preference": Kind("two thoughts under one, the accepted and the refuted", config=PREFERENCE),
+    "stepwise": Kind(
+        "a path step by step, with whether each step holds", "stepwise paths", STEPWISE
+    ),
+}
+"""All kinds of record, in the order in which a card lists them."""
+
+_IN_TEXT = {
+    "meta.spans": "start and end (in characters of text) of each part, its role (thought, "
+    "breadcrumb, marker, anchor, words, formula, scene), and its tree, thought and formula as "
+    "places in these lists (-1 for none)",
+    "meta.no_loss": "start and end of what a model should read but not learn to say",
+}
 FIELDS = {
     "text": "what the model reads",
-    "meta.kind": "path or walk",
+    "meta.kind": f"one of {', '.join(KINDS)}",
     "meta.split": "train or validation",
     "meta.trees": "ids of the trees, in the order in which they first speak",
     "meta.thoughts": "ids of the thoughts said, each once",
-    "meta.spans": "start and end (in characters of text) of each part, its role (thought, "
-    "breadcrumb, marker, anchor), its tree and its thought as places in the two lists above "
-    "(thought is -1 where the words are not a thought's)",
-    "meta.jumps": "for each jump marker the anchor, and the thought and tree on either side",
+    **_IN_TEXT,
+    "meta.jumps": "for each jump the anchor, and the thought and tree on either side",
+    "meta.anchor": "id of the anchor that a fragment, card or comparison is about",
     "meta.anchors": "ids of the anchors that the thoughts said carry",
     "meta.axes": "weights of meaning axes, the mean over the trees",
-    "meta.formulas": "formulas expanded or compressed (none in these kinds)",
+    "meta.formulas": "codes of the formulas written or voiced",
 }
+"""What the fields of a record mean. Where there are other columns than ``text``, a span says its
+column, and its item: which text of a list, from 0."""
 
 
-def _list(*fields: tuple[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "dtype": dtype} for name, dtype in fields]
+def _list(**fields: str) -> list[dict[str, str]]:
+    return [{"name": name, "dtype": dtype} for name, dtype in fields.items()]
 
 
-FEATURES: list[dict[str, Any]] = [
-    {"name": "text", "dtype": "string"},
-    {
-        "name": "meta",
-        "struct": [
-            {"name": "kind", "dtype": "string"},
-            {"name": "split", "dtype": "string"},
-            {"name": "trees", "list": "string"},
-            {"name": "thoughts", "list": "string"},
-            {
-                "name": "spans",
-                "list": _list(
-                    ("start", "int64"),
-                    ("end", "int64"),
-                    ("role", "string"),
-                    ("tree", "int64"),
-                    ("thought", "int64"),
-                ),
-            },
-            {
-                "name": "jumps",
-                "list": _list(
-                    ("anchor", "string"),
-                    ("from_tree", "string"),
-                    ("from", "string"),
-                    ("to_tree", "string"),
-                    ("to", "string"),
-                ),
-            },
-            {"name": "anchors", "list": "string"},
-            {"name": "axes", "list": _list(("axis", "string"), ("weight", "float64"))},
-            {"name": "formulas", "list": "string"},
-        ],
-    },
-]
-"""The type of a record, as `dataset_info.features` of a dataset card."""
+def features(config: str) -> list[dict[str, Any]]:
+    """The type of the records of a configuration, as `dataset_info.features` of a dataset card."""
+    span = _list(
+        start="int64", end="int64", role="string", tree="int64", thought="int64", formula="int64"
+    )
+    if config != DEFAULT:
+        span = _list(column="string", item="int64") + span
+    meta: list[dict[str, Any]] = [
+        *_list(kind="string", split="string"),
+        {"name": "trees", "list": "string"},
+        {"name": "thoughts", "list": "string"},
+        {"name": "spans", "list": span},
+        {"name": "no_loss", "list": _list(start="int64", end="int64")},
+        {
+            "name": "jumps",
+            "list": _list(
+                **dict.fromkeys(("anchor", "from_tree", "from", "to_tree", "to"), "string")
+            ),
+        },
+        *_list(anchor="string"),
+        {"name": "anchors", "list": "string"},
+        {"name": "axes", "list": _list(axis="string", weight="float64")},
+        {"name": "formulas", "list": "string"},
+    ]
+    columns = [
+        {"name": name, **({"list": of[0]} if isinstance(of, list) else {"dtype": of})}
+        for name, of in COLUMNS[config].items()
+    ]
+    return [*columns, {"name": "meta", "struct": meta}]
+
 
 Axes = Sequence[Mapping[str, Any]]
 
 
-def record_line(
-    kind: str, split: str, told: Told, axes: Axes, jumps: Sequence[Mapping[str, str]] = ()
-) -> bytes:
-    """A record as one line of JSON."""
-    return orjson.dumps(
-        {
-            "text": told.text,
-            "meta": {
-                "kind": kind,
-                "split": split,
-                "trees": told.trees,
-                "thoughts": told.thoughts,
-                "spans": told.spans,
-                "jumps": jumps,
-                "anchors": told.anchors,
-                "axes": axes,
-                "formulas": (),
+class Record(NamedTuple):
+    """One record, told."""
+
+    kind: str
+    split: str
+    told: Told
+    axes: Axes
+    jumps: Sequence[Mapping[str, str]] = ()
+    anchor: str = ""
+
+    def line(self) -> bytes:
+        """The record as one line of JSON."""
+        told = self.told
+        return orjson.dumps(
+            {
+                **told.columns,
+                "meta": {
+                    "kind": self.kind,
+                    "split": self.split,
+                    "trees": told.trees,
+                    "thoughts": told.thoughts,
+                    "spans": told.spans,
+                    "no_loss": told.no_loss,
+                    "jumps": self.jumps,
+                    "anchor": self.anchor,
+                    "anchors": told.anchors,
+                    "axes": self.axes,
+                    "formulas": told.formulas,
+                },
             },
-        },
-        option=orjson.OPT_APPEND_NEWLINE,
-    )
+            option=orjson.OPT_APPEND_NEWLINE,
+        )
 
 
 def axes_of(weights: Mapping[str, float]) -> list[dict[str, Any]]:

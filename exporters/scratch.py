@@ -2,8 +2,9 @@
 
 While trees stream by, one in memory, the thoughts that carry shared anchors are put here together
 with the text around them. Then SQLite sorts them into rings, finds which jump follows which, and
-gives back one jump at a time. So memory does not grow with the forest. The file lives as long as
-the export and is worth nothing afterwards; nothing in it is synced.
+gives back one ring or jump at a time. Records that have to be sorted wait here too. So memory does
+not grow with the forest. The file lives as long as the export and is worth nothing afterwards;
+nothing in it is synced.
 
 This is the only module of the package that knows SQLite.
 """
@@ -11,16 +12,21 @@ This is the only module of the package that knows SQLite.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple, Self
 
+import orjson
+
+from exporters.records import Axes
 from forest.errors import ExportError
+from forest.model import Tree
 
 SCHEMA = """
-CREATE TABLE tree (no INTEGER PRIMARY KEY, id TEXT, revision TEXT, axes BLOB);
+CREATE TABLE tree (
+    no INTEGER PRIMARY KEY, id TEXT, revision TEXT, title TEXT, lang TEXT, axes BLOB);
 CREATE TABLE place (
     no INTEGER PRIMARY KEY, tree INTEGER, key INTEGER, thought TEXT, before BLOB, after BLOB);
 CREATE TABLE passing (place INTEGER, step INTEGER, next INTEGER);
@@ -29,6 +35,8 @@ CREATE TABLE occurrence (
 CREATE TABLE jump (
     no INTEGER PRIMARY KEY, split TEXT, anchor TEXT, source INTEGER, target INTEGER, phrase TEXT,
     key INTEGER);
+CREATE TABLE kept (no INTEGER PRIMARY KEY, split TEXT, key INTEGER, size INTEGER, line BLOB);
+CREATE TABLE silent (thought TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
 """
 
 PRAGMAS = (
@@ -38,6 +46,14 @@ PRAGMAS = (
     "cache_size = -32768",  # KiB
     "temp_store = FILE",
 )
+
+_IN_BUDGET = """
+SELECT no FROM (
+    SELECT no, key AS place, split, sum(size) OVER (PARTITION BY split ORDER BY key, no) AS so_far
+    FROM kept
+) LEFT JOIN json_each(?) AS budget ON budget.key = split
+WHERE budget.value IS NULL OR so_far <= budget.value ORDER BY """
+KEPT = {False: f"{_IN_BUDGET} no", True: f"{_IN_BUDGET} place, no"}
 
 FOLLOW = """
 CREATE INDEX jump_source ON jump (source);
@@ -59,6 +75,15 @@ INSERT INTO follow SELECT arriving.no, leaving.no, own_road.step FROM (
     JOIN leaving ON leaving.source = own_road.next AND leaving.n = arriving.n;
 CREATE INDEX follow_next ON follow (next);
 """
+
+
+class TreeNote(NamedTuple):
+    """What is known of a tree when its text has gone by."""
+
+    id: str
+    title: str
+    lang: str
+    axes: Axes
 
 
 class Occurrence(NamedTuple):
@@ -137,9 +162,10 @@ class Scratch:
 
     # --- while trees stream by -----------------------------------------------------------------
 
-    def add_tree(self, no: int, id_: str, revision: str, axes: bytes) -> None:
-        """Keep what walks and the forest's revision need of a tree."""
-        self._db.execute("INSERT INTO tree VALUES (?, ?, ?, ?)", (no, id_, revision, axes))
+    def add_tree(self, no: int, tree: Tree, axes: bytes) -> None:
+        """Keep what records that join trees and the forest's revision need of a tree."""
+        row = no, tree.id, tree.revision, tree.title, tree.lang, axes
+        self._db.execute("INSERT INTO tree VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def add_places(
         self,
@@ -208,19 +234,49 @@ class Scratch:
         ).fetchone()
         return Leg(*row)
 
-    def before(self, place: int) -> tuple[int, bytes]:
-        """The number of the tree of a place, and what is said before a jump from it."""
-        found: tuple[int, bytes] = self._db.execute(
-            "SELECT tree, before FROM place WHERE no = ?", (place,)
+    def place(self, no: int) -> tuple[bytes, bytes]:
+        """What is said before a jump from a place, and after one to it."""
+        found: tuple[bytes, bytes] = self._db.execute(
+            "SELECT before, after FROM place WHERE no = ?", (no,)
         ).fetchone()
         return found
 
-    def tree(self, no: int) -> tuple[str, bytes]:
-        """The id and the axes of a tree."""
-        found: tuple[str, bytes] = self._db.execute(
-            "SELECT id, axes FROM tree WHERE no = ?", (no,)
-        ).fetchone()
-        return found
+    def tree(self, no: int) -> TreeNote:
+        """What was kept of a tree."""
+        found = "SELECT id, title, lang, axes FROM tree WHERE no = ?"
+        id_, title, lang, axes = self._db.execute(found, (no,)).fetchone()
+        return TreeNote(id_, title, lang, orjson.loads(axes))
+
+    # --- records that are sorted, or cut down to a budget ---------------------------------------
+
+    def keep(self, split: str, key: int, size: int, line: bytes) -> None:
+        """Keep a record; ``key`` is its place in the shuffled order, ``size`` its characters."""
+        row = split, key, size, line
+        self._db.execute("INSERT INTO kept (split, key, size, line) VALUES (?, ?, ?, ?)", row)
+
+    def kept(self, budget: Mapping[str, int], shuffled: bool) -> Iterator[bytes]:
+        """The lines of the records kept, in the order in which they came or shuffled.
+
+        Of a split with a budget the first in the shuffled order, while all together have at most
+        so many characters.
+        """
+        limits = orjson.dumps(budget).decode()
+        rows = self._db.execute(KEPT[shuffled], (limits,))
+        for (no,) in rows:
+            found = self._db.execute("SELECT line FROM kept WHERE no = ?", (no,))
+            yield found.fetchone()[0]
+
+    def add_silent(self, split: str, thoughts: Iterable[str]) -> None:
+        """Note thoughts that are in no record so far."""
+        self._db.executemany("INSERT INTO silent VALUES (?, ?)", ((t, split) for t in thoughts))
+
+    def remove_silent(self, thoughts: Iterable[str]) -> None:
+        """Note that thoughts are in a record."""
+        self._db.executemany("DELETE FROM silent WHERE thought = ?", ((t,) for t in thoughts))
+
+    def silent(self) -> dict[str, int]:
+        """By split, how many thoughts are in no record."""
+        return dict(self._db.execute("SELECT split, count(*) FROM silent GROUP BY split"))
 
 
 def _no_room(error: sqlite3.Error) -> ExportError:

@@ -18,21 +18,25 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
 from exporters.draw import draw
-from exporters.linearize import ANCHOR, MARKER, Head, Outline, Piece, Told, length, tell
+from exporters.kinds import Plan
+from exporters.kinds.rings import RingRecords, unpacked
+from exporters.linearize import ANCHOR, MARKER, Outline, Piece, dropped, length, says, tell
 from exporters.manifest import JumpCoverage
 from exporters.recipe import Recipe
-from exporters.records import mean_axes
-from exporters.scratch import Jump, Leg, Occurrence, Scratch
-from forest.phrases import phrase_key
+from exporters.records import WALK, Record, mean_axes
+from exporters.scratch import Jump, Leg, Occurrence, Scratch, TreeNote
 
+PLACE_BITS = 32
+"""A place in the scratch file is the number of its tree, and the thought's in so many bits."""
 BATCH = 5000
 """Jumps that wait in memory before they are put into the scratch file."""
 HUB, ALONE = "hub cap", "no other tree of the split carries the anchor"
+THINNED = "the recipe's weights"
 """Reasons for an occurrence to be in no jump."""
 
 
@@ -42,15 +46,14 @@ HUB, ALONE = "hub cap", "no other tree of the split carries the anchor"
 class Gatherer:
     """Puts the thoughts that carry shared anchors into the scratch file, tree by tree."""
 
-    def __init__(
-        self, scratch: Scratch, recipe: Recipe, shared: frozenset[str], head: Head = str
-    ) -> None:
-        self._scratch, self._recipe, self._shared, self._head = scratch, recipe, shared, head
+    def __init__(self, scratch: Scratch, recipe: Recipe, shared: frozenset[str]) -> None:
+        self._scratch, self._recipe, self._shared = scratch, recipe, shared
 
     def gather(self, outline: Outline, tree_no: int, split: str) -> None:
         """Keep a tree's occurrences with the text before and after them."""
         seed, settings = self._recipe.seed, self._recipe.walks
-        numbers, packer = self._numbers(outline, tree_no), _Packer(outline.pieces)
+        first, packer = tree_no << PLACE_BITS, _Packer(outline.pieces)
+        numbers = {place: first + place for place in outline.carrying(self._shared)}
         places: list[tuple[int, int, int, str, bytes, bytes]] = []
         passing: list[tuple[int, int, int]] = []
         occurrences: list[Occurrence] = []
@@ -63,27 +66,10 @@ class Gatherer:
             before = packer.pack(outline.before(place, settings.prefix))
             places.append((no, tree_no, key, id_, before, packer.pack(after)))
             passing += [(no, n, numbers[p]) for n, p in enumerate(after) if n and p in numbers]
-            for anchor, phrase in self._carried(outline, place):
+            for anchor, phrase in outline.links(place, self._shared):
                 ring = draw(seed, anchor, outline.tree.id)
                 occurrences.append(Occurrence(split, anchor, ring, tree_no, no, phrase, key))
         self._scratch.add_places(places, passing, occurrences)
-
-    def _numbers(self, outline: Outline, tree_no: int) -> dict[int, int]:
-        """Numbers in the scratch file for the thoughts that carry a shared anchor, by place."""
-        first, unshared = tree_no << 32, self._shared.isdisjoint
-        carrying = (
-            n for n, p in enumerate(outline.pieces) if p.anchors and not unshared(p.anchors)
-        )
-        return {place: first + place for place in carrying}
-
-    def _carried(self, outline: Outline, place: int) -> Iterator[tuple[str, str]]:
-        """The shared anchors of a thought with their phrases, each once."""
-        seen = set()
-        for link in outline.tree.thoughts[place].anchors:
-            anchor = self._head(link.anchor)
-            if anchor in self._shared and anchor not in seen:
-                seen.add(anchor)
-                yield anchor, link.phrase
 
 
 class _Packer:
@@ -98,19 +84,15 @@ class _Packer:
         packed = self._packed
         for place in places:
             if place not in packed:
-                text, _, thought, anchors, _ = self._pieces[place]
-                packed[place] = orjson.dumps((text, thought, anchors))
+                piece = self._pieces[place]
+                packed[place] = orjson.dumps((piece.text, piece.thought, piece.anchors))
         return b"[" + b",".join([packed[place] for place in places]) + b"]"
-
-
-def _unpacked(packed: bytes, tree: str) -> list[Piece]:
-    return [Piece(text, tree, thought, anchors) for text, thought, anchors in orjson.loads(packed)]
 
 
 # --- rings ----------------------------------------------------------------------------------------
 
 
-def ring_cover(trees: Sequence[int]) -> list[tuple[int, int]]:
+def ring_cover(trees: Sequence[int], rounds: int = 1) -> list[tuple[int, int]]:
     """Jumps (from, to) over occurrences, given the tree of each; those of a tree stand together.
 
     With m the most occurrences that one tree has, occurrence i jumps to i + m (modulo their
@@ -118,12 +100,15 @@ def ring_cover(trees: Sequence[int]) -> list[tuple[int, int]]:
     its occurrences jump to those of the other trees in turn, and back: each is then a source and
     a target at least once, those of the other trees more often.
 
+    A further round jumps one further on, i to i + m + 1, and so on while that is another tree: each
+    occurrence is then a source and a target once more.
+
     Shape: (number of trees,) -> (jumps, 2); at least two different trees.
     """
     n = len(trees)
     most, m = max(Counter(trees).items(), key=lambda item: item[1])
     if 2 * m <= n:
-        return [(i, (i + m) % n) for i in range(n)]
+        return [(i, (i + k) % n) for k in range(m, min(m + rounds, n - m + 1)) for i in range(n)]
     many = [i for i in range(n) if trees[i] == most]
     others = [i for i in range(n) if trees[i] != most]
     away = [(many[k], others[k % len(others)]) for k in range(m)]
@@ -132,43 +117,51 @@ def ring_cover(trees: Sequence[int]) -> list[tuple[int, int]]:
 
 
 class Rings:
-    """Closes the rings of all anchors, and counts what they cover."""
+    """Closes the rings of all anchors, and counts what their jumps cover."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self._recipe = recipe
+    def __init__(self, plan: Plan, scratch: Scratch) -> None:
+        self._recipe, self._mix, self._scratch = plan.recipe, plan.mix, scratch
+        self._records = RingRecords(plan, scratch)
         self.coverage: dict[str, JumpCoverage] = {}
         self.anchors: Counter[str] = Counter()
         """By split, how many anchors came by."""
         self.shared: Counter[str] = Counter()
         """By split, how many of them are in two or more trees."""
+        self.jumps = 0
+        """How many jumps for walks were put into the scratch file."""
 
-    def close(self, scratch: Scratch) -> int:
-        """Put the jumps of all anchors into the scratch file; returns how many there are."""
+    def close(self) -> Iterator[Record]:
+        """The records made of each ring; its jumps for walks are put into the scratch file."""
         waiting: list[Jump] = []
-        made = 0
-        for ring in scratch.rings():
-            waiting += self._jumps(ring, made + 1)
-            made = waiting[-1].no if waiting else made
+        whole = self._mix.wants_all(WALK)
+        for ring in self._scratch.rings():
+            coverage = self.coverage.setdefault(ring[0].split, JumpCoverage())
+            self.anchors[ring[0].split] += 1
+            if ring[0].tree == ring[-1].tree:
+                _leave_out(coverage, ALONE, len(ring))
+                continue
+            self.shared[ring[0].split] += 1
+            coverage.occurrences += len(ring)
+            kept = self._capped(ring)
+            _leave_out(coverage, HUB, len(ring) - len(kept))
+            pairs = ring_cover([o.tree for o in kept], self._recipe.walks.pairs)
+            yield from self._records.of(kept, pairs)
+            walked = [pair for pair in pairs if whole or self._is_walked(kept, *pair)]
+            _count(coverage, walked)
+            _leave_out(coverage, THINNED, len(kept) - len({i for pair in walked for i in pair}))
+            waiting += (
+                self._jump(no, kept[i], kept[j]) for no, (i, j) in enumerate(walked, self.jumps + 1)
+            )
+            self.jumps += len(walked)
             if len(waiting) >= BATCH:
-                scratch.add_jumps(waiting)
+                self._scratch.add_jumps(waiting)
                 waiting.clear()
-        scratch.add_jumps(waiting)
-        return made
+        self._scratch.add_jumps(waiting)
 
-    def _jumps(self, ring: list[Occurrence], first: int) -> list[Jump]:
-        split = ring[0].split
-        coverage = self.coverage.setdefault(split, JumpCoverage())
-        self.anchors[split] += 1
-        if ring[0].tree == ring[-1].tree:
-            _leave_out(coverage, ALONE, len(ring))
-            return []
-        self.shared[split] += 1
-        coverage.occurrences += len(ring)
-        kept = self._capped(ring)
-        _leave_out(coverage, HUB, len(ring) - len(kept))
-        pairs = ring_cover([o.tree for o in kept])
-        _count(coverage, pairs)
-        return [self._jump(no, kept[i], kept[j]) for no, (i, j) in enumerate(pairs, first)]
+    def _is_walked(self, ring: list[Occurrence], i: int, j: int) -> bool:
+        source, target = ring[i], ring[j]
+        axes = mean_axes([self._records.tree(no).axes for no in (source.tree, target.tree)])
+        return self._mix.keeps(WALK, axes, source.anchor, source.key, target.key)
 
     def _jump(self, no: int, source: Occurrence, target: Occurrence) -> Jump:
         key = draw(self._recipe.seed, source.anchor, source.key, target.key)
@@ -202,20 +195,6 @@ def _count(coverage: JumpCoverage, pairs: list[tuple[int, int]]) -> None:
 # --- walks ----------------------------------------------------------------------------------------
 
 
-class Walk(NamedTuple):
-    """One walk, told."""
-
-    split: str
-    told: Told
-    axes: list[dict[str, Any]]
-    jumps: list[dict[str, str]]
-
-
-class _Tree(NamedTuple):
-    id: str
-    axes: list[dict[str, Any]]
-
-
 class _Road(NamedTuple):
     """The way from a landing to the next thought that is a source."""
 
@@ -228,27 +207,23 @@ class _Road(NamedTuple):
 class Walks:
     """All walks over the jumps in the scratch file, each jump in exactly one of them."""
 
-    def __init__(self, scratch: Scratch, recipe: Recipe, jumps: int) -> None:
-        self._scratch, self._recipe, self._jumps = scratch, recipe, jumps
+    def __init__(self, scratch: Scratch, plan: Plan, jumps: int) -> None:
+        self._scratch, self._plan, self._jumps = scratch, plan, jumps
         self._taken = bytearray(jumps // 8 + 1)
-        self._tree = lru_cache(maxsize=4096)(self._read_tree)
+        self._tree = lru_cache(maxsize=4096)(scratch.tree)
 
-    def __iter__(self) -> Iterator[Walk]:
-        for head in self._scratch.heads(self._recipe.walks.hops):
+    def __iter__(self) -> Iterator[Record]:
+        for head in self._scratch.heads(self._plan.recipe.walks.hops):
             yield from self._walks(self._chain(head))
         for no in range(1, self._jumps + 1):
             if not self._is_taken(no):
                 yield from self._walks(self._chain(self._head_of_cycle(no)))
 
-    def _read_tree(self, no: int) -> _Tree:
-        id_, axes = self._scratch.tree(no)
-        return _Tree(id_, orjson.loads(axes))
-
     # --- which jumps follow each other ---------------------------------------------------------
 
     def _chain(self, head: int) -> Iterator[Leg]:
         """The jumps that follow a head, itself first, up to the next head."""
-        hops = self._recipe.walks.hops
+        hops = self._plan.recipe.walks.hops
         leg = self._scratch.leg(head)
         while True:
             self._take(leg.no)
@@ -276,7 +251,7 @@ class Walks:
 
     # --- how they are told ---------------------------------------------------------------------
 
-    def _walks(self, chain: Iterator[Leg]) -> Iterator[Walk]:
+    def _walks(self, chain: Iterator[Leg]) -> Iterator[Record]:
         """A chain of jumps, cut to walks that keep to the recipe's hops and window."""
         walking: _Walking | None = None
         for leg in chain:
@@ -291,64 +266,69 @@ class Walks:
             yield walking.done()
 
     def _begun(self, leg: Leg) -> _Walking:
-        no, before = self._scratch.before(leg.source)
-        tree = self._tree(no)
-        return _Walking(self._recipe, leg.split, _unpacked(before, tree.id), tree)
+        tree = self._tree(leg.source >> PLACE_BITS)
+        recipe = self._plan.recipe
+        packed, _ = self._scratch.place(leg.source)
+        before = unpacked(packed, tree.id)
+        before = dropped(before, recipe.walks.prefix_dropout, recipe.seed)
+        return _Walking(self._plan, leg.split, before, tree)
 
 
 class _Walking:
     """A walk that is being told."""
 
-    def __init__(self, recipe: Recipe, split: str, before: list[Piece], tree: _Tree) -> None:
-        self._recipe, self._split = recipe, split
+    def __init__(self, plan: Plan, split: str, before: list[Piece], tree: TreeNote) -> None:
+        self._recipe, self._measure, self._split = plan.recipe, plan.measure, split
         self._pieces = before
-        self._size = length(before)
+        self._size = length(before, self._measure)
         self._road: _Road | None = None
         self._axes = {tree.id: tree.axes}
         self._jumps: list[dict[str, str]] = []
 
-    def goes_on(self, leg: Leg, tree: _Tree) -> bool:
+    def goes_on(self, leg: Leg, tree: TreeNote) -> bool:
         """Take a further jump, unless the walk would make too many or outgrow the window."""
         road = self._road
         if road is None or len(self._jumps) == self._recipe.walks.hops:
             return False
         landing, ahead = self._landing(leg, tree, self._pieces[road.pieces - 1])
-        if road.size + length(landing) - 1 > self._recipe.window:
+        if road.size + length(landing, self._measure) - 1 > self._recipe.window:
             return False
         del self._pieces[road.pieces :]
         self._size = road.size
         self._take(leg, tree, landing, ahead)
         return True
 
-    def begin(self, leg: Leg, tree: _Tree) -> None:
+    def begin(self, leg: Leg, tree: TreeNote) -> None:
         """Take the first jump."""
         self._take(leg, tree, *self._landing(leg, tree, self._pieces[-1]))
 
-    def _landing(self, leg: Leg, tree: _Tree, source: Piece) -> tuple[list[Piece], int]:
+    def _landing(self, leg: Leg, tree: TreeNote, source: Piece) -> tuple[list[Piece], int]:
         """What is said from the marker on, and how many pieces lead to a next source (0: to none).
 
         The target is not said where the same words were just said, by the thought that is jumped
         from or by the anchor, and something follows.
         """
         settings = self._recipe.walks
-        after = _unpacked(leg.after, tree.id)
+        after = unpacked(leg.after, tree.id)
         said = [Piece(settings.marker, tree.id, role=MARKER)]
         if settings.restate:
-            said.append(Piece(leg.phrase, tree.id, role=ANCHOR))
+            said.append(Piece(leg.phrase, tree.id, role=ANCHOR, gap=" "))
         just_said = after[0].text == source.text or (
-            _says(after[0], leg.phrase) and (settings.restate or _says(source, leg.phrase))
+            says(after[0], leg.phrase) and (settings.restate or says(source, leg.phrase))
         )
         first = 1 if just_said and len(after) > 1 else 0
         ahead = len(said) + leg.step + 1 - first if leg.step else 0
         return said + after[first:], ahead
 
-    def _take(self, leg: Leg, tree: _Tree, landing: list[Piece], ahead: int) -> None:
+    def _take(self, leg: Leg, tree: TreeNote, landing: list[Piece], ahead: int) -> None:
         source, size = self._pieces[-1], self._size
         self._road = None
         if ahead:
-            self._road = _Road(len(self._pieces) + ahead, size + length(landing[:ahead]))
+            self._road = _Road(
+                len(self._pieces) + ahead, size + length(landing[:ahead], self._measure)
+            )
         self._pieces += landing
-        self._size = size + length(landing)
+        self._size = size + length(landing, self._measure)
         self._axes[tree.id] = tree.axes
         self._jumps.append(
             {
@@ -360,15 +340,8 @@ class _Walking:
             }
         )
 
-    def done(self) -> Walk:
+    def done(self) -> Record:
         """The walk, to the end of its last continuation."""
         told = tell(self._pieces)
         axes = mean_axes([self._axes[tree] for tree in told.trees])
-        return Walk(self._split, told, axes, self._jumps)
-
-
-def _says(thought: Piece, phrase: str) -> bool:
-    """Whether a thought says no more than an anchor's phrase."""
-    key = phrase_key.__wrapped__  # without its cache: thoughts are many and long
-    close = abs(len(thought.text) - len(phrase)) < 9
-    return close and key(thought.text) == phrase_key(phrase)
+        return Record(WALK, self._split, told, axes, self._jumps)

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from forest.errors import Conflict, InvalidTree, NotFound
 from forest.identity import finished
-from forest.model import Anchor, AnchorLink, Axis, Occurrence, Thought, Tree, TreeInfo, anchor_id
+from forest.model import (
+    Anchor,
+    AnchorLink,
+    Axis,
+    Occurrence,
+    Thought,
+    Tree,
+    TreeInfo,
+    anchor_id,
+    in_plain_words,
+)
 from forest.phrases import phrase_key
 from forest.revision import forest_revision
 from forest.settings import Settings
@@ -366,11 +376,20 @@ class Forest:
         """All axes, in the order of their ids."""
         return self.store.axes()
 
-    def add_axis(self, name: str, description: str = "") -> Axis:
-        """Add an axis, or describe the one of that name anew."""
-        axis = Axis(name=name, description=description)
-        self.store.put_axes([axis])
-        return axis
+    def add_axis(self, name: str, description: str | None = None) -> Axis:
+        """Add an axis, or describe the one of that name anew; returns it as it is then.
+
+        One that is there keeps its name as it was written first, and without a ``description``
+        also the one it has.
+        """
+        new = Axis(name=name, description=description or "")
+        there = next((axis for axis in self.axes() if axis.id == new.id), None)
+        if there is not None:
+            told = there.description if description is None else description
+            new = there.model_copy(update={"description": told})
+        if new != there:
+            self.store.put_axes([new])
+        return new
 
     def remove_axis(self, name: str) -> None:
         """Remove an axis that no tree is bound to. Raises NotFound or Conflict."""
@@ -381,7 +400,10 @@ class Forest:
         return self.store.anchors()
 
     def thoughts_at(self, anchor: str) -> list[Occurrence]:
-        """The thoughts of all trees that carry an anchor, named by its id or by a spelling."""
+        """The thoughts of all trees that carry an anchor, named by its id or by a spelling.
+
+        `anchors.registry.thoughts_at` gives those of all its variants.
+        """
         found = list(self.store.occurrences(anchor))
         return found or list(self.store.occurrences(anchor_id(anchor)))
 
@@ -400,9 +422,14 @@ class Forest:
         return to_networkx(self.store.trees(), self.store.axes(), self.store.all_nodes())
 
     def plant_axes(self) -> None:
-        """Add those of the five axes of thinking that the forest does not have yet."""
-        known = {axis.id for axis in self.axes()}
-        self.store.put_axes([axis for axis in AXES if axis.id not in known])
+        """Add those of the five axes of thinking that the forest does not have, or not described.
+
+        What was written about an axis stays.
+        """
+        known = {axis.id: axis for axis in self.axes()}
+        for axis in AXES:
+            if axis.id not in known or not known[axis.id].description:
+                self.add_axis(axis.name, axis.description)
 
     def plant_sample(self) -> ImportReport:
         """Import the sample forest that comes with the package."""
@@ -413,8 +440,11 @@ class Forest:
             files = sorted(folder.glob("*.yaml"))
             return self.import_files(SourceFile(path, f"sample/{path.name}") for path in files)
 
-    def import_files(self, paths: Iterable[Any], **options: Any) -> ImportReport:
-        """Import files and folders: see `forest.importing.import_files`."""
+    def import_files(self, paths: Any, **options: Any) -> ImportReport:
+        """Import the trees of a file or folder, or several: see `forest.importing.import_files`.
+
+        `anchors.importing.import_files` also takes the formulas of notes, as `forest import` does.
+        """
         from forest.importing import import_files
 
         return import_files(self, paths, **options)
@@ -475,17 +505,12 @@ def _kind(value: object) -> str:
 
 
 def checked(tree: Tree) -> Tree:
-    """A copy of the tree whose outline was checked again; callers may have edited the list.
+    """A copy of the tree, all of it checked again: callers may have edited its lists and dicts.
 
     Raises InvalidTree.
     """
-    from forest.model import check_levels
-
-    try:
-        check_levels(tree.thoughts)
-    except ValueError as error:
-        raise InvalidTree(f"tree {tree.id!r}: {error}") from None
-    return _copy(tree)
+    with in_plain_words(f"tree {tree.id!r}"):
+        return Tree.model_validate(tree.__dict__)
 
 
 def _copy(tree: Tree) -> Tree:

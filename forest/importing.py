@@ -6,6 +6,10 @@ forest's, and the one both began from. If only the file changed, the forest take
 the forest changed, the forest's stays; if both did, the import is refused and says so, unless
 ``replace`` says that the file wins.
 
+Graph files also hold axes and nodes beside the trees. These remember no file, so there are two
+versions of them: what the forest does not have is added, and where the two differ, the import is
+refused, unless ``replace``. They are stored after the trees, when all was found to be right.
+
 If anything is wrong with the files, nothing of them is stored. With ``keep_going`` bad trees and
 conflicts are reported and left out instead.
 """
@@ -14,22 +18,26 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from forest.collector import fewer_collections
 from forest.errors import Conflict, ForestError, ImportRefused
 from forest.formats import BadTree, SourceFile, find_files, read_file
 from forest.identity import finished
-from forest.model import AnchorLink, Thought, Tree, trusted_thought
+from forest.model import AnchorLink, Axis, Thought, Tree, trusted_thought
+from forest.nodes import Key, Node
 from forest.render import plural
 
 if TYPE_CHECKING:
     from forest.forest import Forest
+    from forest.stores.base import Store
 
+K = TypeVar("K")
+T = TypeVar("T", Axis, Node)
 MOST_ERRORS = 20
 """How many errors one refusal names; the rest are counted."""
 
@@ -49,6 +57,10 @@ class ImportReport:
     notices: list[str] = field(default_factory=list)
     thoughts: int = 0
     """Thoughts in the trees that were added or changed."""
+    axes: int = 0
+    """Axes that were added or described by the files."""
+    nodes: int = 0
+    """Nodes beside the trees (formulas, scenes, decisions) that were added or changed."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +75,7 @@ class Progress:
 
 def import_files(
     forest: Forest,
-    paths: Iterable[str | Path | SourceFile],
+    paths: str | Path | Iterable[str | Path | SourceFile],
     *,
     format: str = "auto",
     keep_going: bool = False,
@@ -72,6 +84,7 @@ def import_files(
 ) -> ImportReport:
     """Import files and folders into a forest.
 
+    :param paths: one, or several; what is named twice is read once.
     :param format: one of `forest.formats.FORMATS`, or "auto" to tell by name and content.
     :param keep_going: report bad trees, conflicts and paths that are no files to read in the
         result and leave them out.
@@ -80,7 +93,8 @@ def import_files(
     :raises NotFound: a path does not exist.
     :raises UsageError: the format of a file that was named itself is unknown.
     """
-    return _Import(forest, format, keep_going, replace, progress).run(paths)
+    given = [paths] if isinstance(paths, str | Path) else paths
+    return _Import(forest, format, keep_going, replace, progress).run(given)
 
 
 class _Import:
@@ -102,6 +116,9 @@ class _Import:
         self.errors: list[ForestError] = []
         self.conflicts: dict[str, str] = {}
         self.kept: set[str] = set()
+        self.axes: dict[str, tuple[Axis, str]] = {}
+        self.nodes: dict[Key, tuple[Node, str]] = {}
+        """Axes and nodes of the files, each with the name of its file."""
         self.addresses: dict[str, str] = {}
         """What a file found under a path is called in the forest, by its name in messages."""
 
@@ -112,6 +129,7 @@ class _Import:
         report.files = len(sources)
         with fewer_collections():
             written = self.forest.store.write(self._trees(sources), self._merge)
+            self._store_rest()
         report.added, report.changed = written.added, written.changed
         report.kept = sorted(self.kept)
         left = self.kept | self.conflicts.keys()
@@ -127,7 +145,7 @@ class _Import:
         """Name the trees that came from these files or folders and are not in them any more."""
         files = {self.addresses.get(source.name, source.name) for source in sources}
         folders = tuple(
-            f"{self._address(Path(path))}/"
+            f"{address(self.forest.store, Path(path))}/"
             for path in paths
             if not isinstance(path, SourceFile) and Path(path).is_dir()
         )
@@ -150,27 +168,18 @@ class _Import:
                     raise
                 self._refuse(error)
             else:
-                self.addresses |= {source.name: self._address(source.path) for source in found}
+                self.addresses |= {
+                    source.name: address(self.forest.store, source.path) for source in found
+                }
                 named += found
-        return named
-
-    def _address(self, path: Path) -> str:
-        """What tells a file from others of its name: its path from the forest's file, or whole.
-
-        So it is the same from whichever folder it is imported, and two authors of one server who
-        both have a ``notes/Index.md`` do not write over each other's tree.
-        """
-        whole, home = _real(path), self.forest.store.folder
-        with suppress(ValueError):  # on another drive
-            if home is not None:
-                whole = os.path.relpath(whole, os.path.realpath(home))
-        return unicodedata.normalize("NFC", Path(whole).as_posix())
+        return list({_real(source.path): source for source in reversed(named)}.values())[::-1]
 
     # --- reading files -------------------------------------------------------------------------
 
     def _trees(self, sources: list[SourceFile]) -> Iterator[Tree]:
         """The good trees; after the first error nothing more is yielded, only checked."""
         thoughts = 0
+        self.axes, self.nodes = {}, {}
         for number, source in enumerate(sources):
             for tree in self._of_file(source):
                 if not self.errors:
@@ -178,6 +187,7 @@ class _Import:
                 thoughts += len(tree)
                 self._tell(source.name, number, len(sources), thoughts)
             self._tell(source.name, number + 1, len(sources), thoughts)
+        self._check_rest()
         if self.errors:
             raise _all_of(self.errors)
 
@@ -191,6 +201,10 @@ class _Import:
             for item in read_file(source, self.format, self.report.notices.append):
                 if isinstance(item, BadTree):
                     self._refuse(item.error)
+                elif isinstance(item, Axis):
+                    self._note(self.axes, item.id, item, source)
+                elif isinstance(item, Node):
+                    self._note(self.nodes, item.at, item, source)
                 elif self._is_new(item, source):
                     item.source = self.addresses.get(source.name, source.name)
                     lost += _lost(item)
@@ -222,6 +236,54 @@ class _Import:
         else:
             self.errors.append(error)
 
+    # --- axes and nodes beside the trees -------------------------------------------------------
+
+    def _note(self, noted: dict[K, tuple[T, str]], key: K, item: T, source: SourceFile) -> None:
+        other, file = noted.setdefault(key, (item, source.name))
+        if other != item:
+            self._refuse(_twice(item, source.name, f"was read from {file}"))
+
+    def _check_rest(self) -> None:
+        """Refuse what contradicts the forest; what is refused is stored by nobody."""
+        if not self.axes and not self.nodes:
+            return
+        labels = sorted({label for label, _ in self.nodes})
+        store = self.forest.store
+        there: dict[object, Axis | Node] = {axis.id: axis for axis in store.axes()}
+        there |= {node.at: node for label in labels for node in store.nodes(label)}
+        self._leave_out(self.axes, there)
+        self._leave_out(self.nodes, there)
+
+    def _leave_out(
+        self, noted: dict[K, tuple[T, str]], there: Mapping[object, Axis | Node]
+    ) -> None:
+        """Refuse those that differ from what is there."""
+        for key, (item, file) in list(noted.items()):
+            if not self.replace and _contradicts(there.get(key), item):
+                del noted[key]
+                self._refuse(_twice(item, file, "is in the forest"))
+
+    def _store_rest(self) -> None:
+        there = {axis.id: axis.description for axis in self.forest.axes()}
+        axes = [axis for axis, _ in self.axes.values()]
+        new = [
+            axis
+            for axis in axes
+            if axis.id not in there or axis.description not in ("", there[axis.id])
+        ]
+        if new:
+            self.forest.store.put_axes(new)
+        self.report.axes = len(new)
+        if not self.nodes:
+            return
+
+        def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
+            changed = {at: n for at, (n, _) in self.nodes.items() if old.get(at) != n}
+            self.report.nodes = len(changed)
+            return dict(changed)
+
+        self.forest.store.change_nodes(sorted({label for label, _ in self.nodes}), change)
+
     # --- three versions ------------------------------------------------------------------------
 
     def _merge(self, old: Tree | None, new: Tree) -> Tree | None:
@@ -241,8 +303,9 @@ class _Import:
 
     def _compare(self, old: Tree, tree: Tree, new: Tree, revision: str) -> bool | None:
         """None: take the file's version. Else leave the forest's; True if it has own changes."""
-        ours = authored(old).revision
-        if ours == revision:
+        by_author = authored(old)
+        ours = by_author.revision
+        if ours == revision or (by_author is not old and old.revision == revision):
             return False
         if old.source_revision in (revision, finished(new.model_copy()).revision):
             return True
@@ -253,6 +316,33 @@ class _Import:
             raise error
         self.conflicts[tree.id] = str(error)
         return False
+
+
+def address(store: Store, path: Path) -> str:
+    """What tells a file from others of its name: its path from the forest's file, or whole.
+
+    So it is the same from whichever folder it is imported, and two authors of one server who
+    both have a ``notes/Index.md`` do not write over each other's tree.
+    """
+    whole, home = _real(path), store.folder
+    with suppress(ValueError):  # on another drive
+        if home is not None:
+            whole = os.path.relpath(whole, os.path.realpath(home))
+    return unicodedata.normalize("NFC", Path(whole).as_posix())
+
+
+def _contradicts(there: Axis | Node | None, item: Axis | Node) -> bool:
+    if isinstance(there, Axis) and isinstance(item, Axis):
+        return "" != item.description != there.description != ""
+    return there is not None and there != item
+
+
+def _twice(item: Axis | Node, file: str, other: str) -> Conflict:
+    what = f"axis {item.id!r}" if isinstance(item, Axis) else f"{item.label} {item.key!r}"
+    return Conflict(
+        f"{file}: the {what} says something else than the one that {other}",
+        hint="Make the two equal, or let the file win with --replace.",
+    )
 
 
 def _real(path: Path) -> str:
@@ -321,8 +411,12 @@ def _conflict(old: Tree, new: Tree, *, changed_here: bool) -> Conflict:
 def _all_of(errors: list[ForestError]) -> ImportRefused:
     if len(errors) == 1:
         return ImportRefused(errors[0].message, hint=errors[0].hint)
-    lines = [error.message for error in errors[:MOST_ERRORS]]
-    if more := len(errors) - len(lines):
+    lines, told = [], set[str]()
+    for error in errors[:MOST_ERRORS]:
+        lines.append(error.message)
+        if error.hint and error.hint not in told:
+            told.add(error.hint)
+            lines.append(f"  {error.hint}")
+    if (more := len(errors) - MOST_ERRORS) > 0:
         lines.append(f"… and {more} more")
-    hints = [error.hint for error in errors if error.hint]
-    return ImportRefused("\n".join(lines), hint=hints[0] if hints else None)
+    return ImportRefused("\n".join(lines))

@@ -420,14 +420,14 @@ class Tree(BaseModel):
         if not self.thoughts and under is not None:
             raise NotFound(f"tree {self.id!r} is empty: there is no thought to go below")
         place, level = self._place(under, at) if self.thoughts else (0, 0)
-        if not id:
-            id = self.fresh_id(text)
-        elif "/" not in id:
+        if id and "/" not in id:
             id = f"{self.id}/{id}"
-        with _in_plain_words(f"tree {self.id!r}"):
+        with in_plain_words(f"tree {self.id!r}"):
             thought = Thought(
                 text=text, level=level, id=id, kind=kind, lang=lang, anchors=_as_links(anchors)
             )
+        if not id:
+            _set_id(thought, self.fresh_id(text))
         known = self._known()
         if thought.id in known:
             raise InvalidTree(f"tree {self.id!r} already has a thought {thought.id!r}")
@@ -442,7 +442,7 @@ class Tree(BaseModel):
         if unknown := changes.keys() - {"text", "kind", "lang", "anchors"}:
             raise InvalidTree(f"a thought has no {', '.join(sorted(unknown))} to edit")
         fields = {"text": old.text, "kind": old.kind, "lang": old.lang, "anchors": old.anchors}
-        with _in_plain_words(f"thought {old.id!r}"):
+        with in_plain_words(f"thought {old.id!r}"):
             new = Thought(level=old.level, id=old.id, **(fields | changes))
         self.thoughts[i] = new
         return new
@@ -567,12 +567,14 @@ class Tree(BaseModel):
 
 
 @contextmanager
-def _in_plain_words(where: str) -> Iterator[None]:
+def in_plain_words(where: str) -> Iterator[None]:
     """Turn what pydantic finds into one InvalidTree that says where and what."""
     try:
         yield
     except ValidationError as error:
         raise InvalidTree(f"{where}: {plain_words(error)}") from None
+    except ValueError as error:
+        raise InvalidTree(f"{where}: {error}") from None
 
 
 def relevel(branch: Sequence[Thought], level: int) -> list[Thought]:

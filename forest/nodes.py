@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from forest.errors import InvalidInput
+from forest.language import guess_language
 from forest.schema import BESIDE, RELATIONSHIPS, NodeType, Property, RelationshipType
 
 Value = str | int | float | bool
@@ -41,6 +43,16 @@ class Node:
     def at(self) -> Key:
         """Its (label, key)."""
         return self.label, self.key
+
+
+def derived_key(first: str, said: Mapping[str, Value]) -> str:
+    """The key of a node that needs none of its own: of what it leads to first, and what it says.
+
+    That is its text, register and language, which is guessed where it is missing.
+    """
+    text, register = str(said["text"]), str(said.get("register", ""))
+    written = "\0".join((text, register, str(said.get("lang") or guess_language([text]))))
+    return f"{first}/{sha256(written.encode()).hexdigest()[:16]}"
 
 
 TYPES: Mapping[str, NodeType] = {type_.label: type_ for type_ in BESIDE}

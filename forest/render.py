@@ -76,11 +76,16 @@ def heading(tree: Tree) -> list[str]:
     """Title, id, size and axes of a tree, as lines."""
     lines = [
         f"{tree.title}",
-        f"{tree.id} · {tree.lang} · {plural(len(tree), 'thought')}, depth {tree.depth}",
+        " · ".join(filter(None, (tree.id, tree.lang.replace("und", ""), _size(tree)))),
     ]
     if tree.axes:
         lines.append(" · ".join(f"{name} {weight:.0%}" for name, weight in tree.axes.items()))
     return [visible(line) for line in lines]
+
+
+def _size(tree: Tree) -> str:
+    thoughts = plural(len(tree), "thought")
+    return f"{thoughts}, depth {tree.depth}" if len(tree) else thoughts
 
 
 def plural(number: int, word: str) -> str:

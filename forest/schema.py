@@ -223,7 +223,8 @@ FORMULA = NodeType(
         _text("scene", "the scene behind the last =; each on a line of its own"),
         _text("phrases", "what is said from inside it, behind an arrow; each on its line"),
         _text("source", "the formula as its author wrote it"),
-        _text("origin", "where it was written: a file, a model"),
+        _text("origin", "where it was written: a file, a model; each on a line of its own"),
+        _text("imported", "what its files said when last imported, to compare them with"),
     ),
 )
 SCENE = NodeType(
@@ -231,7 +232,7 @@ SCENE = NodeType(
     "id",
     "A text that says a formula in one register.",
     (
-        _text("id", "made of its formula and its text", "yes"),
+        _text("id", "made of its formula, text, register and language", "derived"),
         _text("text", "the scene, verbatim", "yes"),
         _text("register", "logical, poetic, bodily, emoji, … free"),
         _text("lang", "BCP 47"),
@@ -245,14 +246,14 @@ DECISION = NodeType(
     (
         _text("no", "their order, as six digits", "yes"),
         _text("at", "when, ISO 8601 in UTC", "yes"),
-        _text("action", "merge, refuse, rename or undo", "yes"),
+        _text("action", "merge, refuse, rename, mark or undo", "yes"),
         _text("anchor", "id of the anchor it is about"),
         _text(
             "into",
-            "id of the anchor that it was merged with, or not; or of the thought that it is no "
-            "mark of",
+            "id of the anchor that it was merged with, or not; or of the thought that it marks, "
+            "or not",
         ),
-        _text("phrase", "the new name"),
+        _text("phrase", "the new name; or the phrase as it stands in the thought"),
         _text("rule", "what proposed it: author, lemma, near, meaning"),
         _SCORE,
         _text("why", "in the author's words"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from forest.fields import clean_name
@@ -24,7 +25,7 @@ def axis_weights(value: Any) -> dict[str, float]:
         raise ValueError("an axis is named twice")
     total = sum(weights.values())
     if round(abs(total - 100), 9) <= 0.1 and not _any_percent(named):
-        weights, total = {n: w / 100 for n, w in weights.items()}, total / 100
+        weights, total = {n: _hundredth(str(w)) for n, w in weights.items()}, total / 100
     if weights and round(abs(total - 1), 9) > 0.001:
         raise ValueError(
             f"the weights of the axes sum to {total:g}: they must sum to 1 (or to 100%)"
@@ -61,11 +62,20 @@ def axis_name(name: Any) -> str:
     return clean
 
 
+def _point(number: str) -> str:
+    return number.replace(",", ".")
+
+
+def _hundredth(percent: str) -> float:
+    """The fraction nearest to what was written: 33.3 gives 0.333, and not 0.33299999999999996."""
+    return float(Decimal(_point(percent)) / 100)
+
+
 def _weight(name: str, weight: Any) -> float:
     number = weight
     if isinstance(weight, str):
         match = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*(%?)\s*", weight)
-        number = float(match[1].replace(",", ".")) / (100 if match[2] else 1) if match else None
+        number = _hundredth(match[1]) if match and match[2] else match and float(_point(match[1]))
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number <= 100:
         raise ValueError(
             f"the weight of axis {name!r} is {weight!r}: expected a number above 0, at most 1 (or "

@@ -1,48 +1,30 @@
 """Precision and recall of the rules of discovery on labelled pairs.
 
-    python scripts/measure_discovery.py [--embedder NAME] [--wrong RULE THRESHOLD]
+    python scripts/measure_discovery.py [--sets NAME...] [--embedder NAME]
+                                        [--wrong RULE THRESHOLD]
 
-The pairs are in tests/data/pairs: Russian ones written for this, English ones from EntailmentBank
-(train), labelled by hand: `en` was drawn from all pairs of its statements by their likeness, to
-choose thresholds; `en-found` is what the rule near finds besides at 0.9 (docs/discovery.md). A
-rule says that two texts are the same where its score is at least the threshold.
+The pairs are in tests/data/pairs, labelled by hand; docs/discovery.md says what each set is for. By
+`ru`, `en` and `en-found` rules and thresholds were chosen; by `ru-held` and `en-held` nothing was.
+A rule says that two texts are the same where its score is at least the threshold.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
-from pathlib import Path
-from typing import NamedTuple
 
 from anchors.discovery.near import compatible, likeness
 from anchors.discovery.words import whole
 from anchors.embedding import open_embedder
 from forest.phrases import phrase_key
+from scripts.labelled_pairs import Pair, labelled
 
-FOLDER = Path(__file__).parents[1] / "tests" / "data" / "pairs"
 STEPS = {
     "exact": (1.0,),
     "lemma": (1.0,),
     "near": (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0),
-    "meaning": (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975),
+    "meaning": (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99),
 }
-
-
-class Pair(NamedTuple):
-    """Two texts and whether they are the same."""
-
-    same: bool
-    one: str
-    other: str
-
-
-def labelled(name: str) -> list[Pair]:
-    """The pairs of a file in tests/data/pairs."""
-    with (FOLDER / f"{name}.tsv").open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [Pair(row["same"] == "1", row["one"], row["other"]) for row in rows]
 
 
 def scores(pairs: list[Pair], embedder: str) -> dict[str, list[float]]:
@@ -75,8 +57,11 @@ def main() -> None:
     parser.add_argument(
         "--wrong", nargs=2, metavar=("RULE", "THRESHOLD"), help="list what is wrong"
     )
+    parser.add_argument(
+        "--sets", nargs="+", default=["ru", "en", "en-found"], metavar="NAME", help="which pairs"
+    )
     options = parser.parse_args()
-    sets = {name: labelled(name) for name in ("ru", "en", "en-found")}
+    sets = {name: labelled(name) for name in options.sets}
     sets["all"] = [pair for some in list(sets.values()) for pair in some]
     found = {name: scores(pairs, options.embedder) for name, pairs in sets.items()}
     if options.wrong:
@@ -89,10 +74,9 @@ def main() -> None:
         f"{name} {len(p)} ({sum(x.same for x in p)} same)" for name, p in sets.items()
     )
     sys.stdout.write(f"pairs: {counts}; embedder: {options.embedder}\n\n")
-    sys.stdout.write(
-        "| rule | threshold | ru: P | R | en: P | R | en-found: P | R | all: P | R | pairs |\n"
-    )
-    sys.stdout.write("|---" * 11 + "|\n")
+    heads = " | ".join(f"{name}: P | R" for name in sets)
+    sys.stdout.write(f"| rule | threshold | {heads} | pairs |\n")
+    sys.stdout.write("|---" * (2 * len(sets) + 3) + "|\n")
     for rule, steps in STEPS.items():
         for step in steps:
             cells = [measured(pairs, found[name][rule], step) for name, pairs in sets.items()]

@@ -27,6 +27,14 @@ OUTSIDE = os.environ.get("FOREST_TEST_NEO4J")
 CREDENTIALS = (os.environ.get("NEO4J_USERNAME", "neo4j"), os.environ.get("NEO4J_PASSWORD", ""))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of several processes one runs all tests on a server: it starts once, and is one's alone."""
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if "neo4j_server" in parameters:
+            item.add_marker(pytest.mark.xdist_group(parameters["neo4j_server"]))
+
+
 @dataclass
 class Neo4jServer:
     """A real server that tests may empty."""

@@ -9,20 +9,28 @@ from typing import Any
 import orjson
 
 from exporters.recipe import Recipe
+from exporters.records import KINDS
 from forest.identity import finished
 from forest.model import Tree
 from forest.stores.memory import MemoryStore
 
+
+def only(*kinds: str) -> dict[str, float]:
+    """The ``kinds`` of a recipe that writes these alone."""
+    return {kind: float(kind in kinds) for kind in KINDS}
+
+
 SMALL = Recipe.read(
     {
+        "kinds": only("path", "walk"),
         "window": 200,
         "corpus": {"validation": 0},
         "paths": {"overlap": 60},
-        "walks": {"hops": 3, "prefix": 80, "continuation": 80},
+        "walks": {"hops": 3, "prefix_dropout": "none", "prefix": 80, "continuation": 80},
     },
     "small",
 )
-"""Short windows, so that small trees show every rule; no validation split."""
+"""Paths and walks with short windows, so that small trees show every rule; no validation."""
 
 
 def tree(title: str, outline: str, **fields: Any) -> Tree:
@@ -54,9 +62,9 @@ def planted(*trees: Tree) -> MemoryStore:
     return store
 
 
-def records(corpus: Path, split: str = "*") -> list[dict[str, Any]]:
-    """The records of a corpus in their order."""
-    files = sorted((corpus / "data").glob(f"{split}-*.jsonl"))
+def records(corpus: Path, split: str = "*", config: str = "") -> list[dict[str, Any]]:
+    """The records of a corpus in their order; of the default configuration, if none is named."""
+    files = sorted((corpus / "data" / config).glob(f"{split}-*.jsonl"))
     return [orjson.loads(line) for file in files for line in file.read_bytes().split(b"\n")[:-1]]
 
 

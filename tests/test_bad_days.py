@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,27 @@ def test_two_imports_at_once_both_arrive(folder: Path) -> None:
     with Forest.open(f"sqlite:///{folder / 'forest.db'}") as forest:
         assert len(list(forest.infos())) == 41
         assert forest.check() == []
+
+
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_command_that_is_told_to_stop_cleans_up(folder: Path, sign: int, code: int) -> None:
+    program = f"""
+        import os
+        from exporters.export import Writing
+        from forest.cli import main
+        Writing.trees = lambda *_: os.kill(os.getpid(), {int(sign)})
+        main(["export", "corpus"])
+        """
+    with Forest.open(f"sqlite:///{folder / 'forest.db'}") as forest:
+        forest.plant_sample()
+    before = sorted(folder.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.strip() in ("forest: interrupted", "forest: terminated")
+    assert sorted(folder.iterdir()) == before

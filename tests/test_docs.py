@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from forest.cli import COMMANDS
+from tests.conftest import Run
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 EXAMPLES = [
+    "anchors.forms",
     "anchors.formulas.codes",
     "anchors.formulas.cores",
     "anchors.formulas.syntax",
@@ -66,6 +69,15 @@ def test_the_example_of_the_readme_runs(
     exec(compile(example[1], "README.md", "exec"), {})  # noqa: S102  (our own text)
     assert capsys.readouterr().out.startswith("спор-о-нормах Справедливость — это соответствие")
     assert (tmp_path / "forest.db").exists()
+
+
+def test_the_decisions_that_the_page_on_anchors_shows_can_be_made_on_the_sample(run: Run) -> None:
+    text = (ROOT / "docs/anchors.md").read_text(encoding="utf-8")
+    (block,) = (b for b in re.findall(r"```console\n(.*?)```", text, re.DOTALL) if "merge" in b)
+    run("init", "--sample")
+    for line in block.splitlines():
+        _, _, *arguments = shlex.split(line, comments=True)
+        assert run(*arguments)[0] == 0, line
 
 
 @pytest.mark.parametrize("module", EXAMPLES)

@@ -26,11 +26,11 @@ def test_export_writes_a_corpus_and_says_what_is_in_it(run: Run, tmp_path: Path)
     code, out, err = run("corpus")
     assert (code, err) == (0, "")
     assert out == (
-        "corpus: 4 records, seed 0\n"
-        "train: 2 paths, 2 walks from 2 trees with 4 thoughts; 1 of 1 anchors shared, 2 of 2 of "
-        "their thoughts jumped from; redundancy 3.00\n"
+        "corpus: 7 records, seed 0\n"
+        "train: 2 paths, 2 fragments, 2 walks, 1 card from 2 trees with 4 thoughts; 1 of 1 anchors "
+        "shared, 2 of 2 of their thoughts jumped from; redundancy 5.58\n"
     )
-    assert len(Corpus.open(tmp_path / "corpus")) == 4
+    assert len(Corpus.open(tmp_path / "corpus")) == 7
 
 
 def test_json_is_the_manifest(run: Run, tmp_path: Path) -> None:

@@ -15,18 +15,20 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from anchors.formulas import registry as formulas
 from exporters.export import export_corpus
 from exporters.recipe import Recipe
-from exporters.records import FEATURES
+from exporters.records import KINDS, features
 from exporters.splits import family_of, split_of
 from forest.errors import ExportError
+from forest.identity import finished
 from forest.model import Axis, Tree
 from forest.revision import forest_revision
 from forest.stores.base import Store, open_store
 from forest.stores.memory import MemoryStore
 from forest.stores.sqlite import SqliteStore
 from tests.conftest import Neo4jServer
-from tests.export_helpers import SMALL, chain, content, planted, records, tree
+from tests.export_helpers import SMALL, chain, content, only, planted, records, tree
 from tests.strategies import AXES, trees
 
 DATA = Path(__file__).parent / "data"
@@ -92,24 +94,75 @@ A ring of iron shines.
     ),
     chain("Steps", (f"Step {n} follows from the step before it." for n in range(9))),
 ]
+
+
+def marked(made: Tree, **kinds: str) -> Tree:
+    """The tree with kinds for the thoughts below the root that begin with a word."""
+    for thought in made.thoughts:
+        for word, kind in kinds.items():
+            if thought.text.split()[0] == word and thought.level:
+                made.edit(thought.id, kind=kind)
+    return finished(made)
+
+
+RUSSIAN[1] = marked(RUSSIAN[1], Причинность="принято", Чужую="опровергнуто")
+ENGLISH[0] = marked(ENGLISH[0], Iron="accepted", Electrons="refuted")
+ENGLISH[1] = marked(ENGLISH[1], iron="accepted", A="refuted")
 GOLDEN = Recipe.read(
     {
         "window": 280,
+        "kinds": only(*KINDS),
         "corpus": {"validation": 0, "license": "cc-by-4.0"},
         "paths": {"overlap": 80},
-        "walks": {"hops": 3, "prefix": 60, "continuation": 100},
+        "walks": {"hops": 3, "prefix_dropout": "part", "prefix": 120, "continuation": 100},
     },
     "golden",
 )
 
 
-@pytest.mark.parametrize(("name", "forest"), [("ru", RUSSIAN), ("en", ENGLISH)])
-def test_golden_files(name: str, forest: list[Tree], tmp_path: Path) -> None:
-    golden = DATA / f"corpus-{name}"
+RUSSIAN_FORMULAS = [
+    "Δ12 = (вода + весна + неясность) = сцена про влечение и расцвет",
+    "Δ41 = порог(жара · шаг) → «Он замер у границы жара, где всё замирает.»",
+    "Δ12 + Δ41 → Δ91 = весна + жара + шаг = «Пробуждение с болью»",
+    "Λ1 = (Δ12 → Δ41)",
+]
+ENGLISH_FORMULAS = [
+    "Δ07 = (metal + current + light)",
+    "Δ08 = (doubt · heat)",
+    "Ω1 = [Δ07, Δ08]_calm",
+]
+
+
+def golden(lang: str, *more: Tree) -> MemoryStore:
+    """The forest of the golden files in a language."""
+    store = planted(*(RUSSIAN if lang == "ru" else ENGLISH), *more)
+    grow_formulas(store, lang)
+    return store
+
+
+def grow_formulas(store: Store, lang: str) -> None:
+    for text in RUSSIAN_FORMULAS if lang == "ru" else ENGLISH_FORMULAS:
+        formulas.add(store, text)
+    if lang == "ru":
+        formulas.add_scene(store, "Δ41", "Шаг в замирающем жаре.", register="поэтически")
+        formulas.add_scene(store, "Δ41", "🫁🜂⟁", register="эмодзи")
+    else:
+        formulas.add_scene(store, "Δ07", "A wire hums in the sun.", register="poetic")
+
+
+@pytest.mark.parametrize("lang", ["ru", "en"])
+def test_golden_files(lang: str, tmp_path: Path) -> None:
+    expected = DATA / f"corpus-{lang}"
     if REWRITE:
-        export_corpus(planted(*forest), golden, GOLDEN)
-    export_corpus(planted(*forest), tmp_path / "corpus", GOLDEN)
-    assert content(tmp_path / "corpus") == content(golden)
+        export_corpus(golden(lang), expected, GOLDEN)
+    export_corpus(golden(lang), tmp_path / "corpus", GOLDEN)
+    assert content(tmp_path / "corpus") == content(expected)
+
+
+@pytest.mark.parametrize("lang", ["ru", "en"])
+def test_the_golden_files_show_every_kind(lang: str) -> None:
+    report = orjson.loads((DATA / f"corpus-{lang}" / "manifest.json").read_bytes())
+    assert report["splits"]["train"]["records"].keys() == KINDS.keys()
 
 
 # --- the same bytes -------------------------------------------------------------------------------
@@ -127,8 +180,9 @@ def test_every_store_gives_the_same_bytes(stores: list[Store], tmp_path: Path) -
         forest = RUSSIAN + ENGLISH
         store.put_axes([Axis(name="мораль", description="что должно")])
         store.write(forest[::-1] if number else forest, lambda _, new: new)
+        grow_formulas(store, "ru")
         folders.append(tmp_path / f"corpus-{number}")
-        manifest = export_corpus(store, folders[-1])
+        manifest = export_corpus(store, folders[-1], GOLDEN)
         assert manifest.forest_revision == forest_revision(
             store.revisions(), store.axes(), store.all_nodes()
         )
@@ -140,6 +194,7 @@ def test_neo4j_gives_the_same_bytes(clean_neo4j: Neo4jServer, tmp_path: Path) ->
     server = clean_neo4j
     with open_store(server.url, username=server.username, password=server.password) as store:
         store.write(RUSSIAN, lambda _, new: new)
+        grow_formulas(store, "ru")
         export_corpus(store, tmp_path / "corpus", GOLDEN)
     assert content(tmp_path / "corpus") == content(DATA / "corpus-ru")
 
@@ -172,9 +227,8 @@ def test_no_environment_changes_the_bytes(environment: dict[str, str], tmp_path:
     script = (
         "import sys\nfrom pathlib import Path\n"
         "from exporters.export import export_corpus\n"
-        "from tests.export_helpers import planted\n"
-        "from tests.test_export_corpus import GOLDEN, RUSSIAN\n"
-        "export_corpus(planted(*RUSSIAN), Path(sys.argv[1]), GOLDEN)"
+        "from tests.test_export_corpus import GOLDEN, golden\n"
+        "export_corpus(golden('ru'), Path(sys.argv[1]), GOLDEN)"
     )
     subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "corpus")],
@@ -289,13 +343,16 @@ def test_a_full_shard_is_closed_and_the_next_one_begun(tmp_path: Path) -> None:
 
 
 def test_every_record_has_the_fields_that_the_card_declares(tmp_path: Path) -> None:
-    export_corpus(planted(*RUSSIAN, *ENGLISH), tmp_path / "corpus", SMALL)
+    export_corpus(golden("ru", *ENGLISH), tmp_path / "corpus", GOLDEN)
     card = (tmp_path / "corpus" / "README.md").read_text(encoding="utf-8")
     header = yaml.safe_load(card.split("---\n")[1])
-    assert header["dataset_info"]["features"] == FEATURES
     assert header["language"] == ["en", "ru"]
-    for record in records(tmp_path / "corpus"):
-        assert _matches(record, FEATURES)
+    for info in header["dataset_info"]:
+        config = info["config_name"]
+        assert info["features"] == features(config)
+        found = records(tmp_path / "corpus", config="" if config == "default" else config)
+        assert found
+        assert all(_matches(record, features(config)) for record in found)
 
 
 def _matches(value: Any, fields: list[dict[str, Any]]) -> bool:
@@ -309,7 +366,7 @@ def _has_type(value: Any, field: dict[str, Any]) -> bool:
         return _matches(value, field["struct"])
     if isinstance(field.get("list"), list):
         return all(_matches(entry, field["list"]) for entry in value)
-    kinds = {"string": str, "int64": int, "float64": float}
+    kinds = {"string": str, "int64": int, "float64": float, "bool": bool}
     if "list" in field:
         return all(isinstance(entry, kinds[field["list"]]) for entry in value)
     return isinstance(value, kinds[field["dtype"]])
@@ -343,24 +400,34 @@ def test_progress_is_told_to_the_end(tmp_path: Path) -> None:
 
 LOAD = """
 import json, sys, datasets
-found = datasets.load_dataset(sys.argv[1])
-print(json.dumps({split: [found[split][i] for i in range(len(found[split]))] for split in found}))
+told = {}
+for config in datasets.get_dataset_config_names(sys.argv[1]):
+    found = datasets.load_dataset(sys.argv[1], config)
+    told[config] = {s: [found[s][i] for i in range(len(found[s]))] for s in found}
+print(json.dumps(told))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("forest", [RUSSIAN + ENGLISH, [tree("Lone", "A root alone.")]])
-def test_datasets_loads_it_offline(forest: list[Tree], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["all kinds", "a lone root"])
+def test_datasets_loads_it_offline(name: str, tmp_path: Path) -> None:
     pytest.importorskip("datasets")
-    recipe = Recipe.read(SMALL.model_dump() | {"corpus": {"validation": 0.4}}, "")
-    export_corpus(planted(*forest), tmp_path / "corpus", recipe)
+    corpus = tmp_path / "corpus"
+    if name == "all kinds":
+        more = [tree(f"T{n}", f"Root {n}. {{x}}\n  Leaf {n}.") for n in range(20)]
+        recipe = Recipe.read(GOLDEN.model_dump() | {"corpus": {"validation": 0.3}}, "")
+        export_corpus(golden("ru", *more), corpus, recipe)
+    else:
+        export_corpus(planted(tree("Lone", "A root alone.")), corpus)
     offline = {"HF_DATASETS_OFFLINE": "1", "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
     done = subprocess.run(
-        [sys.executable, "-c", LOAD, str(tmp_path / "corpus")],
+        [sys.executable, "-c", LOAD, str(corpus)],
         env=os.environ | offline,
         check=True,
         capture_output=True,
     )
     loaded = orjson.loads(done.stdout)
-    splits = {record["meta"]["split"] for record in records(tmp_path / "corpus")}
-    assert loaded == {split: records(tmp_path / "corpus", split) for split in splits}
+    assert ("preference" in loaded) == (name == "all kinds")
+    for config, splits in loaded.items():
+        folder = "" if config == "default" else config
+        assert splits == {split: records(corpus, split, folder) for split in splits}

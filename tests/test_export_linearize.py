@@ -164,7 +164,7 @@ def test_spans_say_where_each_piece_stands() -> None:
         [
             Piece("Снег тает.", "a", "a/1", ("вода",)),
             Piece("⤳", "b", role=MARKER),
-            Piece("Вода", "b", role=ANCHOR),
+            Piece("Вода", "b", role=ANCHOR, gap=" "),
             Piece("Реки\nтекут.", "b", "b/1", ("вода", "река")),
         ]
     )

@@ -27,7 +27,7 @@ def test_the_shipped_recipe_is_the_default() -> None:
 
 def test_the_shipped_recipe_names_every_setting_with_a_comment_above_it() -> None:
     text = DEFAULT.read_text(encoding="utf-8")
-    assert tomllib.loads(text) == Recipe().model_dump()
+    assert tomllib.loads(text) == Recipe().model_dump(mode="json")
     lines = text.splitlines()
     for number, line in enumerate(lines):
         if re.match(r"\w+ = ", line):
@@ -58,6 +58,20 @@ def test_what_a_recipe_leaves_out_keeps_its_default(tmp_path: Path) -> None:
         ("[walks]\nmarker = 'a\\nb'", "walks.marker"),
         ('[walks]\nmarker = "a\\nb"', "walks.marker: expected visible characters"),
         ("[walks]\nhub_cap = 1", "walks.hub_cap: expected 0 (all) or at least 2"),
+        ("[kinds]\npath = 2", "kinds.path: Input should be less than or equal to 1, not 2"),
+        ("[kinds]\ncards = 1", "kinds.cards: there is no such setting"),
+        ("order = 'random'", "order: Input should be 'curriculum' or 'shuffled'"),
+        ("[marks]\naccepted = ['refuted']", "marks: 'refuted' is both accepted and refuted"),
+        ("[templates.ru]\ncart = 'x'", "templates.ru.cart: there is no such template"),
+        (
+            "[templates.ru]\ncard = '{{ anchor }}'",
+            "templates.ru.card: it leaves {{ ways: .thoughts }} out",
+        ),
+        ("[templates.ru]\ncard = '{{ ways'", "templates.ru.card: line 1: "),
+        (
+            "[templates.ru]\nreverse = '{{ though }}'",
+            "templates.ru.reverse: there is no 'though': ",
+        ),
         ("[paths]\noverlap = 1500", "paths.overlap is 1500: expected at most half of the window"),
         ("walks = 3", "walks: "),
         ("window = ", "is not TOML: "),
@@ -90,3 +104,11 @@ def test_the_hash_is_of_what_is_set_not_of_how_it_is_written(tmp_path: Path) -> 
     assert Recipe().with_seed(None) == Recipe()
     with pytest.raises(UsageError, match="seed"):
         Recipe().with_seed(-1)
+
+
+def test_a_recipe_is_found_by_its_file_or_by_the_name_of_a_shipped_one(tmp_path: Path) -> None:
+    assert Recipe.find("default") == Recipe()
+    assert Recipe.find("islands").kinds.walk == 0
+    assert Recipe.find(str(written(tmp_path, "seed = 4"))).seed == 4
+    with pytest.raises(UsageError, match=r"Shipped are: default, composition, .*islands"):
+        Recipe.find("island")

@@ -131,7 +131,8 @@ def test_every_record_says_thoughts_verbatim(forest: list[Tree], hops: int, rest
     for record in found:
         meta, text = record["meta"], record["text"]
         assert all(words == texts[id_] for role, id_, words in spoken(record) if role == "thought")
-        assert [id_ for _, id_, _ in spoken(record) if id_] == meta["thoughts"]
+        named = [id_ for _, id_, _ in spoken(record) if id_]
+        assert list(dict.fromkeys(named)) == meta["thoughts"]
         spans = meta["spans"]
         assert spans[0]["start"] == 0
         assert spans[-1]["end"] == len(text)
@@ -220,14 +221,14 @@ def test_a_walk_stops_before_it_outgrows_the_window(meeting: list[Tree]) -> None
     )
     found, manifest = exported(meeting, narrow)
     assert all(len(record["text"]) <= 121 for record in found)
-    assert manifest.splits["train"].long_walks == 0
+    assert manifest.splits["train"].long_records == {}
 
 
 def test_a_long_walk_is_whole_and_counted() -> None:
     long = "о" * 300
     forest = [tree("A", f"Root.\n  {long} {{x}}"), tree("B", "Stem.\n  Other. {x}\n    Leaf.")]
     found, manifest = exported(forest)
-    assert manifest.splits["train"].long_walks == 2
+    assert manifest.splits["train"].long_records["walk"] == 2
     assert manifest.splits["train"].long_thoughts == 1
     assert all(long in record["text"] for record in walks_of(found))
 

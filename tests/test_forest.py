@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import pytest
 
 from forest import AnchorLink, Forest, Thought, Tree
-from forest.errors import Conflict, InvalidTree, NoCypher, NotFound, UsageError
+from forest.errors import Conflict, InvalidTree, NoCypher, NotFound, StoreError, UsageError
 from forest.nodes import Link, Node
 
 
@@ -360,6 +362,59 @@ def test_a_bad_thought_is_an_error_of_the_forest() -> None:
     root = tree.add("a")
     with pytest.raises(InvalidTree, match="anchor"):
         tree.edit(root, anchors=[""])
+
+
+@pytest.mark.parametrize("text", ["a\ud800b", 5, None])
+def test_what_is_no_text_is_an_error_of_the_forest(text: Any) -> None:
+    with pytest.raises(InvalidTree, match="tree 'x': text: "):
+        Tree("x").add(text)
+    with pytest.raises(InvalidTree, match=r"tree 'x': .*put it into \[ \]"):
+        Tree("x").add("a", anchors="phrase")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda tree: tree.axes.update(b=0.2), "axes: .*sum to 1.2"),
+        (lambda tree: tree.axes.update({"": 0.0}), "axes: the axis name ''"),
+        (lambda tree: tree.meta.update(x=float("nan")), "meta: .*NaN"),
+        (lambda tree: tree.thoughts.append(5), "thoughts"),
+        (lambda tree: tree.__dict__.update(title=5), "title"),
+    ],
+)
+def test_what_was_changed_within_a_tree_is_checked_before_it_is_stored(
+    forest: Forest, spoil: Callable[[Tree], None], message: str
+) -> None:
+    tree = justice()
+    tree.axes = {"a": 1}
+    forest.add(tree)
+    before = forest.revision
+    spoil(tree)
+    with pytest.raises(InvalidTree, match=f"tree 'justice': {message}"):
+        forest.replace(tree)
+    tree.__dict__["id"] = "new"
+    with pytest.raises(InvalidTree, match=f"tree 'new': {message}"):
+        forest.add(tree)
+    with pytest.raises(InvalidTree, match=message), forest.editing("justice") as edited:
+        spoil(edited)
+    assert forest.revision == before
+
+
+def test_weights_written_within_a_tree_are_read_as_weights(forest: Forest) -> None:
+    tree = justice()
+    tree.axes.update({"причинность": "70%", "эмпатия": "30%"})  # type: ignore[dict-item]
+    forest.add(tree)
+    assert forest.get("justice").axes == {"причинность": 0.7, "эмпатия": 0.3}
+
+
+def test_a_forest_of_another_thread_says_what_to_do(tmp_path: Path) -> None:
+    here, hint = "opened in another thread", "Open the forest once in each thread"
+    with (
+        Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as forest,
+        ThreadPoolExecutor() as pool,
+        pytest.raises(StoreError, match=f"{here}\n{hint}"),
+    ):
+        pool.submit(forest.add, justice()).result()
 
 
 def test_thoughts_can_be_used_in_two_trees(forest: Forest) -> None:

@@ -165,6 +165,28 @@ def test_an_import_says_how_far_it_is(forest: Forest, tmp_path: Path) -> None:
     assert [p.thoughts for p in told] == sorted(p.thoughts for p in told)
 
 
+def test_one_path_is_that_path_and_a_file_named_twice_is_read_once(
+    forest: Forest, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("tree: A\nnodes: [{level: 0, text: x}]\n")
+    assert forest.import_files(str(file)).files == 1
+    assert forest.import_files(file).unchanged == ["a"]
+    assert forest.import_files([file, tmp_path, str(file)]).files == 1
+
+
+def test_each_of_several_errors_keeps_its_hint(forest: Forest, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes("tree: A\n".encode("utf-16"))
+    (tmp_path / "b.yaml").write_text("tree: B\nnodes:\n\t- x\n")
+    with pytest.raises(ImportRefused) as refused:
+        forest.import_files(tmp_path)
+    lines = str(refused.value).splitlines()
+    assert "UTF-16" in lines[0]
+    assert "iconv" in lines[1]
+    assert "b.yaml:3" in lines[2]
+    assert "put them where the tab is" in lines[3]
+
+
 def test_a_missing_path_is_named(forest: Forest, tmp_path: Path) -> None:
     with pytest.raises(ForestError, match="nowhere"):
         forest.import_files([tmp_path / "nowhere"])

@@ -132,6 +132,13 @@ def test_status_says_where_the_data_and_the_password_are(default, tmp_path, caps
     assert how in status()
 
 
+def test_what_has_used_the_data_is_started_again(tmp_path):
+    assert LocalNeo4j(tmp_path).version == DEFAULT_VERSION
+    for version, expected in [(NEWEST_VERSION, NEWEST_VERSION), ("5.20.0", DEFAULT_VERSION)]:
+        (tmp_path / "data-version").write_text(version)
+        assert LocalNeo4j(tmp_path).version == expected
+
+
 def test_a_folder_with_other_files_is_not_taken_as_home(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     tmp_path.chmod(0o755)

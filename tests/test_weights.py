@@ -79,6 +79,11 @@ def test_weights_that_are_refused(written, message):
         Tree("t", axes=written)
 
 
+@pytest.mark.parametrize("written", [{"a": "33.3%", "b": "66.7%"}, {"a": 33.3, "b": 66.7}])
+def test_a_percent_is_the_fraction_that_its_author_sees(written):
+    assert axis_weights(written) == {"a": 0.333, "b": 0.667}
+
+
 @given(st.lists(st.integers(1, 1000), min_size=1, max_size=40))
 def test_fractions_are_kept_exactly(parts):
     written = {f"axis {i}": part / sum(parts) for i, part in enumerate(parts)}

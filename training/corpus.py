@@ -30,14 +30,14 @@ class Corpus:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open the corpus in a folder; size and SHA-256 of every data file are checked.
+        """Open the corpus in a folder; size and SHA-256 of every file of it are checked.
 
         Raises CorpusError where there is no manifest, it is of a newer format, or a file is
         missing or not as it was exported.
         """
         path = Path(path)
         manifest = _read_manifest(path)
-        for file in manifest["files"]:
+        for file in [*manifest["files"], *filter(None, [manifest.get("tokens")])]:
             _check(path, file)
         return cls(path, manifest)
 
@@ -57,20 +57,33 @@ class Corpus:
         """Names of the splits that hold records, training first."""
         return sorted({file["split"] for file in self.manifest["files"]})
 
+    def has(self, split: str, config: str = "default") -> bool:
+        """Whether a split holds records of a configuration."""
+        return any(f["split"] == split and _config(f) == config for f in self.manifest["files"])
+
+    @property
+    def configs(self) -> list[str]:
+        """Names of the configurations: records with the same columns."""
+        return sorted({_config(file) for file in self.manifest["files"]})
+
     def __len__(self) -> int:
         """Number of records in all splits."""
         return sum(file["records"] for file in self.manifest["files"])
 
-    def records(self, split: str = "train") -> Iterator[dict[str, Any]]:
-        """The records of a split, ``{"text", "meta"}``, in their order, one in memory at a time.
+    def records(self, split: str = "train", config: str = "default") -> Iterator[dict[str, Any]]:
+        """The records of a split, in their order, one in memory at a time.
 
-        Raises CorpusError where the corpus has no such split.
+        :param config: default (``{"text", "meta"}``), preference (``prompt, chosen, rejected``), or
+            stepwise (``prompt, completions, labels``).
+        :raises CorpusError: the corpus has no such split or configuration.
         """
-        files = [file for file in self.manifest["files"] if file["split"] == split]
+        known = [file for file in self.manifest["files"] if _config(file) == config]
+        files = [file for file in known if file["split"] == split]
         if not files:
+            what, names = ("split", self.splits) if known else ("configuration", self.configs)
             raise CorpusError(
-                f"the corpus {self.path} has no split {split!r}",
-                hint=f"It has: {', '.join(self.splits)}.",
+                f"the corpus {self.path} has no {what} {(split if known else config)!r}",
+                hint=f"It has: {', '.join(names)}.",
             )
         return self._lines(files)
 
@@ -78,6 +91,11 @@ class Corpus:
         for file in files:
             with (self.path / file["path"]).open("rb") as lines:
                 yield from map(orjson.loads, lines)
+
+
+def _config(file: dict[str, Any]) -> str:
+    config: str = file.get("config", "default")
+    return config
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

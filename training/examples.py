@@ -45,8 +45,8 @@ def encode(
 
     It begins with the tokenizer's sign for a beginning, if there is one, which carries no loss,
     and ends with that for an end, which does. A token carries loss unless one of its characters
-    stands in a span without: a prompt, a span of ``meta.spans`` with ``"loss": false`` or with a
-    role of ``no_loss``, a ``[start, end]`` of ``meta.no_loss``.
+    stands where there is none: in a prompt, in a part of ``meta.no_loss``, in a span with a role of
+    ``no_loss``.
 
     :param end: whether the end is said.
 
@@ -69,11 +69,11 @@ def _text_and_silent(
     record: dict[str, Any], no_loss: Collection[str]
 ) -> tuple[str, list[Span]] | None:
     meta = record.get("meta") or {}
-    silent = [(start, end) for start, end in meta.get("no_loss") or ()]
+    silent = [(part["start"], part["end"]) for part in meta.get("no_loss") or ()]
     silent += [
         (span["start"], span["end"])
         for span in meta.get("spans") or ()
-        if span.get("loss") is False or span.get("role") in no_loss
+        if span.get("role") in no_loss
     ]
     if isinstance(record.get("text"), str):
         text = record["text"]

@@ -43,13 +43,18 @@ def reserved(corpus: Corpus) -> list[str]:
     Raises CorpusError where tokens.json cannot be read.
     """
     found = set(_listed(corpus))
-    for split in corpus.splits:
+    for split in splits(corpus):
         for record in corpus.records(split):
             for text in texts(record):
                 found |= codes_in(text)
     if corpus.marker:
         found.add(corpus.marker)
     return sorted(found)
+
+
+def splits(corpus: Corpus) -> list[str]:
+    """The splits with records that are trained on: those with other columns are left out."""
+    return [split for split in corpus.splits if corpus.has(split)]
 
 
 def texts(record: dict[str, Any]) -> Iterator[str]:
@@ -61,17 +66,18 @@ def texts(record: dict[str, Any]) -> Iterator[str]:
 
 def _listed(corpus: Corpus) -> list[str]:
     path = corpus.path / "tokens.json"
+    export_again = "Export it again: forest export OUT."
     try:
-        told = orjson.loads(path.read_bytes())
+        names = [entry["token"] for entry in orjson.loads(path.read_bytes())["tokens"]]
     except FileNotFoundError:
         return []
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise CorpusError(f"{path} cannot be read: {error}", hint="Export it again.") from None
-    names = told.get("tokens") if isinstance(told, dict) else told
-    names = [n.get("token", n.get("code")) if isinstance(n, dict) else n for n in names or []]
-    if wrong := [n for n in names if not isinstance(n, str) or not n.strip()]:
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read: {error.strerror}") from error
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise CorpusError(f"{path} is no list of tokens", hint=export_again) from None
+    if wrong := [name for name in names if not isinstance(name, str) or not name.strip()]:
         raise CorpusError(
-            f"{path} lists {wrong[0]!r}: expected codes such as 'Δ12'", hint="Export it again."
+            f"{path} lists {wrong[0]!r}: expected codes such as 'Δ12'", hint=export_again
         )
     return names
 
@@ -128,7 +134,7 @@ def check_segmentation(corpus: Corpus, tokenizer: Any, names: Iterable[str]) -> 
     """
     segmentation = Segmentation(names)
     torn = set()
-    for split in corpus.splits:
+    for split in splits(corpus):
         for number, record in enumerate(corpus.records(split), 1):
             for text in map(plain, texts(record)):
                 if long := segmentation.followed_by_digit(text):

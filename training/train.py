@@ -196,7 +196,7 @@ class _Training:
             )
 
         examples = read("train")
-        validation = VALIDATION if VALIDATION in self.corpus.splits else None
+        validation = VALIDATION if self.corpus.has(VALIDATION) else None
         return examples, read(validation) if validation else Examples.none()
 
     def _count_steps(self) -> int:

@@ -80,7 +80,10 @@ def _histogram(counts: dict[int, int]) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
 def command_axes(ctx: click.Context, as_json: bool) -> int:
-    """Show the meaning axes with the trees bound to them; add axes, bind trees."""
+    """Show the meaning axes with the trees bound to them; add axes, bind trees.
+
+    Columns: axis, trees, sum of their weights, the strongest three, description.
+    """
     from forest.cli.terminal import print_table
 
     if ctx.invoked_subcommand is not None:
@@ -111,10 +114,10 @@ def command_axes(ctx: click.Context, as_json: bool) -> int:
 
 @command_axes.command("add")
 @click.argument("name")
-@click.option("--description", default="", help="What the axis means.")
+@click.option("--description", help="What the axis means.  [default: as it is, or nothing]")
 @click.pass_context
-def add(ctx: click.Context, name: str, description: str) -> None:
-    """Add the axis NAME, or describe it anew."""
+def add(ctx: click.Context, name: str, description: str | None) -> None:
+    """Add the axis NAME, or describe it anew; one that is there keeps its name."""
     with opened_forest(ctx) as forest:
         click.echo(forest.add_axis(name, description).id)
 
@@ -135,33 +138,40 @@ def remove(ctx: click.Context, name: str) -> None:
 def bind(ctx: click.Context, tree: str, axes: tuple[str, ...]) -> None:
     """Bind TREE to axes: `forest axes bind justice причинность=80% эмпатия=20%`.
 
-    Names without weights mean equal weights.
+    Names without weights mean equal weights. An axis that is not there yet is added, and said.
     """
-    from forest.cli.authoring import weights
+    from forest.cli.authoring import telling_new_axes, weights
 
-    with opened_forest(ctx) as forest:
-        bound = forest.bind(forest.find(tree), weights(axes))
+    named = weights(axes)
+    with opened_forest(ctx) as forest, telling_new_axes(forest, named):
+        bound = forest.bind(forest.find(tree), named)
     say(", ".join(f"{name} {weight:.0%}" for name, weight in bound.items()))
 
 
 @command_axes.command("suggest")
 @click.argument("tree")
+@click.option(
+    "--embedder",
+    metavar="NAME",
+    help="Compare by a model instead of words, as for `forest anchors discover`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
-def suggest(ctx: click.Context, tree: str, as_json: bool) -> None:
+def suggest(ctx: click.Context, tree: str, embedder: str | None, as_json: bool) -> None:
     """Propose axes for TREE from its words, and print the command that would bind it.
 
     Nothing is bound. A tree is compared with the descriptions of the axes and with the trees that
-    are bound to them.
+    are bound to them. Columns: axis, weight, likeness to its description, likeness to its trees.
     """
     import shlex
 
     from anchors.axes import suggest_axes
+    from anchors.embedding import open_embedder
     from forest.cli.terminal import print_table
 
     with opened_forest(ctx) as forest:
         tree_id = forest.find(tree)
-        found = suggest_axes(forest.store, tree_id)
+        found = suggest_axes(forest.store, tree_id, open_embedder(embedder) if embedder else None)
     if as_json:
         print_json([asdict(suggestion) for suggestion in found])
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from forest.cli import new_file, opened_forest, print_json, say
 if TYPE_CHECKING:
     from anchors.registry import Decision, Group, Registry
     from anchors.review import Reviewed
+    from forest import Forest
     from forest.model import Occurrence
 
 _why = click.option("--why", default="", metavar="TEXT", help="The reason, kept in the history.")
@@ -34,7 +36,10 @@ def command_anchors() -> None:
 @_json
 @click.pass_context
 def list_(ctx: click.Context, shared: bool, as_json: bool) -> None:
-    """List the anchors with their variants, trees and thoughts."""
+    """List the anchors with their variants.
+
+    Columns: anchor, trees, thoughts, the other spellings.
+    """
     from anchors.registry import Registry
     from forest.cli.terminal import print_table
 
@@ -74,14 +79,14 @@ def _group_json(group: Group, trees: int) -> dict[str, Any]:
 @click.pass_context
 def show(ctx: click.Context, anchor: str, as_json: bool) -> None:
     """Show the thoughts of all variants of ANCHOR side by side, and why they are one."""
-    from anchors.registry import Registry
+    from anchors.registry import Registry, thoughts_at
     from forest.cli.terminal import print_table
     from forest.render import plural, visible
 
     with opened_forest(ctx) as forest:
         registry = Registry.of(forest.store)
         group = registry.group(anchor)
-        thoughts = [o for a in group.anchors for o in forest.store.occurrences(a.id)]
+        thoughts = thoughts_at(forest.store, group.id)
     trees = len({o.tree for o in thoughts})
     if as_json:
         apart = [asdict(d) for d in registry.apart(group.id)]
@@ -131,7 +136,7 @@ def merge(ctx: click.Context, anchor: str, into: str, why: str) -> None:
     from anchors.registry import merge as decide
 
     with opened_forest(ctx) as forest:
-        _tell([decide(forest.store, anchor, into, why=why)])
+        _tell(forest, [decide(forest.store, anchor, into, why=why)])
 
 
 @command_anchors.command("split")
@@ -143,7 +148,7 @@ def split(ctx: click.Context, anchor: str, why: str) -> None:
     from anchors.registry import split as decide
 
     with opened_forest(ctx) as forest:
-        _tell(decide(forest.store, anchor, why=why))
+        _tell(forest, decide(forest.store, anchor, why=why))
 
 
 @command_anchors.command("rename")
@@ -156,26 +161,40 @@ def rename(ctx: click.Context, anchor: str, name: str, why: str) -> None:
     from anchors.registry import rename as decide
 
     with opened_forest(ctx) as forest:
-        _tell([decide(forest.store, anchor, name, why=why)])
+        _tell(forest, [decide(forest.store, anchor, name, why=why)])
 
 
 @command_anchors.command("undo")
-@click.argument("numbers", nargs=-1, required=True, type=int, metavar="NUMBER...")
+@click.argument("numbers", nargs=-1, required=True, metavar="NUMBER...")
 @_why
 @click.pass_context
-def undo(ctx: click.Context, numbers: tuple[int, ...], why: str) -> None:
-    """Take decisions back, by their numbers in the history; all or none."""
+def undo(ctx: click.Context, numbers: tuple[str, ...], why: str) -> None:
+    """Take decisions back, by their numbers in the history; 3-40 is a range. All or none.
+
+    A thought that was marked loses the mark; what authors wrote stays.
+    """
     from anchors.registry import undo as decide
 
+    asked = [number for text in numbers for number in _range(text)]
     with opened_forest(ctx) as forest:
-        _tell(decide(forest.store, *numbers, why=why))
+        _tell(forest, decide(forest.store, *asked, why=why))
+
+
+def _range(text: str) -> range:
+    first, dash, last = text.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+        raise click.BadParameter(f"{text!r}: expected a number, or a range such as 3-40")
+    return range(int(first), int(last or first) + 1)
 
 
 @command_anchors.command("history")
 @_json
 @click.pass_context
 def history(ctx: click.Context, as_json: bool) -> None:
-    """List all decisions about anchors, the first one first."""
+    """List all decisions about anchors, the first one first.
+
+    Columns: number, when, decision, rule and score, why.
+    """
     from anchors.registry import Registry
     from forest.cli.terminal import print_table
 
@@ -191,7 +210,7 @@ def history(ctx: click.Context, as_json: bool) -> None:
             (
                 d.no,
                 d.at,
-                _sentence(d) + (" (taken back)" if d.no in undone else ""),
+                _sentence(registry, d) + (" (taken back)" if d.no in undone else ""),
                 d.rule if d.score is None else f"{d.rule} {d.score:.2f}",
                 d.why,
             )
@@ -200,18 +219,27 @@ def history(ctx: click.Context, as_json: bool) -> None:
     )
 
 
-def _sentence(decision: Decision) -> str:
+def _sentence(registry: Registry, decision: Decision) -> str:
+    one, other = (
+        registry.anchors[i].phrase if i in registry.anchors else i
+        for i in (decision.anchor, decision.into)
+    )
+    place = f"«{decision.phrase}» in thought {decision.into}"
     return {
-        "merge": f"«{decision.anchor}» is «{decision.into}»",
-        "refuse": f"«{decision.anchor}» is not «{decision.into}»",
-        "rename": f"«{decision.anchor}» is shown as «{decision.phrase}»",
+        "merge": f"«{one}» is «{other}»",
+        "refuse": f"{place} is not «{one}»" if decision.phrase else f"«{one}» is not «{other}»",
+        "rename": f"«{one}» is shown as «{decision.phrase}»",
+        "mark": f"{place} is «{one}»",
         "undo": f"decision {decision.phrase} is taken back",
     }[decision.action]
 
 
-def _tell(made: list[Decision]) -> None:
+def _tell(forest: Forest, made: list[Decision]) -> None:
+    from anchors.registry import Registry
+
+    registry = Registry.of(forest.store, skip=lambda _: None)
     for decision in made:
-        say(f"{decision.no}: {_sentence(decision)}")
+        say(f"{decision.no}: {_sentence(registry, decision)}")
 
 
 # --- proposals ------------------------------------------------------------------------------------
@@ -226,8 +254,9 @@ def _tell(made: list[Decision]) -> None:
 def proposals(ctx: click.Context, out: Path | None, as_json: bool) -> None:
     """List what discovery proposed and nobody decided yet, the most certain first.
 
-    --out writes a file with both thoughts of each, side by side: write yes or no behind `accept:`,
-    then `forest anchors accept --from FILE`. A file that exists is never overwritten.
+    Columns: id, score, rule, proposal, the thought, the other one. --out writes a file with both
+    thoughts of each, side by side: write yes or no behind `accept:`, then `forest anchors accept
+    --from FILE`. A file that exists is never overwritten.
     """
     from anchors.proposals import proposals
     from anchors.registry import Registry
@@ -281,14 +310,18 @@ def accept(ctx: click.Context, ids: tuple[str, ...], above: float | None, file: 
     """Accept proposals by their ids, by their score, or as you answered in a file.
 
     A thought is marked with its anchor, and two anchors become one; nothing that an author wrote is
-    changed. What cannot be accepted is named and kept, and the exit code is 1.
+    changed. What cannot be accepted is named and kept, and the exit code is 1. What is about a
+    thought or an anchor that is gone is dropped. `forest anchors undo` takes all of it back.
+
+    Thoughts are marked all or none, then the list is changed; interrupted between the two (on Neo4j
+    also between trees), the same command goes on.
     """
     from anchors import review as door
     from anchors.proposals import proposals
 
     if sum((bool(ids), above is not None, file is not None)) != 1:
         raise click.UsageError("name proposals, or give --above SCORE, or --from FILE")
-    with opened_forest(ctx) as forest:
+    with opened_forest(ctx) as forest, _going_on():
         store = forest.store
         if file:
             reviewed = door.answer(store, _text(file), str(file))
@@ -298,6 +331,16 @@ def accept(ctx: click.Context, ids: tuple[str, ...], above: float | None, file: 
             there = proposals(store)
             reviewed = door.accept(store, [p for p in there if p.score >= (above or 0)])
     return _tell_reviewed(reviewed)
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """Say at an interruption what holds."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note("The same command goes on where it stopped; nothing is marked twice.")
+        raise
 
 
 def _text(file: Path) -> str:
@@ -325,7 +368,7 @@ def refuse(
         raise click.UsageError("name proposals, or give --pair ANCHOR ANCHOR")
     with opened_forest(ctx) as forest:
         if pair:
-            _tell([decide(forest.store, *pair, why=why)])
+            _tell(forest, [decide(forest.store, *pair, why=why)])
         else:
             _tell_reviewed(door.refuse(forest.store, door.chosen(forest.store, ids), why=why))
 
@@ -337,6 +380,11 @@ def _tell_reviewed(reviewed: Reviewed) -> int:
         f"{plural(reviewed.marked, 'thought')} marked, {plural(reviewed.merged, 'pair')} merged, "
         f"{reviewed.refused} refused" + (f", {reviewed.before} before" if reviewed.before else "")
     )
+    if numbers := reviewed.numbers:
+        span = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
+        click.echo(f"`forest anchors undo {span}` takes that back")
+    for id_, reason in reviewed.gone.items():
+        say(f"note: proposal {id_!r} is dropped: {reason}", err=True)
     for id_, reason in reviewed.left_out.items():
         say(f"forest: left out: proposal {id_!r}: {reason}", err=True)
     return int(bool(reviewed.left_out))

@@ -6,13 +6,14 @@ import dataclasses
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from anchors.discovery import near, phrases, whole
+from anchors.discovery import near, phrases, whole, words
 from anchors.discovery.known import Known, name_of
 from anchors.discovery.near import Pair
 from anchors.discovery.scratch import Thoughts
@@ -32,8 +33,11 @@ from forest.model import anchor_id
 from forest.stores.base import Skip, Store
 
 DEFAULT_RULES = ("exact", "lemma", "near")
-THRESHOLDS: Mapping[str, float] = {"near": 0.9, "meaning": 0.975, "phrases": phrases.NPMI}
+THRESHOLDS: Mapping[str, float] = {"near": 0.9, "meaning": 0.99, "phrases": phrases.NPMI}
 """From which score on something is proposed; see docs/discovery.md for what they let through."""
+
+GUESSED = 0.5
+"""Score of a merge of anchors whose words may be forms of one («банки», «банк») or may not."""
 
 MOST = 100_000
 """Proposals that a list holds; the store keeps them in memory while it writes them."""
@@ -84,9 +88,10 @@ def discover(
         large for ``meaning``.
     :raises NotATree: see `Store.trees`; so does InvalidTree. Both go to ``skip`` if it is given.
     :raises EmbedderError: see `anchors.embedding`.
+    :raises OSError: the temporary folder (TMPDIR) has no room.
     """
     limits = _checked(rules, embedder, thresholds)
-    with TemporaryDirectory(prefix="forest-discovery-") as name:
+    with _scratch() as name:
         thoughts = Thoughts(Path(name), store.trees(skip))
         try:
             search = _Search(thoughts, Path(name), Registry.of(store), limits, seed, most)
@@ -95,6 +100,17 @@ def discover(
             thoughts.close()
     replace(store, report.proposals, rules)
     return report
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder for what is sorted. An OSError, such as of a full disk, names it."""
+    with TemporaryDirectory(prefix="forest-discovery-") as name:
+        try:
+            yield name
+        except OSError as error:
+            error.filename = error.filename or name
+            raise
 
 
 def _checked(
@@ -136,6 +152,8 @@ class _Search:
     def run(self, rules: Sequence[str], embedder: Embedder | None) -> Report:
         if "exact" in rules or "lemma" in rules:
             self._words(rules)
+        if "lemma" in rules:
+            self._merges(self._guessed(), "lemma")
         if "near" in rules:
             limit = self._limits["near"]
             self._pairs(near.near_pairs(self._thoughts, self._folder, limit, self._seed), "near")
@@ -227,6 +245,15 @@ class _Search:
         registry = self._known.registry
         heads = sorted({registry.head(id_) for id_ in registry.anchors})
         return [(id_, registry.anchors[id_].phrase) for id_ in heads]
+
+    def _guessed(self) -> Iterator[tuple[str, str, float]]:
+        """Anchors whose words are forms of one by a guess that is too coarse to join them."""
+        same: dict[int, str] = {}
+        for id_, phrase in self._phrases():
+            if number := words.whole(phrase):
+                first = same.setdefault(number, id_)
+                if first != id_:
+                    yield first, id_, GUESSED
 
     def _merges(self, pairs: Iterable[tuple[str, str, float]], rule: str) -> None:
         anchors = self._known.registry.anchors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from anchors.lemmas import lemma_key
+from anchors.forms import form_key
 from anchors.registry import Registry
 from forest.errors import ForestError
 from forest.fields import clean_name
@@ -23,14 +23,14 @@ class Known:
         for anchor in registry.anchors.values():
             self._group[registry.head(anchor.id)].append(anchor.id)
             if anchor.kind == "phrase":
-                self._by_lemma.setdefault(lemma_key(anchor.phrase), registry.head(anchor.id))
+                self._by_lemma.setdefault(form_key(anchor.phrase), registry.head(anchor.id))
 
     def anchor_of(self, phrase: str) -> str:
         """The anchor that a phrase belongs to: one with the same words, else its own new one."""
         exact = anchor_id(phrase)
         if exact in self.registry.anchors:
             return exact
-        return self._by_lemma.get(lemma_key(phrase), exact)
+        return self._by_lemma.get(form_key(phrase), exact)
 
     def is_marked(self, carried: Iterable[str], anchor: str) -> bool:
         """Whether one of the anchors that a thought carries is this one."""

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from anchors.discovery.scratch import Chunk, Column, Sorter, Thoughts
 from anchors.discovery.words import (
     FUNCTION,
+    free,
     negations,
     number_of,
     quantifiers,
@@ -71,7 +72,10 @@ def compatible(one: str, other: str) -> bool:
 
 
 def likeness(one: str, other: str) -> float:
-    """The Jaccard likeness of two texts; 0 where they deny, count or ask differently."""
+    """The Jaccard likeness of two texts; 0 where they deny, count or ask differently.
+
+    And where one has a single word of content: that two texts share it says little.
+    """
     return _jaccard(_seen(one), _seen(other))
 
 
@@ -81,22 +85,32 @@ class Seen(NamedTuple):
     shingles: frozenset[int]
     words: frozenset[int]
     """Its words of content."""
-    stops: tuple[int, frozenset[int], frozenset[str], bool]
-    """How often it denies, how many or how often, its numbers, whether it asks."""
+    stops: tuple[tuple[int, ...], tuple[int, ...], frozenset[str], bool]
+    """Its words that turn a statement into another one, in their order; what it denies; its
+    numbers; whether it asks."""
 
 
 @lru_cache(maxsize=4096)
 def _seen(text: str) -> Seen:
     numbers, flags = read(text)
     content = frozenset(n for n, flag in zip(numbers, flags, strict=True) if not flag & FUNCTION)
-    denies = sum(number in negations() for number in numbers)
     digits = frozenset(word for word in words(text) if any(map(str.isdigit, word)))
-    stops = denies, quantifiers() & set(numbers), digits, "?" in text
+    turning = tuple(
+        number
+        for number, flag in zip(numbers, flags, strict=True)
+        if number in quantifiers() or (flag & FUNCTION and number not in free())
+    )
+    stops = turning, _denied(numbers), digits, "?" in text
     return Seen(shingles(text), content, stops)
 
 
+def _denied(numbers: Sequence[int]) -> tuple[int, ...]:
+    """The word behind each negation, whatever their order; 0 where there is none."""
+    return tuple(sorted(b for a, b in pairwise([*numbers, 0]) if a in negations()))
+
+
 def _jaccard(one: Seen, other: Seen) -> float:
-    if one.stops != other.stops or not one.shingles or not other.shingles:
+    if one.stops != other.stops or len(one.words) < 2 or len(other.words) < 2:
         return 0.0
     both = len(one.shingles & other.shingles)
     return both / (len(one.shingles) + len(other.shingles) - both)

@@ -14,7 +14,7 @@ from anchors.discovery.known import Known
 from anchors.discovery.scratch import Chunk, Column, Sorter, Thoughts, groups
 from anchors.discovery.whole import Mark
 from anchors.discovery.words import BREAK, COVERED, FUNCTION, read, spans
-from anchors.lemmas import lemma_key
+from anchors.forms import form_key
 from forest.model import Anchor
 from forest.phrases import phrase_key
 
@@ -107,7 +107,7 @@ def _hits(
         if not taken.isdisjoint(words):
             continue
         phrase = thought.text[where[words[0]][0] : where[words[-1]][1]]
-        fits = [a for a in wanted[-minus][gram] if lemma_key(a.phrase) == lemma_key(phrase)]
+        fits = [a for a in wanted[-minus][gram] if form_key(a.phrase) == form_key(phrase)]
         if fits:
             taken.update(words)
             thoughts.cover(number, place, -minus)

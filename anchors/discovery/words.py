@@ -51,6 +51,14 @@ _QUANTIFIERS = """
 only all every each any some both always sometimes usually one two three four five six seven eight
 nine ten hundred thousand first second last
 """
+# Words without content that a text may have or not and mean the same. All others, such as
+# prepositions and pronouns, turn a statement into another one.
+_FREE = """
+а но же вот даже ведь именно это этот тот такой то весь там так итак есть быть являться стать
+который что как когда тогда себя сам самый свой еще уже тоже также просто очень раз мы наш
+a an the is are be been being was were am do does did doing that this these those such its it itself
+themselves which when then there also very just kind so has have had having as some other
+"""
 
 
 @cache
@@ -68,6 +76,12 @@ def negations() -> frozenset[int]:
 def quantifiers() -> frozenset[int]:
     """The numbers of the words that say how many, how often, how surely, or join and part."""
     return frozenset(number_of(lemma(phrase_key(word))) for word in _QUANTIFIERS.split())
+
+
+@cache
+def free() -> frozenset[int]:
+    """The numbers of the words that a text may have or not and mean the same."""
+    return frozenset(number_of(lemma(phrase_key(word))) for word in _FREE.split())
 
 
 def number_of(text: str | bytes) -> int:

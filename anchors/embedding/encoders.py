@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,8 @@ class SentenceEmbedder:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise _missing(f"the embedder {name!r}", error.name, "embed") from error
-        try:
+        with _loading(name), _quiet():
             self._model = SentenceTransformer(name)
-        except (OSError, ValueError) as error:
-            raise _cannot_load(name, error) from error
         commit = getattr(getattr(self._model[0], "auto_model", None), "config", None)
         self._fingerprint = (
             _fingerprint(Path(name))
@@ -76,12 +75,11 @@ class EncoderEmbedder:
             from transformers import AutoModel, AutoTokenizer
         except ImportError as error:
             raise _missing(f"the embedder {folder}", error.name, "embed") from error
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        with _loading(str(folder)), _quiet():
             self._model = AutoModel.from_pretrained(folder).eval()
-        except (OSError, ValueError) as error:
-            raise _cannot_load(str(folder), error) from error
+            self._tokenizer = AutoTokenizer.from_pretrained(folder)
         self._torch = torch
+        self._longest = _longest(self._tokenizer, self._model.config)
         self._fingerprint = f"mean/{_fingerprint(folder)}"
 
     @property
@@ -95,7 +93,9 @@ class EncoderEmbedder:
         return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
 
     def _batch(self, texts: list[str]) -> Rows:
-        tokens = self._tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        tokens = self._tokenizer(
+            texts, padding=True, truncation=True, max_length=self._longest, return_tensors="pt"
+        )
         with self._torch.inference_mode():
             states = self._model(**tokens).last_hidden_state
         mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
@@ -118,11 +118,9 @@ class TableEmbedder:
             from tokenizers import Tokenizer
         except ImportError as error:
             raise _missing(f"the embedder {weights}", error.name, "embed-table") from error
-        try:
+        with _loading(str(weights)):
             self._tokenizer: Any = Tokenizer.from_file(str(tokenizer))
             tables = [table for table in load_file(weights).values() if table.ndim == 2]
-        except Exception as error:  # both libraries raise bare Exceptions of their Rust code
-            raise _cannot_load(str(weights), error) from error
         if len(tables) != 1:
             raise EmbedderError(f"{weights}: expected one matrix, found {len(tables)}")
         self._tokenizer.no_padding()
@@ -146,9 +144,35 @@ class TableEmbedder:
         return unit_rows(rows, len(texts), self._fingerprint)
 
 
-def _cannot_load(name: str, error: Exception) -> EmbedderError:
-    first = str(error).strip().split("\n", 1)[0]
-    return EmbedderError(
-        f"the embedder {name} cannot be loaded: {first}",
-        hint="Expected a model's name on the Hugging Face hub, or the folder of one.",
-    )
+def _longest(tokenizer: Any, config: Any) -> int:
+    """How many tokens an encoder reads: its tokenizer may not know how long its table is."""
+    positions = getattr(config, "max_position_embeddings", None)
+    # Two less: some begin to count behind the padding (RoBERTa).
+    return min(int(tokenizer.model_max_length), positions - 2 if positions else 512)
+
+
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """Turn what a library raises at a model that it cannot load into an EmbedderError."""
+    try:
+        yield
+    except Exception as error:  # the libraries raise bare Exceptions of their Rust code
+        first = next(filter(None, map(str.strip, str(error).split("\n"))), type(error).__name__)
+        raise EmbedderError(
+            f"the embedder {name} cannot be loaded: {first}",
+            hint="Expected a model's name on the Hugging Face hub, or the folder of one.",
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the bars that transformers draws while it loads."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -36,7 +36,7 @@ class HashedEmbedder:
     @property
     def fingerprint(self) -> str:
         """Names the recipe and its number of dimensions."""
-        return f"hashed-1/{self.dimensions}"
+        return f"hashed-2/{self.dimensions}"
 
     def embed(self, texts: Sequence[str]) -> Rows:
         """One row for each text; see `Embedder.embed`."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
-from zlib import crc32
 
 from pydantic import ValidationError
 
-from anchors.formulas.codes import checked_code, is_right
+from anchors.formulas.codes import checked_code, is_right, order
 from anchors.formulas.errors import Contradiction
 from anchors.formulas.expansion import expand
 from anchors.formulas.model import Formula, Scene, Term
@@ -23,7 +22,7 @@ from anchors.formulas.union import united
 from forest.errors import Conflict, InvalidInput, NotFound
 from forest.fields import plain_words
 from forest.language import guess_language
-from forest.nodes import Link, Node
+from forest.nodes import Link, Node, derived_key
 from forest.schema import COMPOSED_OF, FORMULA, SCENE, TERM, VOICES
 from forest.stores.base import Store
 
@@ -42,6 +41,8 @@ class Book:
     """By code, then by the id of the scene; also of codes that nobody defined."""
     codes: set[str] = field(default_factory=set)
     """Codes that may not be granted: of formulas, of parts, of what scenes voice."""
+    ids: set[str] = field(default_factory=set)
+    """Of all Scene nodes."""
     unreadable: set[str] = field(default_factory=set)
     """Codes of Formula nodes that are none."""
 
@@ -57,6 +58,8 @@ class Book:
         for node in nodes:
             if node.label == FORMULA.label:
                 book.codes.add(node.key)
+            else:
+                book.ids.add(node.key)
             book.codes.update(x.target for x in node.links if x.type != TERM.name)
             try:
                 book._read(node)
@@ -66,7 +69,7 @@ class Book:
                 skip(error)
                 if node.label == FORMULA.label:
                     book.unreadable.add(node.key)
-        book.formulas = dict(sorted(book.formulas.items(), key=lambda item: _order(item[0])))
+        book.formulas = dict(sorted(book.formulas.items(), key=lambda item: order(item[0])))
         return book
 
     def _read(self, node: Node) -> None:
@@ -110,18 +113,47 @@ class Book:
         expand({**self.formulas, formula.code: formula}, formula.code)
         return formula
 
+    def without(self, code: str) -> Book:
+        """The book in which there is no formula under a code."""
+        return replace(self, formulas={c: f for c, f in self.formulas.items() if c != code})
+
     def voices(self, code: str) -> list[Scene]:
         """What voices a formula: its scenes, and the phrases behind its arrows."""
         said = list(self.scenes.get(code, {}).values())
         formula = self.formulas.get(code)
         if formula is None:
             return said
-        known, origin = {scene.text for scene in said}, formula.origin or "authored"
+        known, origin = (
+            {scene.text for scene in said},
+            formula.origin.replace("\n", ", ") or "authored",
+        )
         return said + [
             Scene(text=phrase, lang=guess_language([phrase]), origin=origin)
             for phrase in formula.phrases
             if phrase not in known
         ]
+
+    def scene(self, code: str, scene: Scene) -> tuple[str, Scene] | None:
+        """The scene that says just this of a formula, with its id: as it is in the book."""
+        said = self.scenes.get(code, {})
+        return next(((key, there) for key, there in said.items() if there == scene), None)
+
+    def voice(self, code: str, scenes: Iterable[Scene]) -> list[Node]:
+        """Let scenes voice a formula, but those that do already; the nodes of the new ones."""
+        new = []
+        for scene in scenes:
+            if self.scene(code, scene) is None:
+                node = scene_node(code, scene)
+                if node.key in self.ids:  # its text was changed since, with Cypher
+                    node = replace(node, key=f"{node.key}-{len(self.ids)}")
+                self.ids.add(node.key)
+                self.scenes.setdefault(code, {})[node.key] = scene
+                new.append(node)
+        return new
+
+    def codes_in_use(self) -> list[str]:
+        """All codes that formulas have or name, in their order: what to reserve."""
+        return sorted(filter(is_right, self.codes), key=order)
 
     def users(self, code: str) -> list[str]:
         """The codes of the formulas that a formula is a part of."""
@@ -153,14 +185,9 @@ def taken(old: Formula) -> Conflict:
     )
 
 
-def _order(code: str) -> tuple[str, int]:
-    return code[0], int(code[1:] or 0)
-
-
 def codes_in_use(store: Store) -> list[str]:
     """All codes that formulas of a forest have or name, in their order: what to reserve."""
-    book = Book.of(store, skip=lambda _: None)
-    return sorted(filter(is_right, book.codes), key=_order)
+    return Book.of(store, skip=lambda _: None).codes_in_use()
 
 
 # --- nodes ------------------------------------------------------------------------------------
@@ -204,6 +231,7 @@ def formula_node(formula: Formula) -> Node:
         "phrases": "\n".join(formula.phrases),
         "source": formula.source,
         "origin": formula.origin,
+        "imported": formula.imported,
     }
     terms = [Link(TERM.name, t.anchor, _given(phrase=t.phrase, role=t.role)) for t in formula.terms]
     parts = [Link(COMPOSED_OF.name, part) for part in formula.parts]
@@ -220,9 +248,9 @@ def scene_of(node: Node) -> Scene:
 
 
 def scene_node(code: str, scene: Scene) -> Node:
-    """The node of a scene that voices a formula; its id is made of the code and the text."""
+    """The node of a scene that voices a formula; its id is made of all it says but its origin."""
     said = _given(text=scene.text, register=scene.register, lang=scene.lang, origin=scene.origin)
-    key = f"{code}/{crc32(scene.text.encode()):08x}"
+    key = derived_key(code, said)
     return Node(SCENE.label, key, said, (Link(VOICES.name, code),))
 
 

@@ -24,6 +24,10 @@ trees_option = click.option(
     help="In how many trees its terms stand together, at least.",
 )
 
+again_option = click.option(
+    "--force", is_flag=True, help="Grant a code though another formula has the same core."
+)
+
 
 @click.group("formulas")
 def command_formulas() -> None:
@@ -35,7 +39,11 @@ def command_formulas() -> None:
 @click.option(
     "--scene", "scenes", multiple=True, metavar="REGISTER=TEXT", help="A text that voices it."
 )
-@click.option("--force", is_flag=True, help="Grant a code though the criteria are not met.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Grant a code though the criteria are not met, or another formula has the same core.",
+)
 @trees_option
 @as_json_option
 @click.pass_context
@@ -44,7 +52,8 @@ def add(
 ) -> None:
     """Add the formula TEXT: `forest formulas add "Δ12 = (вода + весна + неясность)"`.
 
-    Without a code it gets the next free one, if it meets the four criteria of `check`.
+    For a new one the four criteria of `check` are shown. Without a code it gets the next free one,
+    if it meets them.
     """
     from anchors.formulas.registry import add as add_formula
 
@@ -117,13 +126,26 @@ def show(ctx: click.Context, code: str, as_json: bool) -> int:
 
 @command_formulas.command("remove")
 @click.argument("code")
+@click.option("--scene", "text", help="Remove only the scene with this text.")
+@click.option("--register", help="Of the scene, where several have this text.")
+@click.option("--lang", help="The same.")
 @click.pass_context
-def remove(ctx: click.Context, code: str) -> None:
-    """Remove the formula CODE and its scenes, if no other is made of it."""
+def remove(
+    ctx: click.Context, code: str, text: str | None, register: str | None, lang: str | None
+) -> None:
+    """Remove the formula CODE and its scenes, if no other is made of it; or one of its scenes."""
     from anchors.formulas.registry import remove as remove_formula
+    from anchors.formulas.registry import remove_scene
+    from anchors.formulas.syntax import text_of
 
+    if text is None and (register, lang) != (None, None):
+        raise UsageError("--register and --lang say which --scene is meant: give its text")
     with opened_forest(ctx) as forest:
-        remove_formula(forest.store, code)
+        if text is None:
+            say(f"removed: {text_of(remove_formula(forest.store, code))}")
+        else:
+            found = remove_scene(forest.store, code, text, register=register, lang=lang)
+            say(f"removed: {_scene_line(found)}")
 
 
 @command_formulas.command("scene")
@@ -137,15 +159,19 @@ def remove(ctx: click.Context, code: str) -> None:
 def scene(
     ctx: click.Context, code: str, text: str, register: str, lang: str, origin: str, as_json: bool
 ) -> None:
-    """Add TEXT as a scene that voices the formula CODE."""
+    """Add TEXT as a scene that voices the formula CODE.
+
+    The same text in another register or language is another scene. One that is there stays.
+    """
     from anchors.formulas.registry import add_scene
 
     with opened_forest(ctx) as forest:
         added = add_scene(forest.store, code, text, register=register, lang=lang, origin=origin)
+    state = "added" if added.new else "unchanged"
     if as_json:
-        print_json(asdict(added))
+        print_json({**asdict(added.scene), "state": state})
     else:
-        _print_scenes([added])
+        say(f"{state}: {_scene_line(added.scene)}")
 
 
 @command_formulas.command("check")
@@ -173,6 +199,7 @@ def check(ctx: click.Context, what: str, trees: int, as_json: bool) -> int:
 @click.option("--name", default="", help="Its title.")
 @click.option("--scene", default="", help="The scene it is set equal to.")
 @click.option("--code", default="", help="Its code; default: the next free Δ code.")
+@again_option
 @as_json_option
 @click.pass_context
 def merge(
@@ -182,13 +209,16 @@ def merge(
     name: str,
     scene: str,
     code: str,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Merge formulas into a new one: Δ12 + Δ41 → Δ91 = весна + жара + шаг."""
     from anchors.formulas.registry import merge as merge_formulas
 
     with opened_forest(ctx) as forest:
-        added = merge_formulas(forest.store, codes, terms=terms, name=name, scene=scene, code=code)
+        added = merge_formulas(
+            forest.store, codes, terms=terms, name=name, scene=scene, code=code, force=force
+        )
     _print_added(added, as_json)
 
 
@@ -200,6 +230,7 @@ def merge(
 @click.option("--label", default="", help="What holds it together: [Δ01, Δ02]_гармония.")
 @click.option("--name", default="", help="Its title.")
 @click.option("--code", default="", help="Its code; default: the next free one.")
+@again_option
 @as_json_option
 @click.pass_context
 def compose(
@@ -209,6 +240,7 @@ def compose(
     label: str,
     name: str,
     code: str,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Make a formula of formulas: Λ1 = (Δ12 → Δ41 → Δ57)."""
@@ -216,7 +248,13 @@ def compose(
 
     with opened_forest(ctx) as forest:
         added = compose_formulas(
-            forest.store, codes, letter="Ω" if as_list else "Λ", label=label, name=name, code=code
+            forest.store,
+            codes,
+            letter="Ω" if as_list else "Λ",
+            label=label,
+            name=name,
+            code=code,
+            force=force,
         )
     _print_added(added, as_json)
 
@@ -247,6 +285,8 @@ def expand(ctx: click.Context, code: str, register: str, as_json: bool) -> None:
         said = text_of(step.formula) if step.formula else f"{step.code}: nobody defined it"
         say(margin + said)
         _print_scenes(scenes, margin)
+    if register and not any(scenes for _, scenes in steps):
+        _note(f"no scene of it is in the register {register}; `forest formulas show` shows them")
 
 
 @command_formulas.command("near")
@@ -288,6 +328,10 @@ def near(
         else:
             rows = [(f"{n.score:.3f}", text_of(book.formulas[n.code])) for n in found]
             print_table(("cosine", "formula"), rows)
+        if not book.formulas:
+            _note("there are no formulas yet")
+        elif not found:
+            _note("no formula is near")
         return
     held_out = space.held_out()
     part = recall_at_1(held_out)
@@ -318,6 +362,7 @@ def propose(ctx: click.Context, trees: int, by_chance: float, most: int, as_json
     """Find terms that stand together in trees more often than by chance. Nothing is stored."""
     from anchors.formulas.cores import propose as propose_cores
     from forest.cli.terminal import print_table
+    from forest.render import plural
 
     broken: list[ForestError] = []
     with opened_forest(ctx) as forest:
@@ -331,8 +376,8 @@ def propose(ctx: click.Context, trees: int, by_chance: float, most: int, as_json
         [(core.trees, f"{core.by_chance:.2g}", core.code, core.text) for core in cores[:most]],
     )
     _note(
-        f"{len(cores):,} cores, in {mined.support} trees or more of {mined.trees:,}, out of "
-        f"{mined.anchors:,} anchors"
+        f"{plural(len(cores), 'core')}, in {plural(mined.support, 'tree')} or more of "
+        f"{mined.trees:,}, out of {plural(mined.anchors, 'anchor')}"
         + (f"; {len(cores) - most:,} more with --most" if len(cores) > most else "")
     )
     if not cores:
@@ -373,11 +418,14 @@ def _print_added(added: Added, as_json: bool) -> None:
     state = "added" if added.new else "changed" if added.changed else "unchanged"
     if as_json:
         check = asdict(added.check) if added.check else None
-        print_json({**_plain(added.formula, []), "state": state, "check": check})
+        rest = {"state": state, "check": check, "undefined": added.undefined}
+        print_json({**_plain(added.formula, []), **rest})
         return
     if added.check:
         _print_check(added.check, err=True)
     say(f"{state}: {text_of(added.formula)}")
+    if added.undefined:
+        _note(f"not defined yet: {', '.join(added.undefined)}")
 
 
 def _print_check(check: Check, *, err: bool = False) -> None:
@@ -388,8 +436,12 @@ def _print_check(check: Check, *, err: bool = False) -> None:
 
 def _print_scenes(scenes: list[Scene], margin: str = "") -> None:
     for scene in scenes:
-        about = ", ".join(filter(None, (scene.register, scene.lang, scene.origin)))
-        say(f"{margin}  scene  {scene.text} ({about})")
+        say(f"{margin}  scene  {_scene_line(scene)}")
+
+
+def _scene_line(scene: Scene) -> str:
+    about = ", ".join(filter(None, (scene.register, scene.lang, scene.origin)))
+    return f"{scene.text} ({about})"
 
 
 def _registers(scenes: list[Scene]) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from itertools import count
 from typing import Annotated, Literal
+from unicodedata import normalize
 
 from pydantic import AfterValidator
 
@@ -18,8 +19,18 @@ LOOKALIKES = {"\u2206": "Δ", "\u2126": "Ω"}
 LETTERS = {ord(sign): letter for sign, letter in LOOKALIKES.items()}
 """The same for `str.translate`."""
 
+REFERENCE = re.compile(r"(?<!\w)(?:Δ[0-9]{2}|[ΛΩ][0-9]+)(?!\w)")
+"""A code that a text names, other than a glyph."""
+
 _CODE = re.compile(f"Δ[0-9]{{2}}|[ΛΩ](?:0|[1-9][0-9]*)|{'|'.join(GLYPHS)}")
 _NUMBERED = re.compile("([ΔΛΩ])([0-9]+)")
+_LIKE_ONE = re.compile(r"(\D+)(\d+)")
+_SPELLINGS = {
+    **dict.fromkeys(("δ", "\u2206", "△", "▲", "▵", "дельта", "delta"), "Δ"),
+    **dict.fromkeys(("λ", "лямбда", "lambda"), "Λ"),
+    **dict.fromkeys(("ω", "омега", "omega"), "Ω"),
+}
+"""How else the letters are written, in NFKC and lower case."""
 
 
 def checked_code(text: str) -> str:
@@ -33,9 +44,11 @@ def checked_code(text: str) -> str:
         return code
     match = _NUMBERED.fullmatch(code)
     if match is None:
+        if meant := meant_code(code):
+            raise ValueError(f"{text} is not how a code is written: write {checked_code(meant)}")
         raise ValueError(
-            f"{text!r} is no code: expected Δ and two digits (Δ12), Λ or Ω and a number (Λ1), "
-            f"or one of {' '.join(GLYPHS)}"
+            f"{text or 'nothing'} is no code: expected Δ and two digits (Δ12), Λ or Ω and a number "
+            f"(Λ1), or one of {' '.join(GLYPHS)}"
         )
     letter, digits = match.groups()
     if letter != "Δ":
@@ -48,6 +61,17 @@ def checked_code(text: str) -> str:
     )
 
 
+def meant_code(text: str) -> str:
+    """What a letter like one of the three, or its name, and a number seem to mean; "" for others.
+
+    >>> meant_code("δ12"), meant_code("Дельта１２"), meant_code("дельта")
+    ('Δ12', 'Δ12', '')
+    """
+    match = _LIKE_ONE.fullmatch(text)
+    letter = _SPELLINGS.get(normalize("NFKC", match[1]).casefold()) if match else None
+    return letter + "".join(str(int(digit)) for digit in match[2]) if match and letter else ""
+
+
 def is_right(text: str) -> bool:
     """Whether a text is a code in its one spelling."""
     return bool(_CODE.fullmatch(text))
@@ -55,15 +79,22 @@ def is_right(text: str) -> bool:
 
 def is_code(text: str) -> bool:
     """Whether a text is meant as a code and nothing else, be it a wrong one."""
-    code = text.strip().translate(LETTERS)
-    return bool(_NUMBERED.fullmatch(code)) or code in GLYPHS
+    return bool(meant_code(text.strip())) or text.strip() in GLYPHS
 
 
 Code = Annotated[str, AfterValidator(checked_code)]
 """The code of a formula, in its one spelling."""
 
 
-def free_code(used: Iterable[str], letter: Literal["Δ", "Λ", "Ω"] = "Δ") -> str:
+Letter = Literal["Δ", "Λ", "Ω"]
+
+
+def order(code: str) -> tuple[str, int]:
+    """By what right codes are sorted: letter, then number; glyphs behind."""
+    return code[0], int(code[1:] or 0)
+
+
+def free_code(used: Iterable[str], letter: Letter = "Δ") -> str:
     """The first code with that letter that is not in use: Δ00 … Δ99, Λ1 …, Ω1 ….
 
     :raises NoFreeCode: all of Δ00 to Δ99 are in use; Λ and Ω never run out.

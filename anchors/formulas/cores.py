@@ -19,8 +19,8 @@ trees of the square of their anchors, and what the sets that remain take.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import combinations
 from math import comb, exp, lgamma
@@ -29,6 +29,7 @@ from anchors.formulas.book import Book
 from anchors.formulas.model import Term
 from anchors.formulas.syntax import joined, words_of
 from anchors.formulas.where import registry_with
+from anchors.registry import Registry
 from forest.stores.base import Skip, Store
 
 MOST_SETS = 500_000
@@ -105,29 +106,39 @@ def propose(
     """
     book = Book.of(store, skip=lambda _: None)
     written = [t for formula in book.formulas.values() for t in formula.terms]
-    registry = registry_with(store, [*terms, *written])
-    heads = {
-        anchor.id: registry.head(anchor.id)
-        for anchor in registry.anchors.values()
-        if anchor.kind == "phrase"
-    }
-    carried = [
-        {heads[x.anchor] for t in tree.thoughts for x in t.anchors if x.anchor in heads}
+    registry = registry_with(store, [*terms, *written], skip)
+    return found_in(carried(store, registry, skip), registry, book, trees, by_chance)
+
+
+def carried(store: Store, registry: Registry, skip: Skip | None = None) -> dict[str, set[str]]:
+    """The anchors that each tree carries, under the names they count under: one pass."""
+    return {
+        tree.id: {registry.head(x.anchor) for t in tree.thoughts for x in t.anchors}
         for tree in store.trees(skip)
-    ]
-    found = mine(carried, trees=trees, by_chance=by_chance)
+    }
+
+
+def found_in(
+    carried: Mapping[str, set[str]],
+    registry: Registry,
+    book: Book,
+    trees: int = 2,
+    by_chance: float = 0.05,
+) -> Mined:
+    """The same as `propose`, from the anchors that each tree carries."""
+    phrases = {registry.head(a.id) for a in registry.anchors.values() if a.kind == "phrase"}
+    found = mine(
+        (anchors & phrases for anchors in carried.values()), trees=trees, by_chance=by_chance
+    )
     codes = {
-        frozenset(heads.get(term.anchor, "") for term in formula.terms): formula.code
+        frozenset(registry.head(term.anchor) for term in formula.terms): formula.code
         for formula in reversed(book.formulas.values())
     }
     found.cores = [
-        Core(
-            core.anchors,
-            tuple(registry.group(anchor).phrase for anchor in core.anchors),
-            core.trees,
-            core.p,
-            core.by_chance,
-            codes.get(frozenset(core.anchors), ""),
+        replace(
+            core,
+            phrases=tuple(registry.group(anchor).phrase for anchor in core.anchors),
+            code=codes.get(frozenset(core.anchors), ""),
         )
         for core in found.cores
     ]

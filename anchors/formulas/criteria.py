@@ -12,15 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from anchors.embedding import Embedder
 from anchors.formulas.book import Book
 from anchors.formulas.codes import is_code
-from anchors.formulas.cores import SIZES, Mined, core_of, propose
+from anchors.formulas.cores import SIZES, Mined, carried, core_of, found_in
 from anchors.formulas.model import Formula, Scene
 from anchors.formulas.syntax import read
-from anchors.formulas.vectors import Space, recall
-from anchors.formulas.where import registry_with, trees_of
+from anchors.formulas.vectors import HeldOut, Space, recall
+from anchors.formulas.where import registry_with
+from anchors.registry import Registry
+from forest.phrases import phrase_key
 from forest.render import plural
 from forest.stores.base import Skip, Store
 
@@ -79,60 +82,102 @@ def check(
     :raises Conflict: its code belongs to a formula that says something else.
     """
     book = Book.of(store, skip=lambda _: None)
-    key, formula = _added(book, what, scenes)
-    terms = book.terms(formula)
-    registry = registry_with(store, terms)
-    heads = sorted({registry.head(term.anchor) for term in terms})
-    carrying = [trees_of(store, registry, head) for head in heads]
-    together = sorted(set.intersection(*carrying)) if carrying else []
-    held_out = Space(book, embedder).held_out(key)
-    lost = [h for h in held_out if not h.found]
-    registers = sorted({scene.register for scene in book.voices(key)} - {""})
-    part = recall(held_out)
-    return Check(
-        key,
-        (
-            Criterion(
-                "stable",
-                len(together) >= trees,
-                f"its terms stand together in {plural(len(together), 'tree')}"
-                + (f" ({_some(together)})" if together else "")
-                + f", {trees} are asked for",
-            ),
-            _reproducible(heads, propose(store, trees=trees, terms=terms, skip=skip)),
-            Criterion(
-                "registers",
-                len(registers) > 1,
-                f"scenes voice it in {plural(len(registers), 'register')}"
-                + (f" ({_some(registers)})" if registers else "")
-                + ", 2 are asked for",
-            ),
-            Criterion(
-                "reversible",
-                part == 1,
-                f"found again from {len(held_out) - len(lost)} of its "
-                f"{plural(len(held_out), 'scene')}, among {plural(len(book.formulas), 'formula')}"
-                + "".join(
-                    f"; «{h.scene.text}» finds {h.nearest or 'none'}" for h in lost[:MOST_NAMED]
-                ),
-            ),
-        ),
-        tuple(together),
-        part,
-    )
+    key = _added(book, what, scenes)
+    return Judge(store, book, trees=trees, embedder=embedder, skip=skip).check(key)
 
 
-def _added(book: Book, what: str, scenes: Sequence[Scene]) -> tuple[str, Formula]:
-    """What is checked, put into the book, and the code it has there: "" if it has none."""
+class Judge:
+    """Judges the formulas of a book by what stands in the forest, which is read once."""
+
+    def __init__(
+        self,
+        store: Store,
+        book: Book,
+        *,
+        trees: int = STABLE_TREES,
+        embedder: Embedder | None = None,
+        skip: Skip | None = None,
+    ) -> None:
+        self.store = store
+        self.book = book
+        self.trees = trees
+        self.embedder = embedder
+        self.skip = skip
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The forest's registry of anchors, with the terms of all formulas."""
+        terms = [term for formula in self.book.formulas.values() for term in formula.terms]
+        return registry_with(self.store, terms, self.skip)
+
+    @cached_property
+    def _carried(self) -> dict[str, set[str]]:
+        return carried(self.store, self.registry, self.skip)
+
+    @cached_property
+    def _mined(self) -> Mined:
+        return found_in(self._carried, self.registry, self.book, self.trees)
+
+    @cached_property
+    def _space(self) -> Space:
+        return Space(self.book, self.embedder)
+
+    def check(self, key: str) -> Check:
+        """What the four criteria say of a formula, by the code that it has in the book."""
+        formula = self.book.formulas[key]
+        heads = {self.registry.head(term.anchor) for term in self.book.terms(formula)}
+        together = sorted(tree for tree, there in self._carried.items() if heads and heads <= there)
+        held_out = self._space.held_out(key)
+        criteria = (
+            self._stable(together),
+            _reproducible(sorted(heads), self._mined),
+            _in_registers({scene.register for scene in self.book.voices(key)} - {""}),
+            _reversible(held_out, len(self.book.formulas)),
+        )
+        return Check(key, criteria, tuple(together), recall(held_out))
+
+    def twins(self, key: str) -> list[str]:
+        """The codes of the other formulas with the same core.
+
+        That is: the same terms, in whichever forms, and parts, under the same operator and label;
+        in the same order where an arrow joins them.
+        """
+        core = self._core(self.book.formulas[key])
+        others = self.book.formulas.items()
+        return [code for code, other in others if code != key and self._core(other) == core]
+
+    def _core(self, formula: Formula) -> tuple[object, ...]:
+        return (
+            phrase_key(formula.operator),
+            phrase_key(formula.label),
+            _bag((self.registry.head(term.anchor) for term in formula.terms), formula.join),
+            _bag(formula.parts, formula.parts_join),
+        )
+
+    def _stable(self, together: Sequence[str]) -> Criterion:
+        return Criterion(
+            "stable",
+            len(together) >= self.trees,
+            f"its terms stand together in {plural(len(together), 'tree')}"
+            + (f" ({_some(together)})" if together else "")
+            + f", {self.trees} are asked for",
+        )
+
+
+def _bag(items: Iterable[str], join: str) -> object:
+    return tuple(items) if join == "→" else frozenset(items)
+
+
+def _added(book: Book, what: str, scenes: Sequence[Scene]) -> str:
+    """Put what is checked into the book, and give the code it has there: "" if it has none."""
     if is_code(what):
-        formula = book.get(what)
-        key = formula.code
+        key = book.get(what).code
     else:
         formula, has_code = read(what)
         key = formula.code if has_code else ""
-        book.formulas[key] = formula = book.joined(formula) if has_code else formula
-    book.scenes.setdefault(key, {}).update((scene.text, scene) for scene in scenes)
-    return key, formula
+        book.formulas[key] = book.joined(formula) if has_code else formula
+    book.voice(key, scenes)
+    return key
 
 
 def _reproducible(heads: list[str], mined: Mined) -> Criterion:
@@ -142,9 +187,32 @@ def _reproducible(heads: list[str], mined: Mined) -> Criterion:
     core = core_of(mined.cores, heads)
     if core is None:
         said = "its terms are not found as a recurring core: together no more than by chance"
-        return Criterion("reproducible", False, f"{said}, in a forest of {mined.trees:,} trees")
+        return Criterion(
+            "reproducible", False, f"{said}, in a forest of {plural(mined.trees, 'tree')}"
+        )
     said = f"found as a recurring core in {core.trees} trees; by chance {core.by_chance:.2g} such"
     return Criterion("reproducible", True, said)
+
+
+def _in_registers(registers: set[str]) -> Criterion:
+    return Criterion(
+        "registers",
+        len(registers) > 1,
+        f"scenes voice it in {plural(len(registers), 'register')}"
+        + (f" ({_some(sorted(registers))})" if registers else "")
+        + ", 2 are asked for",
+    )
+
+
+def _reversible(held_out: Sequence[HeldOut], formulas: int) -> Criterion:
+    lost = [h for h in held_out if not h.found]
+    return Criterion(
+        "reversible",
+        recall(held_out) == 1,
+        f"found again from {len(held_out) - len(lost)} of its {plural(len(held_out), 'scene')}, "
+        f"among {plural(formulas, 'formula')}"
+        + "".join(f"; «{h.scene.text}» finds {h.nearest or 'none'}" for h in lost[:MOST_NAMED]),
+    )
 
 
 def _some(names: Iterable[str]) -> str:

@@ -1,4 +1,10 @@
-"""Formulas of Markdown notes, into a forest.
+"""Formulas of Markdown notes, into a forest, again and again: as `forest.importing` does trees.
+
+A formula remembers the files it came from (``origin``) and what they said of it (``imported``); a
+scene remembers its file, and its id is made of what the file said. When the files are imported
+again there are three versions: theirs, the forest's, and the one both began from. What only the
+files changed is taken over, and scenes go that they have no more; what only the forest changed
+stays; what both changed stays and is named, unless ``replace`` says that the files win.
 
 A note is prose, and what looks like a formula in it may be none. So nothing here refuses a note:
 what cannot be read, or says something else than the forest does, is a notice with file and line.
@@ -6,20 +12,25 @@ what cannot be read, or says something else than the forest does, is a notice wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from anchors.formulas.book import LABELS, Book, formula_node, scene_node
 from anchors.formulas.codes import GLYPHS
-from anchors.formulas.errors import Cycle
-from anchors.formulas.model import Formula
+from anchors.formulas.criteria import Check, Judge
+from anchors.formulas.errors import Contradiction, Cycle, InvalidFormula
+from anchors.formulas.model import Formula, Scene
 from anchors.formulas.notes import NoteFormulas, formulas_in
+from anchors.formulas.syntax import parse, text_of
+from anchors.formulas.union import united
 from forest.errors import Conflict, ForestError
 from forest.formats.base import SourceFile, silent
 from forest.formats.decoding import read_text
 from forest.formats.files import SUFFIXES, find_files
+from forest.importing import address
 from forest.nodes import Key, Node
 from forest.stores.base import Store
 
@@ -31,19 +42,35 @@ class ImportedFormulas:
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """Formulas edited in the forest since their import, which the files did not change."""
     scenes: int = 0
     """Scenes that were added."""
+    removed: int = 0
+    """Scenes that came from these files, and are not in them any more."""
+    checks: list[Check] = field(default_factory=list)
+    """The four criteria for each formula that was added."""
     notices: list[str] = field(default_factory=list)
 
     @property
     def summary(self) -> str:
-        """The counts in words; "" where there were no formulas."""
-        if not (self.added or self.changed or self.unchanged or self.scenes):
+        """The counts in words, and the criteria; "" where there were no formulas."""
+        formulas = (self.added, self.changed, self.unchanged, self.kept)
+        if not (any(formulas) or self.scenes or self.removed):
             return ""
-        return (
+        counts = (
             f"formulas: {len(self.added):,} added, {len(self.changed):,} changed, "
-            f"{len(self.unchanged):,} unchanged; scenes: {self.scenes:,} added"
+            f"{len(self.unchanged):,} unchanged"
+            + (f", {len(self.kept):,} kept as edited in the forest" if self.kept else "")
+            + f"; scenes: {self.scenes:,} added"
+            + (f", {self.removed:,} removed" if self.removed else "")
         )
+        return "\n".join([counts, *map(_criteria, self.checks)])
+
+
+def _criteria(check: Check) -> str:
+    said = ", ".join(f"{c.name} {'yes' if c.met else 'no'}" for c in check.criteria)
+    return f"  {check.code}: {said}"
 
 
 def import_formulas(
@@ -54,10 +81,10 @@ def import_formulas(
     keep_going: bool = False,
     replace: bool = False,
 ) -> ImportedFormulas:
-    """Add the formulas of the Markdown notes among files and folders, in one transaction.
+    """Take over the formulas of the Markdown notes among files and folders, in one transaction.
 
-    A formula that is in the forest gets what a note adds to it. Where they differ, the forest's
-    stays and a notice says so.
+    A formula that was typed here, or came from other files, gets what a note adds to it; where they
+    differ, it stays and a notice says so.
 
     :param format: as in `forest.importing.import_files`; another than auto or markdown has none.
     :param keep_going: leave out paths and notes that cannot be read, without a word: importing
@@ -69,30 +96,48 @@ def import_formulas(
     if format not in ("auto", "markdown"):
         return ImportedFormulas()
     notices: list[str] = []
-    notes: list[tuple[str, NoteFormulas]] = []
+    read: dict[str, _Note] = {}
     unread = (ForestError,) if keep_going else ()
     for path in paths:
         with suppress(*unread):
             for source in find_files([path], format):
                 if format == "markdown" or SUFFIXES.get(source.path.suffix.lower()) == "markdown":
                     with suppress(*unread):
-                        notes.append((source.name, _formulas_of(source, notices)))
+                        found = _formulas_of(source, notices)
+                        place = address(store, source.path)
+                        read.setdefault(place, _Note(source.name, place, found))
+    notes = list(read.values())
     done = ImportedFormulas(notices=notices)
-    if not any(note.defined or note.scenes for _, note in notes):
+    if not notes:
         return done
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
         nonlocal done
-        writing = _Writing(old, replace, ImportedFormulas(notices=list(notices)))
-        for name, note in notes:
-            writing.add(name, note)
-        for name, note in notes:
-            writing.tell_undefined(name, note)
+        writing = _Writing(old, notes, replace, ImportedFormulas(notices=list(notices)))
         done = writing.report
-        return writing.new
+        return writing.run()
 
     store.change_nodes(LABELS, change)
+    _judge(store, done)
     return done
+
+
+def _judge(store: Store, done: ImportedFormulas) -> None:
+    """Work out the criteria for what was added, and name what is there under another code."""
+    if not done.added:
+        return
+    judge = Judge(store, Book.of(store, lambda _: None), skip=lambda _: None)
+    for code in done.added:
+        done.checks.append(judge.check(code))
+        if twins := judge.twins(code):
+            done.notices.append(f"{code} has the same core as {', '.join(twins)}")
+
+
+class _Note(NamedTuple):
+    name: str
+    """In messages."""
+    address: str
+    found: NoteFormulas
 
 
 def _formulas_of(source: SourceFile, notices: list[str]) -> NoteFormulas:
@@ -104,66 +149,179 @@ def _formulas_of(source: SourceFile, notices: list[str]) -> NoteFormulas:
     return note
 
 
+@dataclass
+class _Said:
+    """What the notes say under one code, together."""
+
+    formula: Formula
+    place: str
+    """File and line where it is first said."""
+    files: list[str]
+
+    @property
+    def imported(self) -> Formula:
+        return replace(self.formula, origin="\n".join(self.files), imported=text_of(self.formula))
+
+
 class _Writing:
-    def __init__(self, old: dict[Key, Node], replace: bool, report: ImportedFormulas) -> None:
+    def __init__(
+        self, old: dict[Key, Node], notes: list[_Note], replace: bool, report: ImportedFormulas
+    ) -> None:
         self.old = old
+        self.notes = notes
         self.replace = replace
         self.report = report
+        self.read = {note.address for note in notes}
         self.book = Book.from_nodes(old.values(), skip=lambda _: None)
-        self.before = dict(self.book.formulas)
         self.new: dict[Key, Node | None] = {}
 
-    def add(self, name: str, note: NoteFormulas) -> None:
-        for code, defined in note.defined.items():
-            try:
-                formula = self._joined(replace(defined.formula, origin=name))
-            except (Conflict, Cycle) as error:
-                self.report.notices.append(f"{name}:{defined.lines[0]}: left out: {error.message}")
-                continue
-            self.book.formulas[code] = formula
-            node = formula_node(formula)
-            if node != self.old.get(node.at):
-                self.new[node.at] = node
-            self._count(code)
-        for code, scenes in note.scenes.items():
-            for scene in scenes:
-                node = scene_node(code, replace(scene, origin=name))
-                if node.at not in self.old and node.at not in self.new:
+    def run(self) -> dict[Key, Node | None]:
+        before = dict(self.book.formulas)
+        said = self._said()
+        for code, one in said.items():
+            self._take(code, one)
+        for code, formula in before.items():
+            if code not in said and _files(formula) and _files(formula) <= self.read:
+                self._tell(
+                    ", ".join(_files(formula)),
+                    f"{code} came from it and is not defined in it any more; it stays "
+                    f"(`forest formulas remove {code}` removes it)",
+                )
+        self._take_scenes()
+        for note in self.notes:
+            self._tell_undefined(note)
+        return self.new
+
+    def _tell(self, place: str, what: str) -> None:
+        self.report.notices.append(f"{place}: {what}")
+
+    def _said(self) -> dict[str, _Said]:
+        """What the notes say together; of two that differ, the first one holds."""
+        said: dict[str, _Said] = {}
+        for note in self.notes:
+            for code, defined in note.found.defined.items():
+                place = f"{note.name}:{defined.lines[0]}"
+                first = said.get(code)
+                if first is None:
+                    said[code] = _Said(defined.formula, place, [note.address])
+                    continue
+                try:
+                    first.formula = united(first.formula, defined.formula)
+                    first.files.append(note.address)
+                except Contradiction as error:
+                    self._tell(place, f"left out: {error.message} ({first.place})")
+        return said
+
+    # --- formulas ------------------------------------------------------------------------------
+
+    def _take(self, code: str, said: _Said) -> None:
+        old = self.book.formulas.get(code)
+        try:
+            formula = self._merged(old, said.imported)
+        except (Conflict, Cycle) as error:
+            hint = "; --replace lets the file win" if old and isinstance(error, Conflict) else ""
+            self._tell(said.place, f"left out: {error.message}{hint}")
+            return
+        self.book.formulas[code] = formula
+        node = formula_node(formula)
+        if node != self.old.get(node.at):
+            self.new[node.at] = node
+        report = self.report
+        if old is None:
+            report.added.append(code)
+        elif formula != old:
+            report.changed.append(code)
+        elif _base(old) in (None, old):
+            report.unchanged.append(code)
+        else:
+            report.kept.append(code)
+
+    def _merged(self, old: Formula | None, new: Formula) -> Formula:
+        """What to keep under a code, of the forest's version and the files'. Raises Conflict."""
+        if old is None:
+            return self.book.joined(new)
+        base, files = _base(old), _files(old)
+        all_read = bool(files) and files <= self.read
+        if old == new:
+            return replace(old, origin=new.origin, imported=new.imported) if all_read else old
+        if all_read and base == new:
+            return old
+        if self.replace or (all_read and base == old):
+            return self.book.without(old.code).joined(new)
+        try:
+            both = self.book.joined(new)
+        except Conflict:
+            if not files & _files(new):
+                raise
+            raise Conflict(_why_left(old, files - self.read)) from None
+        if both == old:
+            return old
+        if files & _files(new):
+            raise Conflict(_why_left(old, files - self.read))
+        return replace(
+            both,
+            origin="\n".join(filter(None, (old.origin, new.origin))),
+            imported=text_of(both) if base == old else old.imported or new.imported,
+        )
+
+    # --- scenes --------------------------------------------------------------------------------
+
+    def _take_scenes(self) -> None:
+        said: dict[str, tuple[str, Scene, Node]] = {}
+        for note in self.notes:
+            for code, scenes in note.found.scenes.items():
+                for scene in scenes:
+                    node = scene_node(code, replace(scene, origin=note.address))
+                    said.setdefault(node.key, (code, scene, node))
+        for code, scene, node in said.values():
+            there = self.book.scene(code, scene)
+            if there is None:
+                if node.key not in self.book.ids:  # else it was changed here
                     self.report.scenes += 1
                     self.new[node.at] = node
+            elif there[1].origin in self.read - {node.properties["origin"]}:
+                self.new["Scene", there[0]] = replace(node, key=there[0])
+        for code, voices in self.book.scenes.items():
+            for key, scene in voices.items():
+                if scene.origin in self.read and key not in said:
+                    self._drop(code, self.old["Scene", key], scene, said)
 
-    def _joined(self, formula: Formula) -> Formula:
-        """The formula with what is there under its code, or in place of it. Raises Conflict."""
-        there = self.book.formulas.get(formula.code)
-        try:
-            return self.book.joined(formula)
-        except Conflict:
-            # Of two notes that differ, the first one stays.
-            if not self.replace or there is None or there != self.before.get(formula.code):
-                raise
-        without = {code: f for code, f in self.book.formulas.items() if code != formula.code}
-        return Book(without).joined(formula)
+    def _drop(self, code: str, node: Node, scene: Scene, said: Container[str]) -> None:
+        """Remove a scene that its file has no more."""
+        as_said = scene_node(code, scene)
+        if as_said.key in said:
+            return
+        if self.replace or as_said == node:
+            self.report.removed += 1
+            self.new[node.at] = None
+        else:
+            what = f"the scene «{scene.text}» of {code} came from it and was edited here; it stays"
+            self._tell(scene.origin, what)
 
-    def _count(self, code: str) -> None:
-        report = self.report
-        at = ("Formula", code)
-        kind = (
-            report.unchanged if at not in self.new
-            else report.changed if at in self.old
-            else report.added
-        )  # fmt: skip
-        for others in (report.added, report.changed, report.unchanged):
-            if code in others:
-                others.remove(code)
-        kind.append(code)
-
-    def tell_undefined(self, name: str, note: NoteFormulas) -> None:
+    def _tell_undefined(self, note: _Note) -> None:
         """Say which codes a note with formulas names, and nobody defined."""
         places = [
             f"{code} (line {lines[0]})"
-            for code, lines in note.undefined.items()
+            for code, lines in note.found.undefined.items()
             if code not in self.book.formulas and code not in GLYPHS
         ]
-        if places and (note.defined or note.scenes):
-            said = f"{name}: named, and defined nowhere: {', '.join(places)}"
-            self.report.notices.append(said)
+        if places and (note.found.defined or note.found.scenes):
+            self._tell(note.name, f"named, and defined nowhere: {', '.join(places)}")
+
+
+def _files(formula: Formula) -> set[str]:
+    return set(formula.origin.splitlines())
+
+
+def _base(formula: Formula) -> Formula | None:
+    """What the files said of a formula when they were last imported."""
+    try:
+        return parse(formula.imported) if formula.imported else None
+    except InvalidFormula:
+        return None
+
+
+def _why_left(old: Formula, unread: set[str]) -> str:
+    if unread:
+        return f"{old.code} came from {', '.join(sorted(unread))} too: import them together"
+    return f"{old.code} was edited in the forest, and here too: {text_of(old)}"

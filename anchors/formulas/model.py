@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Literal
@@ -98,8 +99,11 @@ class Formula:
     scenes: Annotated[tuple[Line, ...], Field(description="scenes it is set equal to")] = ()
     phrases: Annotated[tuple[Line, ...], Field(description="what is said from inside it")] = ()
     source: Annotated[str, Field(description="text as written")] = field(default="", compare=False)
-    origin: Annotated[OptionalName, Field(description="where it was written: a file, a model")] = (
-        field(default="", compare=False)
+    origin: Annotated[str, Field(description="where it was written: files, a model")] = field(
+        default="", compare=False
+    )
+    imported: Annotated[str, Field(description="what its files said, when last imported")] = field(
+        default="", compare=False
     )
 
     def __post_init__(self) -> None:
@@ -112,6 +116,16 @@ class Formula:
             )
         if self.code in self.parts:
             raise ValueError(f"{self.code} is a part of itself")
+        phrases = {term.anchor: term.phrase for term in self.terms}
+        for keys, join, what in (
+            ([term.anchor for term in self.terms], self.join, "term"),
+            (list(self.parts), self.parts_join, "part"),
+        ):
+            twice = [key for key, times in Counter(keys).items() if times > 1 and join != "→"]
+            if twice:
+                raise ValueError(
+                    f"{self.code} has the {what} {phrases.get(twice[0], twice[0])} twice"
+                )
         for items, name in ((self.terms, "join"), (self.parts, "parts_join")):
             if len(items) < 2:
                 object.__setattr__(self, name, "+")

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from anchors.formulas.codes import GLYPHS, LETTERS, LOOKALIKES
+from anchors.formulas.codes import GLYPHS, LETTERS, LOOKALIKES, REFERENCE
 from anchors.formulas.errors import Contradiction, InvalidFormula
 from anchors.formulas.model import REGISTERS, Formula, Scene, standard
 from anchors.formulas.syntax import parse, unquoted
@@ -21,7 +21,7 @@ from forest.formats.base import Notice, silent
 from forest.language import guess_language
 from forest.phrases import phrase_key
 
-_CODE = rf"(?<!\w)(?:[Δ{''.join(LOOKALIKES)}ΛΩ][0-9]\w*|{'|'.join(GLYPHS)})"
+_CODE = rf"(?<!\w)(?:[Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*|{'|'.join(GLYPHS)})"
 _ARROW = "(?:→|->)"
 _DEFINITION = re.compile(
     rf"{_CODE}(?:\s*(?:[+·⋅∙*,]|{_ARROW})\s*{_CODE})*\s*(?:=(?!=)|{_ARROW}\s*(?:сцепка|terms)\s*:)"
@@ -29,7 +29,6 @@ _DEFINITION = re.compile(
 _BODY_WITHOUT_CODE = re.compile(r"[^=()\[\]]*[(\[][^()\[\]]*[+·⋅∙*→,][^()\[\]]*[)\]][^=()\[\]]*=")
 _CODE_ALONE = re.compile(rf"\s*{_CODE}\s*")
 _PHRASE = re.compile(rf"\s*{_ARROW}\s*(?:[«\"“„]|(?:фраза|phrase)\s*:)")
-_REFERENCE = re.compile(r"(?<!\w)(?:Δ[0-9]{2}|[ΛΩ][0-9]+)(?!\w)")
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _EMPHASIS = re.compile(r"[*_]+(?=[«\"“„])|(?<=[»\"”“])[*_]+|\*\*+|__+")
 _FENCE = re.compile(r"\s*(?:[-*+]\s+)?(`{3,}|~{3,})([^`]*)$")
@@ -240,7 +239,7 @@ def _codes_in(line: _Line) -> list[str]:
     """The codes that a line names: Δ, Λ, Ω anywhere, a glyph where it is a code span."""
     text = line.text.translate(LETTERS)
     glyphs = [span[2] for span in _SPAN.finditer(text) if span[2] in GLYPHS]
-    return list(dict.fromkeys([*_REFERENCE.findall(text), *glyphs]))
+    return list(dict.fromkeys([*REFERENCE.findall(text), *glyphs]))
 
 
 def _item(line: _Line) -> str:

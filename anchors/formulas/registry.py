@@ -2,29 +2,32 @@
 
 Each function is one transaction. Who writes a code has granted it. Who leaves it out asks the
 forest for the next free one, and the forest grants it to a formula that meets the four criteria of
-`anchors.formulas.criteria`, or when it is told to ``force``.
+`anchors.formulas.criteria`, or when it is told to ``force``. Where a code is granted, by whom it
+may be, the criteria are worked out before.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from anchors.embedding import Embedder
 from anchors.formulas import expansion
-from anchors.formulas.book import LABELS, Book, formula_node, scene_node, taken
-from anchors.formulas.codes import checked_code, free_code
-from anchors.formulas.criteria import STABLE_TREES, Check, check
-from anchors.formulas.errors import NotGranted
+from anchors.formulas.book import LABELS, Book, formula_node, taken
+from anchors.formulas.codes import Letter, checked_code, free_code, order
+from anchors.formulas.criteria import STABLE_TREES, Check, Judge
+from anchors.formulas.errors import NoFreeCode, NotGranted
 from anchors.formulas.expansion import Step
 from anchors.formulas.model import REGISTERS, Formula, Scene, standard
 from anchors.formulas.syntax import read, text_of
-from forest.errors import Conflict, InvalidInput
+from anchors.formulas.where import named_codes
+from forest.errors import Conflict, ForestError, InvalidInput, NotFound
 from forest.formats.base import Notice, silent
 from forest.language import guess_language
 from forest.nodes import Key, Node
-from forest.phrases import phrase_key
 from forest.stores.base import Store
 
 
@@ -38,7 +41,18 @@ class Added:
     changed: bool
     """Whether anything was written."""
     check: Check | None = None
-    """The criteria, where a code was asked for."""
+    """The criteria, where a code was granted."""
+    undefined: tuple[str, ...] = ()
+    """Its parts that nobody defined yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddedScene:
+    """What became of a scene that was added."""
+
+    scene: Scene
+    """As it is in the forest now."""
+    new: bool
 
 
 def add(
@@ -53,58 +67,63 @@ def add(
 ) -> Added:
     """Add the formula that a text says; one that is there gets what the text adds to it.
 
-    Without a written code it gets the next free one: Λ for parts joined by →, Ω for a list of
-    parts, else Δ. ``trees`` and ``embedder`` are those of `criteria.check`.
+    Without a written code it gets the next free one that no thought names: Λ for parts joined by →,
+    Ω for a list of parts, else Δ. ``trees`` and ``embedder`` are those of `criteria.check`.
 
     :raises InvalidFormula: the text says none.
-    :raises Conflict: the code belongs to a formula that says something else, or what the text says
-        has another code already.
+    :raises Conflict: the code belongs to a formula that says something else; or a formula with
+        another code has the same core, not with ``force``.
     :raises Cycle: it would be a part of itself, by way of others.
     :raises NotGranted: it has no code and does not meet the criteria; not with ``force``.
     :raises NoFreeCode: all Δ codes are in use.
     """
     formula, has_code = read(text, notice)
-    report = None
-    if not has_code:
-        report = check(store, text, scenes=scenes, trees=trees, embedder=embedder)
-        if not report.met and not force:
+    codes = _Codes(store)
+
+    def make(book: Book) -> Formula:
+        return formula if has_code else replace(formula, code=codes.free(book, _letter(formula)))
+
+    def granted(judge: Judge, code: str) -> Check:
+        report = judge.check(code)
+        if not (has_code or report.met or force):
             raise NotGranted(
                 f"no code is granted to {text.strip()} yet:\n" + "\n".join(report.unmet),
                 hint="Write a code in front of it, or grant one anyway: --force.",
             )
+        return report
 
-    def make(book: Book) -> Formula:
-        return formula if has_code else _coded(book, formula)
-
-    return replace(_put(store, make, scenes), check=report)
+    return _put(store, make, scenes, force=force, trees=trees, embedder=embedder, granted=granted)
 
 
-def _coded(book: Book, formula: Formula) -> Formula:
-    """The formula under the next free code. Raises Conflict where another one says the same."""
-    for other in book.formulas.values():
-        if _meaning(other) == _meaning(formula):
-            raise Conflict(
-                f"{other.code} says this already: {text_of(other)}",
-                hint=f"Write {other.code} in front, to add to it.",
-            )
-    return replace(formula, code=free_code(book.codes, _letter(formula)))
+class _Codes:
+    """Grants the codes of a forest in their order, but those that its thoughts name."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @cached_property
+    def named(self) -> set[str]:
+        return named_codes(self.store, _leave_out)
+
+    def free(self, book: Book, letter: Letter = "Δ") -> str:
+        """The next free code. Raises NoFreeCode."""
+        try:
+            return free_code(book.codes | self.named, letter)
+        except NoFreeCode as error:
+            named = sorted(self.named - book.codes, key=order)
+            if not named:
+                raise
+            raise NoFreeCode(
+                "all 100 codes Δ00 to Δ99 are in use, or named by thoughts",
+                hint=f"Write one in front that only thoughts name ({', '.join(named[:5])}). "
+                + (error.hint or ""),
+            ) from None
 
 
-def _letter(formula: Formula) -> Literal["Δ", "Λ", "Ω"]:
+def _letter(formula: Formula) -> Letter:
     if formula.terms:
         return "Δ"
     return {"→": "Λ", ",": "Ω"}.get(formula.parts_join, "Δ")  # type: ignore[return-value]
-
-
-def _meaning(formula: Formula) -> tuple[object, ...]:
-    return (
-        phrase_key(formula.operator),
-        tuple(term.anchor for term in formula.terms),
-        formula.join,
-        formula.parts,
-        formula.parts_join,
-        phrase_key(formula.label),
-    )
 
 
 def merge(
@@ -115,23 +134,29 @@ def merge(
     name: str = "",
     scene: str = "",
     code: str = "",
+    force: bool = False,
 ) -> Added:
     """Merge formulas into a new one: ``Δ12 + Δ41 → Δ91 = весна + жара + шаг = «Пробуждение»``.
 
     :param terms: its terms as a formula has them; by default all terms of its parts.
     :param code: its code; by default the next free one of Δ.
     :raises NotFound: there is no formula under one of the codes.
-    :raises InvalidInput: fewer than two codes, or terms that cannot be read.
+    :raises InvalidInput: fewer than two codes, one of them twice, or terms that cannot be read.
+    :raises Conflict: its code is taken; or the same merge is there, not with ``force``.
     """
     body = read(terms)[0] if terms.strip() else None
     if body is not None and not body.terms:
         raise InvalidInput(f"{terms!r} are no terms: expected phrases such as весна + жара")
 
+    free = _Codes(store).free
+
     def make(book: Book) -> Formula:
         parts = _parts(book, codes)
+        if twice := [part for part, times in Counter(parts).items() if times > 1]:
+            raise InvalidInput(f"{twice[0]} is named twice: a formula is not merged with itself")
         both = dict.fromkeys(t for part in parts for t in book.terms(book.formulas[part]))
         new = Formula(
-            code=checked(code) if code else free_code(book.codes),
+            code=checked(code) if code else free(book),
             terms=body.terms if body else tuple({t.anchor: t for t in both}.values()),
             join=body.join if body else "+",
             operator=body.operator if body else "",
@@ -141,7 +166,7 @@ def merge(
         )
         return _new(book, new)
 
-    return _put(store, make)
+    return _put(store, make, force=force)
 
 
 def compose(
@@ -152,6 +177,7 @@ def compose(
     label: str = "",
     name: str = "",
     code: str = "",
+    force: bool = False,
 ) -> Added:
     """Make a formula of formulas: a chain ``Λ1 = (Δ12 → Δ41)``, a list ``Ω3 = [Δ01, Δ02]_покой``.
 
@@ -159,11 +185,13 @@ def compose(
     :param code: its code; by default the next free one of that letter.
     :raises NotFound: there is no formula under one of the codes.
     :raises InvalidInput: fewer than two codes.
+    :raises Conflict: its code is taken; or the same one is there, not with ``force``.
     """
+    free = _Codes(store).free
 
     def make(book: Book) -> Formula:
         new = Formula(
-            code=checked(code) if code else free_code(book.codes, letter),
+            code=checked(code) if code else free(book, letter),
             parts=_parts(book, codes),
             parts_join="→" if letter == "Λ" else ",",
             label=label,
@@ -171,7 +199,7 @@ def compose(
         )
         return _new(book, new)
 
-    return _put(store, make)
+    return _put(store, make, force=force)
 
 
 def _parts(book: Book, codes: Sequence[str]) -> tuple[str, ...]:
@@ -212,10 +240,9 @@ def remove(store: Store, code: str) -> Formula:
             )
         removed[:] = [formula]
         gone: dict[Key, Node | None] = {("Formula", formula.code): None}
-        for at, node in old.items():
-            left = tuple(x for x in node.links if x.target != formula.code)
-            if at[0] == "Scene" and left != node.links:
-                gone[at] = replace(node, links=left) if left else None
+        for node in old.values():
+            if node.label == "Scene" and any(x.target == formula.code for x in node.links):
+                gone |= _without(node, formula.code)
         return gone
 
     store.change_nodes(LABELS, change)
@@ -224,8 +251,11 @@ def remove(store: Store, code: str) -> Formula:
 
 def add_scene(
     store: Store, code: str, text: str, *, register: str = "", lang: str = "", origin: str = ""
-) -> Scene:
-    """Add a text that voices a formula; the same text again gets this register and origin.
+) -> AddedScene:
+    """Add a text that voices a formula.
+
+    A scene is known by its formula, register, language and text. One that is there stays as it is,
+    with its origin.
 
     :param register: logical, poetic, bodily, emoji (also in Russian), or any other.
     :param lang: guessed from the text, if empty.
@@ -233,13 +263,75 @@ def add_scene(
     :raises NotFound: there is no such formula.
     """
     scene = scene_of_text(text, register=register, lang=lang, origin=origin)
+    done: list[AddedScene] = []
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
-        node = scene_node(_book(old).get(code).code, scene)
-        return {node.at: node}
+        book = _book(old)
+        code_ = book.get(code).code
+        there = book.scene(code_, scene)
+        done[:] = [AddedScene(there[1] if there else scene, there is None)]
+        return {node.at: node for node in book.voice(code_, [scene])}
 
     store.change_nodes(LABELS, change)
-    return scene
+    return done[0]
+
+
+def remove_scene(
+    store: Store, code: str, text: str, *, register: str | None = None, lang: str | None = None
+) -> Scene:
+    """Remove a text that voices a formula.
+
+    :param register: of the scene; may be left out where one scene says this text.
+    :param lang: the same.
+    :raises NotFound: there is no such formula, or none of its scenes is this.
+    :raises Conflict: several are.
+    """
+    if register is not None:
+        register = standard(register.strip(), REGISTERS)
+    removed: list[Scene] = []
+
+    def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
+        book = _book(old)
+        formula = book.get(code)
+        found = {
+            key: scene
+            for key, scene in book.scenes.get(formula.code, {}).items()
+            if scene.text == text.strip()
+            and register in (None, scene.register)
+            and lang in (None, scene.lang)
+        }
+        if len(found) != 1:
+            raise _not_one(formula, text, list(found.values()))
+        ((key, scene),) = found.items()
+        removed[:] = [scene]
+        return _without(old["Scene", key], formula.code)
+
+    store.change_nodes(LABELS, change)
+    return removed[0]
+
+
+def _not_one(formula: Formula, text: str, found: list[Scene]) -> ForestError:
+    if found:
+        said = "; ".join(f"register {s.register or '(none)'}, language {s.lang}" for s in found)
+        return Conflict(
+            f"{len(found)} scenes of {formula.code} say this: {said}",
+            hint="Name the register, or the language: --register, --lang.",
+        )
+    if text.strip() in (*formula.phrases, *formula.scenes):
+        return NotFound(
+            f"{formula.code} says this itself: it is no scene beside it",
+            hint="Remove the formula and add it without this text.",
+        )
+    return NotFound(
+        f"no scene of {formula.code} is «{text.strip()}»",
+        hint=f"`forest formulas show {formula.code}` shows its scenes.",
+    )
+
+
+def _without(node: Node, code: str) -> dict[Key, Node | None]:
+    """What becomes of a scene that voices a formula no more."""
+    left = tuple(x for x in node.links if x.target != code)
+    return {node.at: replace(node, links=left) if left else None}
 
 
 def scene_of_text(text: str, *, register: str = "", lang: str = "", origin: str = "") -> Scene:
@@ -259,7 +351,7 @@ def expand(store: Store, code: str, *, register: str = "") -> list[tuple[Step, l
     :raises NotFound: there is no such formula.
     :raises Cycle: one of them, typed with Cypher, is a part of itself.
     """
-    book = Book.of(store, skip=lambda _: None)
+    book = Book.of(store, _leave_out)
     wanted = standard(register.strip(), REGISTERS)
     return [
         (step, [s for s in book.voices(step.code) if wanted in ("", s.register)])
@@ -270,23 +362,58 @@ def expand(store: Store, code: str, *, register: str = "") -> list[tuple[Step, l
 # --- one write ----------------------------------------------------------------------------------
 
 
-def _put(store: Store, make: Callable[[Book], Formula], scenes: Iterable[Scene] = ()) -> Added:
-    """Store the formula that is made of those that are there, with its scenes."""
+def _put(
+    store: Store,
+    make: Callable[[Book], Formula],
+    scenes: Iterable[Scene] = (),
+    *,
+    force: bool = False,
+    trees: int = STABLE_TREES,
+    embedder: Embedder | None = None,
+    granted: Callable[[Judge, str], Check] = Judge.check,
+) -> Added:
+    """Store the formula that is made of those that are there, with its scenes.
+
+    Where it is new, it is judged before.
+    """
     scenes = list(scenes)
+    book = Book.of(store, _leave_out)
+    new = make(book)
+    report = None
+    if new.code not in book.formulas:
+        book.formulas[new.code] = book.joined(new)
+        book.voice(new.code, scenes)
+        judge = Judge(store, book, trees=trees, embedder=embedder, skip=_leave_out)
+        if not force and (twins := judge.twins(new.code)):
+            raise _same_core(book.formulas[twins[0]])
+        report = granted(judge, new.code)
     done: list[Added] = []
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
         book = _book(old)
         new = make(book)
         formula = book.joined(new)
-        nodes = [formula_node(formula), *(scene_node(formula.code, scene) for scene in scenes)]
+        undefined = tuple(part for part in formula.parts if part not in book.formulas)
+        nodes = [formula_node(formula), *book.voice(formula.code, scenes)]
         changed = {node.at: node for node in nodes if node != old.get(node.at)}
-        done[:] = [Added(formula, new.code not in book.formulas, bool(changed))]
+        is_new = formula.code not in book.formulas
+        done[:] = [Added(formula, is_new, bool(changed), report, undefined)]
         return dict(changed)
 
     store.change_nodes(LABELS, change)
     return done[0]
 
 
+def _same_core(other: Formula) -> Conflict:
+    return Conflict(
+        f"{other.code} says this already: {text_of(other)}",
+        hint=f"Write {other.code} in front, to add to it; or have two codes for it: --force.",
+    )
+
+
 def _book(old: dict[Key, Node]) -> Book:
-    return Book.from_nodes(old.values(), skip=lambda _: None)
+    return Book.from_nodes(old.values(), _leave_out)
+
+
+def _leave_out(_: Exception) -> None:
+    """What cannot be read is left out: `forest check` and `forest formulas list` name it."""

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from anchors.formulas.codes import GLYPHS, LETTERS, LOOKALIKES, checked_code, free_code
+from anchors.formulas.codes import (
+    GLYPHS,
+    LETTERS,
+    LOOKALIKES,
+    checked_code,
+    free_code,
+    meant_code,
+)
 from anchors.formulas.errors import InvalidFormula
 from anchors.formulas.model import Formula, Join, Term
 from forest.fields import plain_words
@@ -54,7 +61,7 @@ _QUOTES = '«»"“”„'
 _ESCAPED = re.compile(rf"\\([{_QUOTES}\\])")
 _LETTER = re.compile(r"\s*([ΔΛΩ\u2206\u2126]\w*)")
 _FOUND = re.compile(r"[ΔΛΩ\u2206\u2126]?\w+|->|.")
-_CODE = rf"(?:[Δ{''.join(LOOKALIKES)}ΛΩ][0-9]\w*|[{''.join(GLYPHS)}])"
+_CODE = rf"(?:[Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*|[{''.join(GLYPHS)}])"
 _STARTS_WITH_CODE = re.compile(rf"\s*(?:{_CODE}|[Δ{''.join(LOOKALIKES)}ΛΩ]\s*=)")
 _ENDS_WITH_CODE = re.compile(rf"\n[^\S\n]*{_CODE}\s*$")
 _CODES = re.compile(_CODE)
@@ -90,6 +97,10 @@ def read(text: str, notice: Notice = silent) -> tuple[Formula, bool]:
 
     :raises InvalidFormula: it is none.
     """
+    if not text.strip():
+        raise InvalidFormula(
+            "there is nothing, expected a formula", 1, 1, hint=_right_one(EXAMPLES["Δ"])
+        )
     if _STARTS_WITH_CODE.match(text) or _ENDS_WITH_CODE.search(text):
         return parse(text, notice), True
     head = f"{free_code(_CODES.findall(text.translate(LETTERS)))} = "
@@ -103,23 +114,34 @@ def text_of(formula: Formula) -> str:
     >>> text_of(parse("Δ12 + Δ41 -> Δ91 = весна + жара = «Боль»"))
     'Δ12 + Δ41 → Δ91 = (весна + жара) = «Боль»'
     """
-    terms = joined([_term(term) for term in formula.terms], formula.join)
     parts = joined(formula.parts, formula.parts_join)
-    head = f"{parts} → {formula.code}" if terms and parts else formula.code
-    body, join = (terms, formula.join) if terms else (parts, formula.parts_join)
-    body = f"[{body}]" if join == "," else f"({body})"
-    if formula.operator:
-        body = words_of(formula.operator) + body
-    if formula.label:
-        body += "_" + words_of(formula.label)
-    equals = [head, body, *([_quoted(formula.name)] if formula.name else [])]
+    head = f"{parts} → {formula.code}" if formula.terms and parts else formula.code
+    equals = [head, body_of(formula), *([_quoted(formula.name)] if formula.name else [])]
     equals += [s if _is("TEXT", s) else f"сцена: {_quoted(s)}" for s in formula.scenes]
     return " → ".join([" = ".join(equals), *map(_quoted, formula.phrases)])
 
 
+def body_of(formula: Formula) -> str:
+    """What a formula is made of: its terms, or its parts, with operator and label.
+
+    >>> body_of(parse("Δ94 = порог(страх · пустота)"))
+    'порог(страх · пустота)'
+    """
+    terms = joined([_term(term) for term in formula.terms], formula.join)
+    body, join = (
+        (terms, formula.join)
+        if terms
+        else (joined(formula.parts, formula.parts_join), formula.parts_join)
+    )
+    body = f"[{body}]" if join == "," else f"({body})"
+    if formula.operator:
+        body = words_of(formula.operator) + body
+    return f"{body}_{words_of(formula.label)}" if formula.label else body
+
+
 def words_of(text: str) -> str:
     """The words of a phrase as they stand in a formula: in quotes where they need it."""
-    return text if _is("WORDS", text) else _quoted(text)
+    return text if _is("WORDS", text) and not meant_code(text) else _quoted(text)
 
 
 def joined(items: Sequence[str], join: Join) -> str:
@@ -215,6 +237,8 @@ class _Reader:
             if not isinstance(term, str):
                 role = [_said(child) for child in term.children if not isinstance(child, str)]
                 with self._blaming(self._start(term)):
+                    if meant_code(str(term.children[0])):
+                        checked_code(str(term.children[0]))
                     terms.append(Term(phrase=_said(term), role="".join(role)))
         return tuple(terms)
 
@@ -229,6 +253,9 @@ class _Reader:
         if letter and not _pattern("CODE").match(letter[1]):
             with self._blaming(letter.start(1)):
                 checked_code(letter[1])
+        for code in _CODES.finditer(self.text, 0, offset):
+            with self._blaming(code.start()):
+                checked_code(code[0])
         rest = self.text.rstrip()[offset:]
         if rest and rest[0] in _QUOTES and not _pattern("QUOTED").match(rest):
             return self._error(offset, f"the quote {rest[0]} has no counterpart in this line")
@@ -247,7 +274,7 @@ class _Reader:
     def _error(self, offset: int, problem: str) -> InvalidFormula:
         first = re.search("[ΔΛΩ]", self.text)
         example = EXAMPLES[first[0] if first else "Δ"]
-        return InvalidFormula(problem, *self._place(offset), hint=f"A right one: {example}")
+        return InvalidFormula(problem, *self._place(offset), hint=_right_one(example))
 
     def _place(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset in the text, from 1."""
@@ -272,6 +299,10 @@ class _Reader:
             raise self._error(offset, plain_words(error)) from None
         except ValueError as error:
             raise self._error(offset, str(error)) from None
+
+
+def _right_one(example: str) -> str:
+    return f"A right one: {example}"
 
 
 def _join(node: Tree[Token]) -> Join:

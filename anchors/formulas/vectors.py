@@ -1,8 +1,10 @@
-"""Formulas in the space of meanings: expansion into a vector, compression of a text into codes.
+"""Formulas in the space of meanings: expansion into vectors, compression of a text into codes.
 
-The vector of a formula is the mean of the vectors of what it says, scaled to length 1: its terms,
-its name, the scenes it is set equal to, and the texts that voice it. A formula of formulas has the
-terms of its parts. Any embedder will do; without one, word forms and letters are compared.
+A formula has several vectors of length 1: that of its core, the mean of its terms with its operator
+and name; and one for each text it is set equal to or voiced by. It is as near to a text as the
+nearest of them, so what it says itself counts in full, however much else it says. A formula of
+formulas has the terms of its parts. Any embedder will do; without one, word forms and letters are
+compared.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vectors = NDArray[np.float32]
+
+
+NOTHING = 1e-6
+"""A cosine up to this says that nothing is shared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,48 +61,67 @@ class Space:
         self.embedder = embedder or HashedEmbedder()
         self.codes = list(book.formulas)
         self.voices = [(code, scene) for code in self.codes for scene in book.voices(code)]
-        own = [(code, said) for code in self.codes for said in _own(book, book.formulas[code])]
-        owners = [code for code, _ in own] + [code for code, _ in self.voices]
-        texts = [said for _, said in own] + [scene.text for _, scene in self.voices]
-        distinct = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-        rows = self.embedder.embed(list(distinct)) if distinct else np.zeros((0, 1), np.float32)
-        self._rows = rows[[distinct[text] for text in texts]]
         places = {code: i for i, code in enumerate(self.codes)}
-        self._owner = np.array([places[code] for code in owners], dtype=np.intp)
-        self._sums = np.zeros((len(self.codes), rows.shape[1]), dtype=np.float32)
-        np.add.at(self._sums, self._owner, self._rows)
-        self.vectors: Vectors = _unit(self._sums)
-        """One row of length 1 for each of ``codes``; shape (n, d)."""
+        formulas = list(enumerate(book.formulas.values()))
+        cores = [(i, said) for i, formula in formulas for said in _core(book, formula)]
+        said = [(i, scene) for i, formula in formulas for scene in formula.scenes]
+        said += [(places[code], scene.text) for code, scene in self.voices]
+        self._said = said
+        rows = self._embedded([text for _, text in [*cores, *said]])
+        sums = np.zeros((len(self.codes), rows.shape[1]), dtype=np.float32)
+        np.add.at(sums, np.array([owner for owner, _ in cores], dtype=np.intp), rows[: len(cores)])
+        self.vectors: Vectors = np.concatenate([_unit(sums), rows[len(cores) :]])
+        """The core of each of ``codes``, then a row for each text; shape (n, d)."""
+        self._owner = np.array([*places.values(), *(owner for owner, _ in said)], dtype=np.intp)
 
-    def near(self, text: str, most: int = 5) -> list[Near]:
-        """The formulas nearest to a text, the nearest first."""
+    def _embedded(self, texts: list[str]) -> Vectors:
         import numpy as np
 
-        scores = self.vectors @ self.embedder.embed([text])[0] if self.codes else np.zeros(0)
+        distinct = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+        rows = self.embedder.embed(list(distinct)) if distinct else np.zeros((0, 1), np.float32)
+        return rows[[distinct[text] for text in texts]]
+
+    def near(self, text: str, most: int = 5) -> list[Near]:
+        """The formulas nearest to a text, the nearest first; none that has nothing of it."""
+        import numpy as np
+
+        if not self.vectors.any():
+            return []
+        scores = self._scores(self.vectors @ self.embedder.embed([text])[0])
         best = np.argsort(-scores, kind="stable")[:most]
-        return [Near(self.codes[i], float(scores[i])) for i in best]
+        return [Near(self.codes[i], float(scores[i])) for i in best if scores[i] > NOTHING]
 
     def held_out(self, code: str | None = None) -> list[HeldOut]:
         """For each scene, of one formula or of all: the nearest formula when it does not know it.
 
         A formula finds its scene where no other is nearer.
         """
-        first = len(self._rows) - len(self.voices)
-        found = []
-        for i, (owner, scene) in enumerate(self.voices, first):
-            if code in (None, owner):
-                found.append(HeldOut(owner, scene, self._nearest_without(i)))
-        return found
+        first = len(self._said) - len(self.voices)
+        return [
+            HeldOut(owner, scene, self._nearest_without(i))
+            for i, (owner, scene) in enumerate(self.voices, first)
+            if code in (None, owner)
+        ]
 
     def _nearest_without(self, i: int) -> str:
-        row, owner = self._rows[i], self._owner[i]
-        scores = self.vectors @ row
-        rest = _unit((self._sums[owner] - row)[None])[0]
-        scores[owner] = rest @ row
+        """The formula nearest to a text when its own formula does not say it anywhere."""
+        near = self.vectors @ self.vectors[len(self.codes) + i]
+        for j, said in enumerate(self._said, len(self.codes)):
+            if said == self._said[i]:
+                near[j] = -1
+        scores, owner = self._scores(near), self._said[i][0]
         best = scores.max()
-        if best <= 0:
+        if best <= NOTHING:
             return ""
         return self.codes[owner if scores[owner] >= best else int(scores.argmax())]
+
+    def _scores(self, near: Vectors) -> Vectors:
+        """For each formula the largest of the cosines of its vectors."""
+        import numpy as np
+
+        scores = np.full(len(self.codes), -1, dtype=np.float32)
+        np.maximum.at(scores, self._owner, near)
+        return scores
 
 
 def recall(held_out: Sequence[HeldOut]) -> float | None:
@@ -104,10 +129,10 @@ def recall(held_out: Sequence[HeldOut]) -> float | None:
     return sum(h.found for h in held_out) / len(held_out) if held_out else None
 
 
-def _own(book: Book, formula: Formula) -> list[str]:
-    """What a formula says without the texts that voice it."""
+def _core(book: Book, formula: Formula) -> list[str]:
+    """What a formula is made of, and what it is called."""
     terms = [term.phrase for term in book.terms(formula)]
-    return [*terms, *filter(None, (formula.operator, formula.name)), *formula.scenes]
+    return [*terms, *filter(None, (formula.operator, formula.name))]
 
 
 def _unit(rows: Vectors) -> Vectors:

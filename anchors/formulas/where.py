@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from anchors.formulas.book import Book
-from anchors.formulas.codes import GLYPHS, LETTERS
+from anchors.formulas.codes import GLYPHS, LETTERS, REFERENCE
 from anchors.formulas.model import Formula, Scene, Term
 from anchors.registry import Registry, decisions
 from forest.model import Anchor
@@ -59,12 +59,22 @@ def mentions(store: Store, code: str, skip: Skip | None = None) -> Iterator[Ment
                 yield Mention(tree.id, thought.id, thought.text)
 
 
-def registry_with(store: Store, terms: Iterable[Term]) -> Registry:
+def named_codes(store: Store, skip: Skip | None = None) -> set[str]:
+    """The Δ, Λ and Ω codes that thoughts name, whether or not anybody defined them: one pass."""
+    return {
+        code
+        for tree in store.trees(skip)
+        for thought in tree.thoughts
+        for code in REFERENCE.findall(thought.text.translate(LETTERS))
+    }
+
+
+def registry_with(store: Store, terms: Iterable[Term], skip: Skip | None = None) -> Registry:
     """The registry of a forest in which these terms are anchors too.
 
     So a term in another form than any thought has it still counts as the anchor that it means.
     """
-    there = {anchor.id: anchor for anchor in store.anchors()}
+    there = {anchor.id: anchor for anchor in store.anchors(skip)}
     for term in terms:
         there.setdefault(term.anchor, Anchor(id=term.anchor, phrase=term.phrase))
     return Registry(there.values(), decisions(store))

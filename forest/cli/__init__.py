@@ -1,11 +1,13 @@
 """The command `forest`: one table of commands, each loaded when it is called.
 
 A command parses its arguments, makes one call of the Python API, and prints what came back.
-Exit codes: 0 done, 1 findings or refused input, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 findings or refused input, 2 wrong usage, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,12 +26,12 @@ COMMANDS = {
     "init": ("forest.cli.authoring", "Make a forest here; with --sample, one to look at."),
     "new": ("anchors.cli.new", "Write the skeleton of a tree from a template."),
     "add": ("forest.cli.authoring", "Start a tree, or add thoughts to one."),
-    "import": ("forest.cli.importing", "Import trees from files and folders."),
+    "import": ("anchors.cli.importing", "Import trees from files and folders."),
     "list": ("forest.cli.reading", "List the trees."),
     "show": ("forest.cli.reading", "Draw a tree with its anchors."),
     "edit": ("forest.cli.authoring", "Edit a tree as YAML in your editor."),
     "remove": ("forest.cli.authoring", "Remove trees."),
-    "check": ("forest.cli.care", "Say what is wrong or missing, and mend it with --fix."),
+    "check": ("anchors.cli.check", "Say what is wrong or missing, and mend it with --fix."),
     "stats": ("anchors.cli", "Say how the trees are joined: is it one forest?"),
     "axes": ("anchors.cli", "Show the meaning axes; bind trees to them."),
     "formulas": ("anchors.formulas.cli", "Compress scenes into codes: Δ12 = (вода + весна)."),
@@ -125,14 +127,32 @@ def print_json(value: Any) -> None:
     click.echo(text.decode())
 
 
-def new_file(path: Path) -> TextIO:
-    """Open a file that is not there yet. Raises Conflict: what is there is never overwritten."""
+@contextmanager
+def new_file(path: Path) -> Iterator[TextIO]:
+    """A file to write that is not there yet: it is there when the block ends, whole, or never.
+
+    Raises Conflict: what is there is never overwritten. An OSError names the file.
+    """
     from forest.errors import Conflict
 
+    taken = Conflict(f"{path} exists already", hint="Name another file.")
+    if path.exists():
+        raise taken
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        return path.open("x", encoding="utf-8")
-    except FileExistsError:
-        raise Conflict(f"{path} exists already", hint="Name another file.") from None
+        with part.open("w", encoding="utf-8") as file:
+            yield file
+        try:
+            os.link(part, path)  # a rename would overwrite what came there meanwhile
+        except FileExistsError:
+            raise taken from None
+        except OSError:  # a file system without links
+            part.rename(path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:
@@ -152,16 +172,27 @@ def _print_warnings() -> None:
     logging.getLogger("forest").handlers = [Handler(logging.WARNING)]
 
 
+class _Terminated(KeyboardInterrupt):
+    """What SIGTERM raises, so that work ends as it does at Ctrl-C: cleanly."""
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
     _print_warnings()
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         code = root(args=arguments, prog_name="forest", standalone_mode=False)
     except click.exceptions.Abort as abort:
-        click.echo("forest: interrupted", err=True)
+        terminated = isinstance(abort.__cause__, _Terminated)
+        click.echo(f"forest: {'terminated' if terminated else 'interrupted'}", err=True)
         for note in getattr(abort.__cause__, "__notes__", ()):
             say(note, err=True)
-        sys.exit(130)
+        sys.exit(143 if terminated else 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -172,7 +203,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        say(f"forest: {error.filename or 'the output'}: {error.strerror}", err=True)
+        say(f"forest: {error.filename or 'the output'}: {error.strerror or error}", err=True)
         sys.exit(1)
     except ValueError as error:
         if type(error).__name__ != "ValidationError":

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from forest.cli import opened_forest, say
 from forest.errors import ForestError, InvalidInput
+
+if TYPE_CHECKING:
+    from forest.forest import Forest
 
 
 @click.command("init")
@@ -33,7 +39,9 @@ def command_init(ctx: click.Context, sample: bool) -> None:
 @click.option("--under", metavar="ID", help="Thought to go below.  [default: the last one]")
 @click.option("--at", type=int, metavar="N", help="Place among its children, from 0.")
 @click.option("--kind", help="premise, transition, consequence, question, … free.")
-@click.option("--anchor", "anchors", multiple=True, metavar="PHRASE", help="Anchor of the thought.")
+@click.option(
+    "--anchor", "anchors", multiple=True, metavar="PHRASE", help="Anchor of each thought."
+)
 @click.option("--axis", "axes", multiple=True, metavar="NAME=WEIGHT", help="Axis of a new tree.")
 @click.pass_context
 def command_add(
@@ -55,12 +63,13 @@ def command_add(
     if axes and title is None:
         raise click.UsageError("--axis is for a new tree: `forest axes bind` binds one")
     steps = _lines_of_input() if texts == ("-",) else list(texts)
-    with opened_forest(ctx, create=title is not None) as forest:
+    bound = weights(axes)
+    with opened_forest(ctx, create=title is not None) as forest, telling_new_axes(forest, bound):
         added = forest.add_steps(
             forest.find(tree) if title is None else tree,
             steps,
             title=title,
-            axes=weights(axes) if axes else None,
+            axes=bound or None,
             under=under,
             at=at,
             kind=kind,
@@ -89,7 +98,26 @@ def weights(pairs: tuple[str, ...]) -> dict[str, str] | list[str]:
     for pair, (name, _, weight) in zip(pairs, split, strict=True):
         if not name or not weight:
             raise click.BadParameter(f"{pair!r}: expected NAME=WEIGHT, such as эмпатия=20%")
-    return {name: weight for name, _, weight in split}
+    named = {name: weight for name, _, weight in split}
+    if len(named) < len(split):
+        raise click.BadParameter("an axis is named twice")
+    return named
+
+
+@contextmanager
+def telling_new_axes(forest: Forest, names: Iterable[str]) -> Iterator[None]:
+    """Say afterwards which of these axes were not there before: a typing error makes a new one."""
+    from difflib import get_close_matches
+
+    from forest.phrases import phrase_key
+
+    known = {axis.id: axis.name for axis in forest.axes()}
+    yield
+    for name in names:
+        if (key := phrase_key(name)) not in known:
+            near = "".join(known[id_] for id_ in get_close_matches(key, known, n=1))
+            meant = f"; was {near!r} meant?" if near else ""
+            say(f"note: the axis {name!r} is new{meant}", err=True)
 
 
 @click.command("edit")

@@ -1,42 +1,16 @@
-"""Commands that look after a forest: check, copy, cypher."""
+"""Commands that look after a forest: copy, cypher."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from forest.cli import opened_forest, print_json, say
+from forest.cli import opened_forest, print_json
 
 if TYPE_CHECKING:
     from forest.stores.base import Rows
-
-
-@click.command("check")
-@click.option("--fix", is_flag=True, help="Put right what can be without guessing.")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-@click.pass_context
-def command_check(ctx: click.Context, fix: bool, as_json: bool) -> int:
-    """Say what is wrong or missing. Exit code 1 if anything is left to do."""
-    with opened_forest(ctx) as forest:
-        findings = forest.check(fix=fix)
-    if as_json:
-        print_json([asdict(finding) for finding in findings])
-    else:
-        for finding in findings:
-            mark = "fixed" if finding.fixed else "--fix would" if finding.fixable else "broken"
-            say(f"{mark:12} {finding.where}: {finding.problem}")
-        left = [f for f in findings if not f.fixed]
-        fixable = sum(f.fixable for f in left)
-        click.echo(
-            f"{len(findings) - len(left)} fixed, {fixable} that --fix can fix, "
-            f"{len(left) - fixable} for you to mend"
-            if findings
-            else "nothing to do: every tree is whole"
-        )
-    return int(any(not finding.fixed for finding in findings))
 
 
 @click.command("copy")
@@ -147,12 +121,18 @@ def _read(script: BinaryIO) -> str:
         ) from None
 
 
+def _cell(value: Any) -> str:
+    import orjson
+
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
 def _tell(rows: Rows, *, as_json: bool) -> None:
     """Print the rows of one statement, unless they are for JSON, and what it changed."""
     from forest.cli.terminal import print_table
 
     if rows and not as_json:
-        print_table(list(rows[0]), [list(row.values()) for row in rows], names=True)
+        print_table(list(rows[0]), [list(map(_cell, row.values())) for row in rows], names=True)
     changed = ", ".join(f"{name.replace('_', ' ')}: {n:,}" for name, n in rows.changed.items())
     if changed or not rows:
         click.echo(changed or "no rows", err=True)

@@ -33,18 +33,20 @@ def command_neo4j() -> None:
 @home_option
 @click.option("--bolt-port", default=7687, show_default=True, help="Port for drivers.")
 @click.option("--http-port", default=7474, show_default=True, help="Port of Neo4j Browser.")
-@click.option("--version", "version", help="Version of Neo4j.  [default: the LTS line]")
+@click.option(
+    "--version",
+    "version",
+    help="Version of Neo4j.  [default: the LTS line, or what has used the data if that is newer]",
+)
 @click.pass_context
 def start(
     ctx: click.Context, home: Path | None, bolt_port: int, http_port: int, version: str | None
 ) -> None:
     """Start it; the first time it is downloaded (about 150 MB)."""
     from forest.cli.terminal import progress_bar
-    from forest.local_neo4j import DEFAULT_VERSION, LocalNeo4j, Progress, Setting
+    from forest.local_neo4j import LocalNeo4j, Progress, Setting
 
-    server = LocalNeo4j(
-        home, version=version or DEFAULT_VERSION, bolt_port=bolt_port, http_port=http_port
-    )
+    server = LocalNeo4j(home, version=version, bolt_port=bolt_port, http_port=http_port)
     settings: tuple[Setting, ...] = ("version", "bolt_port", "http_port")
     exactly = [s for s in settings if ctx.get_parameter_source(s) is not ParameterSource.DEFAULT]
     with progress_bar("Neo4j") as bar:

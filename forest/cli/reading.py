@@ -12,7 +12,10 @@ from forest.errors import ForestError
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
 def command_list(ctx: click.Context, as_json: bool) -> int:
-    """List the trees. Exit code 1 if something in the graph is no tree."""
+    """List the trees. Exit code 1 if something in the graph is no tree.
+
+    Columns: id, title, language, thoughts, depth, axes.
+    """
     from forest.cli.terminal import print_table
 
     broken: list[ForestError] = []

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 from forest.errors import UsageError
-from forest.formats.base import BadTree, Notice, SourceFile, silent
+from forest.formats.base import BadTree, Item, Notice, SourceFile, silent
 from forest.formats.files import detect, find_files
 from forest.formats.writing import tree_to_dict, tree_to_jsonl_line, tree_to_yaml
 from forest.model import Tree
@@ -25,6 +25,7 @@ from forest.model import Tree
 __all__ = [
     "FORMATS",
     "BadTree",
+    "Item",
     "Notice",
     "Reader",
     "SourceFile",
@@ -36,38 +37,68 @@ __all__ = [
     "tree_to_yaml",
 ]
 
-Reader = Callable[[SourceFile, Notice], Iterator[Tree | BadTree]]
-"""Reads the trees of one file; says through the notice what an author should know."""
+Reader = Callable[[SourceFile, Notice], Iterator[Item]]
+"""Reads what one file holds; says through the notice what an author should know."""
 
 
-def _json(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
+def _json(source: SourceFile, notice: Notice) -> Iterator[Item]:
     from forest.formats.json_trees import read_json
 
     return read_json(source, notice)
 
 
-def _jsonl(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
+def _jsonl(source: SourceFile, notice: Notice) -> Iterator[Item]:
     from forest.formats.json_trees import read_jsonl
 
     return read_jsonl(source, notice)
 
 
-def _yaml(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
+def _yaml(source: SourceFile, notice: Notice) -> Iterator[Item]:
     from forest.formats.yaml_trees import read_yaml
 
     return read_yaml(source, notice)
 
 
-def _markdown(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
+def _markdown(source: SourceFile, notice: Notice) -> Iterator[Item]:
     from forest.formats.markdown_notes import read_markdown
 
     return read_markdown(source, notice)
 
 
-def _entailment_bank(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
+def _entailment_bank(source: SourceFile, notice: Notice) -> Iterator[Item]:
     from forest.formats.entailment_bank import read_entailment_bank
 
     return read_entailment_bank(source, notice)
+
+
+def _node_link(source: SourceFile, notice: Notice) -> Iterator[Item]:
+    from forest.formats.node_link import read_node_link
+
+    return read_node_link(source, notice)
+
+
+def _graphml(source: SourceFile, notice: Notice) -> Iterator[Item]:
+    from forest.formats.graphml import read_graphml
+
+    return read_graphml(source, notice)
+
+
+def _n_triples(source: SourceFile, notice: Notice) -> Iterator[Item]:
+    from forest.formats.rdf import read_n_triples
+
+    return read_n_triples(source, notice)
+
+
+def _turtle(source: SourceFile, notice: Notice) -> Iterator[Item]:
+    from forest.formats.rdf import read_turtle
+
+    return read_turtle(source, notice)
+
+
+def _json_ld(source: SourceFile, notice: Notice) -> Iterator[Item]:
+    from forest.formats.rdf import read_json_ld
+
+    return read_json_ld(source, notice)
 
 
 FORMATS: Mapping[str, Reader] = MappingProxyType(
@@ -77,15 +108,20 @@ FORMATS: Mapping[str, Reader] = MappingProxyType(
         "yaml": _yaml,
         "markdown": _markdown,
         "entailment-bank": _entailment_bank,
+        "turtle": _turtle,
+        "json-ld": _json_ld,
+        "n-triples": _n_triples,
+        "graphml": _graphml,
+        "node-link": _node_link,
     }
 )
 """The formats by name."""
 
 
-def read_file(
-    source: SourceFile, format: str = "auto", notice: Notice = silent
-) -> Iterator[Tree | BadTree]:
+def read_file(source: SourceFile, format: str = "auto", notice: Notice = silent) -> Iterator[Item]:
     """The trees of a file, one after the other; a bad one comes as `BadTree`.
+
+    A graph file also gives the axes and the nodes beside the trees.
 
     The trees are as written: `forest.identity.finished` fills in ids and the language.
 
@@ -93,6 +129,7 @@ def read_file(
     :param notice: is told what was repaired, repeated or left out.
     :raises ImportRefused: the file as a whole cannot be read.
     :raises UsageError: there is no such format.
+    :raises MissingExtra: reading it needs a package that is not installed.
     """
     if source.problem is not None:
         raise source.problem

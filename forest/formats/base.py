@@ -9,7 +9,8 @@ from pathlib import Path
 
 from forest.errors import ForestError, ImportRefused
 from forest.fields import MAX_ID
-from forest.model import AnchorKind, AnchorLink
+from forest.model import AnchorKind, AnchorLink, Axis, Tree
+from forest.nodes import Node
 from forest.phrases import phrase_key
 
 Notice = Callable[[str], None]
@@ -43,6 +44,10 @@ class BadTree:
     """A tree that cannot be read, in a file whose other trees can."""
 
     error: ImportRefused
+
+
+Item = Tree | BadTree | Axis | Node
+"""What a file holds: trees, and in a graph file axes and the nodes beside the trees."""
 
 
 class Problem(ValueError):

@@ -151,11 +151,12 @@ class Line:
         return b"\\" not in self.raw and b"\x7f" not in self.raw
 
 
-def read_lines(source: SourceFile, notice: Notice) -> Iterator[Line]:
+def read_lines(source: SourceFile, notice: Notice, *, mend: bool = True) -> Iterator[Line]:
     """The lines of a file that are not blank, in memory one at a time.
 
     Whether a line is UTF-8 is left to the JSON parser, which looks anyway; see `decoded`.
 
+    :param mend: repair text that was encoded twice.
     :raises ImportRefused: the file cannot be read, or a line is larger than `MAX_BYTES`.
     """
     repair = _LineRepair(source, notice)
@@ -171,7 +172,7 @@ def read_lines(source: SourceFile, notice: Notice) -> Iterator[Line]:
                     raw = raw.removeprefix(codecs.BOM_UTF8)
                 if raw.isspace():
                     continue
-                if repair.first or may_be_broken(_without_escapes(raw)):
+                if mend and (repair.first or may_be_broken(_without_escapes(raw))):
                     raw = repair(raw)
                 yield Line(number, raw, offset)
     except OSError as error:

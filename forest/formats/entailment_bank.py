@@ -48,7 +48,9 @@ def read_entailment_bank(source: SourceFile, notice: Notice) -> Iterator[Tree | 
             proof = _proof(record)
             tree_id = ids.of(record, line.number)
             if tree_id is not None:
-                yield _tree(proof, record, tree_id, source, again)
+                tree = _tree(proof, record, tree_id, source, again)
+                _tell_unused(tree, f"{source.name}:{line.number}", notice)
+                yield tree
         except NotText:
             raise
         except ImportRefused as error:
@@ -60,6 +62,15 @@ def read_entailment_bank(source: SourceFile, notice: Notice) -> Iterator[Tree | 
             f"{source.name}: {again['premises']} premises in {again['proofs']} proofs are used by "
             "a second step and stand there again, with ids such as sent2.2"
         )
+
+
+def _tell_unused(tree: Tree, where: str, notice: Notice) -> None:
+    for what, kept in (("step", "unused_steps"), ("fact", "unused_facts")):
+        if names := ", ".join(tree.meta.get(kept, ())):  # type: ignore[arg-type]
+            notice(
+                f"{where}: the proof of {tree.id!r} does not come to the {what}s {names}: they are "
+                f"kept in its meta, under {kept}, and are no thoughts"
+            )
 
 
 @dataclass

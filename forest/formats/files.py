@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,8 +25,14 @@ SUFFIXES = {
     ".yml": "yaml",
     ".md": "markdown",
     ".markdown": "markdown",
+    ".ttl": "turtle",
+    ".jsonld": "json-ld",
+    ".nt": "n-triples",
+    ".graphml": "graphml",
 }
-"""Format by suffix; EntailmentBank is told from other JSONL by its first record."""
+"""Format by suffix; what else a suffix may stand for is told by how the file begins."""
+_SUFFIX_OF = {"entailment-bank": "jsonl", "node-link": "json"}
+"""Formats that share the suffix of another one."""
 
 _HEAD = 1 << 20
 """How much of a first record is looked at, in bytes."""
@@ -108,7 +115,7 @@ class _Vault:
 
     def _is_meant(self, path: Path) -> bool:
         format = SUFFIXES.get(path.suffix.lower())
-        wanted = "jsonl" if self.format == "entailment-bank" else self.format
+        wanted = _SUFFIX_OF.get(self.format, self.format)
         return format is not None and wanted in ("auto", format)
 
     def _tell(self, skipped: Counter[str]) -> None:
@@ -165,14 +172,31 @@ def note_of(source: SourceFile) -> str:
 
 
 def detect(source: SourceFile) -> str:
-    """The format of a file, by its suffix and, for JSONL, its first record.
+    """The format of a file, by its suffix and, for JSON and JSONL, by how it begins.
 
     :raises UsageError: the suffix is unknown.
     """
     format = SUFFIXES.get(source.path.suffix.lower())
     if format is None:
         raise UsageError(f"{source.name}: the format cannot be told from the name", hint=_HINT)
-    return "entailment-bank" if format == "jsonl" and _is_proof(source.path) else format
+    if format == "jsonl" and _is_proof(source.path):
+        return "entailment-bank"
+    if format == "json" and _is_node_link(source.path):
+        return "node-link"
+    return format
+
+
+_NODE_LINK = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"(?:directed|multigraph)"\s*:')
+
+
+def _is_node_link(path: Path) -> bool:
+    if _is_pipe(path):
+        return False
+    try:
+        with path.open("rb") as file:
+            return _NODE_LINK.match(file.read(1024)) is not None
+    except OSError:
+        return False
 
 
 def _is_proof(path: Path) -> bool:

@@ -34,6 +34,7 @@ _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 _LONGEST_NUMBER = 40
+_TAB_HINT = "YAML is indented with blanks: put them where the tab is."
 _QUOTE_HINT = "A text that begins with & * ! % @ ` or holds ': ' or ' #' needs quotes around it."
 
 
@@ -133,6 +134,11 @@ def load_yaml(text: str, typed: Typed = _TREES) -> list[Any]:
     return _Documents(typed).load(text)
 
 
+def _is_tab(text: str, mark: Any) -> bool:
+    lines = text.splitlines()
+    return bool(lines[mark.line : mark.line + 1]) and lines[mark.line].startswith("\t", mark.column)
+
+
 def _events(text: str) -> Iterator[Any]:
     try:
         yield from yaml.parse(text, Loader=_LOADER)
@@ -140,7 +146,8 @@ def _events(text: str) -> Iterator[Any]:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         said = " ".join(part for part in (error.context, error.problem) if part)
-        raise YamlError(line, f"no valid YAML: {said}", _QUOTE_HINT) from None
+        hint = _TAB_HINT if mark and _is_tab(text, mark) else _QUOTE_HINT
+        raise YamlError(line, f"no valid YAML: {said}", hint) from None
     except yaml.reader.ReaderError as error:
         raise _bad_character(text, error) from None
 

@@ -75,7 +75,8 @@ class LocalNeo4j:
     """A Neo4j Community server on this machine, below one home folder.
 
     :param home: the folder that holds everything of this server; see :func:`default_home`.
-    :param version: of Neo4j, such as ``5.26.30``.
+    :param version: of Neo4j, such as ``5.26.30``; without one `DEFAULT_VERSION`, or what has used
+        the data if that is newer.
     :param bolt_port: TCP port on 127.0.0.1 for drivers.
     :param http_port: TCP port on 127.0.0.1 for Neo4j Browser; None: no HTTP at all.
     :param heap: memory of the Java heap, at most, such as ``1g`` or ``512m``.
@@ -90,7 +91,7 @@ class LocalNeo4j:
     def __init__(  # noqa: PLR0913  (each is a setting of its own)
         self,
         home: Path | None = None,
-        version: str = DEFAULT_VERSION,
+        version: str | None = None,
         bolt_port: int = 7687,
         http_port: int | None = 7474,
         heap: str = "1g",
@@ -100,13 +101,14 @@ class LocalNeo4j:
         maven_repository: str | None = None,
         jar_cache: Path | None = None,
     ) -> None:
-        settings.check_form("the version", version, r"\d+\.\d+\.\d+", DEFAULT_VERSION)
+        if version is not None:
+            settings.check_form("the version", version, r"\d+\.\d+\.\d+", DEFAULT_VERSION)
         settings.check_form("the heap", heap, r"\d+[kmg]", "1g")
         settings.check_form("the page cache", page_cache, r"\d+[kmg]", "256m")
         ports.check_ports(bolt_port, http_port)
         # Resolved, because a server is recognised by a path below it.
         self.home = (home or default_home()).expanduser().resolve()
-        self.version = version
+        self.version = version or max(self._data_version() or "", DEFAULT_VERSION, key=_order)
         self.bolt_port = bolt_port
         self.http_port = http_port
         self.heap = heap

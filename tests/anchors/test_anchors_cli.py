@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -67,9 +69,37 @@ def test_reviewing(planted: Run, tmp_path: Path) -> None:
     assert planted("anchors", "accept")[0] == 2
 
 
-def test_what_could_not_be_accepted_is_said(planted: Run) -> None:
+def test_what_is_about_a_thought_that_is_gone_is_dropped_and_said(planted: Run) -> None:
     with Forest.open() as forest:
         forest.remove("закон")
     code, out, err = planted("anchors", "accept", "--above", "0.5")
-    assert (code, out) == (1, "0 thoughts marked, 1 pair merged, 0 refused\n")
-    assert "left out: proposal 'm1': there is no thought" in err
+    assert (code, out.splitlines()[0]) == (0, "0 thoughts marked, 1 pair merged, 0 refused")
+    assert "note: proposal 'm1' is dropped: there is no thought" in err
+    assert planted("anchors", "proposals", "--json")[1].strip() == "[]"
+
+
+def test_all_that_was_accepted_is_taken_back_by_its_range(planted: Run) -> None:
+    assert "`forest anchors undo 1-2`" in planted("anchors", "accept", "--above", "0")[1]
+    said = planted("anchors", "history")[1]
+    assert "«пороге» in thought" in said
+    assert "«граница» is «порог»" in said
+    assert planted("anchors", "undo", "1-2")[0] == 0
+    with Forest.open() as forest:
+        assert [a.phrase for a in forest.get("закон").thoughts[1].anchors] == ["воля"]
+    assert planted("anchors", "undo", "1-x")[0] == 2
+
+
+def test_a_review_file_is_written_whole_or_not_at_all(
+    planted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Iterator[str]:
+        yield "# a beginning"
+        raise OSError(ENOSPC, "No space left on device")
+
+    before = sorted(tmp_path.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr("anchors.review.review_text", full)
+        code, _, err = planted("anchors", "proposals", "--out", "review.yaml")
+    assert (code, err) == (1, "forest: review.yaml: No space left on device\n")
+    assert sorted(tmp_path.iterdir()) == before
+    assert planted("anchors", "proposals", "--out", "review.yaml")[0] == 0

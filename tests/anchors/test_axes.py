@@ -7,6 +7,7 @@ import shlex
 import pytest
 
 from anchors.axes import suggest_axes
+from forest import Forest
 from forest.errors import Conflict, NotFound
 from forest.model import Axis
 from tests.export_helpers import planted, tree
@@ -62,7 +63,39 @@ def test_the_command_binds_nothing_and_says_what_would(run):
     before = run("show", "врач", "--json")[1]
     code, out, _ = run("axes", "suggest", "врач")
     assert code == 0
+    assert "эмпатия" in run("axes", "suggest", "врач", "--embedder", "hashed")[1]
+    assert "#MODEL" in run("axes", "suggest", "врач", "--embedder", "http://127.0.0.1")[2]
     assert run("show", "врач", "--json")[1] == before
     command = shlex.split(out.splitlines()[-1])
     assert command[:5] == ["forest", "axes", "bind", "врач", "эмпатия=100%"]
     assert run(*command[1:])[0] == 0
+
+
+def test_an_axis_keeps_its_name_and_description_unless_told_otherwise(run):
+    run("add", "врач", "--new", "Врач", "--axis", "причинность=100%", "Чужая боль.")
+    run("axes", "add", "эмпатия", "--description", "своё")
+    run("init")
+    with Forest.open() as forest:
+        first = {axis.name: axis.description for axis in forest.axes()}
+        assert (len(first), first["эмпатия"]) == (5, "своё")
+        assert all(first.values())
+        run("axes", "add", "ПРИЧИННОСТЬ")
+        run("axes", "add", "Эмпатия.")
+        assert {axis.name: axis.description for axis in forest.axes()} == first
+        run("axes", "add", "Эмпатия", "--description", "иное")
+        assert {axis.name: axis.description for axis in forest.axes()} == {
+            **first,
+            "эмпатия": "иное",
+        }
+
+
+def test_an_axis_that_may_be_a_typing_error_is_said(run):
+    run("init")
+    code, _, err = run("add", "врач", "--new", "Врач", "--axis", "эмпатя=100%", "Чужая боль.")
+    assert code == 0
+    assert "note: the axis 'эмпатя' is new; was 'эмпатия' meant?" in err
+    assert run("axes", "bind", "врач", "долг=100%")[2] == "note: the axis 'долг' is new\n"
+    assert run("axes", "bind", "врач", "Эмпатия=100%")[2] == ""
+    code, _, err = run("axes", "bind", "врач", "долг=50%", "долг=50%")
+    assert code == 2
+    assert "named twice" in err

@@ -74,6 +74,18 @@ def test_templates_are_listed_and_an_author_adds_own_ones(planted, tmp_path, mon
     code, _, err = planted("new", "Письмо", "--template", "letter")
     assert code == 1
     assert "letter.yaml.j2:2:" in err
+    for wrong, problem in (
+        ("title: [", "letter.yaml.j2: what it writes is not YAML at line 1"),
+        ("Dear {{ title }}", "letter.yaml.j2: what it writes is no tree"),
+    ):
+        (own / "letter.yaml.j2").write_text(wrong)
+        code, out, err = planted("new", "Письмо", "--template", "letter")
+        assert (code, out) == (1, "")
+        assert problem in err
+    (own / "letter.yaml.j2").write_bytes("{# Письмо #}".encode("cp1251"))
+    assert "letter\t\tletter.yaml.j2: it is not UTF-8 at byte 3" in planted("new", "--list")[1]
+    code, _, err = planted("new", "Письмо", "--template", "letter")
+    assert (code, err) == (1, "forest: letter.yaml.j2: it is not UTF-8 at byte 3\n")
 
 
 def test_what_is_refused(planted, tmp_path):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from anchors import review as door
-from anchors.proposals import proposals
-from anchors.registry import Registry, decisions
+from anchors.proposals import Proposal, proposals
+from anchors.registry import Registry, decisions, undo
 from anchors.registry import refuse as refuse_pair
 from forest import Forest
-from forest.errors import InvalidInput, NotFound
+from forest.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from forest.forest import stamped
 from forest.nodes import Node
 from tests.anchors.helpers import put
 
@@ -52,7 +55,53 @@ def test_a_thought_that_says_the_phrase_no_longer_is_not_marked(store):
     assert (store.get("закон").revision, ids(store)) == (before, ["m1"])
     Forest(store).remove("закон")
     reviewed = door.accept(store, proposals(store))
-    assert "no thought" in reviewed.left_out["m1"]
+    assert "no thought" in reviewed.gone["m1"]
+    assert ids(store) == []
+
+
+def test_a_mark_is_in_the_history_and_can_be_undone_and_marked_again(store):
+    before = store.get("закон")
+    door.accept(store, door.chosen(store, ["m1"]))
+    (said,) = decisions(store)
+    assert (said.action, said.anchor, said.phrase, said.score) == ("mark", "порог", "пороге", 0.9)
+    marked = store.get("закон").thoughts
+    (back,) = undo(store, said.no)
+    assert store.get("закон").thoughts == before.thoughts
+    undo(store, back.no)
+    assert store.get("закон").thoughts == marked
+    undo(store, said.no)
+    Forest(store).edit_thought(said.into, text="Он молчит.")
+    with pytest.raises(Conflict, match="no longer stands"):
+        undo(store, 4)
+    assert len(decisions(store)) == 4
+
+
+def test_undoing_a_mark_leaves_what_an_author_wrote(store):
+    (mark,) = door.chosen(store, ["m1"])
+    anchors = ["воля", "Порог"]
+    Forest(store).edit_thought(mark.thought, anchors=anchors)
+    door.accept(store, [mark])
+    undo(store, 1)
+    assert [a.phrase for a in store.get("закон").thoughts[1].anchors] == anchors
+
+
+def test_what_is_accepted_together_is_marked_or_not_as_a_whole(store):
+    thought = store.get("вера").thoughts[0].id
+    mark = Proposal("mark", "near", 0.5, "вера", phrase="Вера", thought=thought)
+    put(store, mark.node)
+
+    def gone_wrong(tree, old):
+        if tree.id == "закон":
+            raise StoreUnavailable("no more room")
+        return stamped(tree, old)
+
+    before = store.get("вера"), store.get("закон"), ids(store)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("anchors.marks.stamped", gone_wrong)
+        with pytest.raises(StoreUnavailable):
+            door.accept(store, proposals(store))
+    assert (store.get("вера"), store.get("закон"), ids(store)) == before
+    assert decisions(store) == []
 
 
 def test_accepting_again_after_an_interruption_marks_once(store):
@@ -60,6 +109,7 @@ def test_accepting_again_after_an_interruption_marks_once(store):
     door.accept(store, [mark])
     door.accept(store, [mark])
     assert [a.anchor for a in store.get("закон").thoughts[1].anchors] == ["воля", "порог"]
+    assert len(decisions(store)) == 1
 
 
 def test_a_merge_that_an_author_refused_is_left_out(store):
@@ -93,12 +143,22 @@ def test_what_is_refused_is_known_as_refused(store):
     assert ids(store) == []
 
 
-def test_a_review_file_goes_out_and_comes_back(store):
+def in_review(store):
+    """The review file of a store, with the ids that discovery would give."""
+    for old in proposals(store):
+        new = replace(old, key="")
+        store.change_nodes(
+            [], lambda _, old=old, new=new: {old.node.at: None, new.node.at: new.node}
+        )
     registry = Registry.of(store)
-    text = "".join(door.review_text(door.evidence(store, proposals(store)), registry.name))
+    return "".join(door.review_text(door.evidence(store, proposals(store)), registry.name))
+
+
+def test_a_review_file_goes_out_and_comes_back(store):
+    text = in_review(store)
     assert "text: На пороге он молчит." in text
     assert "text: Порог страшит." in text
-    assert door.read_review(text, "review.yaml") == {}
+    assert door.answer(store, text, "review.yaml") == door.Reviewed()
     answered = text.replace("  accept:\n", "  accept: Yes\n", 1).replace(
         "  accept:\n", "  accept: no\n"
     )
@@ -108,11 +168,31 @@ def test_a_review_file_goes_out_and_comes_back(store):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("phrase: пороге", "phrase: он", "phrase is 'он', but 'пороге' is proposed"),
+        ("anchor: порог", "anchor: воля", "anchor is 'воля', but 'порог' is proposed"),
+    ],
+)
+def test_a_proposal_that_was_edited_in_the_file_is_refused_with_its_line(store, old, new, problem):
+    text = in_review(store).replace("  accept:\n", "  accept: yes\n")
+    with pytest.raises(InvalidInput, match=rf"r:4: proposal .*{problem}"):
+        door.answer(store, text.replace(old, new), "r")
+    assert len(ids(store)) == 2
+    assert decisions(store) == []
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("- id: m1\n  accept: maybe\n", "r:1: proposal 'm1': accept is 'maybe', expected yes"),
         ("- id: m1\n  accept: yes\n- x\n", "r:3: expected a proposal with its id"),
+        ("- id: m1\n  acept: yes\n", "r:1: proposal 'm1': accept is missing"),
+        ("- id: m1\n  accept: yes\n- id: m1\n  accept: no\n", "r:3: .* stands there twice"),
+        ("- id: m1\n  accept: yes\n- id: m9\n  accept: no\n", "r:3: there is no proposal 'm9'"),
         ("id: m1", "r:1: expected a list of proposals"),
+        ("", "r:1: expected a list of proposals"),
+        ("[]", "r:1: expected a list of proposals"),
         ("- id: [", "r:1: it is not YAML"),
     ],
 )

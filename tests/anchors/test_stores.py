@@ -28,7 +28,9 @@ def reviewed(store: Store) -> list[object]:
     registry = Registry.of(store)
     shared = sorted(registry.shared(store))
     after = forest_stats(store)
-    return [before, told, registry.groups(), registry.decisions[0].pair, shared, after]
+    undo(store, *told.numbers)
+    kept = [thought.anchors for tree in store.trees() for thought in tree.thoughts]
+    return [before, told, registry.groups(), registry.decisions[0].pair, shared, after, kept]
 
 
 @pytest.fixture

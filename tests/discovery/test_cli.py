@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import tempfile
+from errno import ENOSPC
+from importlib import import_module
 
+import pytest
 from click.testing import CliRunner
 
 from anchors.discovery import proposals
@@ -42,3 +48,28 @@ def test_rules_and_thresholds_can_be_chosen(tmp_path):
     assert min(one["score"] for one in few) >= 0.9
     many = json.loads(run(url, "--rule", "meaning", "--meaning", "0.4", "--json").output)
     assert {one["rule"] for one in many} == {"meaning"}
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_search_that_is_ended_leaves_nothing_in_the_temporary_folder(
+    tmp_path, monkeypatch, capsys, full
+):
+    from forest.cli import main
+
+    def ended(*_):
+        if full:
+            raise OSError(ENOSPC, "No space left on device")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    search = import_module("anchors.discovery.discover")  # the package names the function so too
+    monkeypatch.setattr(search._Search, "run", ended)
+    url = f"sqlite:///{tmp_path}/f.db"
+    Forest.open(url).close()
+    with pytest.raises(SystemExit) as end:
+        main(["--store", url, "anchors", "discover"])
+    assert end.value.code == (1 if full else 143)
+    assert list((tmp_path / "scratch").iterdir()) == []
+    if full:
+        assert f"forest: {tmp_path}/scratch/forest-discovery-" in capsys.readouterr().err

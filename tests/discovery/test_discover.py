@@ -7,10 +7,11 @@ import pytest
 from anchors import review
 from anchors.discovery import discover, proposals
 from anchors.embedding import HashedEmbedder
-from anchors.registry import merge, refuse, undo
+from anchors.registry import Registry, merge, refuse, undo
 from forest import Forest, Tree
 from forest.errors import UsageError
 from forest.model import AnchorLink
+from forest.stores.base import open_store
 
 
 @pytest.fixture
@@ -74,6 +75,16 @@ def test_the_phrase_of_an_anchor_is_found_unmarked_in_any_form(forest):
         ("mark", "lemma", "свобода воли", "свободы воли", b, a),
         ("mark", "exact", "свобода воли", "свобода воли", c, a),
     }
+
+
+def test_anchors_that_may_be_forms_of_one_word_are_proposed_and_not_joined(forest):
+    plant(forest, ("Долг тяжёл", ["банк"]), ("Река шумит", ["банки"]))
+    assert Registry.of(forest.store).united == 0
+    assert {(x[:4]) for x in found(forest)} == {("merge", "lemma", "банки", "банк")}
+    (proposal,) = proposals(forest.store)
+    assert proposal.score == 0.5
+    review.accept(forest.store, [proposal])
+    assert Registry.of(forest.store).head("банки") == "банк"
 
 
 def test_an_arrow_is_part_of_a_phrase_and_a_word_is_matched_whole(forest):
@@ -152,7 +163,7 @@ def test_near_thoughts_get_one_anchor(forest):
 @pytest.mark.parametrize(
     ("one", "other", "rule"),
     [
-        ("Порог между сном и явью", "Порог над сном и явью", "near"),
+        ("Порог между сном и явью", "Это порог между сном и явью", "near"),
         ("сопричастность миру", "сопричастность мирам людей", "meaning"),
     ],
 )
@@ -194,16 +205,33 @@ def found_ids(forest: Forest, **options) -> set[str]:
     return {p.id for p in proposals(forest.store)}
 
 
+def sample_list(url: str, **access) -> list:
+    """What is proposed for the sample forest in a store."""
+    with Forest(open_store(url, **access)) as opened:
+        opened.plant_sample()
+        found = [
+            discover(
+                opened.store,
+                rules=["exact", "lemma", "near", "meaning"],
+                embedder=HashedEmbedder(),
+                thresholds={"meaning": 0.7},
+            ).proposals
+            for _ in range(2)
+        ]
+        assert found == [proposals(opened.store)] * 2
+        return found[0]
+
+
 def test_every_store_gives_the_same_list(tmp_path):
-    lists = []
-    for url in ("memory:", f"sqlite:///{tmp_path}/f.db"):
-        with Forest.open(url) as opened:
-            opened.plant_sample()
-            lists.append(discover(opened.store).proposals)
-            again = discover(opened.store).proposals
-            assert again == lists[-1]
+    lists = [sample_list(url) for url in ("memory:", f"sqlite:///{tmp_path}/f.db")]
     assert lists[0] == lists[1]
     assert len(lists[0]) > 10
+
+
+@pytest.mark.neo4j
+def test_neo4j_gives_the_same_list(clean_neo4j):
+    access = {"username": clean_neo4j.username, "password": clean_neo4j.password}
+    assert sample_list(clean_neo4j.url, **access) == sample_list("memory:")
 
 
 def test_a_text_that_cannot_be_a_phrase_is_counted(forest):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import random
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +13,8 @@ from anchors.discovery.near import bands, compatible, likeness, near_pairs
 from anchors.discovery.scratch import Thoughts
 from anchors.embedding import HashedEmbedder
 from forest import Tree
-
-PAIRS = Path(__file__).parents[1] / "data" / "pairs"
+from scripts import labelled_pairs
+from scripts.labelled_pairs import BANK, Pair
 
 
 def trees(count: int) -> list[Tree]:
@@ -60,21 +58,22 @@ def test_a_pair_at_the_threshold_meets_in_a_band(threshold):
     assert 1 - (1 - threshold**rows) ** number > 0.97
 
 
-def labelled(name: str) -> list[tuple[bool, str, str]]:
-    with (PAIRS / f"{name}.tsv").open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [(row["same"] == "1", row["one"], row["other"]) for row in rows]
+def labelled(name: str) -> list[Pair]:
+    if name.startswith("en") and not BANK.is_file():
+        pytest.skip("no ../shared beside this clone: the pairs name sentences of EntailmentBank")
+    return labelled_pairs.labelled(name)
 
 
-@pytest.mark.parametrize("name", ["ru", "en", "en-found"])
+@pytest.mark.parametrize("name", ["ru", "en", "en-found", "ru-held", "en-held"])
 def test_the_default_threshold_of_near_is_right_19_times_of_20(name):
     said = [same for same, a, b in labelled(name) if likeness(a, b) >= THRESHOLDS["near"]]
     assert sum(said) >= 0.95 * len(said)
-    assert len(said) > 30
+    assert len(said) > 15
 
 
-def test_the_default_threshold_of_meaning_is_right_19_times_of_20():
-    pairs = [pair for name in ("ru", "en", "en-found") for pair in labelled(name)]
+@pytest.mark.parametrize("names", [["ru", "en", "en-found"], ["ru-held", "en-held"]])
+def test_the_default_threshold_of_meaning_is_right_19_times_of_20(names):
+    pairs = [pair for name in names for pair in labelled(name)]
     one, other = (
         HashedEmbedder().embed(texts) for texts in ([p[1] for p in pairs], [p[2] for p in pairs])
     )
@@ -85,7 +84,7 @@ def test_the_default_threshold_of_meaning_is_right_19_times_of_20():
         if cosine >= THRESHOLDS["meaning"] and compatible(a, b)
     ]
     assert sum(said) >= 0.95 * len(said)
-    assert len(said) > 30
+    assert len(said) > 25
 
 
 def test_neighbours_are_those_of_other_trees_whatever_the_blocks(monkeypatch):

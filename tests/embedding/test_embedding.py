@@ -238,22 +238,56 @@ def test_a_small_model_from_a_package_finds_the_paraphrase(tmp_path):
     assert asked @ same > asked @ other + 0.2
 
 
-def test_a_plain_encoder_is_read_by_the_mean_of_its_tokens(tmp_path):
-    """A tiny BERT with random weights: padding must not change a vector."""
-    transformers = pytest.importorskip("transformers", reason="the extra embed is not installed")
-    torch = pytest.importorskip("torch", reason="the extra embed is not installed")
+@pytest.fixture
+def encoders(tmp_path):
+    """Two folders with a tiny BERT of random weights: a plain one, one of sentence-transformers."""
+    for needed in ("torch", "transformers", "sentence_transformers"):
+        pytest.importorskip(needed, reason=f"the extra embed is not installed: {needed}")
+    import torch
+    import transformers
+    from sentence_transformers import SentenceTransformer
+
     torch.manual_seed(0)
     letters = sorted(set("".join(TEXTS).lower()) - {" "})
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *[f"##{x}" for x in letters]]
     (tmp_path / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
-    tokenizer = transformers.BertTokenizerFast(vocab_file=str(tmp_path / "vocab.txt"))
     config = transformers.BertConfig(
         vocab_size=len(words),
         hidden_size=16,
         num_hidden_layers=1,
         num_attention_heads=2,
         intermediate_size=32,
+        max_position_embeddings=64,
     )
-    transformers.BertModel(config).save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    keeps_the_promise(open_embedder(str(tmp_path)))
+    plain, sentence = tmp_path / "plain", tmp_path / "sentence"
+    transformers.BertModel(config).save_pretrained(plain)
+    transformers.BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(plain)
+    SentenceTransformer(str(plain)).save(str(sentence))
+    return plain, sentence
+
+
+def test_encoders_keep_the_promise_and_read_the_beginning_of_long_texts(encoders, capfd):
+    """Padding must not change a vector; both folders hold one model and its mean."""
+    capfd.readouterr()
+    rows = []
+    for folder in encoders:
+        embedder = open_embedder(str(folder))
+        keeps_the_promise(embedder)
+        rows.append(embedder.embed([*TEXTS[:3], "вода " * 1000]))
+    assert np.allclose(rows[0][:3], rows[1][:3], atol=1e-5)
+    assert not np.allclose(rows[0][0], rows[0][2], atol=1e-3)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_commands_take_the_folder_of_an_encoder(encoders, run, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    run("init", "--sample")
+    run("formulas", "add", "Δ12 = (вода + весна) = «Зов»")
+    for folder in encoders:
+        options = ("--embedder", str(folder))
+        assert "proposals from" in run("anchors", "discover", "--rule", "meaning", *options)[1]
+        assert "Δ12" in run("formulas", "near", "вода", *options)[1]
+        (folder / "model.safetensors").write_bytes(b"damaged")
+        code, _, said = run("formulas", "near", "вода", *options)
+        assert code == 1
+        assert f"{folder} cannot be loaded" in said

@@ -43,7 +43,7 @@ def read_path(path: Path, name: str | None = None, format: str = "auto") -> Read
     for item in read_file(SourceFile(path, name or path.name), format, read.notices.append):
         if isinstance(item, BadTree):
             read.errors.append(str(item.error))
-        else:
+        elif isinstance(item, Tree):
             read.trees.append(item)
     return read
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from anchors.cli.importing import FORMATS as CHOICES
 from forest.errors import ImportRefused, NotFound, UsageError
 from forest.formats import FORMATS, SourceFile, find_files, read_file
 from forest.formats.files import detect
@@ -118,7 +119,7 @@ def test_an_unknown_format_is_refused_with_those_there_are(tmp_path: Path) -> No
     source = SourceFile(touch(tmp_path / "a.json", TREE), "a.json")
     with pytest.raises(UsageError, match="entailment-bank"):
         list(read_file(source, "word"))
-    assert list(FORMATS) == ["json", "jsonl", "yaml", "markdown", "entailment-bank"]
+    assert ["auto", *FORMATS] == list(CHOICES)
 
 
 def test_the_file_is_the_trees_source(tmp_path: Path) -> None:

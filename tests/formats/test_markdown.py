@@ -427,6 +427,7 @@ def test_any_markdown_gives_trees_or_a_clear_error(
         if isinstance(item, BadTree):
             assert re.match(r"any\.md:\d+: (no valid JSON|tree 'Вода'|the key)", str(item.error))
         else:
+            assert isinstance(item, Tree)
             finished(item)
 
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forest.formats import (
-    BadTree,
     SourceFile,
     find_files,
     read_file,
@@ -128,6 +127,6 @@ def test_the_sample_forest_is_read_and_written_back() -> None:
         items = [item for s in find_files([folder]) for item in read_file(s)]
     assert items
     for item in items:
-        assert not isinstance(item, BadTree), item
+        assert isinstance(item, Tree), item
         tree = finished(item)
         assert same(read_tree_text(tree_to_yaml(tree), SOURCE), tree)

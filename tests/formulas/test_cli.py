@@ -6,12 +6,26 @@ import json
 
 import pytest
 
+from anchors.importing import import_files
+from forest import Forest
+
 
 @pytest.fixture
 def run(run):
     """The same, in a folder with an empty forest."""
     assert run("init")[0] == 0
     return run
+
+
+def test_python_imports_in_one_call_what_the_command_imports(run, tmp_path):
+    (tmp_path / "note.md").write_text("# Вода\n\n- Δ12 = (вода + весна)\n")
+    with Forest.open("memory:") as forest:
+        done = import_files(forest, [tmp_path / "note.md"])
+        assert (done.trees.added, done.formulas.added) == (["note"], ["Δ12"])
+        run("import", str(tmp_path / "note.md"))
+        with Forest.open("sqlite:///forest.db") as other:
+            assert [*other.store.revisions()] == [*forest.store.revisions()]
+            assert [*other.store.all_nodes()] == [*forest.store.all_nodes()] != []
 
 
 def test_a_formula_from_its_first_line_to_its_last(run, tmp_path):
@@ -33,7 +47,7 @@ def test_a_formula_from_its_first_line_to_its_last(run, tmp_path):
     ]  # fmt: skip
     assert run("formulas", "near", "весенняя вода", "--most", "1")[1].endswith("(вода + весна)\n")
     assert "recall at 1: 100% of 1 scene" in run("formulas", "near", "--recall")[2]
-    assert run("formulas", "remove", "Ω1")[0] == 0
+    assert run("formulas", "remove", "Ω1")[1] == "removed: Ω1 = [Δ12, Δ41]_покой\n"
     code, out, _ = run("formulas", "check", "Δ12")
     assert code == 1
     assert [line.split()[:2] for line in out.splitlines()] == [
@@ -65,3 +79,35 @@ def test_every_answer_comes_as_json_too(run, command):
     code, out, _ = run("formulas", *command, "--json")
     assert code == 0
     json.loads(out)
+
+
+def test_what_there_is_nothing_of_is_said(run):
+    assert "there are no formulas" in run("formulas", "near", "вода")[2]
+    _, out, err = run("formulas", "add", "Λ1 = (Δ12 → Δ41)")
+    assert out == "added: Λ1 = (Δ12 → Δ41)\n"
+    assert [line.split()[0] for line in err.splitlines()[:4]] == [
+        "stable", "reproducible", "registers", "reversible",
+    ]  # fmt: skip
+    assert "not defined yet: Δ12, Δ41" in err
+    assert run("formulas", "near", "")[1:] == ("", "note: no formula is near\n")
+    assert (
+        "no scene of it is in the register x"
+        in run("formulas", "expand", "Λ1", "--register", "x")[2]
+    )
+    assert "0 cores, in 2 trees or more of 0, out of 0 anchors" in run("formulas", "propose")[2]
+
+
+def test_a_scene_is_added_once_and_removed_by_its_text(run):
+    run("formulas", "add", "Δ12 = (вода + лёд)")
+    for state in ("added", "unchanged"):
+        assert run("formulas", "scene", "Δ12", "Зов", "--register", "poetic")[1] == (
+            f"{state}: Зов (poetic, ru, authored)\n"
+        )
+    assert run("formulas", "scene", "Δ12", "Зов")[1] == "added: Зов (ru, authored)\n"
+    assert run("formulas", "remove", "Δ12", "--scene", "Зов")[0] == 1
+    assert run("formulas", "remove", "Δ12", "--scene", "Зов", "--register", "")[1] == (
+        "removed: Зов (ru, authored)\n"
+    )
+    assert [
+        s["register"] for s in json.loads(run("formulas", "show", "Δ12", "--json")[1])["scenes"]
+    ] == ["poetic"]

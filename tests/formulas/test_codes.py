@@ -27,9 +27,14 @@ def test_signs_that_look_like_the_letters_are_read_as_them() -> None:
         ("Λ01", "write Λ1"),
         ("Δ", "expected Δ and two digits"),
         ("Δxx", "expected Δ and two digits"),
-        ("Δ１２", "expected Δ and two digits"),
-        ("Л1", "expected Δ and two digits"),
-        ("", "expected Δ and two digits"),
+        ("Δ１２", "^Δ１２ is not how a code is written: write Δ12"),
+        ("Δ9૪", "write Δ94"),
+        ("δ12", "write Δ12"),
+        ("△7", "Δ7 has one digit, .*write Δ07"),
+        ("Дельта12", "write Δ12"),
+        ("omega3", "write Ω3"),
+        ("Л1", "^Л1 is no code: expected Δ and two digits"),
+        ("", "^nothing is no code: expected Δ and two digits"),
     ],
 )
 def test_other_codes_are_refused_with_what_to_write(code: str, advice: str) -> None:

@@ -34,8 +34,8 @@ def test_a_code_that_nobody_defined_is_a_leaf() -> None:
 
 
 def test_what_stands_in_many_places_is_unfolded_once() -> None:
-    doubling = [f"Ω{n} = [Ω{n + 1}, Ω{n + 1}]" for n in range(12)]
-    assert len(expand(forest_of(*doubling), "Ω0")) == 25
+    doubling = [f"Λ{n} = (Λ{n + 1} → Λ{n + 1})" for n in range(12)]
+    assert len(expand(forest_of(*doubling), "Λ0")) == 25
 
 
 def test_a_deep_chain_of_formulas_is_no_problem() -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from anchors.formulas.codes import GLYPHS
 from anchors.formulas.errors import Contradiction, InvalidFormula
 from anchors.formulas.model import Formula, Join, Term, roles
-from anchors.formulas.syntax import parse, text_of
+from anchors.formulas.syntax import parse, read, text_of
 from anchors.formulas.union import united
 from forest.phrases import phrase_key
 
@@ -83,7 +83,8 @@ def test_the_seeds_own_spelling_is_the_canonical_one(text: str) -> None:
 
 MARKS = (
     *"—-→+·*=()[],«»“”\"'\\:\u00a0", "->",
-    "вода", "ясный_день", "_x_", "7", "100%", "-а", "а-", "e\u0301", "🌊", "Δ12", "Λx", "⟁",
+    "вода", "ясный_день", "δ12", "Дельта１２", "Δ９",
+    "_x_", "7", "100%", "-а", "а-", "e\u0301", "🌊", "Δ12", "Λx", "⟁",
     "сцена:", "фраза:", "сцепка:",
 )  # fmt: skip
 phrases = st.one_of(
@@ -102,11 +103,12 @@ def formulas(draw: st.DrawFn) -> Formula:
     """Any formula that the model allows."""
     code = draw(codes)
     others = codes.filter(lambda other: other != code)
-    parts = draw(st.lists(others, min_size=int(code[0] in "ΛΩ"), max_size=3))
+    parts = draw(st.lists(others, min_size=int(code[0] in "ΛΩ"), max_size=3, unique=True))
     made_of = st.builds(Term, phrases, maybe)
+    terms = st.lists(made_of, min_size=not parts, max_size=4, unique_by=lambda term: term.anchor)
     return Formula(
         code,
-        tuple(draw(st.lists(made_of, min_size=not parts, max_size=4))),
+        tuple(draw(terms)),
         draw(joins),
         tuple(parts),
         draw(joins),
@@ -142,7 +144,12 @@ def test_any_text_is_a_formula_or_an_error_inside_of_it(text: str) -> None:
     [
         ("Δ123 = (вода)", "line 1, column 1: Δ123 has 3 digits"),
         ("Λ1 = (Δ12 → Δ7)", "line 1, column 13: Δ7 has one digit, a Δ code has two: write Δ07"),
-        ("Δxx = (вода)", "line 1, column 1: 'Δxx' is no code"),
+        ("Δxx = (вода)", "line 1, column 1: Δxx is no code"),
+        ("Δ9૪ = (а + б)", "line 1, column 1: Δ9૪ is not how a code is written: write Δ94"),
+        ("Δ12 = (δ13 + б)", "line 1, column 8: δ13 is not how a code is written: write Δ13"),
+        ("Δ7 = (а+б), Δ123 = в", "line 1, column 1: Δ7 has one digit"),
+        ("Δ16 = (а + б + А)", "line 1, column 1: Δ16 has the term А twice"),
+        ("Ω1 = [Δ12, Δ12]", "line 1, column 1: Ω1 has the part Δ12 twice"),
         ("Δ12 = (вода + весна", "column 20: found the end, expected `)`"),
         ("Δ12 = (вода + весна · жар)", "column 21: found `·`, expected `+` or `)`"),
         ("Δ12 = (вода + «весна)", "column 15: the quote « has no counterpart in this line"),
@@ -165,6 +172,23 @@ def test_an_error_says_where_what_was_expected_and_shows_a_right_form(
     assert message in str(error.value)
     assert error.value.hint
     parse(error.value.hint.removeprefix("A right one: "))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1, column 1: there is nothing, expected a formula"),
+        ("Δ１２ = (а + б)", "line 1, column 1: Δ１２ is not how a code is written: write Δ12"),
+        ("δ12 = (а + б)", "line 1, column 1: δ12 is not how a code is written: write Δ12"),
+        ("△42 = (а + б)", "line 1, column 1: △42 is not how a code is written: write Δ42"),
+        ("Дельта12 = (а + б)", "line 1, column 1: Дельта12 is not how a code is written"),
+    ],
+)
+def test_what_is_nearly_a_code_is_not_taken_for_a_phrase(text: str, message: str) -> None:
+    with pytest.raises(InvalidFormula) as error:
+        read(text)
+    assert message in str(error.value)
+    assert read("(«δ12» + б)")[0].terms[0].phrase == "δ12"
 
 
 def test_look_alike_letters_are_read_with_a_notice_at_their_place() -> None:

@@ -83,6 +83,20 @@ def config() -> Callable[..., Config]:
     return make
 
 
+def with_tokens(corpus: Path, *names: str) -> Corpus:
+    """A corpus folder with that tokens.json, as an export would have written it."""
+    from training.files import measure
+
+    path = corpus / "tokens.json"
+    told = {"tokens": [{"token": name, "formula": name} for name in names]}
+    path.write_text(json.dumps(told), encoding="utf-8")
+    manifest = json.loads((corpus / "manifest.json").read_text(encoding="utf-8"))
+    size, sha256 = measure(path)
+    manifest["tokens"] |= {"tokens": list(names), "bytes": size, "sha256": sha256}
+    (corpus / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return Corpus.open(corpus)
+
+
 @pytest.fixture
 def harmed(corpus_folder: Path, tmp_path: Path) -> Path:
     """A copy of the corpus that a test may change."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.training.conftest import with_tokens
 from training.corpus import Corpus
 from training.errors import BaseError, CorpusError
 from training.tokens import codes_in, offsets_in, reserved
@@ -35,11 +37,9 @@ def rewritten(corpus: Path, change: Any) -> Corpus:
 
 def test_the_corpus_says_what_to_reserve(corpus: Corpus, harmed: Path):
     assert reserved(corpus) == NAMES
-    (harmed / "tokens.json").write_text('["Δ77", {"token": "Λ1"}]', encoding="utf-8")
-    assert reserved(Corpus.open(harmed)) == sorted([*NAMES, "Δ77", "Λ1"])
-    (harmed / "tokens.json").write_text("[7]", encoding="utf-8")
-    with pytest.raises(CorpusError, match=r"tokens.json lists 7: expected codes"):
-        reserved(Corpus.open(harmed))
+    assert reserved(with_tokens(harmed, "Δ77", "Λ1")) == sorted([*NAMES, "Δ77", "Λ1"])
+    with pytest.raises(CorpusError, match=r"tokens.json lists ' ': expected codes"):
+        reserved(with_tokens(harmed, " "))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,11 +96,7 @@ def test_a_base_prepared_once_more_trains_its_earlier_rows_too(
 
 
 def rewritten_tokens(corpus: Corpus, tmp_path: Path, names: list[str]) -> Corpus:
-    import shutil
-
-    folder = Path(shutil.copytree(corpus.path, tmp_path / "with-tokens"))
-    (folder / "tokens.json").write_text(json.dumps({"tokens": names}), encoding="utf-8")
-    return Corpus.open(folder)
+    return with_tokens(Path(shutil.copytree(corpus.path, tmp_path / "with-tokens")), *names)
 
 
 def test_a_code_that_goes_on_as_a_number_is_refused(harmed: Path, tmp_path: Path):

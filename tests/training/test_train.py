@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.training.conftest import with_tokens
 from training.config import Config, preset, presets
 from training.corpus import Corpus
 from training.errors import BaseError, ConfigError, MaskError, TrainingFailed
@@ -199,9 +200,9 @@ def test_a_corpus_with_codes_that_the_base_lacks_is_refused(
 ):
     from training.train import train
 
-    (harmed / "tokens.json").write_text('["Δ77"]', encoding="utf-8")
+    changed = with_tokens(harmed, "Δ77")
     with pytest.raises(BaseError, match=r"no single token for Δ77(.|\n)*forest base prepare"):
-        train(Corpus.open(harmed), base, "m", config(), masks=tmp_path / "masks")
+        train(changed, base, "m", config(), masks=tmp_path / "masks")
 
 
 @pytest.mark.usefixtures("stack")
@@ -292,8 +293,7 @@ def test_what_was_trained_is_what_speaks(
     from training.train import train
     from training.voices import Voices
 
-    (harmed / "tokens.json").write_text('["Δ77"]', encoding="utf-8")
-    corpus, model = Corpus.open(harmed), base.model()
+    corpus, model = with_tokens(harmed, "Δ77"), base.model()
     if option == "untied":
         model.config.tie_word_embeddings = False
         model.lm_head.weight = stack.nn.Parameter(model.lm_head.weight.detach().clone())

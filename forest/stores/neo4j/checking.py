@@ -21,6 +21,7 @@ from forest.stores.neo4j import building, reading
 from forest.stores.neo4j.axes import axis_id
 from forest.stores.neo4j.connection import Connection, ask, run
 from forest.stores.neo4j.difference import Difference, compare, kept_thoughts
+from forest.stores.neo4j.nodes import check as check_nodes
 from forest.stores.neo4j.reading import Found, Row, called
 from forest.stores.neo4j.values import no_text
 from forest.stores.neo4j.writing import SET_NODES, Strays, Writing
@@ -47,7 +48,7 @@ MATCH (n:{label}) {where}
 RETURN collect([
   id(n), n.id, n.{name}, n.{other}, elementId(n),
   any(key IN keys(n) WHERE NOT key IN $ours)
-    OR COUNT {{ (n)--() }} > COUNT {{ (n)<-[:{link}]-() }}
+    OR COUNT {{ (n)--() }} > COUNT {{ (n)<-[:{links}]-() }}
 ])
 """
 # The links of the second node go to the first, and say what the second said for them.
@@ -61,6 +62,24 @@ SET f = properties(e),
     f.kind = CASE WHEN kind = coalesce(keep.kind, 'phrase') THEN null ELSE kind END
 DELETE e
 """
+# A term says its own phrase; the places are written down, or the moved one would be the last.
+MOVE_TERMS = """
+MATCH (keep) WHERE id(keep) = $keep
+MATCH (f)-[:TERM]->(other) WHERE id(other) = $other
+WITH DISTINCT keep, other, f
+CALL (f) {
+  MATCH (f)-[e:TERM|COMPOSED_OF]->()
+  WITH e ORDER BY e.position, id(e)
+  WITH collect(e) AS es
+  UNWIND range(0, size(es) - 1) AS i
+  WITH es[i] AS e, i
+  SET e.position = i
+}
+MATCH (f)-[e:TERM]->(other)
+CREATE (f)-[g:TERM]->(keep)
+SET g = properties(e), g.phrase = coalesce(e.phrase, $phrase)
+DELETE e
+"""
 MOVE_ALIGNED = """
 MATCH (keep) WHERE id(keep) = $keep
 MATCH (t)-[e:ALIGNS_WITH]->(other) WHERE id(other) = $other
@@ -71,7 +90,7 @@ DELETE = "MATCH (n) WHERE id(n) = $other DELETE n"
 
 
 def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
-    """All findings: of every tree, of thoughts outside of trees, of anchors and axes."""
+    """All findings: of trees, of thoughts outside of trees, of anchors, axes and nodes beside."""
     trees = connection.read(reading.all_trees)
     twins = {id_ for id_, count in Counter(map(itemgetter(0), trees)).items() if count > 1}
     for id_ in sorted(twins - {""}):
@@ -86,6 +105,7 @@ def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
     yield from _outside(connection, inside)
     yield from _same_nodes(connection, _ANCHORS, fix=fix)
     yield from _same_nodes(connection, _AXES, fix=fix)
+    yield from check_nodes(connection, fix=fix)
 
 
 def _unnamed(found: Found) -> str:
@@ -239,8 +259,9 @@ class _Sort(NamedTuple):
     type: NodeType
     name: str
     other: str
-    link: str
-    move: str
+    links: str
+    """The types of the relationships that lead to it."""
+    moves: tuple[str, ...]
     read_id: Callable[[_Node], str]
     may_go: Callable[[_Node, _Node], bool]
     """may_go(keep, other): whether nothing is lost when the second is merged into the first."""
@@ -252,7 +273,7 @@ class _Sort(NamedTuple):
             where="" if only is None else "WHERE id(n) IN $only",
             name=self.name,
             other=self.other,
-            link=self.link,
+            links=self.links,
         )
         rows = ask(tx, query, ours=list(self.type.names), only=only)[0][0]
         return sorted(map(_Node._make, rows), key=itemgetter(0))
@@ -262,8 +283,8 @@ _ANCHORS = _Sort(
     ANCHOR,
     "phrase",
     "kind",
-    "ANCHORED_BY",
-    MOVE_ANCHORED,
+    "ANCHORED_BY|TERM",
+    (MOVE_ANCHORED, MOVE_TERMS),
     lambda n: building.anchor_id_or_none(n.id, n.name, n.other) or "",
     lambda _, other: not other.foreign,
 )
@@ -272,7 +293,7 @@ _AXES = _Sort(
     "name",
     "description",
     "ALIGNS_WITH",
-    MOVE_ALIGNED,
+    (MOVE_ALIGNED,),
     lambda n: axis_id(n.id, n.name),
     lambda keep, other: (
         not other.foreign
@@ -354,7 +375,8 @@ def _unite(
             "phrase": node.name if node.name is not None else node.id,
             "kind": node.other or "phrase",
         }
-        run(tx, sort.move, names | said).consume()
+        for move in sort.moves:
+            run(tx, move, names | said).consume()
         run(tx, DELETE, names).consume()
     if fill:
         run(tx, SET_NODES, {"rows": [[keep.node, fill]]}).consume()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from forest.model import AnchorLink
-from forest.nodes import LINKS, TYPES, Link, Node, checked
+from forest.nodes import LINKS, TYPES, Link, Node, checked, derived_key
 from forest.schema import META_LABEL, RelationshipType
-from forest.stores.base import ChangeNodes
+from forest.stores.base import ChangeNodes, Finding
 from forest.stores.neo4j import building
-from forest.stores.neo4j.connection import ask, run
-from forest.stores.neo4j.writing import Writing
+from forest.stores.neo4j.connection import Connection, ask, run
+from forest.stores.neo4j.writing import SET_NODES, Writing
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 # By this one of two changes waits for the other.
 LOCK = f"MATCH (m:{META_LABEL}) SET m.version = m.version"
 NODES = """
-MATCH (n:{label}) WHERE n.{key} IS NOT NULL
-RETURN collect([n.{key}, properties(n), [
+MATCH (n:{label})
+RETURN collect([id(n), elementId(n), n.{key}, properties(n), [
   (n)-[e]->(m) WHERE type(e) IN $types
   | [type(e), id(e), properties(e), m[$keys[type(e)]], m.phrase, m.kind]
-]])
+], NOT EXISTS {{ (n)--() }} AND keys(n) = ['{key}']])
 """
 # A node may have relationships and properties that are its author's own: these stay.
 PUT = """
@@ -62,17 +63,111 @@ def _linking(link: RelationshipType) -> str:
     """
 
 
+DERIVED = frozenset(
+    label
+    for label, type_ in TYPES.items()
+    if any(p.name == type_.key and p.written == "derived" for p in type_.properties)
+)
+"""Kinds whose keys an author may leave out."""
 LINK = {link.name: _linking(link) for link in LINKS.values()}
 
 
-def read_nodes(tx: ManagedTransaction, label: str) -> list[Node]:
-    """All nodes of a kind, in the order of their keys; what others only lead to is left out."""
+class Found(NamedTuple):
+    """A node as it stands in the graph."""
+
+    number: int
+    element: str
+    node: Node
+    """Its key is "" where it has none, and none can be derived."""
+    keyed: bool
+    """Whether its key is written down."""
+    bare: bool
+    """Whether there is nothing else of it, and nothing leads to it."""
+
+    @property
+    def says(self) -> bool:
+        """Whether it is read: what others only lead to is not."""
+        return bool(self.node.properties or self.node.links or not self.keyed)
+
+
+def found_nodes(tx: ManagedTransaction, label: str) -> list[Found]:
+    """All nodes of a kind, those with keys first, then the oldest."""
     type_ = TYPES[label]
     ends = {name: "id" if x.end == "Anchor" else TYPES[x.end].key for name, x in LINKS.items()}
     query = NODES.format(label=label, key=type_.key)
     rows = ask(tx, query, types=_links_of(label), keys=ends)[0][0]
-    nodes = (_node(label, *row) for row in rows)
-    return sorted((n for n in nodes if n.properties or n.links), key=lambda node: node.key)
+    found = [_found(label, *row) for row in rows]
+    return sorted(found, key=lambda f: (not f.keyed, f.number))
+
+
+def _found(
+    label: str,
+    number: int,
+    element: str,
+    key: Any,
+    values: dict[str, Any],
+    links: list[Any],
+    bare: bool,
+) -> Found:
+    node = _node(label, "" if key is None else key, values, links)
+    keyed = bool(node.key)
+    says = isinstance(node.properties.get("text"), str)
+    if not keyed and label in DERIVED and node.links and says:
+        node = replace(node, key=derived_key(node.links[0].target, node.properties))
+    return Found(number, element, node, keyed, bare)
+
+
+def read_nodes(tx: ManagedTransaction, label: str) -> list[Node]:
+    """All nodes of a kind that have a key or to which one is derived, in the order of the keys.
+
+    Of several that are read under one key the first counts; see `check`.
+    """
+    nodes: dict[str, Node] = {}
+    for found in found_nodes(tx, label):
+        if found.node.key and found.says:
+            nodes.setdefault(found.node.key, found.node)
+    return [nodes[key] for key in sorted(nodes)]
+
+
+def fill_keys(tx: ManagedTransaction, label: str) -> None:
+    """Write down the keys that are derived."""
+    rows, taken = [], set()
+    for found in found_nodes(tx, label):
+        if not found.keyed and found.node.key and found.node.key not in taken:
+            rows.append([found.number, {TYPES[label].key: found.node.key}])
+        taken.add(found.node.key)
+    if rows:
+        run(tx, SET_NODES, {"rows": rows}).consume()
+
+
+def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
+    """Nodes without keys, and nodes that are read as another one."""
+    for label, type_ in TYPES.items():
+        taken: set[str] = set()
+        missing = []
+        for found in connection.read(found_nodes, label):
+            key = found.node.key
+            if found.bare:
+                problem = f"it has nothing but its {type_.key}: complete or remove it with Cypher"
+                yield Finding(f"{label} {key!r}", problem, fixable=False)
+            elif not found.says:
+                continue
+            elif not key:
+                needed = (
+                    f"{type_.key}, and what it would be made of" if label in DERIVED else type_.key
+                )
+                problem = f"it has no {needed}: give it one or remove it with Cypher"
+                yield Finding(f"the {label} node ({found.element})", problem, fixable=False)
+            elif key in taken:
+                problem = f"another {label} node ({found.element}) is read as this one: remove one"
+                yield Finding(f"{label} {key!r}", problem, fixable=False)
+            elif not found.keyed:
+                missing.append(key)
+            taken.add(key)
+        if missing and fix:
+            connection.write(fill_keys, label)
+        for key in missing:
+            yield Finding(f"{label} {key!r}", f"it has no {type_.key}", fixable=True, fixed=fix)
 
 
 def _links_of(label: str) -> list[str]:
@@ -105,6 +200,8 @@ def change_nodes(writing: Writing, labels: Sequence[str], change: ChangeNodes) -
     """Read all nodes of some kinds, and store what ``change`` makes of them."""
     tx = writing.tx
     run(tx, LOCK, {}).consume()
+    for label in DERIVED.intersection(labels):
+        fill_keys(tx, label)
     old = {node.at: node for label in labels for node in read_nodes(tx, label)}
     new = [
         (at, node) for at, node in checked(change(dict(old))) if node is None or node != old.get(at)

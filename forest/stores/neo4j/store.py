@@ -41,7 +41,10 @@ T = TypeVar("T")
 
 RETRY_SECONDS = 120.0
 """How long a transaction is tried again before the server counts as gone: a restart takes less."""
-INTERRUPTED = "What is stored are whole trees, perhaps not all of them."
+INTERRUPTED = (
+    "What is stored are whole trees, perhaps not all of them.\n"
+    "The same again goes on where it stopped."
+)
 
 
 class Neo4jStore(Store):

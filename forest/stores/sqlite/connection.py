@@ -116,9 +116,11 @@ def transaction(db: sqlite3.Connection, url: str) -> Iterator[sqlite3.Connection
         try:
             yield db
             db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 db.execute("ROLLBACK")
+            if isinstance(error, KeyboardInterrupt):
+                error.add_note("Nothing of this change was stored.")
             raise
 
 

@@ -69,8 +69,14 @@ def forest_errors(url: str) -> Iterator[None]:
                 hint="Put your last copy of it in its place. Without one, `forest show TREE --yaml`"
                 " still prints each tree that can be read.",
             ) from error
-        if isinstance(error, sqlite3.ProgrammingError) and "closed database" in str(error):
-            raise StoreError(f"the forest {url} is closed", hint="Open it again.") from error
+        if isinstance(error, sqlite3.ProgrammingError):
+            if "closed database" in str(error):
+                raise StoreError(f"the forest {url} is closed", hint="Open it again.") from error
+            if "same thread" in str(error):
+                raise StoreError(
+                    f"{url} was opened in another thread",
+                    hint="Open the forest once in each thread: they may use one file at once.",
+                ) from None
         raise StoreError(f"{url}: {error}") from error
 
 

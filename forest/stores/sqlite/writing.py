@@ -106,6 +106,8 @@ class Writing:
         raise id_taken(thought_id, there, here)
 
 
+PHRASES = 20_000
+"""Phrases whose numbers are remembered, so that a forest of many does not take more memory."""
 ROWS = 100
 """Rows in one INSERT: a quarter faster than one by one. SQLite allows 999 values at least."""
 
@@ -171,6 +173,8 @@ def _store_anchors(
             written = (a.anchor, a.kind, a.phrase)
             number = phrases.get(written)
             if number is None:
+                if len(phrases) == PHRASES:
+                    phrases.clear()
                 number = phrases[written] = _phrase_number(db, written)
             origin = a.origin if a.origin != "authored" or a.score is not None else None
             rows.append((key, position, number, origin, a.score))

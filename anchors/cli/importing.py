@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib import import_module
 
 import click
 
 from forest.cli import opened_forest, print_json, say
 
-ALSO = {"formulas": ("anchors.formulas.importing", "import_formulas")}
-"""What else the files hold, by its name in the summary: the function that imports it.
-
-Each gets (store, paths, format, keep_going, replace), refuses no content, and gives a report with
-``notices`` and ``summary``.
-"""
+FORMATS = (
+    *("auto", "json", "jsonl", "yaml", "markdown", "entailment-bank"),
+    *("turtle", "json-ld", "n-triples", "graphml", "node-link"),
+)
 
 
 @click.command("import")
@@ -24,7 +21,7 @@ Each gets (store, paths, format, keep_going, replace), refuses no content, and g
     "form",
     default="auto",
     show_default=True,
-    type=click.Choice(["auto", "json", "jsonl", "yaml", "markdown", "entailment-bank"]),
+    type=click.Choice(FORMATS),
     help="How to read the files; auto tells by name and content.",
 )
 @click.option("--keep-going", is_flag=True, help="Leave out what is wrong, and say so at the end.")
@@ -48,6 +45,7 @@ def command_import(
 
     Formulas in Markdown notes are added too: see `forest formulas`.
     """
+    from anchors.importing import import_files
     from forest.cli.terminal import progress_bar
     from forest.importing import Progress
     from forest.render import plural
@@ -57,24 +55,14 @@ def command_import(
         def tell(p: Progress) -> None:
             bar.update(p.files_done, p.files, f"{p.file}  {p.thoughts:,} thoughts")
 
-        try:
-            report = forest.import_files(
-                paths, format=form, keep_going=keep_going, replace=replace, progress=tell
-            )
-        except KeyboardInterrupt as interrupt:
-            if getattr(interrupt, "__notes__", ()):
-                interrupt.add_note("The same command goes on where it stopped.")
-            raise
-        also = {
-            name: getattr(import_module(module), function)(
-                forest.store, paths, format=form, keep_going=keep_going, replace=replace
-            )
-            for name, (module, function) in ALSO.items()
-        }
+        done = import_files(
+            forest, paths, format=form, keep_going=keep_going, replace=replace, progress=tell
+        )
+    report, formulas = done.trees, done.formulas
     if as_json:
-        print_json(asdict(report) | {name: asdict(more) for name, more in also.items()})
+        print_json(asdict(report) | {"formulas": asdict(formulas)})
         return int(bool(report.skipped))
-    for notice in [*report.notices, *(n for more in also.values() for n in more.notices)]:
+    for notice in [*report.notices, *formulas.notices]:
         say(f"note: {notice}", err=True)
     for message in report.skipped:
         say(f"left out: {message}", err=True)
@@ -85,7 +73,10 @@ def command_import(
         + (f", {len(report.skipped):,} left out" if report.skipped else "")
         + f" ({plural(report.thoughts, 'thought')} written)"
     )
-    for more in also.values():
-        if more.summary:
-            say(more.summary)
+    if formulas.summary:
+        say(formulas.summary)
+    if report.axes or report.nodes:
+        click.echo(
+            f"beside the trees: axes: {report.axes:,}, other nodes: {report.nodes:,} written"
+        )
     return int(bool(report.skipped))

@@ -1,0 +1,77 @@
+"""What is wrong or missing in a forest, also in the nodes that only `anchors` can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import networkx as nx
+
+from anchors.formulas.book import Book, formula_of, scene_of
+from anchors.formulas.errors import Cycle
+from anchors.formulas.expansion import expand
+from anchors.proposals import proposal_of
+from anchors.registry import decision_of
+from forest.errors import InvalidInput, StoreError, StoreUnavailable
+from forest.forest import Forest
+from forest.nodes import Node
+from forest.schema import DECISION, FORMULA, PROPOSAL, SCENE
+from forest.stores.base import Finding
+
+READERS: dict[str, Callable[[Node], object]] = {
+    FORMULA.label: formula_of,
+    SCENE.label: scene_of,
+    DECISION.label: decision_of,
+    PROPOSAL.label: proposal_of,
+}
+
+
+def check(forest: Forest, *, fix: bool = False) -> list[Finding]:
+    """What `forest check` says: of trees, anchors and axes, then of the nodes beside the trees.
+
+    With ``fix`` what can be is put right without guessing; see `Forest.check`.
+
+    :raises StoreUnavailable: the store does not answer.
+    """
+    return [*forest.check(fix=fix), *_beside(forest)]
+
+
+def _beside(forest: Forest) -> Iterator[Finding]:
+    for label, reader in READERS.items():
+        try:
+            nodes = list(forest.store.nodes(label))
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            problem = f"its {label} nodes cannot be read: {error.message}"
+            yield Finding("the forest", problem, fixable=False)
+            continue
+        for node in nodes:
+            for problem in _wrong(node, reader):
+                yield Finding(f"{label} {node.key!r}", problem, fixable=False)
+        if label == FORMULA.label:
+            yield from _circles(nodes)
+
+
+def _wrong(node: Node, reader: Callable[[Node], object]) -> Iterator[str]:
+    try:
+        reader(node)
+    except InvalidInput as error:
+        yield "; ".join(filter(None, (error.message, error.hint)))
+    else:
+        if node.label == SCENE.label and not node.links:
+            yield "it voices no formula: lead VOICES to one, or remove it with Cypher"
+
+
+def _circles(nodes: list[Node]) -> Iterator[Finding]:
+    """Formulas that are parts of themselves; of those that hang together the first."""
+    formulas = Book.from_nodes(nodes, lambda _: None).formulas
+    parts = nx.DiGraph([(f.code, part) for f in formulas.values() for part in f.parts])
+    told: set[str] = set()
+    for code in formulas:
+        try:
+            if code not in told:
+                expand(formulas, code)
+        except Cycle as error:
+            told |= nx.descendants(parts, code)
+            problem = "; ".join(filter(None, (error.message, error.hint)))
+            yield Finding(f"{FORMULA.label} {code!r}", problem, fixable=False)

@@ -1,0 +1,48 @@
+"""Import of all that files hold: trees, and the formulas of Markdown notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from anchors.formulas.importing import ImportedFormulas, import_formulas
+from forest.forest import Forest
+from forest.importing import ImportReport, Progress
+
+
+@dataclass
+class Imported:
+    """What an import did."""
+
+    trees: ImportReport
+    formulas: ImportedFormulas
+
+
+def import_files(
+    forest: Forest,
+    paths: Iterable[str | Path],
+    *,
+    format: str = "auto",
+    keep_going: bool = False,
+    replace: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Imported:
+    """Import files and folders into a forest, as `forest import` does.
+
+    Trees come first, as `forest.importing.import_files` has it, with its options and errors: where
+    that raises, no formula is written either. Then the formulas of the Markdown notes come, in one
+    transaction; what cannot be read as one is a notice.
+
+    :raises ImportRefused: something is wrong with the input; nothing at all was written.
+    :raises NotFound: a path does not exist.
+    :raises UsageError: the format of a file that was named itself is unknown.
+    """
+    paths = list(paths)
+    trees = forest.import_files(
+        paths, format=format, keep_going=keep_going, replace=replace, progress=progress
+    )
+    formulas = import_formulas(
+        forest.store, paths, format=format, keep_going=keep_going, replace=replace
+    )
+    return Imported(trees, formulas)

@@ -1,0 +1,125 @@
+"""Marks: anchors that a review put onto thoughts. Nothing that an author wrote is changed."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from forest.errors import Conflict, NotFound
+from forest.forest import stamped
+from forest.identity import finished
+from forest.model import AnchorLink, Thought, Tree
+from forest.phrases import phrase_key
+from forest.stores.base import Store
+
+DISCOVERED = "discovered"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """That a thought carries an anchor."""
+
+    thought: str
+    anchor: str
+    phrase: str
+    """The phrase as it stands in the thought."""
+    score: float | None = None
+
+
+Links = tuple[AnchorLink, ...]
+
+
+def put(
+    store: Store, marks: Iterable[Mark], *, all_or_none: bool = False
+) -> tuple[dict[Mark, str], dict[Mark, str]]:
+    """Give thoughts their anchors. Returns what was left out and what has lost its thought: why.
+
+    Left out is a mark whose phrase no longer stands in its thought. All trees are changed in one
+    `Store.write`, so all is stored or nothing, or, on Neo4j, whole trees. A mark that is there
+    already stays as it is.
+
+    Raises Conflict, with ``all_or_none``, in place of leaving one out; then nothing is stored.
+    """
+    left_out: dict[Mark, str] = {}
+    gone: dict[Mark, str] = {}
+
+    def leave(reasons: dict[Mark, str], mark: Mark, reason: str) -> None:
+        if all_or_none:
+            raise Conflict(f"the thought cannot be marked again: {reason}")
+        reasons[mark] = reason
+
+    def add(thought: Thought, mark: Mark) -> Links:
+        left_out.pop(mark, None)  # a transaction may be tried again
+        if mark.anchor in {link.anchor for link in thought.anchors}:
+            return thought.anchors
+        try:
+            return (*thought.anchors, _link(mark, thought))
+        except ValueError as error:
+            leave(left_out, mark, str(error))
+        return thought.anchors
+
+    _change(store, marks, add, partial(leave, gone))
+    return left_out, {mark: reason for mark, reason in gone.items() if mark not in left_out}
+
+
+def _link(mark: Mark, thought: Thought) -> AnchorLink:
+    if not stands_in(mark.phrase, thought.text):
+        raise ValueError(
+            f"{mark.phrase!r} no longer stands in thought {thought.id!r}, which was edited"
+        )
+    return AnchorLink(phrase=mark.phrase, anchor=mark.anchor, origin=DISCOVERED, score=mark.score)
+
+
+def take(store: Store, marks: Iterable[Mark]) -> None:
+    """Take marks away, all in one `Store.write`. Anchors that authors wrote stay."""
+
+    def remove(thought: Thought, mark: Mark) -> Links:
+        return tuple(
+            link
+            for link in thought.anchors
+            if (link.anchor, link.origin) != (mark.anchor, DISCOVERED)
+        )
+
+    _change(store, marks, remove, lambda *_: None)
+
+
+def stands_in(phrase: str, text: str) -> bool:
+    """Whether a text says a phrase, in whole words, whatever the spelling habits."""
+    key = phrase_key.__wrapped__  # without its cache: thoughts are many and long
+    return re.search(rf"(?<!\w){re.escape(phrase_key(phrase))}(?!\w)", key(text)) is not None
+
+
+def _change(
+    store: Store,
+    marks: Iterable[Mark],
+    act: Callable[[Thought, Mark], Links],
+    gone: Callable[[Mark, str], None],
+) -> None:
+    """Give thoughts the anchors that ``act`` says; ``gone`` gets what has no thought, and why."""
+    by_tree: dict[str, list[Mark]] = defaultdict(list)
+    for mark in marks:
+        try:
+            by_tree[store.tree_of(mark.thought)].append(mark)
+        except NotFound as error:
+            gone(mark, error.message)
+
+    def merge(old: Tree | None, asked: Tree) -> Tree | None:
+        there = asked if old is None else old
+        new = there.model_copy(update={"thoughts": list(there.thoughts)})
+        for mark in by_tree[asked.id]:
+            try:
+                thought = new[mark.thought]
+            except NotFound as error:
+                gone(mark, error.message)
+                continue
+            if (links := act(thought, mark)) != thought.anchors:
+                new.edit(thought.id, anchors=links)
+        if old is None or new.thoughts == old.thoughts:
+            return None
+        return stamped(finished(new, old), old)
+
+    if by_tree:
+        store.write((Tree(id_, id=id_) for id_ in by_tree), merge)

@@ -1,0 +1,207 @@
+"""Kinds of record that join trees at an anchor: cards over its ring, and what a jump becomes."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+
+from exporters.draw import draw
+from exporters.kinds import Plan
+from exporters.linearize import ANCHOR, MARKER, Piece, fitted, length, says, shortened, tell
+from exporters.records import Record, mean_axes
+from exporters.scratch import Occurrence, Scratch, TreeNote
+
+NAME = 60
+"""Longest title in the words of a record, in characters."""
+
+
+class Stop(NamedTuple):
+    """An occurrence with its tree and the text around it."""
+
+    tree: TreeNote
+    before: list[Piece]
+    """Up to the thought that carries the anchor, which stands last."""
+    after: list[Piece]
+    """From the thought that carries the anchor on."""
+    anchor: Piece
+    """The anchor's phrase as written here."""
+
+    @property
+    def thought(self) -> str:
+        """Id of the thought that carries the anchor."""
+        return self.after[0].thought
+
+
+class RingRecords:
+    """The records of the rings in a scratch file, one ring at a time."""
+
+    def __init__(self, plan: Plan, scratch: Scratch) -> None:
+        self._plan, self._scratch = plan, scratch
+        self._stitches = [kind for kind in STITCHES if plan.mix.wants(kind)]
+        self.tree = lru_cache(maxsize=4096)(scratch.tree)
+        """A tree by its number in the scratch file."""
+
+    def of(self, ring: Sequence[Occurrence], pairs: Sequence[tuple[int, int]]) -> Iterator[Record]:
+        """All records of an anchor, given its jumps as places on the ring."""
+        if self._plan.mix.wants("card"):
+            for stops in self._cards(ring):
+                said = {"anchor": stops[0].anchor, "ways": _ways(stops)}
+                yield from self._record("card", ring[0], stops, said)
+        if self._stitches:
+            known = set(pairs)
+            for i, j in pairs:
+                again = (j, i) in known and j < i
+                yield from self._stitched(ring[i], ring[j], again)
+
+    def _stitched(self, source: Occurrence, target: Occurrence, again: bool) -> Iterator[Record]:
+        """What becomes of a jump; ``again`` if there is the jump back too, and it comes first."""
+        leaving, landing = self._stop(source), self._stop(target)
+        for kind in self._stitches:
+            said = STITCHES[kind](leaving, landing, self._plan)
+            if said and not (again and kind == "comparison"):
+                yield from self._record(kind, source, [leaving, landing], said)
+
+    def _record(
+        self, kind: str, at: Occurrence, stops: list[Stop], said: dict[str, Any]
+    ) -> Iterator[Record]:
+        recipe, tree = self._plan.recipe, stops[0].tree
+        axes = mean_axes([of.axes for of in {stop.tree.id: stop.tree for stop in stops}.values()])
+        ids = [stop.thought for stop in stops]
+        if not self._plan.mix.keeps(kind, axes, at.anchor, *ids):
+            return
+        jumps = [jump(at.anchor, *stops)] if "before" in said else []
+        said["marker"] = Piece(
+            recipe.walks.marker, stops[-1].tree.id, role=MARKER, loss=kind != "bridge"
+        )
+        least = 2 if kind != "chain" else sys.maxsize  # it asks for its last thought
+        laid = self._plan.templates.lay(kind, tree.lang, recipe.window, least, **said)
+        yield Record(kind, at.split, tell(laid), axes, jumps, at.anchor)
+
+    def _cards(self, ring: Sequence[Occurrence]) -> Iterator[list[Stop]]:
+        """Each occurrence is on one card. The last one says one again rather than be alone."""
+        recipe, measure = self._plan.recipe, self._plan.measure
+        settings = recipe.cards
+        card: list[Stop] = []
+        before: list[Stop] = []
+        size = 0
+        for at in _by_turns(ring):
+            stop = self._stop(at)
+            stop = stop._replace(after=fitted(stop.after, settings.continuation, 2, measure))
+            more = length(stop.after, measure) + 2
+            begins = draw(recipe.seed, at.anchor, at.key) % settings.ways == 0
+            if len(card) > 1 and (begins or size + more > recipe.window):
+                yield card
+                before, card, size = card[-1:], [], 0
+            card.append(stop)
+            size += more
+        yield card if len(card) > 1 else before + card
+
+    def _stop(self, at: Occurrence) -> Stop:
+        before, after = self._scratch.place(at.place)
+        tree = self.tree(at.tree)
+        anchor = Piece(at.phrase, tree.id, role=ANCHOR)
+        return Stop(tree, unpacked(before, tree.id), unpacked(after, tree.id), anchor)
+
+
+def _by_turns(ring: Sequence[Occurrence]) -> list[Occurrence]:
+    """The occurrences in the order of their hashes, the first of each tree before any second."""
+    turns: Counter[int] = Counter()
+    ordered = []
+    for at in sorted(ring, key=lambda o: (o.key, o.place)):
+        ordered.append((turns[at.tree], at))
+        turns[at.tree] += 1
+    return [at for _, at in sorted(ordered, key=lambda turn: turn[0])]
+
+
+def jump(anchor: str, source: Stop, target: Stop) -> dict[str, str]:
+    """A jump, as ``meta`` says it."""
+    return {
+        "anchor": anchor,
+        "from_tree": source.tree.id,
+        "from": source.thought,
+        "to_tree": target.tree.id,
+        "to": target.thought,
+    }
+
+
+def unpacked(packed: bytes, tree: str) -> list[Piece]:
+    """Pieces that the scratch file kept as bytes."""
+    return [Piece(text, tree, thought, anchors) for text, thought, anchors in orjson.loads(packed)]
+
+
+# --- what a jump becomes --------------------------------------------------------------------------
+
+
+def _bridge(source: Stop, target: Stop, _: Plan) -> dict[str, Any] | None:
+    """What follows the anchor is learnt; the way to it and what carries it is only read."""
+    if len(target.after) < 2:
+        return None
+    return _titles(source, target) | {
+        "before": _read(source.before),
+        "anchor": target.anchor._replace(loss=False),
+        "target": _read([] if says(target.after[0], target.anchor.text) else target.after[:1]),
+        "after": target.after[1:],
+    }
+
+
+def _composite(source: Stop, target: Stop, _: Plan) -> dict[str, Any] | None:
+    """From what comes before the anchor to what follows it, without the thoughts that carry it."""
+    if len(source.before) < 2 or len(target.after) < 2:
+        return None
+    return _titles(source, target) | {
+        "before": source.before[:-1],
+        "anchor": target.anchor,
+        "after": target.after[1:],
+    }
+
+
+def _chain(source: Stop, target: Stop, plan: Plan) -> dict[str, Any] | None:
+    """The question how a first thought leads to a last one, and every step between them."""
+    landed = target.after
+    if len(landed) < 2:
+        return None
+    first = _read(source.before[:1])
+    room = plan.recipe.window - length([*first, *source.before], plan.measure) - 2 * NAME
+    while len(landed) > 2 and length([*landed, landed[-1]], plan.measure) > room:
+        landed = landed[:-1]
+    return _titles(source, target) | {
+        "first": first,
+        "last": _read(landed[-1:]),
+        "before": source.before,
+        "anchor": target.anchor,
+        "after": landed[1:] if says(landed[0], target.anchor.text) else landed,
+    }
+
+
+def _comparison(source: Stop, target: Stop, _: Plan) -> dict[str, Any]:
+    return {"anchor": source.anchor, "ways": _ways([source, target])}
+
+
+def _titles(source: Stop, target: Stop) -> dict[str, Any]:
+    return {
+        "title": shortened(source.tree.title, NAME),
+        "target_title": shortened(target.tree.title, NAME),
+    }
+
+
+def _ways(stops: Sequence[Stop]) -> list[dict[str, Any]]:
+    return [{"title": shortened(stop.tree.title, NAME), "thoughts": stop.after} for stop in stops]
+
+
+def _read(pieces: Sequence[Piece]) -> list[Piece]:
+    """The same pieces, to be read without loss."""
+    return [piece._replace(loss=False) for piece in pieces]
+
+
+STITCHES: dict[str, Callable[[Stop, Stop, Plan], dict[str, Any] | None]] = {
+    "bridge": _bridge,
+    "composite": _composite,
+    "chain": _chain,
+    "comparison": _comparison,
+}
+"""Kinds that are made of one jump: what their template is given; None where it says too little."""

@@ -1,0 +1,267 @@
+"""The words around pieces: templates (Jinja2) in several languages.
+
+A template lays out one record. It never sees the words of a thought: it gets marks, places them,
+and each mark is replaced by its pieces afterwards. So whatever a template does, thoughts stay
+verbatim, and what it says itself becomes pieces of their own, which carry no loss as long as
+nothing before them does. The shipped templates stand in `recipes/templates.toml`, as a recipe
+overrides them::
+
+    [templates.en]
+    reverse = "Backwards: {{ thoughts }}"
+
+A record is laid out in the language of its (first) tree; where there is no template in that
+language, in English.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from exporters.linearize import ANCHOR, FORMULA, MARKER, SCENE, WORDS, Piece, length
+from exporters.measure import Measure
+from forest.errors import ExportError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+Own = Mapping[str, Mapping[str, str]]
+"""Templates by language, then by kind of record."""
+
+_MARK = re.compile("\0([0-9]+)\0")
+_THOUGHTS = [Piece("first", "t", "t/1"), Piece("then", "t", "t/2")]
+_LATER = [Piece("later", "u", "u/2")]
+_ANCHOR, _MARKER = Piece("phrase", "u", role=ANCHOR), Piece("jump", "u", role=MARKER)
+_WAYS = [{"title": "T", "thoughts": _THOUGHTS}, {"title": "U", "thoughts": _LATER}]
+_CODE, _BODY = Piece("code", role=FORMULA), Piece("body", role=FORMULA)
+_PARTS, _SCENE = [Piece("part", role=FORMULA)], Piece("scene", role=SCENE)
+_STITCH = {
+    "title": "T",
+    "target_title": "U",
+    "marker": _MARKER,
+    "anchor": _ANCHOR,
+    "before": _THOUGHTS,
+    "after": _LATER,
+}
+SAMPLES: dict[str, dict[str, Any]] = {
+    "fragment": {
+        "title": "T",
+        "anchor": _ANCHOR,
+        "premises": [Piece("premise", "t", "t/3")],
+        "thoughts": _THOUGHTS,
+    },
+    "reverse": {"title": "T", "thoughts": _THOUGHTS},
+    "card": {"anchor": _ANCHOR, "ways": _WAYS},
+    "comparison": {"anchor": _ANCHOR, "ways": _WAYS},
+    "bridge": {**_STITCH, "target": [Piece("target", "u", "u/1")]},
+    "composite": _STITCH,
+    "chain": {**_STITCH, "first": [_THOUGHTS[0]], "last": _LATER},
+    "expansion": {
+        "code": _CODE,
+        "body": _BODY,
+        "parts": _PARTS,
+        "register": "poetic",
+        "scene": _SCENE,
+    },
+    "compression": {"scene": _SCENE, "register": "poetic", "body": _BODY, "code": _CODE},
+    "merge": {"parts": _PARTS, "formula": Piece("whole", role=FORMULA)},
+}
+"""For each kind the names that its template may say, with an example of each.
+
+It must place all that is in the words of thoughts, formulas and scenes, each at least once.
+"""
+
+
+_LOSE_THE_FIRST = {"before", "premises"}
+
+
+class TemplateProblem(ValueError):
+    """A template cannot be used; the message says why."""
+
+
+class Templates:
+    """The shipped templates, with those of a recipe in their place.
+
+    :param own: the recipe's.
+    :param marker: no words of a template or a title may contain it.
+    :param measure: what lengths are counted in.
+    """
+
+    def __init__(self, own: Own, marker: str, measure: Measure = len) -> None:
+        self._marker, self._measure = marker, measure
+        shipped = shipped_templates()
+        self._texts = {
+            lang: {**shipped.get(lang, {}), **own.get(lang, {})} for lang in {*shipped, *own}
+        }
+        self._compiled: dict[tuple[str, str], Template] = {}
+
+    def lay(self, kind: str, lang: str, window: int, least: int = 1, **said: Any) -> list[Piece]:
+        """The pieces of a record in their places, with words and gaps between them.
+
+        Where they outgrow the window, the longest run of thoughts loses its last one, again and
+        again; each keeps at least ``least``.
+
+        :param said: by name, as in `SAMPLES`; an empty list or None is false in the template.
+        :raises ExportError: the words contain the jump marker.
+        """
+        from jinja2 import TemplateError
+
+        slots: list[_Slot] = []
+        try:
+            pieces = _laid(self._template(kind, lang).render(_marked(said, slots)), slots)
+        except TemplateError as error:
+            raise ExportError(
+                f"the template of a {kind} cannot be used: {error}",
+                hint="Correct it in the recipe, under [templates].",
+            ) from None
+        for _, piece in pieces:
+            if piece.role == WORDS and self._marker in piece.text:
+                raise marker_met(self._marker, f"the words {piece.text!r} of a {kind}")
+        self._shorten(pieces, slots, window, least)
+        return [piece for _, piece in pieces]
+
+    def _shorten(
+        self, laid: list[_Placed], slots: Sequence[_Slot], window: int, least: int
+    ) -> None:
+        """Take thoughts out of the longest run until all fit; before an anchor, the first."""
+        sizes = self._measure
+        over = length((piece for _, piece in laid), sizes) - 1 - window
+        while over > 0:
+            runs: dict[int, list[int]] = {}
+            for at, (slot, piece) in enumerate(laid):
+                if piece.thought:
+                    runs.setdefault(slot, []).append(at)
+            long = [slot for slot, run in runs.items() if len(run) > least]
+            if not long:
+                return
+            slot = max(long, key=lambda s: sum(sizes(laid[at].piece.text) for at in runs[s]))
+            at = runs[slot][0 if slots[slot].name in _LOSE_THE_FIRST else -1]
+            gone = laid.pop(at).piece
+            if at == runs[slot][0]:
+                laid[at] = _Placed(slot, laid[at].piece._replace(gap=gone.gap))
+            over -= sizes(gone.text) + 1
+
+    def _template(self, kind: str, lang: str) -> Template:
+        template = self._compiled.get((kind, lang))
+        if template is None:
+            names = (lang, lang.partition("-")[0], "en")
+            text = next(t[kind] for n in names if kind in (t := self._texts.get(n, {})))
+            template = self._compiled[kind, lang] = _environment().from_string(text)
+        return template
+
+
+def check_template(kind: str, text: str, marker: str) -> None:
+    """Raise TemplateProblem where a template is none for its kind, or leaves words out."""
+    from jinja2 import TemplateError
+    from jinja2.meta import find_undeclared_variables
+
+    if kind not in SAMPLES:
+        raise TemplateProblem(f"there is no such template: expected one of {', '.join(SAMPLES)}")
+    sample = SAMPLES[kind]
+    try:
+        unknown = find_undeclared_variables(_environment().parse(text)) - sample.keys()
+        if unknown:
+            raise TemplateProblem(f"there is no {min(unknown)!r}: expected {', '.join(sample)}")
+        slots: list[_Slot] = []
+        said = _environment().from_string(text).render(_marked(sample, slots))
+        laid = [piece for _, piece in _laid(said, slots)]
+    except TemplateError as error:
+        line = getattr(error, "lineno", None)
+        raise TemplateProblem(f"line {line}: {error}" if line else str(error)) from None
+    if any(piece.role == WORDS and (marker in piece.text or "\0" in piece.text) for piece in laid):
+        raise TemplateProblem(f"its words contain the marker {marker!r}: write {{{{ marker }}}}")
+    placed = {piece.text for piece in laid}
+    for name, piece in _verbatim(sample):
+        if piece.text not in placed:
+            raise TemplateProblem(f"it leaves {{{{ {name} }}}} out")
+
+
+def _verbatim(sample: Mapping[str, Any]) -> Iterator[tuple[str, Piece]]:
+    """The pieces that a template must place, each with its name."""
+    for name, value in sample.items():
+        for one in [value] if isinstance(value, Piece) else value:
+            if isinstance(one, dict):
+                yield from ((f"{name}: .{inner}", piece) for inner, piece in _verbatim(one))
+            elif isinstance(one, Piece) and one.role not in (ANCHOR, MARKER):
+                yield name, one
+
+
+@lru_cache(maxsize=1)
+def shipped_templates() -> dict[str, dict[str, str]]:
+    """The templates of `templates.toml`, by language and kind."""
+    text = (files("exporters.recipes") / "templates.toml").read_text(encoding="utf-8")
+    found: dict[str, dict[str, str]] = tomllib.loads(text)["templates"]
+    return found
+
+
+# --- from a template to pieces --------------------------------------------------------------------
+
+
+class _Placed(NamedTuple):
+    slot: int
+    """The mark that it stands for, -1 for words."""
+    piece: Piece
+
+
+class _Slot(NamedTuple):
+    name: str
+    pieces: Sequence[Piece]
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    return ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    )
+
+
+def _laid(text: str, slots: Sequence[_Slot]) -> list[_Placed]:
+    """What a template said, with the pieces in the place of their marks."""
+    laid: list[_Placed] = []
+    gap, lossy = "", False
+    for n, part in enumerate(_MARK.split(text.strip())):
+        if n % 2:
+            slot = int(part)
+            first, *others = slots[slot].pieces
+            laid.append(_Placed(slot, first._replace(gap=gap)))
+            laid += [_Placed(slot, piece) for piece in others]
+            lossy = lossy or any(piece.loss for piece in slots[slot].pieces)
+            gap = ""
+        elif words := part.strip():
+            before, _, after = part.partition(words)
+            laid.append(_Placed(-1, Piece(words, role=WORDS, gap=gap + before, loss=lossy)))
+            gap = after
+        else:
+            gap += part
+    return laid
+
+
+def _marked(said: Mapping[str, Any], slots: list[_Slot]) -> dict[str, Any]:
+    """What the template gets: a mark for pieces, anything else as it is."""
+    return {name: _mark(name, value, slots) for name, value in said.items()}
+
+
+def _mark(name: str, value: Any, slots: list[_Slot]) -> Any:
+    if isinstance(value, Piece):
+        value = [value]
+    if not isinstance(value, list) or not value:
+        return value
+    if isinstance(value[0], Piece):
+        slots.append(_Slot(name, value))
+        return f"\0{len(slots) - 1}\0"
+    return [_marked(one, slots) for one in value]
+
+
+def marker_met(marker: str, where: str) -> ExportError:
+    """The error for a text that contains the jump marker."""
+    return ExportError(
+        f"{where} contains {marker!r}, which marks a jump in a walk",
+        hint='Choose another sign in the recipe, under [walks]: marker = "…".',
+    )

@@ -1,0 +1,82 @@
+"""Which phrases are one anchor without anybody's word."""
+
+from __future__ import annotations
+
+import pytest
+
+from anchors.forms import form_key
+from tests.anchors.helpers import groups, registry
+
+ONE = """
+сознанье | сознание
+причинности -> следствия | Причинность → следствие
+"причинность → следствие" | «Причинность» → «следствие»
+причинность ➡️ следствие | причинность → следствие
+причин\u00adность | причин\u200bность | причинностью
+а—б | а - б | а – б
+вода! | вода… | воды | водой
+страх и вера | страха и веры
+весна | весны | весною | весной
+утро | утром
+ночь | ночью
+день | днём
+луч света | лучами света
+человек | людей | человека
+красивая | красивого | красивые
+видит | видел
+cause and effect | causes and effects
+author's choice | authors' choices
+idea | ideas | Idea's
+theory | theories
+class | classes
+"""
+APART = """
+вина | вино | вин
+гора | горе
+душ | душа
+дух | духи
+банка | банк | банки
+час | часы
+сталь | стали | стал
+знать | знати | знает
+дар | даром
+лучше | хороший | лучший
+красиво | красивый
+видящий | видит | видимый
+супруг | супруга
+experience | experiment
+human | humane
+moral | morale | morals
+several | severe
+object | objective
+author | authority
+relative | relate | related
+mean | meaning | means
+import | important
+universe | university
+it | its | it's
+this | his
+new | news
+ethic | ethics
+hope | hop
+вода | вода?
+"""
+
+
+def lines(text: str) -> list[list[str]]:
+    return [line.split(" | ") for line in text.strip().splitlines()]
+
+
+@pytest.mark.parametrize("phrases", lines(ONE))
+def test_forms_of_the_same_words_are_one_anchor(phrases):
+    assert len(groups(registry(phrases))) == 1
+
+
+@pytest.mark.parametrize("phrases", lines(APART))
+def test_other_words_are_other_anchors_however_alike(phrases):
+    assert len(groups(registry(phrases))) == len(phrases)
+
+
+def test_every_dictionary_form_stands_for_itself():
+    nouns = "вина вино гора горе душ душа дух духи банка банк час часы лук лука физик физика"
+    assert form_key(nouns) == nouns
