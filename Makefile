@@ -24,8 +24,8 @@ BIN := .venv/bin
 STAMPS := .venv/.setup
 SETUP := sh scripts/setup.sh
 
-# Every extra but those with torch: the tests need none of its gigabytes.
-DEV_EXTRAS := datasets embed-table local-neo4j plot rdf
+# Every extra: what is shipped is tested. With torch these are gigabytes, which `make demo` does not need.
+DEV_EXTRAS := datasets embed embed-table local-neo4j plot rdf tokens train
 
 .PHONY: help
 help:

@@ -70,10 +70,10 @@ def test_what_pyproject_asks_for_is_pinned_at_a_version_it_allows(name, wanted):
 
 
 def test_the_smaller_files_are_parts_of_the_development_file():
-    parts = {str(pin) for name in ("run", "build") for pin in pins(name)}
-    assert parts - {str(pin) for pin in pins("dev")} == set()
+    parts = {(pin.name, str(pin.specifier)) for name in ("run", "build") for pin in pins(name)}
+    assert parts - {(pin.name, str(pin.specifier)) for pin in pins("dev")} == set()
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_nothing_of_gigabytes_is_installed(name):
+@pytest.mark.parametrize("name", ["run", "build", "uv"])
+def test_who_authors_and_exports_installs_nothing_of_gigabytes(name):
     assert TOO_LARGE.isdisjoint(pin.name for pin in pins(name))
