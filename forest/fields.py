@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Strict, ValidationError
 
 MAX_TEXT = 1_000_000
 """Longest text of one thought, in characters."""
@@ -77,7 +77,7 @@ def _clean_path(value: Any) -> Any:
 
 _ANCHOR = re.compile(r"^anchors\.(\d+)(?:\.\w+)?$")
 
-Text = Annotated[str, AfterValidator(_clean_text)]
+Text = Annotated[str, Strict(), AfterValidator(_clean_text)]
 """What a thought says: not empty, no control characters, kept verbatim."""
 Name = Annotated[str, AfterValidator(clean_name)]
 """An id or a name: one line, NFC."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from forest.errors import Conflict, InvalidTree, NotFound
+from forest.errors import Conflict, InvalidTree, NotFound, UsageError
 from forest.identity import finished
 from forest.model import (
     Anchor,
@@ -137,6 +137,7 @@ class Forest:
         """Put trees in the place of those with the same ids; add those that are new.
 
         Thoughts without ids keep those of the thoughts they correspond to (`identity.finished`).
+        They win over what anybody stored meanwhile; `editing` notices that, and refuses.
         Raises TypeError where one of them is no Tree.
         """
         _refuse_other_than_trees(trees)
@@ -161,15 +162,17 @@ class Forest:
         with suppress(NotFound):
             return self.store.get(prefix).id
         start = prefix.casefold()
-        matches = [
-            info.id
-            for info in self.infos(skip=lambda _: None)
-            if info.id.startswith(prefix) or info.title.casefold().startswith(start)
-        ]
-        if len(matches) == 1:
-            return matches[0]
+        matches, exact = list[str](), list[str]()
+        for info in self.infos(skip=lambda _: None):
+            if info.id.startswith(prefix) or info.title.casefold().startswith(start):
+                matches.append(info.id)
+            if start in (info.id.casefold(), info.title.casefold()):
+                exact.append(info.id)
+        if len(exact) == 1 or len(matches) == 1:
+            return (exact or matches)[0]
         if matches:
-            raise NotFound(f"several trees begin with {prefix!r}: {', '.join(matches[:8])}")
+            more = f" and {len(matches) - 8} more" if len(matches) > 8 else ""
+            raise NotFound(f"several trees begin with {prefix!r}: {', '.join(matches[:8])}{more}")
         raise no_such_tree(prefix)
 
     def remove(self, *tree_ids: str) -> Written:
@@ -252,7 +255,7 @@ class Forest:
         anchors: Iterable[str | AnchorLink] = (),
     ) -> Thought:
         """Add a thought below ``under`` (or after the last thought); returns it. See `Tree.add`."""
-        links = list(anchors)
+        links = _again_and_again(anchors)
         return self._in_tree(
             tree_id,
             lambda tree: tree.add(text, under=under, at=at, kind=kind, lang=lang, anchors=links),
@@ -275,7 +278,9 @@ class Forest:
         With ``title`` the tree is new, and may be bound to ``axes``. Raises Conflict if there is
         one of that id already, NotFound if there is none and no title is given.
         """
-        links = list(anchors)
+        if isinstance(texts, str):
+            raise TypeError("expected a list of texts, got a str; for one thought it is [text]")
+        links = _again_and_again(anchors)
 
         def add_to(tree: Tree) -> list[Thought]:
             added: list[Thought] = []
@@ -326,6 +331,7 @@ class Forest:
 
         Thoughts get new ids where the forest already has theirs.
         """
+        _refuse_other_than_trees([branch])
         tree_id = self.store.tree_of(under)
 
         def put(tree: Tree) -> Thought:
@@ -454,8 +460,10 @@ class Forest:
 
         Axes that only the other forest has are removed there: it becomes the same forest.
 
-        Raises Conflict where the other forest holds trees.
+        Raises Conflict where the other forest holds trees, UsageError where it is the same one.
         """
+        if self.store is other.store or self.url == other.url != "memory:":
+            raise UsageError(f"{self.url} cannot be copied into itself", hint="Name another TO.")
         held = chain(other.infos(), other.store.all_nodes())
         if next(held, None) is not None:
             raise Conflict(
@@ -497,6 +505,11 @@ def _refuse_other_than_trees(values: Iterable[object]) -> None:
                 f"expected a Tree, got {_kind(value)}; Tree(title) makes one, and "
                 "forest.import_files([path]) reads files"
             )
+
+
+def _again_and_again(anchors: Iterable[str | AnchorLink]) -> Iterable[str | AnchorLink]:
+    """Anchors that can be gone through more than once; what is no list stays, to be refused."""
+    return anchors if isinstance(anchors, str) else list(anchors)
 
 
 def _kind(value: object) -> str:

@@ -427,7 +427,7 @@ class Tree(BaseModel):
                 text=text, level=level, id=id, kind=kind, lang=lang, anchors=_as_links(anchors)
             )
         if not id:
-            _set_id(thought, self.fresh_id(text))
+            _set_id(thought, self.fresh_id(thought.text))
         known = self._known()
         if thought.id in known:
             raise InvalidTree(f"tree {self.id!r} already has a thought {thought.id!r}")

@@ -364,7 +364,31 @@ def test_a_bad_thought_is_an_error_of_the_forest() -> None:
         tree.edit(root, anchors=[""])
 
 
-@pytest.mark.parametrize("text", ["a\ud800b", 5, None])
+def test_one_word_is_not_taken_for_a_list_of_letters(forest: Forest) -> None:
+    forest.add(justice())
+    with pytest.raises(InvalidTree, match=r"put it into \[ \]"):
+        forest.add_thought("justice", "x", anchors="Причина")
+    with pytest.raises(InvalidTree, match=r"put it into \[ \]"):
+        forest.add_steps("justice", ["x"], anchors="Причина")
+    with pytest.raises(TypeError, match="expected a list of texts"):
+        forest.add_steps("justice", "Причина")
+    assert len(forest.get("justice")) == len(justice())
+
+
+def test_an_exact_title_is_found_among_longer_ones(forest: Forest) -> None:
+    for number in (1, 10, 11):
+        forest.add_steps(f"t{number}", ["x"], title=f"A{number}")
+    assert forest.find("a1") == "t1"
+    with pytest.raises(NotFound, match="several"):
+        forest.find("A")
+
+
+def test_a_forest_is_not_copied_into_itself(forest: Forest) -> None:
+    with pytest.raises(UsageError, match="into itself"):
+        forest.copy_to(forest)
+
+
+@pytest.mark.parametrize("text", ["a\ud800b", b"x", 5, None])
 def test_what_is_no_text_is_an_error_of_the_forest(text: Any) -> None:
     with pytest.raises(InvalidTree, match="tree 'x': text: "):
         Tree("x").add(text)
