@@ -114,7 +114,11 @@ def _from(
 
 
 _POSITION = Property(
-    "position", "INTEGER", "derived", "place, from 0; where it is missing, the order of creation"
+    "position",
+    "INTEGER",
+    "derived",
+    "place, from 0; where it is missing, the order of Neo4j's ids: that of creation, unless Neo4j "
+    "uses ids again of what was deleted",
 )
 _STAMP = Property(
     "stamp",

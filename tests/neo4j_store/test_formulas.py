@@ -32,8 +32,9 @@ def test_formulas_are_kept(store):
 def test_formulas_are_typed_with_nothing_but_code_and_terms(store, typed):
     typed(
         """
-        CREATE (f:Formula {code: 'Δ12'})-[:TERM {role: 'object'}]->(:Anchor {phrase: 'Вода'}),
-               (f)-[:TERM]->(:Anchor {phrase: 'весна'}),
+        CREATE (f:Formula {code: 'Δ12'}),
+               (f)-[:TERM {role: 'object', position: 0}]->(:Anchor {phrase: 'Вода'}),
+               (f)-[:TERM {position: 1}]->(:Anchor {phrase: 'весна'}),
                (:Scene {id: 's', text: 'Зов'})-[:VOICES]->(f),
                (:Formula {code: 'Δ7'})-[:TERM]->(:Anchor {phrase: 'лёд'}),
                (:Formula {code: 'Δ08', joined: '?'})-[:TERM]->(:Anchor {phrase: 'лёд'}),
