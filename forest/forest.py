@@ -153,7 +153,7 @@ class Forest:
         return self.store.get(tree_id)
 
     def find(self, prefix: str) -> str:
-        """The id of the tree of that id, or of the only one whose id or title begins so.
+        """The id of the tree of that id or title, or of the only one whose id or title begins so.
 
         Raises NotFound; where several begin so, it names them.
         """
@@ -164,12 +164,14 @@ class Forest:
         start = prefix.casefold()
         matches, exact = list[str](), list[str]()
         for info in self.infos(skip=lambda _: None):
-            if info.id.startswith(prefix) or info.title.casefold().startswith(start):
-                matches.append(info.id)
-            if start in (info.id.casefold(), info.title.casefold()):
+            names = (info.id.casefold(), info.title.casefold())
+            if start in names:
                 exact.append(info.id)
-        if len(exact) == 1 or len(matches) == 1:
-            return (exact or matches)[0]
+            if start in names or info.id.startswith(prefix) or names[1].startswith(start):
+                matches.append(info.id)
+        for found in (exact, matches):
+            if len(found) == 1:
+                return found[0]
         if matches:
             more = f" and {len(matches) - 8} more" if len(matches) > 8 else ""
             raise NotFound(f"several trees begin with {prefix!r}: {', '.join(matches[:8])}{more}")

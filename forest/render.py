@@ -76,7 +76,7 @@ def heading(tree: Tree) -> list[str]:
     """Title, id, size and axes of a tree, as lines."""
     lines = [
         f"{tree.title}",
-        " · ".join(filter(None, (tree.id, tree.lang.replace("und", ""), _size(tree)))),
+        " · ".join(filter(None, (tree.id, "" if tree.lang == "und" else tree.lang, _size(tree)))),
     ]
     if tree.axes:
         lines.append(" · ".join(f"{name} {weight:.0%}" for name, weight in tree.axes.items()))

@@ -381,6 +381,9 @@ def test_an_exact_title_is_found_among_longer_ones(forest: Forest) -> None:
     assert forest.find("a1") == "t1"
     with pytest.raises(NotFound, match="several"):
         forest.find("A")
+    forest.add_steps("a1x", ["x"], title="T1")
+    with pytest.raises(NotFound, match="several trees begin with 'T1': a1x, t1"):
+        forest.find("T1")
 
 
 def test_a_forest_is_not_copied_into_itself(forest: Forest) -> None:

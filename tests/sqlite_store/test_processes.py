@@ -213,6 +213,7 @@ def test_many_open_a_file_of_the_other_journal_mode_at_once(path, monkeypatch):
         for wanted in MODES * 20:
             monkeypatch.setattr(connection, "wal_is_safe", lambda wanted=wanted: wanted == "WAL")
             list(pool.map(opened_once, range(4)))
+    intact(path).close()
 
 
 @pytest.mark.parametrize("mode", MODES)
