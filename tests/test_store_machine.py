@@ -70,8 +70,15 @@ def append(old: Tree | None, new: Tree) -> Tree:
 MERGES = (replace, skip_equal, only_new, append)
 
 
-_TAKEN = re.compile(r"(?<=has a thought ).*(?=, but that id is already used)")
-"""Of several ids that two trees share, which one an error names is the store's to choose."""
+_TAKEN = re.compile(r"tree (.*) has a thought .*, but that id is already used in tree (.*)")
+
+
+def _told(error: Exception) -> str:
+    """The message; which of the ids that two trees share it names is the store's to choose.
+
+    So is which of the two trees it names first.
+    """
+    return _TAKEN.sub(lambda m: f"an id is in {sorted(m.groups())}", str(error))
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -95,7 +102,7 @@ class StoreMachine(RuleBasedStateMachine):
             try:
                 results.append(_counted(act(store)))
             except (ForestError, RuntimeError) as error:
-                results.append((type(error), _TAKEN.sub("an id", str(error))))
+                results.append((type(error), _told(error)))
         note(str(results[0]))
         assert results[1] == results[0]
 
