@@ -289,7 +289,7 @@ class _Search:
             -proposal.score,
         ):
             self._found[proposal.id] = proposal
-        if len(self._found) > 2 * self._most:
+        if len(self._found) > self._most + self._most // 4:
             self._keep_surest()
 
     def _keep_surest(self) -> None:
