@@ -216,9 +216,10 @@ def test_two_imports_at_once_both_arrive(folder: Path) -> None:
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_command_that_is_told_to_stop_cleans_up(folder: Path, sign: int, code: int) -> None:
     program = f"""
-        import os
+        import os, signal
         from exporters.export import Writing
         from forest.cli import main
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & ignores it
         Writing.trees = lambda *_: os.kill(os.getpid(), {int(sign)})
         main(["export", "corpus"])
         """
