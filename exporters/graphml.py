@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from exporters.graph import Seen
 from forest.errors import ExportError
-from forest.flat import LABELS, TYPES, Edge, Record, Vertex, declared, name_of, records
+from forest.flat import LABEL, LABELS, TYPES, Edge, Record, Vertex, declared, name_of, records
 from forest.nodes import Value
 from forest.schema import Property
 from forest.stores.base import Store
@@ -27,7 +27,7 @@ def graphml(forest: Store, seen: Seen) -> Iterator[str]:
 
     :raises ExportError: a text holds a character that XML cannot.
     """
-    label = Property("label", "STRING", "derived", "")
+    label = Property(LABEL, "STRING", "derived", "")
     type_ = Property("type", "STRING", "derived", "")
     yield from _keys("node", [label, *(p for t in LABELS.values() for p in declared(t))])
     yield from _keys("edge", [type_, *(p for t in TYPES.values() for p in declared(t))])
@@ -46,7 +46,7 @@ def _keys(of: str, properties: Iterable[Property]) -> Iterator[str]:
 def _element(record: Record) -> str:
     if isinstance(record, Vertex):
         name = name_of(record.at)
-        data = _data("node", {"label": record.label, **record.properties}, name)
+        data = _data("node", {LABEL: record.label, **record.properties}, name)
         return f'<node id="{_name(name)}">{data}</node>\n'
     return _edge(record)
 

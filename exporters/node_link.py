@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import orjson
 
 from exporters.graph import Seen
-from forest.flat import Edge, Vertex, name_of, records
+from forest.flat import LABEL, Edge, Vertex, name_of, records
 from forest.stores.base import Store
 
 NODE_LINK_BEGINS = (
@@ -21,7 +21,7 @@ def node_link(forest: Store, seen: Seen) -> Iterator[str]:
     for record in records(forest, seen):
         if isinstance(record, Vertex):
             yield between + _row(
-                {"id": name_of(record.at), "label": record.label, **record.properties}
+                {"id": name_of(record.at), LABEL: record.label, **record.properties}
             )
             between = ",\n"
     yield '\n],"edges":[\n'

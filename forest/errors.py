@@ -6,6 +6,7 @@ ForestError                     the one root; catch this
 │   └── ImportRefused           a file is refused as a whole, nothing of it was written
 ├── NotFound                    no tree, thought, anchor or axis of that id
 ├── Conflict                    the forest already holds something else under that id
+│   └── IdTaken                 a thought's id is that of a thought in another tree
 ├── NotATree                    a structure in the graph that is no tree (typed by hand in Neo4j)
 ├── StoreError                  the store cannot be used as asked
 │   ├── SchemaTooNew            the file was written by a newer version
@@ -58,6 +59,17 @@ class NotFound(ForestError):
 
 class Conflict(ForestError):
     """The forest already holds something else under that id."""
+
+
+class IdTaken(Conflict):
+    """A thought's id is that of a thought in another tree.
+
+    :param trees: ids of the two trees.
+    """
+
+    def __init__(self, message: str, trees: tuple[str, str], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.trees = trees
 
 
 class NotATree(ForestError):

@@ -14,6 +14,11 @@ MAX_TEXT = 1_000_000
 MAX_ID = 512
 """Longest id, in characters."""
 
+_BLANK = re.compile(
+    r"[\s\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]*"
+)
+"""White space and format characters."""
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _CONTROL_OR_BREAK = re.compile("[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 
@@ -21,7 +26,7 @@ _CONTROL_OR_BREAK = re.compile("[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 def _clean_text(value: str) -> str:
     if value.isprintable() and not value.isspace() and 0 < len(value) <= MAX_TEXT:
         return value  # nearly all thoughts; the rest is looked at closely
-    if not value.strip():
+    if is_blank(value):
         raise ValueError("the text is empty")
     if len(value) > MAX_TEXT:
         raise ValueError(
@@ -35,13 +40,18 @@ def _clean_text(value: str) -> str:
     return value
 
 
+def is_blank(text: str) -> bool:
+    """Whether nothing of a text is seen: white space and zero-width characters alone."""
+    return _BLANK.fullmatch(text) is not None
+
+
 def surely_text(texts: Sequence[str], *, clean: bool = False) -> bool:
     """Whether all of these are what a thought may say: a quick test that refuses some that are.
 
     :param clean: it is known that none holds a control character.
     """
     return (
-        all(map(str.strip, texts))
+        not any(map(_BLANK.fullmatch, texts))
         and max(map(len, texts), default=0) <= MAX_TEXT
         and (clean or "".join(texts).isprintable())
     )
@@ -50,7 +60,7 @@ def surely_text(texts: Sequence[str], *, clean: bool = False) -> bool:
 def clean_name(value: str) -> str:
     """The name in NFC without white space around it. Raises ValueError where it is none."""
     value = unicodedata.normalize("NFC", value).strip()
-    if not value:
+    if is_blank(value):
         raise ValueError("it is empty")
     if len(value) > MAX_ID:
         raise ValueError(f"it has {len(value):,} characters, more than {MAX_ID}")

@@ -40,6 +40,8 @@ LABELS: Mapping[str, NodeType] = {type_.label: type_ for type_ in NODES if type_
 TYPES: Mapping[str, RelationshipType] = {type_.name: type_ for type_ in RELATIONSHIPS}
 DECLARED: Mapping[str, NodeType | RelationshipType] = {**LABELS, **TYPES}
 """All that a forest consists of, by label or type of relationship."""
+LABEL = "labels"
+"""What a file calls the label of a node, as Neo4j's own exports do; a formula has a `label` too."""
 IN_TREE = Property("tree", "STRING", "derived", "id of the tree it is in")
 
 

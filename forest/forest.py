@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from forest.errors import Conflict, InvalidTree, NotFound, UsageError
-from forest.identity import finished
+from forest.identity import finished, with_free_ids
 from forest.model import (
     Anchor,
     AnchorLink,
@@ -123,15 +123,15 @@ class Forest:
         """
         _refuse_other_than_trees(trees)
 
-        def merge(old: Tree | None, new: Tree) -> Tree:
+        def merge(old: Tree | None, new: Tree, taken: frozenset[str]) -> Tree:
             if old is not None:
                 raise Conflict(
                     f"the forest already has a tree {new.id!r} ({old.title!r})",
                     hint="Give the new one another id, or change or remove the one that is there.",
                 )
-            return stamped(finished(checked(new)), None)
+            return _next(new, None, taken)
 
-        return self.store.write(trees, merge)
+        return self._write(trees, merge)
 
     def replace(self, *trees: Tree) -> Written:
         """Put trees in the place of those with the same ids; add those that are new.
@@ -142,11 +142,21 @@ class Forest:
         """
         _refuse_other_than_trees(trees)
 
-        def merge(old: Tree | None, new: Tree) -> Tree | None:
-            tree = stamped(finished(checked(new), old), old)
+        def merge(old: Tree | None, new: Tree, taken: frozenset[str]) -> Tree | None:
+            tree = _next(new, old, taken)
             return None if old is not None and tree.revision == old.revision else tree
 
-        return self.store.write(trees, merge)
+        return self._write(trees, merge)
+
+    def _write(
+        self,
+        trees: Sequence[Tree],
+        merge: Callable[[Tree | None, Tree, frozenset[str]], Tree | None],
+    ) -> Written:
+        return with_free_ids(
+            self.store,
+            lambda taken: self.store.write(trees, lambda old, new: merge(old, new, taken)),
+        )
 
     def get(self, tree_id: str) -> Tree:
         """One tree. Raises NotFound."""
@@ -227,21 +237,29 @@ class Forest:
         before = tree.revision
         yield tree
 
-        def change(old: dict[str, Tree | None]) -> dict[str, Tree | None]:
+        def change(old: dict[str, Tree | None], taken: frozenset[str]) -> dict[str, Tree | None]:
             now = old[tree_id]
             if now is None or now.revision != before:
                 raise Conflict(
                     f"tree {tree_id!r} was changed by somebody else meanwhile",
                     hint="Nothing was stored. Read it again and repeat your change.",
                 )
-            return {tree_id: self._next(tree.model_copy(), now)}
+            return {tree_id: _next(tree.model_copy(), now, taken)}
 
-        self.store.change([tree_id], change)
+        self._change([tree_id], change)
 
-    def _next(self, tree: Tree, old: Tree) -> Tree:
-        if tree.id != old.id:
-            raise InvalidTree(f"the id of tree {old.id!r} cannot be changed to {tree.id!r}")
-        return stamped(finished(checked(tree), old), old)
+    def _change(
+        self,
+        tree_ids: Sequence[str],
+        change: Callable[
+            [dict[str, Tree | None], frozenset[str]],
+            Mapping[str, Tree | None],
+        ],
+    ) -> None:
+        with_free_ids(
+            self.store,
+            lambda taken: self.store.change(tree_ids, lambda old: change(old, taken)),
+        )
 
     # --- thoughts ------------------------------------------------------------------------------
 
@@ -323,7 +341,7 @@ class Forest:
             rest, grown = _copy(source), _copy(target)
             rest.prune(thought_id)
             grown.graft(branch, under=under, at=at)
-            return {here: self._next(rest, source), there: self._next(grown, target)}
+            return {here: _next(rest, source), there: _next(grown, target)}
 
         self.store.change([here, there], change)
         return self.get(there)[thought_id]
@@ -353,13 +371,14 @@ class Forest:
     def _in_tree(self, tree_id: str, act: Callable[[Tree], T]) -> T:
         results: list[T] = []
 
-        def change(old: dict[str, Tree | None]) -> dict[str, Tree | None]:
+        def change(old: dict[str, Tree | None], taken: frozenset[str]) -> dict[str, Tree | None]:
             before = _present(old, tree_id)
             tree = _copy(before)
+            tree.avoid(taken)
             results.append(act(tree))
-            return {tree_id: self._next(tree, before)}
+            return {tree_id: _next(tree, before, taken)}
 
-        self.store.change([tree_id], change)
+        self._change([tree_id], change)
         return results[-1]
 
     # --- meaning -------------------------------------------------------------------------------
@@ -526,6 +545,15 @@ def checked(tree: Tree) -> Tree:
     """
     with in_plain_words(f"tree {tree.id!r}"):
         return Tree.model_validate(tree.__dict__)
+
+
+def _next(tree: Tree, old: Tree | None, taken: frozenset[str] = frozenset()) -> Tree:
+    """What is stored of a tree in the place of an old one; new thoughts get none of these ids."""
+    if old is not None and tree.id != old.id:
+        raise InvalidTree(f"the id of tree {old.id!r} cannot be changed to {tree.id!r}")
+    made = checked(tree)
+    made.avoid(taken)
+    return stamped(finished(made, old), old)
 
 
 def _copy(tree: Tree) -> Tree:

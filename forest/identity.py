@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import Counter
+from collections.abc import Callable, Container
+from contextlib import suppress
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from zlib import crc32
 
-from forest.errors import InvalidTree
+from forest.errors import IdTaken, InvalidTree, NotFound
 from forest.language import guess_language
 
 if TYPE_CHECKING:
     from forest.model import Tree
+    from forest.stores.base import Store
+
+T = TypeVar("T")
+_DERIVED = re.compile("[0-9a-f]{8}")
 
 
 def finished(tree: Tree, old: Tree | None = None, *, own: bool = False) -> Tree:
@@ -27,13 +34,16 @@ def finished(tree: Tree, old: Tree | None = None, *, own: bool = False) -> Tree:
     The tree is changed and returned; thoughts that other trees may share are not: those that get
     an id are new ones. ``own`` says that nobody else holds the thoughts, which saves the copies.
 
+    Derived ids that other trees have (`Tree.avoid`) are neither made nor kept, unless ``old`` has
+    them too.
+
     Raises InvalidTree for an empty tree and for an id used twice.
     """
     if not tree.thoughts:
         raise InvalidTree(
             f"tree {tree.id!r} has no thoughts", hint="A tree needs at least its root."
         )
-    if old is None and not any(map(attrgetter("id"), tree.thoughts)):
+    if old is None and not tree.avoided and not any(map(attrgetter("id"), tree.thoughts)):
         ids = _all_derived(tree)
     else:
         ids = _written_ids(tree, old)
@@ -63,6 +73,8 @@ def _written_ids(tree: Tree, old: Tree | None) -> list[str]:
     ids = [
         t.id if not t.id or "/" in t.id or t.id in kept else prefix + t.id for t in tree.thoughts
     ]
+    if tree.avoided:
+        ids = [i if i in kept or i not in tree.avoided else "" for i in ids]
     written = [i for i in ids if i]
     if len(set(written)) < len(written):
         twice = Counter(written).most_common(1)[0][0]
@@ -135,7 +147,7 @@ def _derive(tree: Tree, ids: list[str]) -> None:
     said: dict[str, int] = {}
     for i, t in enumerate(tree.thoughts):
         if not ids[i]:
-            ids[i] = free_id(tree.id, t.text, known, said)
+            ids[i] = free_id(tree.id, t.text, known, said, tree.avoided)
             known[ids[i]] = None
 
 
@@ -148,11 +160,54 @@ def derived_id(tree_id: str, text: str, n: int = 0) -> str:
     return f"{tree_id}/{crc32(salted.encode()):08x}"
 
 
-def free_id(tree_id: str, text: str, known: dict[str, None], said: dict[str, int]) -> str:
-    """The first derived id that is not ``known``; ``said`` keeps the count of a repeated text."""
+def is_derived(thought_id: str, tree_id: str) -> bool:
+    """Whether it is an id that `derived_id` may have made for a thought of this tree."""
+    made = thought_id.removeprefix(f"{tree_id}/")
+    return made != thought_id and _DERIVED.fullmatch(made) is not None
+
+
+def free_id(
+    tree_id: str,
+    text: str,
+    known: dict[str, None],
+    said: dict[str, int],
+    avoided: Container[str] = (),
+) -> str:
+    """The first derived id that is neither ``known`` nor to be avoided.
+
+    ``said`` keeps the count of a repeated text.
+    """
     n = said.get(text, 0)
-    while (id_ := derived_id(tree_id, text, n)) in known:
+    while (id_ := derived_id(tree_id, text, n)) in known or id_ in avoided:
         n += 1
     if n:
         said[text] = n
     return id_
+
+
+def with_free_ids(store: Store, act: Callable[[frozenset[str]], T]) -> T:
+    """Do it; where a derived id turns out to be that of a thought in another tree, do it again.
+
+    A thought that was moved to another tree keeps its id, which its first tree would derive anew
+    for the same words.
+
+    :param act: is given the ids that no new thought may get.
+    """
+    taken = frozenset[str]()
+    while True:
+        try:
+            return act(taken)
+        except IdTaken as error:
+            more = taken | _derived_elsewhere(store, *error.trees)
+            if more == taken:
+                raise
+            taken = more
+
+
+def _derived_elsewhere(store: Store, one: str, other: str) -> set[str]:
+    """The derived ids of one tree that thoughts of the other have, both ways."""
+    found = set[str]()
+    for owner, holder in ((one, other), (other, one)):
+        with suppress(NotFound):
+            found.update(t.id for t in store.get(holder).thoughts if is_derived(t.id, owner))
+    return found

@@ -16,6 +16,7 @@ conflicts are reported and left out instead.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,9 +26,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from forest.collector import fewer_collections
-from forest.errors import Conflict, ForestError, ImportRefused
+from forest.errors import Conflict, ForestError, ImportRefused, NotATree
 from forest.formats import BadTree, SourceFile, find_files, read_file
-from forest.identity import finished
+from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
+from forest.identity import finished, with_free_ids
 from forest.model import AnchorLink, Axis, Thought, Tree, trusted_thought
 from forest.nodes import Key, Node
 from forest.render import plural
@@ -93,8 +95,11 @@ def import_files(
     :raises NotFound: a path does not exist.
     :raises UsageError: the format of a file that was named itself is unknown.
     """
-    given = [paths] if isinstance(paths, str | Path) else paths
-    return _Import(forest, format, keep_going, replace, progress).run(given)
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    return with_free_ids(
+        forest.store,
+        lambda taken: _Import(forest, format, keep_going, replace, progress, taken).run(given),
+    )
 
 
 class _Import:
@@ -105,7 +110,10 @@ class _Import:
         keep_going: bool,
         replace: bool,
         progress: Callable[[Progress], None] | None,
+        taken: frozenset[str],
     ) -> None:
+        self.taken = taken
+        """Ids that no new thought may get."""
         self.forest = forest
         self.format = format
         self.keep_going = keep_going
@@ -139,6 +147,37 @@ class _Import:
         self._tell_orphans(paths, sources)
         return report
 
+    def _as_known(self, sources: list[SourceFile]) -> list[SourceFile]:
+        """Each note under the name under which the forest knows it.
+
+        A note that came with its vault is called by its path in there (``sub/время``), alone it
+        would be ``время``: by either path it is the same file, and so the same tree.
+        """
+        files = {self.addresses.get(source.name, source.name): source for source in sources}
+        known: dict[str, list[str]] = {}
+        notes = {file for file, source in files.items() if is_note(source)}
+        for info in self.forest.infos(skip=lambda _: None) if notes else ():
+            if info.source in notes:
+                known.setdefault(info.source, []).append(info.id)
+        for file, ids in known.items():
+            source = files[file]
+            if not source.names:
+                source = dataclasses.replace(source, names=self._linked_as(source, ids))
+            if not _begins_one_of(note_of(source), ids):
+                found = [name for name in ids_of_note(source) if _begins_one_of(name, ids)]
+                source = dataclasses.replace(source, note=found[0]) if found else source
+            files[file] = source
+        return list(files.values())
+
+    def _linked_as(self, source: SourceFile, ids: list[str]) -> tuple[str, ...]:
+        """What links call a note, by the root of the tree that came from it."""
+        for id_ in ids:
+            with suppress(NotATree):
+                links = {a.phrase for a in self.forest.get(id_).root.anchors if a.kind == "link"}
+                if names := tuple(name for name in names_of_note(source) if name in links):
+                    return names
+        return ()
+
     def _tell_orphans(
         self, paths: list[str | Path | SourceFile], sources: list[SourceFile]
     ) -> None:
@@ -168,11 +207,14 @@ class _Import:
                     raise
                 self._refuse(error)
             else:
+                if not found:
+                    self.report.notices.append(f"{path}: there is no file to import in it")
                 self.addresses |= {
                     source.name: address(self.forest.store, source.path) for source in found
                 }
                 named += found
-        return list({_real(source.path): source for source in reversed(named)}.values())[::-1]
+        once = list({_real(source.path): source for source in reversed(named)}.values())[::-1]
+        return self._as_known(once)
 
     # --- reading files -------------------------------------------------------------------------
 
@@ -196,9 +238,10 @@ class _Import:
             self.progress(Progress(name, done, files, thoughts))
 
     def _of_file(self, source: SourceFile) -> Iterator[Tree]:
-        lost = 0
+        lost, found, told = 0, False, len(self.report.notices)
         try:
             for item in read_file(source, self.format, self.report.notices.append):
+                found = True
                 if isinstance(item, BadTree):
                     self._refuse(item.error)
                 elif isinstance(item, Axis):
@@ -209,6 +252,8 @@ class _Import:
                     item.source = self.addresses.get(source.name, source.name)
                     lost += _lost(item)
                     yield item
+            if not found and len(self.report.notices) == told:
+                self.report.notices.append(f"{source.name}: there is no tree in it")
         except ImportRefused as error:
             self._refuse(error)
         if lost:
@@ -290,7 +335,9 @@ class _Import:
         """What to store for a tree of a file; may be called twice for one tree."""
         from forest.forest import stamped
 
-        tree = finished(new.model_copy(), old, own=old is None)
+        tree = new.model_copy()
+        tree.avoid(self.taken)
+        tree = finished(tree, old, own=old is None)
         revision = tree.revision
         if old is not None and (kept := self._compare(old, tree, new, revision)) is not None:
             if kept:
@@ -316,6 +363,11 @@ class _Import:
             raise error
         self.conflicts[tree.id] = str(error)
         return False
+
+
+def _begins_one_of(name: str, ids: list[str]) -> bool:
+    """Whether one of the trees is that of a note of this name, or of a part of the note."""
+    return any(id_ == name or id_.startswith(f"{name}/") for id_ in ids)
 
 
 def address(store: Store, path: Path) -> str:

@@ -253,6 +253,7 @@ class Tree(BaseModel):
     _sealed: str | None = PrivateAttr(None)
     """The revision, where whoever made the tree knows it and will not change the tree again."""
     _said: dict[str, int] = PrivateAttr(default_factory=dict)
+    _avoided: frozenset[str] = PrivateAttr(frozenset())
 
     def __init__(self, title: str | None = None, /, **data: Any) -> None:
         if title is not None:
@@ -500,14 +501,23 @@ class Tree(BaseModel):
         thoughts = []
         for t in branch.thoughts:
             taken = not t.id or t.id in known
-            id_ = free_id(self.id, t.text, known, said) if taken else t.id
+            id_ = free_id(self.id, t.text, known, said, self._avoided) if taken else t.id
             known[id_] = None
             thoughts.append(trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors))
         return self._insert(thoughts, parent, at)
 
     def fresh_id(self, text: str) -> str:
         """An id for a new thought: the tree's, a slash, and 8 hex digits of the text's checksum."""
-        return free_id(self.id, text, self._known(), self._said)
+        return free_id(self.id, text, self._known(), self._said, self._avoided)
+
+    @property
+    def avoided(self) -> frozenset[str]:
+        """Ids that no new thought gets, see `avoid`."""
+        return self._avoided
+
+    def avoid(self, ids: Iterable[str]) -> None:
+        """Give these ids to no new thought: other trees of the forest have them."""
+        self._avoided = frozenset(ids)
 
     def set_ids(self, ids: Sequence[str], *, own: bool = False) -> None:
         """Give the thoughts these ids, in reading order.

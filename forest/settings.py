@@ -47,7 +47,11 @@ class Settings:
 
     def password_for(self, url: str) -> str | None:
         """The password to use: the one that is set, else that of the local server, if it is its."""
-        if self.neo4j_password or urlsplit(url).hostname not in LOCAL:
+        try:
+            host = urlsplit(url).hostname
+        except ValueError:  # whoever opens it says what is wrong
+            host = None
+        if self.neo4j_password or host not in LOCAL:
             return self.neo4j_password
         from forest.local_neo4j import LocalNeo4j
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from hypothesis import strategies as st
 
+from forest.fields import is_blank
 from forest.identity import finished
 from forest.model import AnchorLink, Axis, Thought, Tree
 
@@ -53,9 +54,11 @@ KINDS = ("premise", "question", "возражение", "it's")
 MARKER = "⤳"
 """The jump marker is in no text that is drawn: an export refuses it, which has tests of its own."""
 _visible = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=MARKER)
-_anything = st.text(_visible, min_size=1, max_size=20).filter(str.strip)
+_anything = st.text(_visible, min_size=1, max_size=20).filter(lambda text: not is_blank(text))
 texts = st.one_of(
-    st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join).filter(str.strip),
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=4)
+    .map(" ".join)
+    .filter(lambda text: not is_blank(text)),
     st.sampled_from(["Да.", "Почему?"]),  # what people say again and again
     _anything,
 )

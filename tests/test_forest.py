@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import networkx as nx
+import orjson
 import pytest
 
 from forest import AnchorLink, Forest, Thought, Tree
@@ -472,3 +473,52 @@ def test_a_forest_knows_how_many_trees_it_has_and_which() -> None:
 
 def test_the_package_lists_what_it_offers() -> None:
     assert {"Forest", "Tree"} <= set(dir(importlib.import_module("forest")))
+
+
+# --- a moved thought keeps its id; its first tree says the same words again ---------------------
+
+
+@pytest.fixture
+def moved(forest: Forest) -> Forest:
+    """A thought of `justice` is in `suffering` now."""
+    forest.add(justice(), suffering())
+    (norms,) = (t for t in forest.get("justice").thoughts if t.text == "Нормы меняются.")
+    forest.move_thought(norms.id, under=forest.get("suffering").root.id)
+    return forest
+
+
+def test_words_that_moved_away_can_be_said_again(moved: Forest) -> None:
+    again = moved.add_thought("justice", "Нормы меняются.")
+    assert moved.store.tree_of(again.id) == "justice"
+    with moved.editing("justice") as tree:
+        tree.add("Нормы меняются.", under=tree.root)
+    root = moved.get("justice").root
+    grafted = moved.graft(moved.get("suffering"), under=root.id)
+    assert moved.get("justice")[grafted.id].text == "Страдание сужает мир."
+    assert [t.text for t in moved.get("justice").thoughts].count("Нормы меняются.") == 3
+    assert moved.check() == []
+
+
+def test_a_tree_whose_words_moved_away_can_be_stored_as_it_was(moved: Forest) -> None:
+    moved.replace(justice())
+    assert texts(moved.get("justice")) == texts(justice())
+    moved.remove("justice")
+    moved.add(justice())
+    assert texts(moved.get("justice")) == texts(justice())
+    assert "Нормы меняются." in [t.text for t in moved.get("suffering").thoughts]
+
+
+def test_a_file_whose_words_moved_away_can_win(moved: Forest, tmp_path: Path) -> None:
+    file = tmp_path / "justice.json"
+    nodes = [{"level": t.level, "text": t.text} for t in justice().thoughts]
+    file.write_bytes(orjson.dumps({"id": "justice", "tree": "Справедливость", "nodes": nodes}))
+    assert moved.import_files(file, replace=True).changed == ["justice"]
+    assert texts(moved.get("justice")) == texts(justice())
+    assert moved.import_files(file).unchanged == ["justice"]
+
+
+def test_a_written_id_of_another_tree_is_refused(moved: Forest) -> None:
+    taken = moved.get("suffering").root.id
+    tree = Tree("Третье", thoughts=[Thought(text="x", id=taken)])
+    with pytest.raises(Conflict, match="already used in tree 'suffering'"):
+        moved.add(tree)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from exporters.graph import FORMATS, export_graph
 from forest import Forest
 from forest.errors import ExportError, ImportRefused, UsageError
-from forest.flat import Edge, Vertex, name_of, records
+from forest.flat import LABELS, Edge, Vertex, declared, name_of, records
 from forest.formats import SourceFile, read_file
 from forest.identity import finished
 from forest.model import AnchorLink, Axis, Thought, Tree
@@ -123,7 +123,8 @@ def forests(draw: st.DrawFn) -> MemoryStore:
         put(store, one)
     known = {axis.id for axis in store.axes()}
     store.put_axes(axis for axis in draw(st.lists(strategies.axes)) if axis.id not in known)
-    words = draw(st.dictionaries(st.sampled_from(["name", "scene", "source"]), strategies.texts))
+    said = [p.name for p in declared(LABELS["Formula"])]
+    words = draw(st.dictionaries(st.sampled_from(said), strategies.texts))
     links = st.builds(Link, st.just("TERM"), st.sampled_from(strategies.PHRASES).map(str.casefold))
     node = Node("Formula", "Δ1", words, tuple(draw(st.lists(links, max_size=3))))
     if words or node.links:

@@ -338,3 +338,27 @@ def test_files_of_one_name_in_two_folders_do_not_take_each_others_tree(
         assert forest.import_files(["al/notes"]).unchanged == ["index"]
         (tmp_path / "al" / "notes" / "Index.md").write_text("# Index\n\nЗаметки Алисы.\n")
         assert forest.import_files([tmp_path / "al" / "notes"]).changed == ["index"]
+
+
+def test_a_note_is_one_tree_named_alone_or_with_its_vault(forest: Forest, tmp_path: Path) -> None:
+    note = tmp_path / "vault" / "sub" / "Время.md"
+    note.parent.mkdir(parents=True)
+    note.write_text("# Время\n\nОно идёт.\n", encoding="utf-8")
+    for paths in ([note], [tmp_path / "vault"], [note.parent], [note]):
+        report = forest.import_files(paths)
+        assert report.notices == []
+        assert [info.id for info in forest.infos()] == ["время"]
+    assert report.unchanged == ["время"]
+    forest.remove("время")
+    forest.import_files(tmp_path / "vault")
+    assert forest.import_files(note).unchanged == ["sub/время"]
+
+
+def test_that_nothing_was_found_is_said(forest: Forest, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.json").write_text("[]", encoding="utf-8")
+    notices = forest.import_files([tmp_path / "empty", tmp_path / "a.json"]).notices
+    assert [notice.rpartition(": ")[2] for notice in notices] == [
+        "there is no file to import in it",
+        "there is no tree in it",
+    ]

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -152,7 +152,8 @@ def new_file(path: Path) -> Iterator[TextIO]:
         error.filename, error.filename2 = str(path), None
         raise
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # such as of a disk that is only read: it was never there
+            part.unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import orjson
 
 from forest.errors import ImportRefused
-from forest.formats.base import Notice, SourceFile, refused
+from forest.formats.base import Notice, SourceFile, refused, shortened, shown
 from forest.formats.mojibake import (
     SHORT,
     Repair,
@@ -66,8 +66,13 @@ def _without_escapes(raw: bytes) -> bytes:
 
 def _tell(source: SourceFile, repair: Repair, notice: Notice) -> None:
     lost = f"; {repair.lost} places could not be restored" if repair.lost else ""
+    what, said = "text was", ""
+    if repair.parts:
+        what = "a part was" if len(repair.parts) == 1 else f"{len(repair.parts)} parts were"
+        said = f": {shown(shortened(repair.parts[0], 40))}"
     notice(
-        f"{source.name}: text was encoded twice (UTF-8 read as {repair.encoding}); repaired{lost}"
+        f"{source.name}: {what} encoded twice (UTF-8 read as {repair.encoding}); "
+        f"repaired{lost}{said}"
     )
 
 

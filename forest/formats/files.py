@@ -166,9 +166,31 @@ def _note_of(path: Path) -> str:
     return tree_id_from(path.stem)
 
 
+def is_note(source: SourceFile) -> bool:
+    """Whether the name of the file is that of a note in Markdown."""
+    return SUFFIXES.get(source.path.suffix.lower()) == "markdown"
+
+
 def note_of(source: SourceFile) -> str:
     """What the ids of a note's trees begin with: the name of its file, as an id."""
     return source.note or _note_of(source.path)
+
+
+def ids_of_note(source: SourceFile) -> list[str]:
+    """What they may begin with, from whichever folder around it the note is read as of a vault."""
+    return ["/".join(map(tree_id_from, parts)) for parts in _inside(source)]
+
+
+def names_of_note(source: SourceFile) -> list[str]:
+    """What links may call it there, the longest first."""
+    return ["/".join(parts) for parts in _inside(source)][::-1]
+
+
+def _inside(source: SourceFile) -> Iterator[tuple[str, ...]]:
+    """The path of a file without suffix inside each folder around it, the nearest first."""
+    name = unicodedata.normalize("NFC", source.path.absolute().with_suffix("").as_posix())
+    parts = tuple(name.strip("/").split("/"))
+    return (parts[-count:] for count in range(1, len(parts) + 1))
 
 
 def detect(source: SourceFile) -> str:

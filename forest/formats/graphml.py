@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from xml.parsers import expat
 
 from forest.errors import ImportRefused
-from forest.flat import DECLARED, declared
+from forest.flat import DECLARED, LABEL, declared
 from forest.formats.base import Item, Notice, SourceFile, refused
 from forest.formats.decoding import unreadable
 from forest.formats.flat_graph import FlatGraph
@@ -96,7 +96,7 @@ class _Reading:
         graph, data = self.graph, self.data
         if name == "node":
             at = graph.place(attributes.get("id"), line)
-            data.pop("label", None)
+            data.pop(LABEL, None)
             graph.add_vertex(at, self.with_defaults(name, at[0]), line)
             return
         start, end = (graph.place(attributes.get(to), line) for to in ("source", "target"))

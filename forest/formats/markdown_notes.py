@@ -195,7 +195,7 @@ class _Note:
         elif has_dialogues:
             self.above = _with_comments({"note": title} if outline.skip else {}, comments)
         elif not self.found:
-            self.notice(f"{self.source.name}: the note is empty, skipped")
+            self.notice(f"{self.source.name}: the note holds no text, skipped")
         yield from self._flush()
 
     def _root(self, tokens: list[Token], outline: Outline) -> tuple[str, Entry]:

@@ -4,7 +4,9 @@
 ``Ð¡Ð¿Ñ€Ð°Ð²ÐµÐ´…`` (Windows-1252). In such a text nearly every character outside ASCII belongs to
 a sequence that, written in that encoding, is one character of UTF-8. In a healthy text hardly any
 does. That share is the evidence here; ftfy brings the encodings as programs really apply them
-(holes filled) and its judgement on texts too short for a share.
+(holes filled) and its judgement on texts too short for a share. A broken part of a healthy text,
+pasted from elsewhere, is known by itself: words of such sequences, one after the other, that become
+eight letters or more.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ _SHARE = 0.85
 """Least share of the characters outside ASCII that must belong to broken sequences."""
 _CLEAR = 8
 """Letters that must come out, if other parts of the text are not broken."""
+_BETWEEN = r"[ \t,.:;!?()0-9-]*"
+"""What stands between the words of a broken part, being ASCII."""
 _ROUNDS = 3
 """A text may have been broken more than once."""
 SHORT = 4096
@@ -148,6 +152,8 @@ class Repair:
     """Places where characters are missing for good and the broken rest was left."""
     steps: tuple[str, ...]
     """The encodings it went through, the last one first."""
+    parts: tuple[str, ...] = ()
+    """The parts that were broken, as they are now, where the rest was healthy."""
 
 
 def repaired(text: str) -> Repair | None:
@@ -157,7 +163,41 @@ def repaired(text: str) -> Repair | None:
     while len(steps) < _ROUNDS and (encoding := find_encoding(text)):
         text, lost = _mended(text, encoding)
         steps.append(encoding)
-    return Repair(text, ENCODINGS[steps[0]], lost, tuple(steps)) if steps else None
+    if steps:
+        return Repair(text, ENCODINGS[steps[0]], lost, tuple(steps))
+    return _repaired_in_parts(text)
+
+
+def _repaired_in_parts(text: str) -> Repair | None:
+    """A healthy text with broken parts, mended; what stands between backticks is left alone."""
+    encoding = max(ENCODINGS, key=lambda name: sum(map(len, _broken_parts(text, name))))
+    parts: list[str] = []
+
+    def mend(match: re.Match[str]) -> str:
+        said = _clear(match[0], encoding)
+        if said is None or "`" in text[max(match.start() - 1, 0)] + text[match.end() :][:1]:
+            return match[0]
+        parts.append(said)
+        return said
+
+    text = _part(encoding).sub(mend, text)
+    return Repair(text, ENCODINGS[encoding], 0, (encoding,), tuple(parts)) if parts else None
+
+
+def _broken_parts(text: str, encoding: str) -> list[str]:
+    return [part for part in _part(encoding).findall(text) if _clear(part, encoding) is not None]
+
+
+def _clear(part: str, encoding: str) -> str | None:
+    """What a part of a text becomes, if that is no accident."""
+    return _decoded(part, encoding) if _worth([part], encoding) >= _CLEAR else None
+
+
+@cache
+def _part(encoding: str) -> re.Pattern[str]:
+    """Matches words of broken sequences, one after the other."""
+    word = f"(?:{_sequences(encoding).pattern})+"
+    return re.compile(f"{word}(?:{_BETWEEN}{word})*")
 
 
 def repaired_alike(text: str, other: Repair) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from forest.flat import LABEL
 from forest.formats.base import Item, Notice, SourceFile, refused, shown
 from forest.formats.decoding import decoded, read_bytes
 from forest.formats.flat_graph import FlatGraph
@@ -28,7 +29,7 @@ def read_node_link(source: SourceFile, notice: Notice) -> Iterator[Item]:
     graph = FlatGraph(source, notice)
     for row in _rows(data, "nodes", source):
         name = row.pop("id", None)
-        row.pop("label", None)
+        row.pop(LABEL, None)
         graph.add_vertex(graph.place(name), row)
     for row in _rows(data, "links" if "links" in data else "edges", source):
         start, end = graph.place(row.pop("source", None)), graph.place(row.pop("target", None))

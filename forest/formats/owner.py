@@ -351,7 +351,11 @@ def _level_problem(thoughts: list[Thought], nodes: list[Any]) -> Problem:
         said = shown(thought.text, 40)
         path = ("nodes", i, "level")
         if i and "level" not in nodes[i]:
-            return Problem(path[:2], f"{where}: it has neither level nor parent ({said})")
+            return Problem(
+                path[:2],
+                f"{where}: it has neither level nor parent ({said})",
+                hint="A tree has one root, the first node; all others say where they hang.",
+            )
         if not i and level:
             return Problem(path, f"{where}: level {level}: the first node is the root, level 0")
         if i and not level:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from forest.errors import Conflict, InvalidTree, NoCypher, NotATree, NotFound, UsageError
+from forest.errors import Conflict, IdTaken, InvalidTree, NoCypher, NotATree, NotFound, UsageError
 from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
 from forest.nodes import TYPES, Key, Node
 
@@ -306,11 +306,12 @@ def axis_in_use(axis_id: str, trees: list[str]) -> Conflict:
     )
 
 
-def id_taken(thought_id: str, tree_id: str, other: str) -> Conflict:
+def id_taken(thought_id: str, tree_id: str, other: str) -> IdTaken:
     """The error for a thought id that another tree already uses."""
-    return Conflict(
+    return IdTaken(
         f"tree {tree_id!r} has a thought {thought_id!r}, but that id is already used in tree "
         f"{other!r}",
+        (tree_id, other),
         hint="Thought ids are unique in the forest: change one, or leave it out.",
     )
 

@@ -105,7 +105,7 @@ def test_rules_around_a_text_are_no_front_matter(read: Reader) -> None:
 def test_an_empty_note_is_skipped_with_a_notice(read: Reader, text: str) -> None:
     result = read(text)
     assert (result.trees, result.errors) == ([], [])
-    assert result.notices == ["note.md: the note is empty, skipped"]
+    assert result.notices == ["note.md: the note holds no text, skipped"]
 
 
 def test_a_note_and_those_that_link_to_it_share_an_anchor(read: Reader) -> None:

@@ -172,6 +172,45 @@ def test_a_broken_seed_is_restored(shared: Path) -> None:
         assert repaired(text) is None
 
 
+PASTED = "Вставленный из старого файла абзац, 12 слов."
+PARTLY = {
+    "a.md": ("# Вода\n\n", "\n\nДальше — хороший текст, «как был».\n"),
+    "a.json": ('{"tree": "Вода", "nodes": [{"level": 0, "text": "', '"}]}'),
+    "a.jsonl": ('{"tree": "Вода", "nodes": [{"level": 0, "text": "', '"}]}'),
+    "a.yaml": ("tree: Вода\nnodes:\n- level: 0\n  text: '", "'\n"),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("name", PARTLY)
+def test_a_broken_part_of_a_healthy_file_is_repaired_and_named(
+    read: Reader, name: str, encoding: str
+) -> None:
+    before, after = PARTLY[name]
+    result = read(before + f"{RUSSIAN} " + broken(PASTED, encoding) + after, name)
+    assert any(t.text == f"{RUSSIAN} {PASTED}" for t in result.tree.thoughts)
+    (notice,) = result.notices
+    assert notice.startswith(
+        f"{name}: a part was encoded twice (UTF-8 read as {ENCODINGS[encoding]}); "
+        "repaired: 'Вставленный из старого"
+    )
+
+
+def test_what_a_note_quotes_as_broken_stays(read: Reader) -> None:
+    quoted = f"Так выглядит слово в чужой кодировке: `{broken('Справедливость', 'mac_roman')}`."
+    result = read(f"# Кодировки\n\n{quoted}\n", "a.md")
+    assert broken("Справедливость", "mac_roman") in result.tree.thoughts[-1].text
+    assert result.notices == []
+
+
+@given(sentences)
+def test_healthy_words_around_a_broken_part_stay(text: str) -> None:
+    text = f"{text}\n{RUSSIAN}"
+    assert (
+        mended(f"{text}\n{broken(PASTED, 'mac_roman')}\n{text}")[0] == f"{text}\n{PASTED}\n{text}"
+    )
+
+
 def test_jsonl_says_it_once(read: Reader) -> None:
     line = broken(FILES["a.jsonl"], "mac_roman")
     result = read("\n".join(line.replace("–í–æ–¥–∞", f"T{i}") for i in range(5)), "a.jsonl")

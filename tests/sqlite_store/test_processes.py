@@ -16,7 +16,7 @@ from forest.errors import (
     Conflict,
     StoreUnavailable,
 )
-from forest.model import Thought, Tree
+from forest.model import Axis, Thought, Tree
 from forest.stores.sqlite import SqliteStore, connection, schema
 from tests.sqlite_helpers import (
     MODES,
@@ -314,3 +314,16 @@ def test_a_conflict_between_processes_is_a_conflict(planted, other):
             stolen = Tree("d", thoughts=[Thought(text="y", id=thought_id)])
             with pytest.raises(Conflict, match=f"already used in tree {owner!r}"):
                 put(store, stolen)
+
+
+def test_a_long_wait_for_another_process_is_told(planted, monkeypatch, caplog):
+    monkeypatch.setattr(connection, "PATIENCE", 1)
+    other = sqlite3.connect(planted, isolation_level=None)
+    with SqliteStore(planted, busy_seconds=0.1) as store:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable):
+            store.put_axes([Axis(name="x")])
+        assert "waiting for another process that writes to sqlite:///" in caplog.text
+        other.execute("ROLLBACK")
+        store.put_axes([Axis(name="x")])
+    other.close()

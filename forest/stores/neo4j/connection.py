@@ -260,7 +260,8 @@ def _checked(url: str) -> SplitResult:
         parts.port  # noqa: B018 - it raises for a port that is no number
     except ValueError:
         raise UsageError(
-            "the store URL is none: its port is no number", hint="Expected neo4j://HOST:7687."
+            "the store URL is none: its host or port cannot be read",
+            hint="Expected neo4j://HOST:7687.",
         ) from None
     if parts.query or parts.fragment:
         raise UsageError("a store URL holds no settings after ? or #", hint=LOG_IN)

@@ -6,6 +6,7 @@ for its reset bug (3.51.3, 3.50.7, 3.44.6 and later); elsewhere a rollback journ
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,10 @@ from pathlib import Path
 from forest.errors import NotFound, SchemaTooNew, StoreError
 from forest.stores.sqlite import schema
 from forest.stores.sqlite.faults import forest_errors, is_busy
+
+log = logging.getLogger(__name__)
+PATIENCE = 2000
+"""Milliseconds that a write waits for another one before it says so."""
 
 
 def wal_is_safe(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> bool:
@@ -112,7 +117,7 @@ def _migrate(db: sqlite3.Connection, path: Path, url: str) -> None:
 def transaction(db: sqlite3.Connection, url: str) -> Iterator[sqlite3.Connection]:
     """All that is written within is stored together, or nothing of it."""
     with forest_errors(url):
-        db.execute("BEGIN IMMEDIATE")
+        _begin(db, url)
         try:
             yield db
             db.execute("COMMIT")
@@ -122,6 +127,23 @@ def transaction(db: sqlite3.Connection, url: str) -> Iterator[sqlite3.Connection
             if isinstance(error, KeyboardInterrupt):
                 error.add_note("Nothing of this change was stored.")
             raise
+
+
+def _begin(db: sqlite3.Connection, url: str) -> None:
+    """Begin to write; where another process does, wait for it and say so."""
+    waits = db.execute("PRAGMA busy_timeout").fetchone()[0]
+    if waits > PATIENCE:
+        db.execute(f"PRAGMA busy_timeout = {PATIENCE}")
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+        finally:
+            db.execute(f"PRAGMA busy_timeout = {waits}")
+        log.warning("waiting for another process that writes to %s", url)
+    db.execute("BEGIN IMMEDIATE")
 
 
 @contextmanager
