@@ -59,6 +59,8 @@ AXES = (
     ),
 )
 """The five axes of thinking of seed 1 (section 3)."""
+ORIGINS = "origins"
+"""In a tree's ``meta``: where the texts of some thoughts come from, by their ids."""
 
 
 class Forest:
@@ -292,8 +294,12 @@ class Forest:
         at: int | None = None,
         kind: str | None = None,
         anchors: Iterable[str | AnchorLink] = (),
+        origin: str = "",
     ) -> list[Thought]:
         """Add a chain of thoughts, each below the one before it; returns them.
+
+        ``origin`` says where their texts come from, if not from an author: it is kept in the tree's
+        ``meta``, under ``origins`` and the id of each thought.
 
         With ``title`` the tree is new, and may be bound to ``axes``. Raises Conflict if there is
         one of that id already, NotFound if there is none and no title is given.
@@ -315,6 +321,13 @@ class Forest:
                         anchors=links,
                     )
                 )
+            if origin:
+                told = tree.meta.get(ORIGINS)
+                known = told if isinstance(told, dict) else {}
+                tree.meta = {
+                    **tree.meta,
+                    ORIGINS: {**known, **dict.fromkeys((t.id for t in added), origin)},
+                }
             return added
 
         if title is None:

@@ -1,14 +1,55 @@
-"""Speaking with a base and its masks."""
+"""Speaking with a base and its masks: what is asked, and what came back with where it came from."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from training.base import Base
-from training.examples import encode
-from training.library import library, quiet
-from training.masks import Mask
+from training.corpus import Corpus
+from training.errors import CorpusError, TrainingError
+from training.masks import BASE, Mask
+from training.tokens import plain, splits
 from training.voices import Voices
+
+REGISTERS = {
+    "logical": "логически",
+    "poetic": "поэтически",
+    "bodily": "телесно",
+    "emoji": "эмодзи",
+}
+"""What registers are called in Russian texts. Any other word stands for itself."""
+_MOST = 512
+"""Characters of an origin at most, as a scene keeps it."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a voice said, and what it was asked."""
+
+    voice: str
+    sha256: str
+    """Checksum of the mask's tensors, or the hash of the base."""
+    prompt: str
+    text: str
+    date: str
+    """The day it was asked, in UTC: 2026-11-22."""
+
+    @property
+    def origin(self) -> str:
+        """Where the text comes from, on a line of 512 characters at most.
+
+        The prompt stands last, as JSON; the end of a long one is left out.
+        """
+        who = "a base" if self.voice == BASE else f"the mask {self.voice}"
+        told = f"{who}, sha256 {self.sha256}, asked on {self.date}: "
+        prompt = json.dumps(self.prompt, ensure_ascii=False)
+        room = max(0, _MOST - len(told))
+        return told + (prompt if len(prompt) <= room else prompt[: room - 1] + "…")
 
 
 def ask(
@@ -16,31 +57,111 @@ def ask(
     base: Base,
     masks: Sequence[Mask] = (),
     *,
+    bare: bool = True,
     length: int = 120,
     temperature: float = 0.8,
     seed: int = 0,
-) -> Iterator[tuple[str, str]]:
-    """How the base and each mask go on with a text: name and answer, the base first.
+) -> list[Answer]:
+    """How the base and each mask go on with a text, in one batch.
 
+    :param bare: whether the base speaks too, without a mask; it then is the first.
     :param length: tokens of an answer at most.
     :param temperature: 0: always the likeliest token.
 
-    Raises MaskError where a mask is damaged or of another base, MissingExtra.
+    Raises TrainingError for an empty text, MaskError where a mask is damaged or of another base,
+    MissingExtra.
     """
-    torch = library("torch")
     voices = Voices(base, masks)
-    example = encode({"text": text}, voices.tokenizer, end=False)
-    assert example is not None
-    ids = torch.tensor([example.ids], device=next(voices.model.parameters()).device)
-    how = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
-    for name in voices.names:
-        torch.manual_seed(seed)
-        with voices.wearing(name) as model, quiet():
-            said = model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=length,
-                pad_token_id=voices.tokenizer.pad_token_id or voices.tokenizer.eos_token_id,
-                **how,
-            )
-        yield name, voices.tokenizer.decode(said[0, ids.shape[1] :], skip_special_tokens=True)
+    names = voices.names if bare or not masks else voices.names[1:]
+    said = voices.answer(
+        [text] * len(names), names, length=length, temperature=temperature, seed=seed
+    )
+    hashes = {BASE: base.hash} | {mask.name: mask.about["sha256"] for mask in masks}
+    today = datetime.now(UTC).date().isoformat()
+    return [
+        Answer(name, hashes[name], text, answer, today)
+        for name, answer in zip(names, said, strict=True)
+    ]
+
+
+# --- registers ------------------------------------------------------------------------------------
+
+
+def unfolding(formula: str, register: str, corpus: Corpus | None = None) -> str:
+    """The prompt that a scene of the formula follows, in a register, as a corpus teaches it.
+
+    The corpus's own records of kind expansion say it, whatever its templates: the formula unfolded,
+    then ``поэтически:``.
+
+    :param formula: its code, if there is a corpus; else it is written out, as
+        ``Δ12 = (вода + весна)``.
+
+    Raises CorpusError where the corpus does not unfold the formula, or teaches no such register;
+    TrainingError for a code without a corpus.
+    """
+    formula = plain(formula).strip()
+    if corpus is not None:
+        return _taught(formula, register, corpus)
+    if "=" not in formula:
+        raise TrainingError(
+            f"{formula!r} alone says no formula",
+            hint="Give a --corpus that unfolds it, or write it out: 'Δ12 = (вода + весна)'.",
+        )
+    standard = next((name for name, word in REGISTERS.items() if word == register), register)
+    return f"{formula}\n{REGISTERS.get(standard, standard) if _russian(formula) else standard}:"
+
+
+def _taught(code: str, register: str, corpus: Corpus) -> str:
+    known = list(_expansions(corpus))
+    own = [part for part in known if part.code == code]
+    leads = [part.lead for part in [*own, *known] if _same(part.lead) == _same(register)]
+    if not own:
+        codes = ", ".join(dict.fromkeys(part.code for part in known))
+        raise CorpusError(
+            f"the corpus {corpus.path} does not unfold {code!r}",
+            hint=f"Expected a code that it unfolds: {codes or 'there is none'}.",
+        )
+    if not leads:
+        registers = ", ".join(filter(None, dict.fromkeys(part.lead.strip(" :") for part in known)))
+        raise CorpusError(
+            f"the corpus {corpus.path} teaches no register {register!r}",
+            hint=f"It teaches: {registers or 'none'}.",
+        )
+    body = own[0].body
+    fitting = (lead for lead in leads if _russian(lead) == _russian(body))
+    return body + next(fitting, leads[0])
+
+
+class _Expansion(NamedTuple):
+    """A record in which a formula is unfolded."""
+
+    code: str
+    body: str
+    """The lines before its scene."""
+    lead: str
+    """What stands before the scene in its line: ``поэтически:``, or nothing."""
+
+
+def _expansions(corpus: Corpus) -> Iterator[_Expansion]:
+    for split in splits(corpus):
+        for record in corpus.records(split):
+            if record["meta"]["kind"] != "expansion":
+                continue
+            text, spans = plain(record["text"]), record["meta"]["spans"]
+            code = next(span for span in spans if span["role"] == "formula")
+            scenes = (span["start"] for span in spans if span["role"] == "scene")
+            scene = next(scenes, len(text))
+            begin = text.rfind("\n", 0, scene) + 1 if scene < len(text) else len(text)
+            body = text[:begin].rstrip("\n") + "\n"
+            # A blank at the end would be a token of its own, which no text of the corpus has there.
+            yield _Expansion(text[code["start"] : code["end"]], body, text[begin:scene].rstrip(" "))
+
+
+def _same(register: str) -> str:
+    """A register, or what leads to its scenes, under one name."""
+    word = register.strip(" :").casefold()
+    return REGISTERS.get(word, word)
+
+
+def _russian(text: str) -> bool:
+    return re.search("[а-яё]", text, re.IGNORECASE) is not None

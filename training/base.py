@@ -67,6 +67,11 @@ class Base:
         """What the base was made of, for people."""
         return str(self.about["source"])
 
+    @property
+    def named(self) -> dict[str, str]:
+        """What a mask keeps of its base: source, hash, tokenizer_hash."""
+        return {"source": self.name, "hash": self.hash, "tokenizer_hash": self.tokenizer_hash}
+
     def tokenizer(self) -> Any:
         """The tokenizer. Raises MissingExtra, BaseError."""
         return _load_tokenizer(self.path)

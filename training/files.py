@@ -41,12 +41,17 @@ def to_json(value: Any) -> bytes:
 def write_whole(path: Path, content: bytes) -> None:
     """Put a file in place in one step: a reader sees the old one or all of the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    part = partial(path)
+    with part.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
+    part.replace(path)
+
+
+def partial(path: Path) -> Path:
+    """Where a file is while it is half written."""
+    return path.with_name(f".{path.name}.partial")
 
 
 @contextmanager

@@ -15,15 +15,23 @@ from typing import Any, Self
 import orjson
 
 from training.base import Base
+from training.corpus import Corpus
 from training.errors import MaskError
-from training.files import folder_whole, to_json, write_whole
+from training.files import folder_whole, partial, to_json, write_whole
 from training.library import library
 
 FORMAT = "reasoning-forest mask"
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"
+WORN = "worn.txt"
+"""The file of a folder that names the mask that is worn where none is named."""
+BASE = "base"
+"""The name of the voice without any mask."""
 FOLDER = Path("masks")
 """Where masks are kept unless another folder is named."""
+_VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The ranks that vLLM reserves room for."""
+_SWITCH = "Say what to wear: forest masks switch NAME, or forest masks switch base."
 _KEY = "mask"
 _MOST = 100 << 20
 """Bytes of the longest head that is believed."""
@@ -36,7 +44,8 @@ class Mask:
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
         self.path = path
         self.about = about
-        """name, slug, base, corpus, config, lora, results, libraries, sha256."""
+        """name, slug, base, corpus, config, lora, results, libraries, sha256; of a mask that was
+        merged from others also merged."""
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -61,6 +70,31 @@ class Mask:
     def name(self) -> str:
         """The name that it was trained under."""
         return str(self.about["name"])
+
+    @property
+    def corpora(self) -> list[dict[str, Any]]:
+        """The corpora that it was trained on: hash, forest_revision, recipe_hash, seed of each."""
+        parts = self.about.get("merged", {}).get("of", ())
+        every: list[dict[str, Any]] = [corpus for part in parts for corpus in part["corpora"]]
+        return every or [self.about["corpus"]]
+
+    def moved(self, corpus: Corpus) -> dict[str, tuple[str | None, str]]:
+        """What a corpus has otherwise than the one that the mask was trained on: (then, now).
+
+        Of forest_revision, recipe_hash and hash, its manifest's. Empty where they are the same; the
+        hash alone differs where another version has exported the same forest by the same recipe.
+        """
+        now = {
+            "forest_revision": corpus.manifest.get("forest_revision", ""),
+            "recipe_hash": corpus.manifest.get("recipe_hash", ""),
+            "hash": corpus.hash,
+        }
+        moved: dict[str, tuple[str | None, str]] = {}
+        for then in self.corpora:
+            for key, value in now.items():
+                if then.get("hash") != now["hash"] and then.get(key) != value:
+                    moved.setdefault(key, (then.get(key), value))
+        return moved
 
     def verify(self, base: Base | None = None) -> None:
         """Raise MaskError unless the tensors are those that were trained, and fit the base."""
@@ -121,6 +155,18 @@ class Mask:
             file = folder / "adapter_model.safetensors"
             library("safetensors.torch").save_file(tensors, file, metadata={"format": "pt"})
 
+    def serving(self, out: Path) -> str:
+        """How vLLM serves what `export` wrote to a folder, or why it cannot."""
+        lora = self.about["lora"]
+        if lora.get("use_dora") or lora.get("trainable_token_indices"):
+            why = "DoRA" if lora.get("use_dora") else "its rows of embeddings"
+            return f"peft loads it; vLLM refuses {why}: for vLLM, export it with --merged"
+        rank = next((r for r in _VLLM_RANKS if r >= lora["r"]), lora["r"])
+        return (
+            f"for vLLM: vllm serve BASE --enable-lora --max-lora-rank {rank} "
+            f"--lora-modules {self.about['slug']}={out}"
+        )
+
     def _write_merged(self, folder: Path, base: Base) -> None:
         from training.voices import Voices
 
@@ -153,7 +199,7 @@ def checked_name(name: str) -> str:
     'Δ42_logic'
     """
     found = unicodedata.normalize("NFC", name)
-    if not found or _NOT_IN_NAMES.search(found) or found.startswith("-") or found == "base":
+    if not found or _NOT_IN_NAMES.search(found) or found.startswith("-") or found == BASE:
         raise MaskError(
             f"{name!r} cannot name a mask",
             hint="Expected letters, digits, signs such as Δ or 🫧, '_' and '-'; 'base' is taken.",
@@ -180,15 +226,19 @@ class Library:
     def __init__(self, folder: Path | str = FOLDER) -> None:
         self.folder = Path(folder)
 
+    @property
+    def paths(self) -> list[Path]:
+        """The files of all masks, by name."""
+        return sorted(self.folder.glob(f"*{SUFFIX}"))
+
     def __iter__(self) -> Iterator[Mask]:
         """All masks by name. Raises MaskError where a file is none."""
-        for path in sorted(self.folder.glob(f"*{SUFFIX}")):
-            yield Mask.open(path)
+        return map(Mask.open, self.paths)
 
     def path(self, name: str) -> Path:
         """Where a mask of that name is kept, or would be. Raises MaskError for no name."""
         name = checked_name(name)
-        for path in self.folder.glob(f"*{SUFFIX}"):
+        for path in self.paths:
             if unicodedata.normalize("NFC", path.stem) == name:
                 return path
         return self.folder / f"{name}{SUFFIX}"
@@ -199,11 +249,62 @@ class Library:
             return Mask.open(Path(name))
         path = self.path(name)
         if not path.exists():
-            there = ", ".join(sorted(p.stem for p in self.folder.glob(f"*{SUFFIX}"))) or "none"
+            there = ", ".join(p.stem for p in self.paths) or "none"
             raise MaskError(
                 f"there is no mask {name!r} in {self.folder}", hint=f"There are: {there}."
             )
         return Mask.open(path)
+
+    @property
+    def worn(self) -> str:
+        """The name of the mask that is worn where none is named, or base."""
+        try:
+            name = (self.folder / WORN).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return BASE
+        except (OSError, UnicodeDecodeError) as error:
+            raise MaskError(f"{self.folder / WORN} cannot be read: {error}", hint=_SWITCH) from None
+        if name != BASE and not self.path(name).exists():
+            raise MaskError(
+                f"{self.folder / WORN} says to wear {name}, which is not there", hint=_SWITCH
+            )
+        return name
+
+    def switch(self, name: str) -> None:
+        """Wear the mask of that name where none is named; base takes it off. Raises MaskError."""
+        if name == BASE:
+            (self.folder / WORN).unlink(missing_ok=True)
+        else:
+            write_whole(self.folder / WORN, f"{self.open(name).path.stem}\n".encode())
+
+    def remove(self, *names: str) -> list[Path]:
+        """Remove masks, each with its log and checkpoint; returns what is gone.
+
+        The mask itself goes last, so that an interrupted removal can be repeated. One that is worn
+        is taken off. Raises MaskError, before anything is removed, where one of them is no mask.
+        """
+        paths = dict.fromkeys(self.open(name).path for name in names)
+        gone = []
+        for path in paths:
+            if path.parent == self.folder and self._says_worn(path.stem):
+                self.switch(BASE)
+            for file in (*belongings(path), path):
+                if file.exists():
+                    file.unlink()
+                    gone.append(file)
+        return gone
+
+    def _says_worn(self, name: str) -> bool:
+        try:
+            return self.worn == name
+        except MaskError:
+            return False
+
+
+def belongings(path: Path) -> list[Path]:
+    """What training writes beside a mask: its log, its checkpoint, and any of them half written."""
+    files = [path.with_suffix(".jsonl"), path.with_name(f".{path.stem}.checkpoint")]
+    return [*files, *map(partial, (path, *files))]
 
 
 # --- the file -------------------------------------------------------------------------------------

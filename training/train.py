@@ -248,11 +248,7 @@ class _Training:
         return {
             "name": self.path.stem,
             "slug": slug(self.path.stem),
-            "base": {
-                "source": self.base.name,
-                "hash": self.base.hash,
-                "tokenizer_hash": self.base.tokenizer_hash,
-            },
+            "base": self.base.named,
             "corpus": {
                 "hash": self.corpus.hash,
                 "forest_revision": manifest.get("forest_revision"),

@@ -124,6 +124,31 @@ def show(ctx: click.Context, code: str, as_json: bool) -> int:
     return tell_left_out(broken)
 
 
+@command_formulas.command("find")
+@click.argument("text")
+@as_json_option
+def find(text: str, as_json: bool) -> int:
+    """Find the formulas that TEXT writes, as in a note. Nothing is stored.
+
+    Exit code 1 if something looks like a formula and is none.
+    """
+    from anchors.formulas.notes import formulas_in
+    from anchors.formulas.syntax import text_of
+
+    found = formulas_in(text, _note)
+    if as_json:
+        defined = [
+            _plain(d.formula, list(found.scenes.get(code, ()))) for code, d in found.defined.items()
+        ]
+        print_json({"formulas": defined, "problems": [str(error) for error in found.problems]})
+    else:
+        for told in found.defined.values():
+            say(text_of(told.formula))
+        for error in found.problems:
+            say(f"forest: left out: {error}", err=True)
+    return int(bool(found.problems))
+
+
 @command_formulas.command("remove")
 @click.argument("code")
 @click.option("--scene", "text", help="Remove only the scene with this text.")

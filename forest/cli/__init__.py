@@ -41,9 +41,9 @@ COMMANDS = {
     "export": ("exporters.cli", "Write the training corpus."),
     "base": ("training.cli", "Prepare the model that masks stand on."),
     "train": ("training.cli", "Train a mask on a corpus."),
-    "masks": ("training.cli", "Keep a library of masks."),
+    "masks": ("training.cli.masks", "Keep a library of masks."),
     "evaluate": ("training.cli", "Say whether masks make the base jump between trees."),
-    "ask": ("training.cli", "Speak with the base and its masks."),
+    "ask": ("training.cli.ask", "Speak with the base and its masks."),
     "neo4j": ("forest.cli.neo4j", "Run a local Neo4j: start, stop, status."),
 }
 """Name of a command: the module that holds it, under the name ``command_NAME``, and its help."""

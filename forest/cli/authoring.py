@@ -43,6 +43,9 @@ def command_init(ctx: click.Context, sample: bool) -> None:
     "--anchor", "anchors", multiple=True, metavar="PHRASE", help="Anchor of each thought."
 )
 @click.option("--axis", "axes", multiple=True, metavar="NAME=WEIGHT", help="Axis of a new tree.")
+@click.option(
+    "--origin", default="", help="Who said it, if not an author: kept in the tree's meta."
+)
 @click.pass_context
 def command_add(
     ctx: click.Context,
@@ -54,6 +57,7 @@ def command_add(
     kind: str | None,
     anchors: tuple[str, ...],
     axes: tuple[str, ...],
+    origin: str,
 ) -> None:
     """Add thoughts to the tree of id TREE: each TEXT continues the one before it.
 
@@ -74,6 +78,7 @@ def command_add(
             at=at,
             kind=kind,
             anchors=anchors,
+            origin=origin,
         )
     for thought in added:
         click.echo(thought.id)

@@ -111,3 +111,12 @@ def test_a_scene_is_added_once_and_removed_by_its_text(run):
     assert [
         s["register"] for s in json.loads(run("formulas", "show", "Δ12", "--json")[1])["scenes"]
     ] == ["poetic"]
+
+
+def test_the_formulas_of_a_text_are_found_without_a_forest(run):
+    find = ("--store", "sqlite:///no/where.db", "formulas", "find")
+    said = "Он знал:\nΔ84 = край(покой · распад · зов)\nи  Δ85 = край("
+    code, out, err = run(*find, said)
+    assert (code, out) == (1, "Δ84 = край(покой · распад · зов)\n")
+    assert "left out: line 3" in err
+    assert run(*find, "просто текст") == (0, "", "")

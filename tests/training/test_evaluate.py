@@ -174,6 +174,6 @@ def test_evaluate_and_ask_on_the_command_line(
 
     code, out, _ = run("ask", "Там, где вода", *where, "--length", "5", "--json")
     assert code == 0
-    assert list(json.loads(out)) == ["base"]
+    assert [told["voice"] for told in json.loads(out)] == ["base"]
     code, _, err = run("ask", "Там", *where, "--mask", "Δ42")
     assert (code, "there is no mask 'Δ42'" in err) == (1, True)

@@ -1,9 +1,8 @@
-"""``forest base``, ``forest train``, ``forest masks``, ``forest evaluate``, ``forest ask``."""
+"""``forest base``, ``forest train``, ``forest evaluate``."""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,75 +11,34 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from training.errors import TrainingError
+from training.cli.terminal import (
+    Command,
+    Group,
+    base_option,
+    folder_type,
+    json_option,
+    masks_option,
+    print_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from training.masks import Mask
 
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def _say(text: str, *, err: bool = False) -> None:
-    """Print a line for people: what a terminal would obey is spelled out."""
-    click.echo(_UNSEEN.sub(lambda m: m[0].encode("unicode_escape").decode(), text), err=err)
-
-
-class _Refused(click.ClickException):
-    """An error of training as the command line says it."""
-
-    def __init__(self, error: TrainingError) -> None:
-        super().__init__(str(error))
-        self.notes = getattr(error, "__notes__", [])
-
-    def show(self, file: Any = None) -> None:
-        for line in (f"forest: {self.message}", *self.notes):
-            _say(line, err=True)
-
-
-class _Command(click.Command):
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except TrainingError as error:
-            raise _Refused(error) from error
-
-
-class _Group(click.Group):
-    command_class = _Command
-
-
-def _folder(*, exists: bool = True) -> click.Path:
-    return click.Path(exists=exists, file_okay=False, path_type=Path)
-
-
-_base = click.option(
-    "--base", "base_folder", type=_folder(), required=True, help="A prepared base."
-)
-_masks = click.option(
-    "--masks", "folder", type=_folder(exists=False), default=Path("masks"), show_default=True,
-    help="The folder of masks.",
-)  # fmt: skip
-_json = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-
-
-def _print_json(value: Any) -> None:
-    from training.files import to_json
-
-    click.echo(to_json(value).decode(), nl=False)
-
-
 # --- base -----------------------------------------------------------------------------------------
 
 
-@click.group("base", cls=_Group)
+@click.group("base", cls=Group)
 def command_base() -> None:
     """Prepare the model that masks stand on."""
 
 
 @command_base.command("prepare")
 @click.argument("model")
-@click.argument("out", type=_folder(exists=False))
-@click.option("--corpus", "corpus_folder", type=_folder(), help="Its codes become single tokens.")
+@click.argument("out", type=folder_type(exists=False))
+@click.option(
+    "--corpus", "corpus_folder", type=folder_type(), help="Its codes become single tokens."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--steps", type=click.IntRange(min=0), default=0,
@@ -98,20 +56,20 @@ def _prepare(model: str, out: Path, corpus_folder: Path | None, seed: int, steps
     corpus = Corpus.open(corpus_folder) if corpus_folder else None
     base = prepare(model, out, corpus, seed=seed, steps=steps)
     told = base.about
-    _say(
+    say(
         f"{out}: {base.name}, {told['vocabulary']} tokens, {len(told['new_rows'])} of them new; "
         f"{len(told['tokens'])} names are one token each; {base.hash[:12]}"
     )
 
 
 @command_base.command("verify")
-@click.argument("base_folder", metavar="BASE", type=_folder())
+@click.argument("base_folder", metavar="BASE", type=folder_type())
 def _verify_base(base_folder: Path) -> None:
     """Check every file of a base against its hash."""
     from training.base import Base
 
     base = Base.open(base_folder)
-    _say(f"{base_folder}: {base.name}, whole; {base.hash[:12]}")
+    say(f"{base_folder}: {base.name}, whole; {base.hash[:12]}")
 
 
 # --- train ----------------------------------------------------------------------------------------
@@ -125,9 +83,9 @@ def _print_config(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
         ctx.exit()
 
 
-@click.command("train", cls=_Command)
-@click.argument("corpus_folder", metavar="CORPUS", type=_folder())
-@_base
+@click.command("train", cls=Command)
+@click.argument("corpus_folder", metavar="CORPUS", type=folder_type())
+@base_option
 @click.option("--mask", "name", required=True, help="Its name, such as Δ42_logic.")
 @click.option(
     "--preset", "presets", multiple=True, metavar="NAME",
@@ -141,9 +99,9 @@ def _print_config(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     "--print-config", is_flag=True, is_eager=True, expose_value=False, callback=_print_config,
     help="Print the default settings, which explain themselves, and exit.",
 )  # fmt: skip
-@_masks
+@masks_option
 @click.option("--restart", is_flag=True, help="Throw an unfinished training of that name away.")
-@_json
+@json_option
 def command_train(
     corpus_folder: Path,
     base_folder: Path,
@@ -171,9 +129,9 @@ def command_train(
     if os.environ.get("RANK", "0") != "0":
         return  # torchrun started several of us, and the first one speaks
     if as_json:
-        _print_json(mask.about)
+        print_json(mask.about)
     else:
-        _say(_summary(mask))
+        say(_summary(mask))
 
 
 @contextmanager
@@ -222,85 +180,19 @@ def _summary(mask: Mask) -> str:
     return "\n".join(lines)
 
 
-# --- masks ----------------------------------------------------------------------------------------
-
-
-@click.group("masks", cls=_Group)
-def command_masks() -> None:
-    """Keep a library of masks."""
-
-
-@command_masks.command("list")
-@_masks
-@_json
-def _list(folder: Path, as_json: bool) -> None:
-    """List the masks: name, base, steps, loss."""
-    from training.masks import Library
-
-    masks = list(Library(folder))
-    if as_json:
-        _print_json([mask.about for mask in masks])
-        return
-    for mask in masks:
-        results, base = mask.about["results"], mask.about["base"]
-        loss = results["validation_loss"] or results["loss"]
-        cells = (mask.name, base["source"], base["hash"][:12], results["steps"], f"{loss:.4g}")
-        _say("\t".join(map(str, cells)))
-    if not masks:
-        _say(f"no masks in {folder}", err=True)
-
-
-@command_masks.command("show")
-@click.argument("name")
-@_masks
-def _show(name: str, folder: Path) -> None:
-    """Print all that a mask tells about itself, as JSON."""
-    from training.masks import Library
-
-    _print_json(Library(folder).open(name).about)
-
-
-@command_masks.command("verify")
-@click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("--base", "base_folder", type=_folder(), help="Check that they belong to it, too.")
-@_masks
-def _verify(names: Sequence[str], base_folder: Path | None, folder: Path) -> None:
-    """Check masks (all, without names) against their checksums. Exit code 1 if one is damaged."""
-    from training.base import Base
-    from training.masks import Library
-
-    library = Library(folder)
-    base = Base.open(base_folder) if base_folder else None
-    for mask in [library.open(name) for name in names] if names else library:
-        mask.verify(base)
-        _say(f"{mask.path}: whole")
-
-
-@command_masks.command("export")
-@click.argument("name")
-@click.argument("out", type=_folder(exists=False))
-@click.option("--base", "base_folder", type=_folder(), help="The base that it was trained on.")
-@click.option("--merged", is_flag=True, help="A whole model that wears the mask for good.")
-@_masks
-def _export(name: str, out: Path, base_folder: Path | None, merged: bool, folder: Path) -> None:
-    """Write a mask into the folder OUT as peft and vLLM read it."""
-    from training.base import Base
-    from training.masks import Library
-
-    base = Base.open(base_folder) if base_folder else None
-    Library(folder).open(name).export(out, base, merged=merged)
-    _say(f"{out}: {name}{' merged into its base' if merged else ''}")
-
-
 # --- behaviour ------------------------------------------------------------------------------------
 
 
-@click.command("evaluate", cls=_Command)
+@click.command("evaluate", cls=Command)
 @click.argument("names", metavar="[MASK]...", nargs=-1)
-@_base
-@click.option("--corpus", "corpus_folder", type=_folder(), required=True, help="One with walks.")
-@_masks
-@click.option("--out", type=_folder(exists=False), help="Write report.json and report.md there.")
+@base_option
+@click.option(
+    "--corpus", "corpus_folder", type=folder_type(), required=True, help="One with walks."
+)
+@masks_option
+@click.option(
+    "--out", type=folder_type(exists=False), help="Write report.json and report.md there."
+)
 @click.option(
     "--probes", "most", type=click.IntRange(min=1), default=150, show_default=True,
     help="Of each group.",
@@ -310,7 +202,7 @@ def _export(name: str, out: Path, base_folder: Path | None, merged: bool, folder
     help="Sampled continuations of each probe.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
-@_json
+@json_option
 def command_evaluate(
     names: Sequence[str],
     base_folder: Path,
@@ -342,9 +234,9 @@ def command_evaluate(
     if out is not None:
         write_report(report, out)
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
-        _say(markdown(report).partition("\n## Where ")[0].rstrip())
+        say(markdown(report).partition("\n## Where ")[0].rstrip())
 
 
 @contextmanager
@@ -358,42 +250,3 @@ def _answers_bar() -> Iterator[Callable[[int, int], None] | None]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("answers", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@click.command("ask", cls=_Command)
-@click.argument("text")
-@_base
-@click.option("--mask", "names", multiple=True, metavar="NAME", help="Repeat it for several.")
-@_masks
-@click.option("--length", type=click.IntRange(min=1), default=120, show_default=True)
-@click.option(
-    "--temperature", type=click.FloatRange(min=0), default=0.8, show_default=True,
-    help="0: always the likeliest token.",
-)  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@_json
-def command_ask(
-    text: str,
-    base_folder: Path,
-    names: tuple[str, ...],
-    folder: Path,
-    length: int,
-    temperature: float,
-    seed: int,
-    as_json: bool,
-) -> None:
-    """Let the base and masks go on with TEXT, one after the other."""
-    from training.ask import ask
-    from training.base import Base
-    from training.masks import Library
-
-    library = Library(folder)
-    masks = [library.open(name) for name in names]
-    base = Base.open(base_folder)
-    answers = ask(text, base, masks, length=length, temperature=temperature, seed=seed)
-    if as_json:
-        _print_json(dict(answers))
-        return
-    for name, said in answers:
-        click.secho(f"{name}:", bold=True)
-        _say(f"{said}\n")

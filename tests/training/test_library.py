@@ -1,0 +1,212 @@
+"""Masks that are worn, removed, found stale, and merged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporters.export import export_corpus
+from exporters.recipe import Recipe
+from tests.conftest import Run
+from tests.export_helpers import SMALL, planted, tree
+from tests.training.conftest import outline
+from training.config import Config
+from training.corpus import Corpus
+from training.errors import MaskError
+from training.masks import Library, Mask
+
+pytestmark = pytest.mark.usefixtures("stack")
+
+
+@pytest.fixture(scope="module")
+def shelf(corpus: Corpus, base: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Masks of all sorts: plain ones, of another scale and modules, DoRA, without rows."""
+    from training.train import train
+
+    folder = tmp_path_factory.mktemp("shelf")
+    sorts: dict[str, dict[str, Any]] = {
+        "Δ42_logic": {},
+        "Δ42_тело": {"rslora": True, "r": 8, "modules": ["q_proj", "v_proj"]},
+        "dora": {"dora": True},
+        "bare": {"new_rows": False},
+    }
+    for seed, (name, lora) in enumerate(sorts.items()):
+        told = {"seed": seed, "steps": 3, "row": 256, "rate": 0.05, "threads": 1}
+        settings = Config.read({"training": told, "lora": lora}, "test")
+        train(corpus, base, name, settings, masks=folder)
+    return folder
+
+
+@pytest.fixture
+def own(shelf: Path, tmp_path: Path) -> Library:
+    """Copies that a test may change, in the folder `masks`."""
+    for path in shelf.iterdir():
+        target = tmp_path / "masks" / path.name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    return Library(tmp_path / "masks")
+
+
+def test_the_mask_that_is_worn_is_kept_and_marked(own: Library, run: Run):
+    assert own.worn == "base"
+    assert run("masks", "switch", "Δ42_тело")[0] == 0
+    assert own.worn == "Δ42_тело"
+    marked = [
+        line.split("\t")[0] for line in run("masks", "list")[1].splitlines() if "worn" in line
+    ]
+    assert marked == ["Δ42_тело"]
+    own.path("Δ42_тело").unlink()
+    with pytest.raises(MaskError, match="says to wear Δ42_тело, which is not there"):
+        _ = own.worn
+    assert run("masks", "switch", "base")[0] == 0
+    assert own.worn == "base"
+    code, _, err = run("masks", "switch", "Δ43")
+    assert (code, "There are: " in err) == (1, True)
+
+
+def test_removing_takes_what_belongs_to_the_mask_and_nothing_else(own: Library, run: Run):
+    (own.folder / ".Δ42_logic.checkpoint").write_bytes(b"half")
+    (own.folder / "Δ42_logic.md").write_text("my notes", encoding="utf-8")
+    own.switch("Δ42_logic")
+    before = {path.name for path in own.folder.iterdir()}
+    code, _, err = run("masks", "remove", "Δ42_logic")
+    assert (code, "say --yes" in err) == (1, True)
+    code, _, _ = run("masks", "remove", "dora", "Δ43", "--yes")
+    assert (code, {path.name for path in own.folder.iterdir()}) == (1, before)
+    assert run("masks", "remove", "Δ42_logic", "--yes")[0] == 0
+    gone = before - {path.name for path in own.folder.iterdir()}
+    assert gone == {
+        "Δ42_logic.safetensors",
+        "Δ42_logic.jsonl",
+        ".Δ42_logic.checkpoint",
+        "worn.txt",
+    }
+    assert own.worn == "base"
+
+
+@pytest.mark.parametrize(
+    ("trees", "recipe", "said", "parts"),
+    [
+        (24, {}, None, set()),
+        (24, {"seed": 5}, "the same forest by another recipe", {"recipe_hash"}),
+        (23, {}, "the forest has changed", {"forest_revision"}),
+        (23, {"seed": 5}, "and so has the recipe", {"forest_revision", "recipe_hash"}),
+    ],
+)
+@pytest.mark.usefixtures("own")
+def test_a_stale_mask_is_named_with_what_has_moved(
+    run: Run,
+    tmp_path: Path,
+    trees: int,
+    recipe: dict[str, Any],
+    said: str | None,
+    parts: set[str],
+):
+    forest = [tree(f"Дерево {n}", outline(n)) for n in range(trees)]
+    told = SMALL.model_dump() | {"corpus": {"validation": 0.4}} | recipe
+    export_corpus(planted(*forest), tmp_path / "now", Recipe.read(told, "small"))
+    command = ("masks", "stale", "Δ42_logic", "--corpus", "now")
+    code, out, _ = run(*command)
+    assert code == (said is not None)
+    assert (said or "") in out
+    assert ("Δ42_logic" in out) == (said is not None)
+    (entry,) = json.loads(run(*command, "--json")[1])
+    assert set(entry["moved"]) - {"hash"} == parts
+
+
+@pytest.mark.usefixtures("own")
+def test_the_same_forest_and_recipe_exported_otherwise_is_stale_too(harmed: Path, run: Run):
+    manifest = json.loads((harmed / "manifest.json").read_text(encoding="utf-8"))
+    (harmed / "manifest.json").write_text(json.dumps(manifest | {"new": 1}), encoding="utf-8")
+    code, out, _ = run("masks", "stale", "--corpus", str(harmed))
+    assert code == 1
+    assert out.count("the same forest and recipe, exported otherwise") == 4
+
+
+def deltas(tensors: dict[str, Any], mask: Mask) -> dict[str, Any]:
+    """What a mask adds to each matrix of the base."""
+    lora = mask.about["lora"]
+    scale = lora["lora_alpha"] / (lora["r"] ** 0.5 if lora["use_rslora"] else lora["r"])
+    return {
+        name.removesuffix(".lora_A.weight"): scale
+        * (tensors[name.replace("lora_A", "lora_B")] @ tensors[name])
+        for name in tensors
+        if "lora_A" in name
+    }
+
+
+@pytest.mark.parametrize("how", ["cat", "svd"])
+def test_a_merged_mask_adds_what_its_parts_add_times_their_weights(
+    stack: Any, own: Library, base: Any, run: Run, how: str
+):
+    names = ("Δ42_тело", "Δ42_logic")
+    wide = ("--rank", "24") if how == "svd" else ()
+    command = ("masks", "merge", *names, "--base", str(base.path), "--how", how, *wide)
+    code, _, err = run(*command, "--into", "both", "--weights", "0.7,-0.2")
+    assert code == 0
+    assert "switched ones 100%" in err
+    merged, *parts = (own.open(name) for name in ("both", *names))
+    body, logic = (deltas(part.tensors(), part) for part in parts)
+    for name, delta in deltas(merged.tensors(), merged).items():
+        wanted = 0.7 * body.get(name, 0) - 0.2 * logic.get(name, 0)
+        assert stack.allclose(delta, wanted, atol=1e-5), name
+    (rows,) = (name for name in merged.tensors() if "tokens_delta" in name)
+    bare = base.model().get_input_embeddings().weight[base.new_rows]
+    added = [part.tensors()[rows] - bare for part in parts]
+    wanted = bare + 0.7 * added[0] - 0.2 * added[1]
+    assert stack.allclose(merged.tensors()[rows], wanted, atol=1e-5)
+    told = merged.about["merged"]["of"]
+    assert [(part["name"], part["weight"]) for part in told] == [
+        ("Δ42_тело", 0.7),
+        ("Δ42_logic", -0.2),
+    ]
+    assert told[1]["sha256"] == parts[1].about["sha256"]
+    before = merged.path.read_bytes()
+    assert run("masks", "remove", "both", "--yes")[0] == 0
+    run(*command, "--into", "both", "--weights", "0.7,-0.2")
+    assert merged.path.read_bytes() == before
+
+
+def test_what_cannot_be_merged_is_refused(
+    own: Library, corpus: Corpus, tmp_path: Path, tell: Callable[..., str]
+):
+    from training.base import prepare
+
+    other = tmp_path / "other"
+    prepare("tiny:", other, corpus, seed=5)
+    assert "was trained with DoRA" in tell("Δ42_logic", "dora")
+    assert "trained on another base" in tell("Δ42_logic", "bare", base=other)
+    assert "two different masks" in tell("Δ42_logic", "Δ42_logic")
+    assert "expected one for each" in tell("Δ42_logic", "bare", more=("--weights", "1"))
+    assert "A rank is for svd" in tell("Δ42_logic", "bare", more=("--rank", "3"))
+    assert "exists already" in tell("Δ42_logic", "bare", into="dora")
+    assert sorted(mask.name for mask in own) == ["bare", "dora", "Δ42_logic", "Δ42_тело"]
+
+
+@pytest.fixture
+def tell(run: Run, base: Any) -> Callable[..., str]:
+    """The error of `forest masks merge --how cat`."""
+    own_base = base.path
+
+    def call(
+        *names: str, base: Path = own_base, into: str = "new", more: tuple[str, ...] = ()
+    ) -> str:
+        where = ("--base", str(base), "--into", into, "--how", "cat")
+        code, _, err = run("masks", "merge", *names, *where, *more)
+        assert code == 1
+        return err
+
+    return call
+
+
+def test_every_damaged_mask_is_named(own: Library, run: Run):
+    for name in ("bare", "dora"):
+        path = own.path(name)
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    code, out, err = run("masks", "verify")
+    assert code == 1
+    assert (out.count("whole"), err.count("does not match its checksum")) == (2, 2)
