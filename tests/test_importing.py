@@ -344,11 +344,10 @@ def test_a_note_is_one_tree_named_alone_or_with_its_vault(forest: Forest, tmp_pa
     note = tmp_path / "vault" / "sub" / "Время.md"
     note.parent.mkdir(parents=True)
     note.write_text("# Время\n\nОно идёт.\n", encoding="utf-8")
-    for paths in ([note], [tmp_path / "vault"], [note.parent], [note]):
-        report = forest.import_files(paths)
-        assert report.notices == []
+    for paths in ([note], [tmp_path / "vault"], [note.parent]):
+        assert forest.import_files(paths).notices == []
         assert [info.id for info in forest.infos()] == ["время"]
-    assert report.unchanged == ["время"]
+    assert forest.import_files(note).unchanged == ["время"]
     forest.remove("время")
     forest.import_files(tmp_path / "vault")
     assert forest.import_files(note).unchanged == ["sub/время"]
