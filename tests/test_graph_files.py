@@ -200,7 +200,7 @@ def graph_of(store: MemoryStore) -> Any:
     graph: Any = nx.MultiDiGraph()
     for record in records(store):
         if isinstance(record, Vertex):
-            graph.add_node(name_of(record.at), label=record.label, **record.properties)
+            graph.add_node(name_of(record.at), labels=record.label, **record.properties)
         elif isinstance(record, Edge):
             ends = name_of(record.start), name_of(record.end)
             key = record.properties.get("position", 0)

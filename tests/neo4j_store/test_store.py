@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import http.server
 import socket
+import socketserver
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -253,12 +253,17 @@ def test_nobody_answers():
 
 
 def test_something_else_answers():
-    handler = http.server.BaseHTTPRequestHandler
-    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(20)
+            self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        with pytest.raises(StoreError, match=str(server.server_port)):
-            Neo4jStore(f"bolt://127.0.0.1:{server.server_port}", password="x")
+        port = server.server_address[1]
+        with pytest.raises(StoreError, match=str(port)):
+            Neo4jStore(f"bolt://127.0.0.1:{port}", password="x")
         server.shutdown()
         thread.join()
 
