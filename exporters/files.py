@@ -78,8 +78,7 @@ class SplitWriter:
         if kind is None:
             self._finish()
         elif self._file and self._sink:
-            with suppress(OSError):  # of the file that is thrown away
-                self._sink.finish()
+            self._sink.abandon()
             self._file.close()
 
     def write(self, line: bytes) -> None:
@@ -185,6 +184,9 @@ class _Lines:
     def finish(self) -> None:
         """Write what is left to write."""
 
+    def abandon(self) -> None:
+        """Let go of a file that is thrown away."""
+
 
 class _Compressed(_Lines):
     """Lines of JSON as one frame of zstd, with a checksum."""
@@ -226,7 +228,11 @@ class _Columns(_Lines):
         try:
             self._writer.close()
         finally:
-            self._writer.is_open = False  # or it tries again when it is thrown away
+            self._writer.is_open = False  # or it tries again when it is collected
+
+    def abandon(self) -> None:
+        with suppress(OSError):
+            self.finish()
 
 
 def _arrow(fields: Sequence[Mapping[str, Any]]) -> list[Any]:
