@@ -207,7 +207,7 @@ class _Compressed(_Lines):
 class _Columns(_Lines):
     """Parquet; what is written at once is a row group."""
 
-    buffer = 1 << 23
+    buffer = 1 << 22
 
     def __init__(self, file: _File, fields: Sequence[Mapping[str, Any]]) -> None:
         import pyarrow
@@ -225,10 +225,7 @@ class _Columns(_Lines):
         self._writer.write_table(self._table.from_pylist(rows, self._schema), len(rows))
 
     def finish(self) -> None:
-        try:
-            self._writer.close()
-        finally:
-            self._writer.is_open = False  # or it tries again when it is collected
+        self._writer.close()
 
     def abandon(self) -> None:
         with suppress(OSError):

@@ -11,10 +11,9 @@ do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import takewhile
 from typing import Any
 
-from exporters.linearize import ANCHOR, BREADCRUMB, MARKER, WORDS
+from exporters.linearize import MARKER, WORDS
 from exporters.records import (
     ALPACA,
     DEFAULT,
@@ -39,19 +38,16 @@ _Laid = tuple[Record, _Place, _Place]
 def request(spans: Sequence[Mapping[str, Any]], no_loss: Sequence[Mapping[str, int]]) -> int:
     """How many of the parts of a text, from its first on, are the request.
 
-    What is read without loss, a breadcrumb and an anchor ask, as long as nothing else stands
-    before them. Where these say nothing of the forest, the request goes on up to the first jump;
-    where there is none, with one part: of a path, its first thought. A text of one part is all
-    answer: 0.
+    That is what is read without loss before all else. Where it says nothing of the forest, the
+    request goes on up to the first jump; where there is none, with one part: a breadcrumb, an
+    anchor, the first thought of a path. A text of one part is all answer: 0.
     """
     silent = no_loss[0]["end"] if no_loss and not no_loss[0]["start"] else 0
-    opening = len(
-        list(takewhile(lambda s: s["end"] <= silent or s["role"] in (BREADCRUMB, ANCHOR), spans))
-    )
-    if all(span["role"] == WORDS for span in spans[:opening]):
-        later = range(opening + 1, len(spans))
-        opening = next((n for n in later if spans[n]["role"] == MARKER), opening + 1)
-    return opening if opening < len(spans) else 0
+    asked = sum(span["end"] <= silent for span in spans)
+    if all(span["role"] == WORDS for span in spans[:asked]):
+        later = range(asked + 1, len(spans))
+        asked = next((n for n in later if spans[n]["role"] == MARKER), asked + 1)
+    return asked if asked < len(spans) else 0
 
 
 def say(record: Record, config: str, format: str) -> Record:

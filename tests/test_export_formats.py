@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import subprocess
 import sys
@@ -288,6 +289,18 @@ def test_a_full_disk_is_told_and_leaves_nothing(
         export_corpus(golden("ru"), tmp_path / "corpus", sharded(form))
     assert content(tmp_path / "corpus") == before
     assert beside(tmp_path / "corpus") == []
+
+
+def test_an_export_that_fails_midway_lets_go_of_its_file(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(files._FORMS[form], "buffer", 1)
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: print(told.exc_value))
+    with pytest.raises(ExportError, match="marks a jump"):
+        export_corpus(planted(*MEETING, tree("Zoo", "⤳")), tmp_path / "c", SMALL.said_as(file=form))
+    gc.collect()
+    assert capsys.readouterr().out == ""
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("form", files.PACKAGES)
