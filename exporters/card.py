@@ -6,22 +6,31 @@ import yaml
 
 from exporters.files import folder_of
 from exporters.manifest import Manifest, SplitReport
-from exporters.records import FIELDS, KINDS, features
+from exporters.records import (
+    DEFAULT,
+    FIELDS,
+    KINDS,
+    META_FIELDS,
+    columns_of,
+    features,
+    has_gap,
+)
 
 
 def card(manifest: Manifest) -> str:
     """The text of README.md."""
-    parts = [_header(manifest), _about(manifest), _counts(manifest), _fields(), _again(manifest)]
-    return "\n".join(parts)
+    parts = _header, _about, _counts, _fields, _again
+    return "\n".join(part(manifest) for part in parts)
 
 
 def _header(manifest: Manifest) -> str:
+    corpus = manifest.recipe.corpus
     configs: dict[str, list[str]] = {}
     for file in manifest.files:
         configs.setdefault(file.config, []).append(file.split)
     languages = {lang for report in manifest.splits.values() for lang in report.languages}
     header = {
-        "license": manifest.recipe.corpus.license,
+        "license": corpus.license,
         **({"language": sorted(languages - {"und"})} if languages - {"und"} else {}),
         "task_categories": ["text-generation"],
         "tags": ["reasoning", "reasoning-forest"],
@@ -30,7 +39,7 @@ def _header(manifest: Manifest) -> str:
                 "config_name": config,
                 **({"default": True} if config == next(iter(configs)) else {}),
                 "data_files": [
-                    {"split": split, "path": f"{folder_of(config)}/{split}-*.jsonl"}
+                    {"split": split, "path": f"{folder_of(config)}/{split}-*.{corpus.file}"}
                     for split in dict.fromkeys(splits)
                 ],
             }
@@ -43,7 +52,7 @@ def _header(manifest: Manifest) -> str:
                 "description": f"forest {manifest.forest_revision[:16]}, recipe "
                 f"{manifest.recipe_hash[:16]}, seed {manifest.seed}, {manifest.records} records",
                 "config_name": config,
-                "features": features(config),
+                "features": features(config, corpus.format),
             }
             for config in configs
         ],
@@ -93,6 +102,9 @@ def _column(report: SplitReport, kinds: list[str]) -> dict[str, str]:
     jumps = report.jumps
     return {
         "trees": f"{report.trees}",
+        "trees by language": ", ".join(
+            f"{lang} {count}" for lang, count in sorted(report.languages.items())
+        ),
         "thoughts": f"{report.thoughts}",
         "thoughts in at least one record": f"{report.thoughts_covered}",
         "steps from a thought to the next": f"{report.steps}",
@@ -113,24 +125,30 @@ def _column(report: SplitReport, kinds: list[str]) -> dict[str, str]:
     }
 
 
-def _fields() -> str:
-    lines = "\n".join(f"- `{name}`: {about}." for name, about in FIELDS.items())
+def _fields(manifest: Manifest) -> str:
+    format = manifest.recipe.corpus.format
+    columns = {name: FIELDS[name] for name in columns_of(DEFAULT, format)}
+    gap = set() if has_gap(DEFAULT, format) else {"meta.gap"}
+    meta = {name: about for name, about in META_FIELDS.items() if name not in gap}
+    lines = "\n".join(f"- `{name}`: {about}." for name, about in (columns | meta).items())
     return f"""## Fields
 
 {lines}
 
-Preferences and stepwise paths, where there are any, are configurations of their own. Their spans
-say the column too, and the item: which text of a list, from 0.
+Preferences and stepwise paths, where there are any, are configurations of their own. Where a record
+has several texts, each span says the column too, and the item: which text of a list, from 0.
 """
 
 
 def _again(manifest: Manifest) -> str:
+    corpus = manifest.recipe.corpus
+    form = f"--format {corpus.format} --file {corpus.file}"
     return f"""## How to repeat it
 
 The same forest, recipe and seed give the same bytes:
 
 ```
-forest export corpus --recipe recipe.toml --seed {manifest.seed}
+forest export corpus --recipe recipe.toml --seed {manifest.seed} {form}
 ```
 
 - forest revision: `{manifest.forest_revision}`

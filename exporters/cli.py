@@ -36,6 +36,16 @@ def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     help="Print the default recipe, which explains every setting, and exit.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="In place of the recipe's seed.")
+@click.option(
+    "--format",
+    type=click.Choice(["text", "messages", "prompt-completion", "sharegpt", "alpaca"]),
+    help="How records are said, in place of the recipe's: as a text, or as request and answer.",
+)
+@click.option(
+    "--file",
+    type=click.Choice(["jsonl", "jsonl.zst", "parquet"]),
+    help="What data files are, in place of the recipe's.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @click.option(
     "--as",
@@ -49,6 +59,8 @@ def command_export(
     out: Path,
     recipe_name: str | None,
     seed: int | None,
+    format: str | None,
+    file: str | None,
     as_json: bool,
     graph: str | None,
 ) -> None:
@@ -60,8 +72,10 @@ def command_export(
     but canvas, a picture for Obsidian. An earlier export of the same kind in OUT is replaced.
     """
     if graph is not None:
-        if recipe_name or seed is not None or as_json:
-            raise click.UsageError("--recipe, --seed and --json are for a corpus: not with --as")
+        if recipe_name or seed is not None or format or file or as_json:
+            raise click.UsageError(
+                "--recipe, --seed, --format, --file and --json are for a corpus: not with --as"
+            )
         _export_graph(ctx, out, graph)
         return
     from exporters.export import export_corpus
@@ -69,7 +83,8 @@ def command_export(
     from forest.cli import opened_forest, say
     from forest.cli.terminal import progress_bar
 
-    recipe = Recipe.find(recipe_name) if recipe_name else None
+    recipe = Recipe.find(recipe_name) if recipe_name else Recipe.default()
+    recipe = recipe.said_as(format, file)
     with opened_forest(ctx) as forest, progress_bar("reading") as bar:
         manifest = export_corpus(
             forest.store,
@@ -102,7 +117,12 @@ def _export_graph(ctx: click.Context, out: Path, graph: str) -> None:
 def _summary(manifest: Manifest, out: Path) -> str:
     from exporters.records import KINDS
 
-    lines = [f"{out}: {_count(manifest.records, 'record')}, seed {manifest.seed}"]
+    corpus, size = manifest.recipe.corpus, sum(file.bytes for file in manifest.files)
+    files = _count(len(manifest.files), f"{corpus.file} file")
+    lines = [
+        f"{out}: {_count(manifest.records, 'record')}, seed {manifest.seed}",
+        f"format {corpus.format}; {files}, {size:,} bytes",
+    ]
     if manifest.united_anchors:
         lines.append(f"{_count(manifest.united_anchors, 'anchor')} counted as one with another")
     for split, report in manifest.splits.items():

@@ -16,7 +16,7 @@ from anchors.formulas.book import Book
 from anchors.registry import Registry
 from exporters.card import card
 from exporters.draw import draw
-from exporters.files import SplitWriter
+from exporters.files import SplitWriter, require
 from exporters.folder import MANIFEST, TOKENS, replaced_whole, write_synced
 from exporters.kinds import Plan
 from exporters.kinds.formulas import FormulaRecords, tokens
@@ -56,12 +56,14 @@ def export_corpus(
     :param progress: called with ("thoughts" or "jumps", done, all).
     :returns: what was written; also in ``out/manifest.json``.
     :raises UsageError: the seed is wrong, or the recipe prefers an axis that the forest has not.
+    :raises MissingExtra: the recipe asks for files or a measure whose package is not installed.
     :raises InvalidInput: a formula or a scene, typed with Cypher, is none.
     :raises ExportError: the forest is empty or the recipe leaves nothing of it, a text contains the
         jump marker, ``out`` is something else than a corpus, another export is writing it, or there
         is no room.
     """
     recipe = (recipe or Recipe.default()).with_seed(seed)
+    require(recipe.corpus.file)
     with replaced_whole(out) as (corpus, room), store.snapshot(room) as forest:
         manifest = _write_records(forest, corpus, room, recipe, recipe.corpus.validation, progress)
         if TRAIN not in manifest.splits:  # a few trees, all of them drawn for validation
@@ -243,7 +245,7 @@ class Writing(ExitStack):
     def _put(self, kind: str, split: str, line: bytes) -> None:
         of = KINDS[kind].config, split
         if of not in self._writers:
-            writer = SplitWriter(self._corpus, *of, self._recipe.corpus.shard)
+            writer = SplitWriter(self._corpus, *of, self._recipe.corpus)
             self._writers[of] = self.enter_context(writer)
         self._writers[of].write(line)
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from training.corpus import Corpus
 from training.errors import CorpusError
+from training.formats import as_text
 
 SEEN, HELD_OUT = "seen", "held out"
 DISTRACTORS = 9
@@ -104,7 +105,10 @@ def _told(corpus: Corpus) -> _Told:
 
 def _listen(told: _Told, record: dict[str, Any]) -> None:
     """Take over the jumps of a walk, and the texts on either side of each."""
-    text, meta = record["text"], record["meta"]
+    told_as_text = as_text(record)
+    if told_as_text is None:
+        return
+    text, meta = told_as_text["text"], told_as_text["meta"]
     jumps = iter(meta["jumps"])
     jump: dict[str, str] | None = None
     segment: list[str] = []
