@@ -2,14 +2,14 @@
 
 A tree's text is the letters, digits and symbols of its thoughts, each text once, in the order of
 the alphabet: case, spaces, punctuation and the order of thoughts do not count. Its shingles are all
-runs of six signs. Two trees are near-identical where the Jaccard likeness of their shingles is at
-least 0.4: a copy in which every thought has a typo or another word is, two trees on one subject are
-not. A family is a connected component of such trees.
+runs of nine signs. Two trees are near-identical where the Jaccard likeness of their shingles is at
+least 0.35: a copy in which every thought has a typo or another word is, two trees on one subject
+are not. A family is a connected component of such trees.
 
 The likeness is estimated: a hash sends each shingle to one of 512 bins, which keeps the least
 value (Li, Owen, Zhang 2012); the share of bins that agree is the estimate. Trees whose bins agree
-in one of 128 bands of four are compared (Leskovec, Rajaraman, Ullman, *Mining of Massive Datasets*,
-3.4); for this an empty bin borrows its value from the next (Shrivastava, Li 2014).
+in one of 170 bands of three are compared (Leskovec, Rajaraman, Ullman, *Mining of Massive
+Datasets*, 3.4); for this an empty bin borrows its value from the next (Shrivastava, Li 2014).
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ from forest.model import Tree
 Signature = NDArray[np.uint32]
 """The least value of each bin, `EMPTY` where nothing fell into it. Shape: (512,)."""
 
-LIKE = 0.4
+RUN = 9
+"""Signs of a shingle."""
+LIKE = 0.35
 """Trees of this likeness are near-identical."""
-BINS, ROWS = 512, 4
+BINS, ROWS = 512, 3
 BANDS = BINS // ROWS
 VALUE_BITS = 23
 """The first bits of a hash are its bin, these the value."""
@@ -90,7 +92,7 @@ def _signs(texts: list[str]) -> NDArray[np.uint32]:
     signs = kept[kept != 0]
     if not len(signs):  # punctuation alone
         signs = points
-    return signs if len(signs) >= 6 else np.pad(signs, (0, 6 - len(signs)))
+    return signs if len(signs) >= RUN else np.pad(signs, (0, RUN - len(signs)))
 
 
 @cache
@@ -103,18 +105,21 @@ def _table() -> NDArray[np.uint32]:
 
 
 def _hashes(signs: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """A hash of each run of six signs."""
+    """A hash of each run of nine signs."""
     signs = signs * _MIX
     two = signs[:-1] * _BASE
     two += signs[1:]
-    six = two[:-4] * _FOURTH
-    six += two[2:-2] * _SQUARE
-    six += two[4:]
+    four = two[:-2] * _SQUARE
+    four += two[2:]
+    nine = four[:-5] * _FOURTH
+    nine += four[4:-1]
+    nine *= _BASE
+    nine += signs[8:]
     for shift in (16, 15):
-        six ^= six >> shift
-        six *= _MIX
-    six ^= six >> 16
-    return six
+        nine ^= nine >> shift
+        nine *= _MIX
+    nine ^= nine >> 16
+    return nine
 
 
 # --- all trees ------------------------------------------------------------------------------------

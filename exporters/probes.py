@@ -24,10 +24,12 @@ from exporters.manifest import ProbeReport
 from exporters.scratch import Occurrence, Scratch
 from exporters.splits import TRAIN
 
-POOL = 20_000
+POOL = 5_000
 """Wrong answers are chosen from so many continuations."""
 CLOSE = 30
 """Of these, from so many that share most letters with the anchor."""
+FIRST = 256
+"""So many are put in order before all of them are."""
 AHEAD = 4
 """Thoughts after an anchor that count as what follows it."""
 IN_PROMPT = "the right answer stands in the prompt"
@@ -111,24 +113,25 @@ class Probes:
         ways = {way.place: way for way in self._ways[stitch.anchor]}
         source, target = ways[stitch.source.place], ways[stitch.target.place]
         prompt = self._prompt(stitch.source)
+        told = key_of("\n".join(prompt))
         said = {source.ahead[0].key, key_of(target.phrase)}
         answer, own = _following(target, said), _following(source, said)
         if answer is None:
             return NO_ANSWER
-        if _stands(answer.key, prompt):
+        if answer.key in told:
             return IN_PROMPT
         others = {
             one.key: one
             for way in ways.values()
             if way.tree != source.tree
             for one in [_following(way, said)]
-            if one and one.key != answer.key and not _stands(one.key, prompt)
+            if one and one.key != answer.key and one.key not in told
         }
-        if own and (own.key in {answer.key, *others} or _stands(own.key, prompt)):
+        if own and (own.key in {answer.key, *others} or own.key in told):
             own = None
         id_ = f"{draw(stitch.anchor, source.ahead[0].thought, target.ahead[0].thought):016x}"
         wrong = pool.distractors(
-            id_, stitch.anchor, target.phrase, self._known[stitch.anchor], prompt
+            id_, stitch.anchor, target.phrase, self._known[stitch.anchor], told
         )
         count, settings = self._plan.recipe.probes.distractors, self._plan.recipe.walks
         if len(wrong) < count:
@@ -180,10 +183,6 @@ def _following(way: Way, said: set[str]) -> Answer | None:
     return next((one for one in way.ahead if one.key not in said and one.key.strip()), None)
 
 
-def _stands(key: str, prompt: Sequence[str]) -> bool:
-    return key in key_of("\n".join(prompt))
-
-
 # --- wrong answers --------------------------------------------------------------------------------
 
 
@@ -200,34 +199,34 @@ class _Pool:
         self._sizes = np.array([len(_trigrams(one.key)) for one in self._answers], np.float64)
 
     def distractors(
-        self, id_: str, anchor: str, phrase: str, known: set[str], prompt: Sequence[str]
+        self, id_: str, anchor: str, phrase: str, known: set[str], prompt: str
     ) -> list[Answer]:
         """Wrong answers to a probe, in an order of chance: of the closest to the anchor's phrase.
 
         :param known: what follows the anchor anywhere, which would not be wrong.
         """
         close: list[Answer] = []
-        told = key_of("\n".join(prompt))
         for n in self._nearest(key_of(phrase)):
             one = self._answers[n]
-            if anchor in (one.anchor, *one.anchors) or one.key in known or one.key in told:
+            if anchor in (one.anchor, *one.anchors) or one.key in known or one.key in prompt:
                 continue
             close.append(one)
             if len(close) == CLOSE:
                 break
         return sorted(close, key=lambda one: draw("distractor", id_, one.key))
 
-    def _nearest(self, key: str) -> list[int]:
+    def _nearest(self, key: str) -> Iterator[int]:
         """All answers, those with the most trigrams in common first (Dice)."""
         asked = _trigrams(key)
         shared = np.zeros(len(self._answers))
         for signs in asked:
             if signs in self._places:
                 shared[self._places[signs]] += 1
-        order: list[int] = np.argsort(
-            -2 * shared / (self._sizes + len(asked)), kind="stable"
-        ).tolist()
-        return order
+        far = np.arange(len(shared)) * 1e-9 - 2 * shared / (self._sizes + len(asked))
+        first = np.argpartition(far, FIRST)[:FIRST] if len(far) > FIRST else np.arange(len(far))
+        yield from first[np.argsort(far[first])].tolist()
+        if len(far) > FIRST:
+            yield from np.argsort(far)[FIRST:].tolist()
 
 
 def _trigrams(key: str) -> set[str]:
