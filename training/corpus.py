@@ -37,8 +37,10 @@ class Corpus:
         """
         path = Path(path)
         manifest = _read_manifest(path)
-        for file in [*manifest["files"], *filter(None, [manifest.get("tokens")])]:
-            _check(path, file)
+        beside = [manifest.get("tokens"), manifest.get("probes"), manifest.get("left_out")]
+        for file in [*manifest["files"], *filter(None, beside)]:
+            if file["path"]:
+                _check(path, file)
         return cls(path, manifest)
 
     @property
@@ -86,6 +88,12 @@ class Corpus:
                 hint=f"It has: {', '.join(names)}.",
             )
         return self._lines(files)
+
+    def probes(self) -> Iterator[dict[str, Any]]:
+        """The probes that the export wrote: stitches that it held out of training. May be none."""
+        probes = self.manifest.get("probes") or {}
+        if probes.get("path"):
+            yield from self._lines([probes])
 
     def _lines(self, files: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for file in files:
