@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,17 +14,13 @@ from exporters.families import Families, likeness, signature
 from forest.model import Tree
 from tests.export_helpers import chain, tree
 
-NOUNS = "вода весна память порог берег голос тень дорога зерно зима письмо камень вопрос мера хаос"
-WORDS = NOUNS.split()
-ENDINGS = ("", "а", "ом", "у", "ние", "ский", "ность", "ями")
+SYLLABLES = ["ба", "ве", "го", "ду", "жи", "за", "ки", "лю", "мо"]
+WORDS = ["".join(parts) for parts in itertools.product(SYLLABLES, repeat=3)]
 
 
 def saying(seed: int, thoughts: int = 12) -> list[str]:
     draw = random.Random(seed)
-    return [
-        " ".join(draw.choice(WORDS) + draw.choice(ENDINGS) for _ in range(8)) + "."
-        for _ in range(thoughts)
-    ]
+    return [" ".join(draw.choices(WORDS, k=8)).capitalize() + "." for _ in range(thoughts)]
 
 
 def families(folder: Path, forest: list[Tree]) -> Families:
