@@ -133,7 +133,6 @@ class Families:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "signatures"
-        self._file = self._path.open("wb")
         self._bands = Sorter(folder, "bands")
         self._waiting: list[Signature] = []
         self._created, self._draws = array("q"), array("Q")
@@ -166,7 +165,8 @@ class Families:
             return
         some = np.stack(self._waiting)
         self._waiting.clear()
-        some.tofile(self._file)
+        with self._path.open("ab") as file:
+            some.tofile(file)
         last = len(self._above)
         numbers = np.arange(last - len(some), last, dtype=np.uint32)
         full = np.stack([_filled(one) for one in some]).astype(np.uint64)
@@ -175,7 +175,6 @@ class Families:
 
     def _join(self) -> None:
         self._put()
-        self._file.close()
         if not self._above:
             return
         shape = len(self._above), BINS
