@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from exporters.files import folder_of
-from exporters.manifest import Manifest, SplitReport
+from exporters.manifest import Manifest, ProbeReport, SplitReport
 from exporters.records import (
     DEFAULT,
     FIELDS,
@@ -70,7 +70,8 @@ phrases, links and tags that thoughts of several trees share. Each thought's wor
 
 {kinds}
 
-No record crosses from one split to another, and trees that say the same are in the same split.
+No record crosses from one split to another, trees that say nearly the same are in the same split,
+and no text stands in both. No record of the training split says both thoughts of a probe.
 """
 
 
@@ -80,7 +81,14 @@ def _counts(manifest: Manifest) -> str:
     kinds = _written(manifest)
     columns = [_column(report, kinds) for report in manifest.splits.values()]
     rows = (f"| {row} | {' | '.join(c[row] for c in columns)} |" for row in columns[0])
-    return "## Counts and coverage\n\n" + head + "\n".join(rows) + "\n" + _united(manifest)
+    return (
+        "## Counts and coverage\n\n"
+        + head
+        + "\n".join(rows)
+        + "\n"
+        + _united(manifest)
+        + _left_out(manifest)
+    )
 
 
 def _written(manifest: Manifest) -> list[str]:
@@ -98,6 +106,22 @@ def _united(manifest: Manifest) -> str:
     )
 
 
+def _left_out(manifest: Manifest) -> str:
+    listed = manifest.left_out
+    reasons = "; ".join(f"{reason}: {count}" for reason, count in listed.thoughts.items())
+    return (
+        f"\nThoughts in no training record: {reasons or 'none'}. `{listed.path}` lists them."
+        f"\nHeld-out stitches: {manifest.probes.held_out}"
+        f"{_probes(manifest.probes)}\n"
+    )
+
+
+def _probes(report: ProbeReport) -> str:
+    if report.path:
+        return f", of which `{report.path}` asks for {report.probes}; it is no training text."
+    return f"; no probes: {', '.join(report.left_out)}."
+
+
 def _column(report: SplitReport, kinds: list[str]) -> dict[str, str]:
     jumps = report.jumps
     return {
@@ -108,6 +132,7 @@ def _column(report: SplitReport, kinds: list[str]) -> dict[str, str]:
         "thoughts": f"{report.thoughts}",
         "thoughts in at least one record": f"{report.thoughts_covered}",
         "steps from a thought to the next": f"{report.steps}",
+        "steps in at least one record": f"{report.steps_covered}",
         "anchors": f"{report.anchors}",
         "anchors shared by two or more trees": f"{report.shared_anchors}",
         "occurrences of shared anchors": f"{jumps.occurrences}",
@@ -117,8 +142,17 @@ def _column(report: SplitReport, kinds: list[str]) -> dict[str, str]:
         f"{jumps.target_more}",
         "occurrences in no jump": f"{sum(jumps.left_out.values())}",
         **{f"records: {kind}": f"{report.records.get(kind, 0)}" for kind in kinds},
+        "records left out": f"{sum(report.records_left_out.values())}",
         "characters of the trees": f"{report.characters}",
         "characters of the records": f"{sum(report.characters_out.values())}",
+        **(
+            {
+                "tokens of the trees": f"{report.tokens}",
+                "tokens of the records": f"{sum(report.tokens_out.values())}",
+            }
+            if report.tokens
+            else {}
+        ),
         "redundancy": f"{report.redundancy:.2f}",
         "thoughts longer than the window": f"{report.long_thoughts}",
         "records longer than the window": f"{sum(report.long_records.values())}",
@@ -155,6 +189,6 @@ forest export corpus --recipe recipe.toml --seed {manifest.seed} {form}
 - recipe: under `recipe` in manifest.json; hash `{manifest.recipe_hash}`
 - seed: {manifest.seed}
 
-`manifest.json` holds these, all settings, the coverage, and size and SHA-256 of each data file.
+`manifest.json` holds these, all settings, the coverage, and size and SHA-256 of each other file.
 `tokens.json` lists the codes and glyphs of formulas that a tokenizer should keep whole.
 """

@@ -13,20 +13,23 @@ import ctypes
 import errno
 import fcntl
 import glob
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Self
 
 import orjson
 
 from exporters.manifest import FORMAT
 from forest.errors import ExportError
 
-MANIFEST, TOKENS = "manifest.json", "tokens.json"
-OURS = ("README.md", "data", TOKENS, MANIFEST)
+MANIFEST, TOKENS, LEFT_OUT = "manifest.json", "tokens.json", "left-out.jsonl"
+PROBES = "probes/stitches.jsonl"
+OURS = ("README.md", "data", "probes", TOKENS, LEFT_OUT, MANIFEST)
 """What an export puts into its folder, and so may replace."""
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -103,6 +106,35 @@ def write_synced(path: Path, content: bytes) -> None:
     """Write a small file and put it on the disk."""
     path.write_bytes(content)
     sync(path)
+
+
+class Listing:
+    """A file of JSON lines that is written one by one, and put on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._sha256 = hashlib.sha256()
+        self.bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Write a line."""
+        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+        self._file.write(line)
+        self._sha256.update(line)
+        self.bytes += len(line)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of what was written."""
+        return self._sha256.hexdigest()
 
 
 def _partial(out: Path) -> str:

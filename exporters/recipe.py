@@ -127,6 +127,14 @@ class CardSettings(_Section):
     continuation: Annotated[Length, Field(ge=0, description="said of each")] = 300
 
 
+class ProbeSettings(_Section):
+    """Jumps that are held out of training, to ask a model for them."""
+
+    share: Annotated[float, Field(ge=0, le=1, description="of an anchor's pairs of thoughts")] = 0.1
+    count: Annotated[int, Field(strict=True, ge=0, le=100_000, description="at most")] = 500
+    distractors: Annotated[int, Field(strict=True, ge=1, le=100, description="of a probe")] = 9
+
+
 class MarkSettings(_Section):
     """Kinds of thought that say whether their authors hold it."""
 
@@ -153,6 +161,7 @@ class Recipe(_Section):
     walks: WalkSettings = WalkSettings()
     fragments: FragmentSettings = FragmentSettings()
     cards: CardSettings = CardSettings()
+    probes: ProbeSettings = ProbeSettings()
     kinds: KindShares = KindShares()
     axes: AxisSettings = AxisSettings()
     marks: MarkSettings = MarkSettings()

@@ -44,8 +44,10 @@ class Corpus:
         """
         path = Path(path)
         manifest = _read_manifest(path)
-        for file in [*manifest["files"], *filter(None, [manifest.get("tokens")])]:
-            _check(path, file)
+        beside = [manifest.get("tokens"), manifest.get("probes"), manifest.get("left_out")]
+        for file in [*manifest["files"], *filter(None, beside)]:
+            if file["path"]:
+                _check(path, file)
         return cls(path, manifest)
 
     @property
@@ -95,6 +97,12 @@ class Corpus:
                 hint=f"It has: {', '.join(names)}.",
             )
         return chain.from_iterable(_records(self.path / file["path"]) for file in files)
+
+    def probes(self) -> Iterator[dict[str, Any]]:
+        """The probes that the export wrote: stitches that it held out of training. May be none."""
+        probes = self.manifest.get("probes") or {}
+        if probes.get("path"):
+            yield from _records(self.path / probes["path"])
 
 
 def _records(file: Path) -> Iterator[dict[str, Any]]:
