@@ -18,7 +18,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import orjson
@@ -200,12 +200,14 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _locked(out: Path) -> AbstractContextManager[None]:
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
     refusal = ExportError(
         f"another export is writing {out}",
         hint="Wait until it is done, or export to another folder.",
     )
-    return locked(out.parent / f".{out.name}.lock", refusal)
+    with locked(out.parent / f".{out.name}.lock", refusal):
+        yield
 
 
 def _take(path: Path) -> int | None:
