@@ -78,25 +78,34 @@ def command_export(
             )
         _export_graph(ctx, out, graph)
         return
+    from forest.cli import say
+
+    manifest = write_corpus(ctx, out, recipe_name, seed)
+    if as_json:
+        click.echo(manifest.to_json(), nl=False)
+    else:
+        say(_summary(manifest, out))
+
+
+def write_corpus(
+    ctx: click.Context, out: Path, recipe_name: str | None, seed: int | None
+) -> Manifest:
+    """Export the forest that a command is about, with a progress bar."""
     from exporters.export import export_corpus
     from exporters.recipe import Recipe
-    from forest.cli import opened_forest, say
+    from forest.cli import opened_forest
     from forest.cli.terminal import progress_bar
 
     recipe = Recipe.find(recipe_name) if recipe_name else Recipe.default()
     recipe = recipe.said_as(format, file)
     with opened_forest(ctx) as forest, progress_bar("reading") as bar:
-        manifest = export_corpus(
+        return export_corpus(
             forest.store,
             out,
             recipe,
             seed=seed,
             progress=lambda what, done, everything: bar.update(done, everything, what),
         )
-    if as_json:
-        click.echo(manifest.to_json(), nl=False)
-    else:
-        say(_summary(manifest, out))
 
 
 def _export_graph(ctx: click.Context, out: Path, graph: str) -> None:
