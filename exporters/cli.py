@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from exporters.manifest import Manifest
+    from exporters.recipe import Recipe
 
 
 def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -80,24 +81,27 @@ def command_export(
         return
     from forest.cli import say
 
-    manifest = write_corpus(ctx, out, recipe_name, seed)
+    recipe = find_recipe(recipe_name).said_as(format, file)
+    manifest = write_corpus(ctx, out, recipe, seed)
     if as_json:
         click.echo(manifest.to_json(), nl=False)
     else:
         say(_summary(manifest, out))
 
 
-def write_corpus(
-    ctx: click.Context, out: Path, recipe_name: str | None, seed: int | None
-) -> Manifest:
+def find_recipe(name: str | None) -> Recipe:
+    """The recipe that a command names; without a name the default."""
+    from exporters.recipe import Recipe
+
+    return Recipe.find(name) if name else Recipe.default()
+
+
+def write_corpus(ctx: click.Context, out: Path, recipe: Recipe, seed: int | None) -> Manifest:
     """Export the forest that a command is about, with a progress bar."""
     from exporters.export import export_corpus
-    from exporters.recipe import Recipe
     from forest.cli import opened_forest
     from forest.cli.terminal import progress_bar
 
-    recipe = Recipe.find(recipe_name) if recipe_name else Recipe.default()
-    recipe = recipe.said_as(format, file)
     with opened_forest(ctx) as forest, progress_bar("reading") as bar:
         return export_corpus(
             forest.store,

@@ -22,7 +22,7 @@ from exporters.folder import LEFT_OUT, MANIFEST, TOKENS, Listing, replaced_whole
 from exporters.kinds import Plan
 from exporters.kinds.formulas import FormulaRecords, tokens
 from exporters.kinds.trees import TreeRecords, refuse_marker
-from exporters.leaks import check_leaks
+from exporters.leaks import Leaks
 from exporters.linearize import Outline, size
 from exporters.manifest import DataFile, LeftOut, Manifest, ProbeReport, SplitReport, TokenFile
 from exporters.mix import Mix
@@ -107,7 +107,7 @@ def _write_records(
             "the recipe leaves no record of this forest",
             hint="Give weight to other kinds, under [kinds], or to other axes, under [axes].",
         )
-    check_leaks(corpus, writing.files(), alike, outside)
+    writing.leaks.check(corpus, writing.files(), alike, outside)
     return Manifest(
         forest_revision=revision,
         recipe=recipe,
@@ -172,6 +172,7 @@ class Writing(ExitStack):
         self._sorts = self._recipe.order == "shuffled" or bool(self._recipe.budget)
         self._thins = bool(self._recipe.budget) or not plan.mix.wants_all(PATH)
         self._texts = Texts(room)
+        self.leaks = Leaks(room)
         self.united = 0
         """Anchors that count under another one."""
 
@@ -275,9 +276,9 @@ class Writing(ExitStack):
             if self._recipe.budget:
                 self._scratch.cut_silent(told.thoughts)
         else:
-            self._texts.add(told.columns)
             self._count(record.kind, record.split, told.columns, told.thoughts, len(record.jumps))
-            self._put(record.kind, record.split, line)
+            said = told.trees, told.thoughts, record.jumps, text_key(told.columns)
+            self._put(record.kind, record.split, line, *said)
 
     def _count(
         self,
@@ -304,7 +305,19 @@ class Writing(ExitStack):
         measure = self._plan.measure
         return characters if measure is len else size(columns, measure)
 
-    def _put(self, kind: str, split: str, line: bytes) -> None:
+    def _put(
+        self,
+        kind: str,
+        split: str,
+        line: bytes,
+        trees: Sequence[str],
+        thoughts: Sequence[str],
+        jumps: Sequence[Mapping[str, str]],
+        text: int,
+    ) -> None:
+        if split == TRAIN:
+            self._texts.add(text)
+        self.leaks.note(kind, split, trees, thoughts, jumps, text)
         of = KINDS[kind].config, split
         if of not in self._writers:
             writer = SplitWriter(self._corpus, *of, self._recipe.corpus)
@@ -319,17 +332,16 @@ class Writing(ExitStack):
         """
         if self._sorts:
             for columns, meta, line in self._kept(TRAIN):
-                self._texts.add(columns)
-                self._write(columns, meta, line)
+                self._write(columns, meta, line, text_key(columns))
         if VALIDATION in self._reports:
             said = self._texts.among(text_key(columns) for columns, _, _ in self._kept(VALIDATION))
             left_out = self._reports[VALIDATION].records_left_out
             for columns, meta, line in self._kept(VALIDATION):
-                if said and text_key(columns) in said:
+                if (text := text_key(columns)) in said:
                     left_out[SAME] = left_out.get(SAME, 0) + 1
                     self._scratch.cut_silent(meta["thoughts"])
                 else:
-                    self._write(columns, meta, line)
+                    self._write(columns, meta, line, text)
         for split, report in self._reports.items():
             report.thoughts_covered = report.thoughts
             if self._loses(split):
@@ -342,10 +354,10 @@ class Writing(ExitStack):
             columns = orjson.loads(line)
             yield columns, columns.pop("meta"), line
 
-    def _write(self, columns: dict[str, Any], meta: dict[str, Any], line: bytes) -> None:
-        kind, split = meta["kind"], meta["split"]
-        self._count(kind, split, columns, meta["thoughts"], len(meta["jumps"]))
-        self._put(kind, split, line)
+    def _write(self, columns: dict[str, Any], meta: dict[str, Any], line: bytes, text: int) -> None:
+        kind, split, thoughts, jumps = (meta[n] for n in ("kind", "split", "thoughts", "jumps"))
+        self._count(kind, split, columns, thoughts, len(jumps))
+        self._put(kind, split, line, meta["trees"], thoughts, jumps, text)
 
     def left_out(self) -> LeftOut:
         """List what is in no training record, and why: whole trees, or thoughts."""

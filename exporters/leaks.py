@@ -1,8 +1,9 @@
-"""The leak check: what was written is read again, and the export fails where a split leaks.
+"""The leak check: all that was written is looked over, and the export fails where a split leaks.
 
 Nothing of the other split may be in a record: no tree, no thought, no text. Near-identical trees
-are on one side, and no training record says both thoughts of a held-out stitch. Validation is read
-first, in parts that fit memory; the training files are then read once for each part.
+are on one side, and no training record says both thoughts of a held-out stitch. What a record says
+is noted as it goes into its file, whatever the format and the form of that. Validation is read
+first, in parts that fit memory; the notes of training are then read once for each part.
 """
 
 from __future__ import annotations
@@ -16,35 +17,34 @@ import orjson
 
 from exporters.folder import PROBES
 from exporters.manifest import DataFile
+from exporters.records import KINDS
 from exporters.splits import TRAIN, VALIDATION
 from forest.errors import ExportError
 
 MOST = 200_000
 """Names and texts of the validation split that are in memory at a time."""
+CHUNK = 1_000
+"""Notes that wait in memory before they are written."""
 
 
 class Written(NamedTuple):
-    """A record as it stands in a file."""
+    """What a record says, and where it stands."""
 
-    where: str
+    path: str
+    number: int
+    """Which record of its file, from 1."""
+    split: str
+    kind: str
     trees: list[str]
     thoughts: list[str]
     """Ids of those it says, and of those that it jumps between."""
     text: int
-    """Hash of all its columns."""
+    """Hash of its texts."""
 
-    @classmethod
-    def read(cls, path: str, number: int, line: bytes) -> Written:
-        """A line of a file."""
-        columns = orjson.loads(line)
-        meta = columns.pop("meta")
-        trees, thoughts = meta["trees"], meta["thoughts"]
-        if jumps := meta["jumps"]:
-            trees = [*trees, *(jump[at] for jump in jumps for at in ("from_tree", "to_tree"))]
-            thoughts = [*thoughts, *(jump[at] for jump in jumps for at in ("from", "to"))]
-        where = f"{path}:{number} ({meta['kind']}, {meta['split']})"
-        text = columns["text"] if len(columns) == 1 else orjson.dumps(columns)
-        return cls(where, trees, thoughts, hash(text))
+    @property
+    def where(self) -> str:
+        """It, for an error."""
+        return f"{self.path}:{self.number} ({self.kind}, {self.split})"
 
 
 @dataclass
@@ -66,25 +66,87 @@ class _Outside:
         self.texts.setdefault(record.text, record.where)
 
 
-def check_leaks(
-    corpus: Path,
-    files: Sequence[DataFile],
-    near: Iterable[tuple[str, str]] = (),
-    outside: Iterable[str] = (),
-) -> None:
-    """Raise ExportError at the first leak; it names both records.
+class Leaks:
+    """Hears of every record that is written, and looks for leaks when all are.
 
-    :param near: pairs of trees that say nearly the same.
-    :param outside: the trees of the validation split.
+    The notes wait in files of ``folder``.
     """
-    pairs, held = list(near), _held_out(corpus)
-    apart = any(file.split == VALIDATION for file in files)
-    for part in _parts(corpus, files, outside) if apart else [_Outside()] if held else []:
-        beside = _beside(pairs, part.trees)
-        for record in _records(corpus, files, TRAIN):
-            _check_sides(record, part)
-            _check_near(record, beside)
-            _check_held(record, held)
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._waiting: dict[tuple[str, str], list[bytes]] = {}
+
+    def note(
+        self,
+        kind: str,
+        split: str,
+        trees: Sequence[str],
+        thoughts: Sequence[str],
+        jumps: Sequence[Mapping[str, str]],
+        text: int,
+    ) -> None:
+        """Note a record; those of a split and configuration in the order of their files.
+
+        :param text: the hash of what it says.
+        """
+        if jumps:
+            trees = [*trees, *(jump[at] for jump in jumps for at in ("from_tree", "to_tree"))]
+            thoughts = [*thoughts, *(jump[at] for jump in jumps for at in ("from", "to"))]
+        said = orjson.dumps((kind, trees, thoughts, text), option=orjson.OPT_APPEND_NEWLINE)
+        of = KINDS[kind].config, split
+        waiting = self._waiting.setdefault(of, [])
+        waiting.append(said)
+        if len(waiting) >= CHUNK:
+            self._put(of)
+
+    def check(
+        self,
+        corpus: Path,
+        files: Sequence[DataFile],
+        near: Iterable[tuple[str, str]] = (),
+        outside: Iterable[str] = (),
+    ) -> None:
+        """Raise ExportError at the first leak; it names both records.
+
+        :param near: pairs of trees that say nearly the same.
+        :param outside: the trees of the validation split.
+        """
+        pairs, held = list(near), _held_out(corpus)
+        apart = any(file.split == VALIDATION for file in files)
+        for part in self._parts(files, outside) if apart else [_Outside()] if held else []:
+            beside = _beside(pairs, part.trees)
+            for record in self._records(files, TRAIN):
+                _check_sides(record, part)
+                _check_near(record, beside)
+                _check_held(record, held)
+
+    def _put(self, of: tuple[str, str]) -> None:
+        with self._path(of).open("ab") as notes:
+            notes.writelines(self._waiting[of])
+        self._waiting[of].clear()
+
+    def _path(self, of: tuple[str, str]) -> Path:
+        return self._folder / f"said-{'-'.join(of)}"
+
+    def _records(self, files: Sequence[DataFile], split: str) -> Iterator[Written]:
+        for of in [of for of in self._waiting if of[1] == split]:
+            self._put(of)
+            its = (file for file in files if (file.config, file.split) == of)
+            places = ((file.path, n) for file in its for n in range(1, file.records + 1))
+            with self._path(of).open("rb") as notes:
+                for place, said in zip(places, notes, strict=True):
+                    yield Written(*place, split, *orjson.loads(said))
+
+    def _parts(self, files: Sequence[DataFile], outside: Iterable[str]) -> Iterator[_Outside]:
+        part = _Outside()
+        for record in self._records(files, VALIDATION):
+            part.add(record)
+            if len(part) >= MOST:
+                yield part
+                part = _Outside()
+        for tree in outside:
+            part.trees.setdefault(tree, f"the tree {tree!r} (validation)")
+        yield part
 
 
 def _check_sides(record: Written, part: _Outside) -> None:
@@ -134,29 +196,6 @@ def _leak(what: str, one: str, other: str) -> NoReturn:
         f"the corpus leaks: {what}: {one} and {other}",
         hint="What was there before is unchanged. This is a fault of the export: please report it.",
     )
-
-
-# --- reading --------------------------------------------------------------------------------------
-
-
-def _records(corpus: Path, files: Sequence[DataFile], split: str) -> Iterator[Written]:
-    for file in files:
-        if file.split == split:
-            with (corpus / file.path).open("rb") as lines:
-                for number, line in enumerate(lines, 1):
-                    yield Written.read(file.path, number, line)
-
-
-def _parts(corpus: Path, files: Sequence[DataFile], outside: Iterable[str]) -> Iterator[_Outside]:
-    part = _Outside()
-    for record in _records(corpus, files, VALIDATION):
-        part.add(record)
-        if len(part) >= MOST:
-            yield part
-            part = _Outside()
-    for tree in outside:
-        part.trees.setdefault(tree, f"the tree {tree!r} (validation)")
-    yield part
 
 
 def _beside(

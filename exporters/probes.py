@@ -8,13 +8,15 @@ follow other anchors and share letters with this one: else the words alone would
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from exporters.draw import draw
 from exporters.folder import PROBES, Listing
@@ -72,6 +74,7 @@ class Probes:
         self._plan, self._scratch, self._stitches = plan, scratch, stitches
         self._ways: dict[str, list[Way]] = {stitch.anchor: [] for stitch in stitches}
         self._known: dict[str, set[str]] = {stitch.anchor: set() for stitch in stitches}
+        self._tree = lru_cache(maxsize=4096)(scratch.tree)
 
     def hear(self, ring: Sequence[Occurrence]) -> None:
         """Keep what follows an anchor, where one of its pairs is held out."""
@@ -115,7 +118,7 @@ class Probes:
         prompt = self._prompt(stitch.source)
         told = key_of("\n".join(prompt))
         said = {source.ahead[0].key, key_of(target.phrase)}
-        answer, own = _following(target, said), _following(source, said)
+        answer, own = _following(target.ahead, said), _following(source.ahead, said)
         if answer is None:
             return NO_ANSWER
         if answer.key in told:
@@ -124,7 +127,7 @@ class Probes:
             one.key: one
             for way in ways.values()
             if way.tree != source.tree
-            for one in [_following(way, said)]
+            for one in [_following(way.ahead, said)]
             if one and one.key != answer.key and one.key not in told
         }
         if own and (own.key in {answer.key, *others} or own.key in told):
@@ -157,19 +160,17 @@ class Probes:
         return [text for text, *_ in orjson.loads(self._scratch.place(source.place)[0])]
 
     def _way(self, at: Occurrence) -> Way:
-        tree = self._scratch.tree(at.tree).id
-        after = orjson.loads(self._scratch.place(at.place)[1])[:AHEAD]
-        ahead = [
-            Answer(text, key_of(text), at.anchor, tree, thought, tuple(anchors))
-            for text, thought, anchors in after
-        ]
-        return Way(at.place, tree, at.phrase, ahead)
+        return Way(at.place, self._tree(at.tree).id, at.phrase, list(self._ahead(at)))
+
+    def _ahead(self, at: Occurrence) -> Iterator[Answer]:
+        tree = self._tree(at.tree).id
+        for text, thought, anchors in orjson.loads(self._scratch.place(at.place)[1])[:AHEAD]:
+            yield Answer(text, key_of(text), at.anchor, tree, thought, tuple(anchors))
 
     def _answers(self) -> Iterator[Answer]:
         """What follows anchors in the training split: of so many thoughts, chosen by hash."""
         for at in self._scratch.occurrences(TRAIN, POOL):
-            way = self._way(at)
-            if answer := _following(way, {key_of(way.phrase)}):
+            if answer := _following(self._ahead(at), {key_of(at.phrase)}):
                 yield answer
 
 
@@ -178,9 +179,9 @@ def key_of(text: str) -> str:
     return f" {' '.join(_WORDS.findall(text.lower()))} "
 
 
-def _following(way: Way, said: set[str]) -> Answer | None:
+def _following(ahead: Iterable[Answer], said: set[str]) -> Answer | None:
     """The first thought from the anchor on that says something new."""
-    return next((one for one in way.ahead if one.key not in said and one.key.strip()), None)
+    return next((one for one in ahead if one.key not in said and one.key.strip()), None)
 
 
 # --- wrong answers --------------------------------------------------------------------------------
@@ -191,12 +192,8 @@ class _Pool:
 
     def __init__(self, answers: Iterator[Answer]) -> None:
         self._answers = list({one.key: one for one in answers}.values())
-        places: defaultdict[str, list[int]] = defaultdict(list)
-        for n, one in enumerate(self._answers):
-            for signs in _trigrams(one.key):
-                places[signs].append(n)
-        self._places = {signs: np.array(some, np.intp) for signs, some in places.items()}
-        self._sizes = np.array([len(_trigrams(one.key)) for one in self._answers], np.float64)
+        self._runs, self._owners = _trigrams([one.key for one in self._answers])
+        self._sizes = np.bincount(self._owners, minlength=len(self._answers))
 
     def distractors(
         self, id_: str, anchor: str, phrase: str, known: set[str], prompt: str
@@ -217,11 +214,10 @@ class _Pool:
 
     def _nearest(self, key: str) -> Iterator[int]:
         """All answers, those with the most trigrams in common first (Dice)."""
-        asked = _trigrams(key)
-        shared = np.zeros(len(self._answers))
-        for signs in asked:
-            if signs in self._places:
-                shared[self._places[signs]] += 1
+        asked, _ = _trigrams([key])
+        begins, ends = (np.searchsorted(self._runs, asked, side) for side in ("left", "right"))
+        met = [self._owners[begin:end] for begin, end in zip(begins, ends, strict=True)]
+        shared = np.bincount(np.concatenate([*met, self._owners[:0]]), minlength=len(self._sizes))
         far = np.arange(len(shared)) * 1e-9 - 2 * shared / (self._sizes + len(asked))
         first = np.argpartition(far, FIRST)[:FIRST] if len(far) > FIRST else np.arange(len(far))
         yield from first[np.argsort(far[first])].tolist()
@@ -229,5 +225,19 @@ class _Pool:
             yield from np.argsort(far)[FIRST:].tolist()
 
 
-def _trigrams(key: str) -> set[str]:
-    return {key[n : n + 3] for n in range(len(key) - 2)}
+def _trigrams(keys: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+    """The runs of three signs of some texts, in order, and beside each the place of its text.
+
+    A run that stands in a text more often is there once.
+    """
+    signs = np.frombuffer("".join(keys).encode("utf-32-le", "surrogatepass"), np.uint32)
+    owners = np.repeat(np.arange(len(keys)), [len(key) for key in keys])
+    whole = owners[2:] == owners[:-2]
+    wide = signs.astype(np.uint64)
+    runs = (wide[:-2] << np.uint64(42) | wide[1:-1] << np.uint64(21) | wide[2:])[whole]
+    owners = owners[2:][whole]
+    order = np.lexsort((owners, runs))
+    runs, owners = runs[order], owners[order]
+    first = np.ones(len(runs), bool)
+    first[1:] = (runs[1:] != runs[:-1]) | (owners[1:] != owners[:-1])
+    return runs[first], owners[first]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
+import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,16 +16,20 @@ import pytest
 
 from exporters import export, families, probes, walks
 from exporters.export import export_corpus
+from exporters.files import PACKAGES
 from exporters.held import Held
 from exporters.kinds.trees import TreeRecords
+from exporters.leaks import Leaks
 from exporters.linearize import Piece, tell
 from exporters.manifest import Manifest
 from exporters.recipe import Recipe
+from exporters.records import FORMATS
 from exporters.records import KINDS as KIND_TABLE
-from exporters.texts import Texts
+from exporters.texts import Texts, text_key
 from forest.errors import ExportError
 from forest.model import Tree
 from tests.export_helpers import SMALL, content, only, planted, records, tree
+from training.corpus import _records
 
 KINDS = [kind for kind in KIND_TABLE if kind not in ("preference", "stepwise")]
 ALL = {
@@ -183,9 +188,7 @@ def leaking(tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
 def refused(tmp_path: Path, forest: list[Tree] | None = None, **changes: Any) -> str:
     with pytest.raises(ExportError, match="the corpus leaks") as error:
         exported(tmp_path, forest, **changes)
-    record = (
-        r"(data/\S+\.jsonl:\d+ \(\w+, (train|validation)\)|probes/stitches.jsonl:\d+ \(probe\))"
-    )
+    record = r"(data/\S+:\d+ \(\w+, (train|validation)\)|probes/stitches.jsonl:\d+ \(probe\))"
     assert re.search(f"{record} and {record}$", error.value.message)
     return error.value.message
 
@@ -273,6 +276,49 @@ def with_a_shared_argument() -> list[Tree]:
         )
         for made in grown()
     ]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "jsonl.zst", "parquet"])
+def test_a_leak_is_named_by_file_and_record_in_every_form(
+    form: str, leaking: pytest.MonkeyPatch, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    if form in PACKAGES:
+        pytest.importorskip(PACKAGES[form][0])
+    written, check = tmp_path_factory.mktemp("leaking") / "corpus", Leaks.check
+
+    def keep(self: Leaks, corpus: Path, *args: Any) -> None:
+        shutil.copytree(corpus, written)
+        check(self, corpus, *args)
+
+    leaking.setattr(Leaks, "check", keep)
+    leaking.setattr(Texts, "among", lambda *_: set())
+    settings = {"validation": 0.3, "shard": 9000, "file": form, "format": "messages"}
+    message = refused(tmp_path, with_a_shared_argument(), corpus=settings)
+    places = re.findall(r"(data/\S+):(\d+) \((\w+), (\w+)\)", message)
+    said = [
+        next(itertools.islice(_records(written / path), int(number) - 1, None))
+        for path, number, *_ in places
+    ]
+    assert said[0]["messages"] == said[1]["messages"]
+    assert [(r["meta"]["kind"], r["meta"]["split"]) for r in said] == [p[2:] for p in places]
+
+
+def test_every_format_leaves_out_the_same_and_asks_the_same_probes(tmp_path: Path) -> None:
+    def made(format: str) -> tuple[Any, ...]:
+        settings = {"validation": 0.3, "format": format}
+        corpus, manifest = exported(tmp_path, with_a_shared_argument(), corpus=settings)
+        listed = manifest.left_out, manifest.probes, manifest.splits
+        return *listed, *(content(corpus)[file.path] for file in listed[:2] if file.path)
+
+    text = made("text")
+    assert text[2]["validation"].records_left_out[export.SAME]
+    for format in FORMATS:
+        assert made(format) == text
+
+
+def test_texts_that_a_chat_would_say_alike_are_the_same() -> None:
+    assert text_key({"text": "Вода.\nЛёд."}) == text_key({"text": "Вода. Лёд."})
+    assert text_key({"text": "Вода.\nЛёд."}) != text_key({"text": "Вода.\nЛед."})
 
 
 def test_validation_leaves_out_what_training_says(tmp_path: Path) -> None:

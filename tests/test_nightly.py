@@ -11,6 +11,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from forest.errors import ExportError, StoreError, StoreUnavailable, UsageError
 from forest.stores.memory import MemoryStore
 from tests.conftest import Run
 from tests.export_helpers import SMALL, content, planted, tree
+from tests.test_export_leaks import grown
+from tests.test_export_leaks import recipe as everything
 from training.corpus import Corpus
 
 ROOT = Path(__file__).parents[1]
@@ -134,6 +137,22 @@ def test_a_night_without_changes_says_so_and_takes_no_room(out: Path) -> None:
     assert changed.last_good
     assert changed.last_good.changed
     assert content(second) == content(first) != content(out / "latest")
+
+
+def test_probes_and_lists_are_shared_and_retired_too(tmp_path: Path) -> None:
+    pytest.importorskip("zstandard", reason="the extra zstd is not installed")
+    made = everything(budget=9000).said_as("messages", "jsonl.zst")
+    for day in (22, 23, 24):
+        clock = Clock(f"2026-11-{day} 03:00")
+        export = partial(export_corpus, planted(*grown()), recipe=made)
+        nights(tmp_path / "out", clock, export, keep=2).once()
+    one, other = (tmp_path / "out" / f"2026-11-{day}" for day in (23, 24))
+    there = ["left-out.jsonl", "probes/stitches.jsonl", "data/train-00000.jsonl.zst"]
+    for name in there:
+        assert (one / name).stat().st_size
+        assert (one / name).samefile(other / name)
+    assert names(tmp_path / "out") == [one.name, other.name, "latest", "status.json"]
+    assert len(list(Corpus.open(other).probes())) > 0
 
 
 def test_where_files_cannot_be_shared_the_corpus_is_whole(
@@ -380,6 +399,14 @@ def test_the_status_on_the_command_line(run: Run) -> None:
 def test_wrong_usage_is_told_at_the_start(arguments: list[str], says: str, run: Run) -> None:
     code, _, err = run("nightly", "out", *arguments)
     assert (code, says in err) == (2, True)
+
+
+def test_a_missing_package_is_told_at_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    Path("r.toml").write_text('[corpus]\nfile = "parquet"\n')
+    code, _, err = run("nightly", "out", "--recipe", "r.toml")
+    assert (code, "package pyarrow" in err) == (1, True)
+    assert not Path("out").exists()
 
 
 # --- signals, full disks --------------------------------------------------------------------------

@@ -48,6 +48,7 @@ class RingRecords:
         self._stitches = [kind for kind in STITCHES if plan.mix.wants(kind)]
         self.tree = lru_cache(maxsize=4096)(scratch.tree)
         """A tree by its number in the scratch file."""
+        self._stop = lru_cache(maxsize=CROWD)(self._read_stop)
 
     def of(self, ring: Sequence[Occurrence], pairs: Sequence[tuple[int, int]]) -> Iterator[Record]:
         """All records of an anchor, given its jumps as places on the ring."""
@@ -155,7 +156,7 @@ class RingRecords:
         after = fitted(stop.after, most, 2, self._plan.measure)
         return stop._replace(after=self.held.cut(after, said))
 
-    def _stop(self, at: Occurrence) -> Stop:
+    def _read_stop(self, at: Occurrence) -> Stop:
         before, after = self._scratch.place(at.place)
         tree = self.tree(at.tree)
         anchor = Piece(at.phrase, tree.id, role=ANCHOR)

@@ -63,15 +63,15 @@ def command_nightly(
         return _tell_status(out, as_json)
     if as_json:
         raise click.UsageError("--json goes with --status")
-    from exporters.cli import write_corpus
+    from exporters.cli import find_recipe, write_corpus
+    from exporters.files import require
     from exporters.nightly import Nights, Schedule
-    from exporters.recipe import Recipe
 
-    if recipe_name and not once:
-        Recipe.find(recipe_name)  # a service says at its start what would fail every night
+    if not once:  # a service says at its start what would fail every night
+        require(find_recipe(recipe_name).corpus.file)
 
     def export(folder: Path) -> Manifest:
-        return write_corpus(ctx, folder, recipe_name, seed)
+        return write_corpus(ctx, folder, find_recipe(recipe_name), seed)
 
     nights = Nights(out, export, schedule=Schedule.read(at, timezone), keep=keep, tell=say)
     if once:
