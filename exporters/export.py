@@ -171,6 +171,8 @@ class Writing(ExitStack):
         self._tokens: Counter[tuple[str, str]] = Counter()
         self._sorts = self._recipe.order == "shuffled" or bool(self._recipe.budget)
         self._thins = bool(self._recipe.budget) or not plan.mix.wants_all(PATH)
+        self._splits = bool(self._recipe.corpus.validation)
+        self._holds_out = bool(self._recipe.probes.share)
         self._texts = Texts(room)
         self.leaks = Leaks(room)
         self.united = 0
@@ -277,7 +279,7 @@ class Writing(ExitStack):
                 self._scratch.cut_silent(told.thoughts)
         else:
             self._count(record.kind, record.split, told.columns, told.thoughts, len(record.jumps))
-            said = told.trees, told.thoughts, record.jumps, text_key(told.columns)
+            said = told.columns, told.trees, told.thoughts, record.jumps
             self._put(record.kind, record.split, line, *said)
 
     def _count(
@@ -310,14 +312,16 @@ class Writing(ExitStack):
         kind: str,
         split: str,
         line: bytes,
+        columns: Mapping[str, Any],
         trees: Sequence[str],
         thoughts: Sequence[str],
         jumps: Sequence[Mapping[str, str]],
-        text: int,
     ) -> None:
-        if split == TRAIN:
+        text = text_key(columns) if self._splits else 0
+        if self._splits and split == TRAIN:
             self._texts.add(text)
-        self.leaks.note(kind, split, trees, thoughts, jumps, text)
+        if self._splits or self._holds_out:
+            self.leaks.note(kind, split, trees, thoughts, jumps, text)
         of = KINDS[kind].config, split
         if of not in self._writers:
             writer = SplitWriter(self._corpus, *of, self._recipe.corpus)
@@ -332,16 +336,16 @@ class Writing(ExitStack):
         """
         if self._sorts:
             for columns, meta, line in self._kept(TRAIN):
-                self._write(columns, meta, line, text_key(columns))
+                self._write(columns, meta, line)
         if VALIDATION in self._reports:
             said = self._texts.among(text_key(columns) for columns, _, _ in self._kept(VALIDATION))
             left_out = self._reports[VALIDATION].records_left_out
             for columns, meta, line in self._kept(VALIDATION):
-                if (text := text_key(columns)) in said:
+                if said and text_key(columns) in said:
                     left_out[SAME] = left_out.get(SAME, 0) + 1
                     self._scratch.cut_silent(meta["thoughts"])
                 else:
-                    self._write(columns, meta, line, text)
+                    self._write(columns, meta, line)
         for split, report in self._reports.items():
             report.thoughts_covered = report.thoughts
             if self._loses(split):
@@ -354,10 +358,10 @@ class Writing(ExitStack):
             columns = orjson.loads(line)
             yield columns, columns.pop("meta"), line
 
-    def _write(self, columns: dict[str, Any], meta: dict[str, Any], line: bytes, text: int) -> None:
+    def _write(self, columns: dict[str, Any], meta: dict[str, Any], line: bytes) -> None:
         kind, split, thoughts, jumps = (meta[n] for n in ("kind", "split", "thoughts", "jumps"))
         self._count(kind, split, columns, thoughts, len(jumps))
-        self._put(kind, split, line, meta["trees"], thoughts, jumps, text)
+        self._put(kind, split, line, columns, meta["trees"], thoughts, jumps)
 
     def left_out(self) -> LeftOut:
         """List what is in no training record, and why: whole trees, or thoughts."""

@@ -69,7 +69,8 @@ class _Outside:
 class Leaks:
     """Hears of every record that is written, and looks for leaks when all are.
 
-    The notes wait in files of ``folder``.
+    Where there is one split and nothing is held out it need hear of none. The notes wait in files
+    of ``folder``.
     """
 
     def __init__(self, folder: Path) -> None:
