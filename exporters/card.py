@@ -5,23 +5,32 @@ from __future__ import annotations
 import yaml
 
 from exporters.files import folder_of
-from exporters.manifest import Manifest, SplitReport
-from exporters.records import FIELDS, KINDS, features
+from exporters.manifest import Manifest, ProbeReport, SplitReport
+from exporters.records import (
+    DEFAULT,
+    FIELDS,
+    KINDS,
+    META_FIELDS,
+    columns_of,
+    features,
+    has_gap,
+)
 
 
 def card(manifest: Manifest) -> str:
     """The text of README.md."""
-    parts = [_header(manifest), _about(manifest), _counts(manifest), _fields(), _again(manifest)]
-    return "\n".join(parts)
+    parts = _header, _about, _counts, _fields, _again
+    return "\n".join(part(manifest) for part in parts)
 
 
 def _header(manifest: Manifest) -> str:
+    corpus = manifest.recipe.corpus
     configs: dict[str, list[str]] = {}
     for file in manifest.files:
         configs.setdefault(file.config, []).append(file.split)
     languages = {lang for report in manifest.splits.values() for lang in report.languages}
     header = {
-        "license": manifest.recipe.corpus.license,
+        "license": corpus.license,
         **({"language": sorted(languages - {"und"})} if languages - {"und"} else {}),
         "task_categories": ["text-generation"],
         "tags": ["reasoning", "reasoning-forest"],
@@ -30,7 +39,7 @@ def _header(manifest: Manifest) -> str:
                 "config_name": config,
                 **({"default": True} if config == next(iter(configs)) else {}),
                 "data_files": [
-                    {"split": split, "path": f"{folder_of(config)}/{split}-*.jsonl"}
+                    {"split": split, "path": f"{folder_of(config)}/{split}-*.{corpus.file}"}
                     for split in dict.fromkeys(splits)
                 ],
             }
@@ -43,7 +52,7 @@ def _header(manifest: Manifest) -> str:
                 "description": f"forest {manifest.forest_revision[:16]}, recipe "
                 f"{manifest.recipe_hash[:16]}, seed {manifest.seed}, {manifest.records} records",
                 "config_name": config,
-                "features": features(config),
+                "features": features(config, corpus.format),
             }
             for config in configs
         ],
@@ -61,7 +70,8 @@ phrases, links and tags that thoughts of several trees share. Each thought's wor
 
 {kinds}
 
-No record crosses from one split to another, and trees that say the same are in the same split.
+No record crosses from one split to another, trees that say nearly the same are in the same split,
+and no text stands in both. No record of the training split says both thoughts of a probe.
 """
 
 
@@ -71,7 +81,14 @@ def _counts(manifest: Manifest) -> str:
     kinds = _written(manifest)
     columns = [_column(report, kinds) for report in manifest.splits.values()]
     rows = (f"| {row} | {' | '.join(c[row] for c in columns)} |" for row in columns[0])
-    return "## Counts and coverage\n\n" + head + "\n".join(rows) + "\n" + _united(manifest)
+    return (
+        "## Counts and coverage\n\n"
+        + head
+        + "\n".join(rows)
+        + "\n"
+        + _united(manifest)
+        + _left_out(manifest)
+    )
 
 
 def _written(manifest: Manifest) -> list[str]:
@@ -89,13 +106,33 @@ def _united(manifest: Manifest) -> str:
     )
 
 
+def _left_out(manifest: Manifest) -> str:
+    listed = manifest.left_out
+    reasons = "; ".join(f"{reason}: {count}" for reason, count in listed.thoughts.items())
+    return (
+        f"\nThoughts in no training record: {reasons or 'none'}. `{listed.path}` lists them."
+        f"\nHeld-out stitches: {manifest.probes.held_out}"
+        f"{_probes(manifest.probes)}\n"
+    )
+
+
+def _probes(report: ProbeReport) -> str:
+    if report.path:
+        return f", of which `{report.path}` asks for {report.probes}; it is no training text."
+    return f"; no probes: {', '.join(report.left_out)}."
+
+
 def _column(report: SplitReport, kinds: list[str]) -> dict[str, str]:
     jumps = report.jumps
     return {
         "trees": f"{report.trees}",
+        "trees by language": ", ".join(
+            f"{lang} {count}" for lang, count in sorted(report.languages.items())
+        ),
         "thoughts": f"{report.thoughts}",
         "thoughts in at least one record": f"{report.thoughts_covered}",
         "steps from a thought to the next": f"{report.steps}",
+        "steps in at least one record": f"{report.steps_covered}",
         "anchors": f"{report.anchors}",
         "anchors shared by two or more trees": f"{report.shared_anchors}",
         "occurrences of shared anchors": f"{jumps.occurrences}",
@@ -105,38 +142,53 @@ def _column(report: SplitReport, kinds: list[str]) -> dict[str, str]:
         f"{jumps.target_more}",
         "occurrences in no jump": f"{sum(jumps.left_out.values())}",
         **{f"records: {kind}": f"{report.records.get(kind, 0)}" for kind in kinds},
+        "records left out": f"{sum(report.records_left_out.values())}",
         "characters of the trees": f"{report.characters}",
         "characters of the records": f"{sum(report.characters_out.values())}",
+        **(
+            {
+                "tokens of the trees": f"{report.tokens}",
+                "tokens of the records": f"{sum(report.tokens_out.values())}",
+            }
+            if report.tokens
+            else {}
+        ),
         "redundancy": f"{report.redundancy:.2f}",
         "thoughts longer than the window": f"{report.long_thoughts}",
         "records longer than the window": f"{sum(report.long_records.values())}",
     }
 
 
-def _fields() -> str:
-    lines = "\n".join(f"- `{name}`: {about}." for name, about in FIELDS.items())
+def _fields(manifest: Manifest) -> str:
+    format = manifest.recipe.corpus.format
+    columns = {name: FIELDS[name] for name in columns_of(DEFAULT, format)}
+    gap = set() if has_gap(DEFAULT, format) else {"meta.gap"}
+    meta = {name: about for name, about in META_FIELDS.items() if name not in gap}
+    lines = "\n".join(f"- `{name}`: {about}." for name, about in (columns | meta).items())
     return f"""## Fields
 
 {lines}
 
-Preferences and stepwise paths, where there are any, are configurations of their own. Their spans
-say the column too, and the item: which text of a list, from 0.
+Preferences and stepwise paths, where there are any, are configurations of their own. Where a record
+has several texts, each span says the column too, and the item: which text of a list, from 0.
 """
 
 
 def _again(manifest: Manifest) -> str:
+    corpus = manifest.recipe.corpus
+    form = f"--format {corpus.format} --file {corpus.file}"
     return f"""## How to repeat it
 
 The same forest, recipe and seed give the same bytes:
 
 ```
-forest export corpus --recipe recipe.toml --seed {manifest.seed}
+forest export corpus --recipe recipe.toml --seed {manifest.seed} {form}
 ```
 
 - forest revision: `{manifest.forest_revision}`
 - recipe: under `recipe` in manifest.json; hash `{manifest.recipe_hash}`
 - seed: {manifest.seed}
 
-`manifest.json` holds these, all settings, the coverage, and size and SHA-256 of each data file.
+`manifest.json` holds these, all settings, the coverage, and size and SHA-256 of each other file.
 `tokens.json` lists the codes and glyphs of formulas that a tokenizer should keep whole.
 """

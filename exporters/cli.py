@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from exporters.manifest import Manifest
+    from exporters.recipe import Recipe
 
 
 def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -36,6 +37,16 @@ def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     help="Print the default recipe, which explains every setting, and exit.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="In place of the recipe's seed.")
+@click.option(
+    "--format",
+    type=click.Choice(["text", "messages", "prompt-completion", "sharegpt", "alpaca"]),
+    help="How records are said, in place of the recipe's: as a text, or as request and answer.",
+)
+@click.option(
+    "--file",
+    type=click.Choice(["jsonl", "jsonl.zst", "parquet"]),
+    help="What data files are, in place of the recipe's.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @click.option(
     "--as",
@@ -49,6 +60,8 @@ def command_export(
     out: Path,
     recipe_name: str | None,
     seed: int | None,
+    format: str | None,
+    file: str | None,
     as_json: bool,
     graph: str | None,
 ) -> None:
@@ -60,28 +73,43 @@ def command_export(
     but canvas, a picture for Obsidian. An earlier export of the same kind in OUT is replaced.
     """
     if graph is not None:
-        if recipe_name or seed is not None or as_json:
-            raise click.UsageError("--recipe, --seed and --json are for a corpus: not with --as")
+        if recipe_name or seed is not None or format or file or as_json:
+            raise click.UsageError(
+                "--recipe, --seed, --format, --file and --json are for a corpus: not with --as"
+            )
         _export_graph(ctx, out, graph)
         return
-    from exporters.export import export_corpus
+    from forest.cli import say
+
+    recipe = find_recipe(recipe_name).said_as(format, file)
+    manifest = write_corpus(ctx, out, recipe, seed)
+    if as_json:
+        click.echo(manifest.to_json(), nl=False)
+    else:
+        say(_summary(manifest, out))
+
+
+def find_recipe(name: str | None) -> Recipe:
+    """The recipe that a command names; without a name the default."""
     from exporters.recipe import Recipe
-    from forest.cli import opened_forest, say
+
+    return Recipe.find(name) if name else Recipe.default()
+
+
+def write_corpus(ctx: click.Context, out: Path, recipe: Recipe, seed: int | None) -> Manifest:
+    """Export the forest that a command is about, with a progress bar."""
+    from exporters.export import export_corpus
+    from forest.cli import opened_forest
     from forest.cli.terminal import progress_bar
 
-    recipe = Recipe.find(recipe_name) if recipe_name else None
     with opened_forest(ctx) as forest, progress_bar("reading") as bar:
-        manifest = export_corpus(
+        return export_corpus(
             forest.store,
             out,
             recipe,
             seed=seed,
             progress=lambda what, done, everything: bar.update(done, everything, what),
         )
-    if as_json:
-        click.echo(manifest.to_json(), nl=False)
-    else:
-        say(_summary(manifest, out))
 
 
 def _export_graph(ctx: click.Context, out: Path, graph: str) -> None:
@@ -102,7 +130,12 @@ def _export_graph(ctx: click.Context, out: Path, graph: str) -> None:
 def _summary(manifest: Manifest, out: Path) -> str:
     from exporters.records import KINDS
 
-    lines = [f"{out}: {_count(manifest.records, 'record')}, seed {manifest.seed}"]
+    corpus, size = manifest.recipe.corpus, sum(file.bytes for file in manifest.files)
+    files = _count(len(manifest.files), f"{corpus.file} file")
+    lines = [
+        f"{out}: {_count(manifest.records, 'record')}, seed {manifest.seed}",
+        f"format {corpus.format}; {files}, {size:,} bytes",
+    ]
     if manifest.united_anchors:
         lines.append(f"{_count(manifest.united_anchors, 'anchor')} counted as one with another")
     for split, report in manifest.splits.items():

@@ -12,23 +12,28 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import filecmp
 import glob
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Self
 
 import orjson
 
 from exporters.manifest import FORMAT
-from forest.errors import ExportError
+from forest.errors import ExportError, ForestError
 
-MANIFEST, TOKENS = "manifest.json", "tokens.json"
-OURS = ("README.md", "data", TOKENS, MANIFEST)
+MANIFEST, TOKENS, LEFT_OUT = "manifest.json", "tokens.json", "left-out.jsonl"
+PROBES = "probes/stitches.jsonl"
+OURS = ("README.md", "data", "probes", TOKENS, LEFT_OUT, MANIFEST)
 """What an export puts into its folder, and so may replace."""
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+_NO_LINKS = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -90,6 +95,55 @@ def replaced_file(out: Path, begins: bytes) -> Iterator[tuple[Path, Path]]:
                 shutil.rmtree(room, ignore_errors=True)
 
 
+def clean_up(out: Path) -> None:
+    """Remove what exports to ``out`` that were killed left beside it.
+
+    :raises ExportError: an export is writing ``out``, or something cannot be removed.
+    """
+    out = out.resolve()
+    with _as_export_errors(out), _locked(out):
+        _clean_up(out)
+
+
+def remove_whole(out: Path) -> None:
+    """Remove a corpus folder: it is gone whole or not at all.
+
+    :raises ExportError: it is no corpus or holds other things too, an export is writing it, or it
+        cannot be removed.
+    """
+    out = out.resolve()
+    with _as_export_errors(out), _locked(out):
+        _refuse_other_things(out)
+        room = Path(tempfile.mkdtemp(prefix=_partial(out), dir=out.parent))
+        try:
+            out.rename(room / "removed")
+        finally:
+            shutil.rmtree(room)
+
+
+def share_equal_files(one: Path, other: Path) -> None:
+    """Let the files of the corpus ``one`` that ``other`` has too, byte for byte, be the same files.
+
+    They then take no room of their own. Where the file system cannot do that they stay as they are.
+
+    :raises ExportError: an export is writing ``one``, or its files cannot be replaced.
+    """
+    one = one.resolve()
+    with _as_export_errors(one), _locked(one):
+        room = Path(tempfile.mkdtemp(prefix=_partial(one), dir=one.parent))
+        try:
+            for file in (path for path in one.rglob("*") if path.is_file()):
+                twin = other / file.relative_to(one)
+                if twin.is_file() and filecmp.cmp(file, twin, shallow=False):
+                    os.link(twin, room / "file")
+                    (room / "file").replace(file)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+        finally:
+            shutil.rmtree(room)
+
+
 def sync(path: Path) -> None:
     """Put a file or a folder's list of names on the disk."""
     fd = os.open(path, os.O_RDONLY)
@@ -105,6 +159,35 @@ def write_synced(path: Path, content: bytes) -> None:
     sync(path)
 
 
+class Listing:
+    """A file of JSON lines that is written one by one, and put on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._sha256 = hashlib.sha256()
+        self.bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Write a line."""
+        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+        self._file.write(line)
+        self._sha256.update(line)
+        self.bytes += len(line)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 (hex) of what was written."""
+        return self._sha256.hexdigest()
+
+
 def _partial(out: Path) -> str:
     return f".{out.name}.partial-"
 
@@ -118,20 +201,45 @@ def _sync_folders(corpus: Path) -> None:
 
 
 @contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    path = out.parent / f".{out.name}.lock"
+def locked(path: Path, refusal: ForestError) -> Iterator[None]:
+    """Hold the lock file ``path`` while the block runs; it dies with its process.
+
+    :raises ForestError: ``refusal``, where another process holds it.
+    """
     fd = _take(path)
     if fd is None:
-        raise ExportError(
-            f"another export is writing {out}",
-            hint="Wait until it is done, or export to another folder.",
-        )
+        raise refusal
     try:
         yield
     finally:
         with suppress(OSError):
             path.unlink()
         os.close(fd)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file ``path``."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    refusal = ExportError(
+        f"another export is writing {out}",
+        hint="Wait until it is done, or export to another folder.",
+    )
+    with locked(out.parent / f".{out.name}.lock", refusal):
+        yield
 
 
 def _take(path: Path) -> int | None:
@@ -172,7 +280,7 @@ def _refuse_other_things(out: Path) -> None:
         return
     if not out.is_dir():
         raise ExportError(f"{out} is a file", hint="Name a folder for the corpus.")
-    if any(out.iterdir()) and not _is_corpus(out):
+    if any(out.iterdir()) and not is_corpus(out):
         raise ExportError(
             f"{out} exists and is not a corpus",
             hint="Nothing was written. Name a new folder, or one that an export has made.",
@@ -198,7 +306,8 @@ def _refuse_other_files(out: Path, begins: bytes) -> None:
         )
 
 
-def _is_corpus(folder: Path) -> bool:
+def is_corpus(folder: Path) -> bool:
+    """Whether a folder holds a corpus: the manifest says so."""
     try:
         manifest = orjson.loads((folder / MANIFEST).read_bytes())
     except (OSError, orjson.JSONDecodeError):

@@ -37,7 +37,9 @@ class SplitReport(_Part):
     trees: int = 0
     thoughts: int = 0
     steps: int = Field(0, description="edges from a thought to the next one below")
+    steps_covered: int = Field(0, description="edges of which a record says both ends in a row")
     characters: int = Field(0, description="of the trees' thoughts")
+    tokens: int = Field(0, description="the same in tokens; 0 if the recipe names no tokenizer")
     languages: dict[str, int] = Field(default_factory=dict, description="trees by language")
     anchors: int = Field(0, description="carried by thoughts of the split")
     shared_anchors: int = Field(0, description="carried in two or more trees of the split")
@@ -46,6 +48,7 @@ class SplitReport(_Part):
     jumps: JumpCoverage = Field(default_factory=JumpCoverage)
     records: dict[str, int] = Field(default_factory=dict, description="by kind")
     characters_out: dict[str, int] = Field(default_factory=dict, description="of text, by kind")
+    tokens_out: dict[str, int] = Field(default_factory=dict, description="tokens, by kind")
     redundancy: float = Field(0.0, description="characters out per character of the trees")
     long_thoughts: int = Field(0, description="longer than the window: records of their own")
     long_records: dict[str, int] = Field(
@@ -55,6 +58,7 @@ class SplitReport(_Part):
     walks_by_jumps: dict[int, int] = Field(
         default_factory=dict, description="how many walks make so many jumps"
     )
+    records_left_out: dict[str, int] = Field(default_factory=dict, description="by reason")
 
 
 class DataFile(_Part):
@@ -77,6 +81,31 @@ class TokenFile(_Part):
     sha256: str
 
 
+class ProbeReport(_Part):
+    """Stitches that are held out of training, and the file that asks for them."""
+
+    held_out: int = Field(0, description="pairs of thoughts that no training record says together")
+    probes: int = Field(0, description="of which so many are in the file")
+    left_out: dict[str, int] = Field(
+        default_factory=dict, description="those that are not, by reason"
+    )
+    path: str | None = Field(None, description="relative to the corpus folder; None without probes")
+    bytes: int = 0
+    sha256: str | None = None
+
+
+class LeftOut(_Part):
+    """The file that lists what is in no training record: whole trees, or thoughts."""
+
+    path: str = Field(description="relative to the corpus folder")
+    trees: dict[str, int] = Field(description="whole trees, by reason")
+    thoughts: dict[str, int] = Field(
+        description="thoughts, those of the whole trees too, by reason"
+    )
+    bytes: int
+    sha256: str
+
+
 class Manifest(_Part):
     """Everything about a corpus. Written last: a folder without one is no corpus."""
 
@@ -92,6 +121,8 @@ class Manifest(_Part):
     )
     splits: dict[str, SplitReport]
     tokens: TokenFile
+    probes: ProbeReport
+    left_out: LeftOut
     files: list[DataFile]
 
     @property

@@ -21,6 +21,11 @@ from forest.errors import UsageError
 Length = Annotated[int, Field(strict=True, le=1 << 40)]
 """In characters, or in tokens where the recipe names a tokenizer."""
 
+Format = Literal["text", "messages", "prompt-completion", "sharegpt", "alpaca"]
+"""How the records of the default configuration are said: see `exporters.formats`."""
+FileForm = Literal["jsonl", "jsonl.zst", "parquet"]
+"""What data files are, and what their names end in: see `exporters.files`."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +39,8 @@ class CorpusSettings(_Section):
     shard: Annotated[
         int, Field(strict=True, ge=1, le=1 << 60, description="bytes of a data file")
     ] = 1 << 28
+    format: Format = "text"
+    file: FileForm = "jsonl"
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -120,6 +127,14 @@ class CardSettings(_Section):
     continuation: Annotated[Length, Field(ge=0, description="said of each")] = 300
 
 
+class ProbeSettings(_Section):
+    """Jumps that are held out of training, to ask a model for them."""
+
+    share: Annotated[float, Field(ge=0, le=1, description="of an anchor's pairs of thoughts")] = 0.1
+    count: Annotated[int, Field(strict=True, ge=0, le=100_000, description="at most")] = 500
+    distractors: Annotated[int, Field(strict=True, ge=1, le=100, description="of a probe")] = 9
+
+
 class MarkSettings(_Section):
     """Kinds of thought that say whether their authors hold it."""
 
@@ -146,6 +161,7 @@ class Recipe(_Section):
     walks: WalkSettings = WalkSettings()
     fragments: FragmentSettings = FragmentSettings()
     cards: CardSettings = CardSettings()
+    probes: ProbeSettings = ProbeSettings()
     kinds: KindShares = KindShares()
     axes: AxisSettings = AxisSettings()
     marks: MarkSettings = MarkSettings()
@@ -221,6 +237,15 @@ class Recipe(_Section):
             return self
         self.read({"seed": seed}, f"with seed {seed}")
         return self.model_copy(update={"seed": seed})
+
+    def said_as(self, format: str | None = None, file: str | None = None) -> Self:
+        """The same recipe with another format or form of files; None keeps its own.
+
+        Raises UsageError.
+        """
+        other = {n: v for n, v in (("format", format), ("file", file)) if v is not None}
+        read = self.read({"corpus": self.corpus.model_dump() | other}, f"with {other}")
+        return self.model_copy(update={"corpus": read.corpus})
 
     def measure(self) -> Measure:
         """What the lengths of this recipe are counted in. Raises UsageError, MissingExtra."""

@@ -1,7 +1,8 @@
 """A record of the corpus: its columns, and in ``meta`` where each part of them came from.
 
 The records of a configuration have the same keys, so that Arrow and `datasets` see one type.
-`features` says it in the notation of a dataset card; what the fields mean stands in `FIELDS`.
+`features` says it in the notation of a dataset card; what the fields mean stands in `FIELDS` and
+`META_FIELDS`. A record is made as a text; `exporters.formats` says it in another format.
 """
 
 from __future__ import annotations
@@ -16,12 +17,43 @@ from exporters.linearize import Told
 DEFAULT, PREFERENCE, STEPWISE = "default", "preference", "stepwise"
 """Configurations: records with the same columns, in files of their own."""
 
+TEXT, MESSAGES, PROMPT_COMPLETION = "text", "messages", "prompt-completion"
+SHAREGPT, ALPACA = "sharegpt", "alpaca"
+FORMATS: dict[str, dict[str, Any]] = {
+    TEXT: {"text": "string"},
+    MESSAGES: {"messages": [{"role": "string", "content": "string"}]},
+    PROMPT_COMPLETION: {"prompt": "string", "completion": "string"},
+    SHAREGPT: {"conversations": [{"from": "string", "value": "string"}]},
+    ALPACA: {"instruction": "string", "input": "string", "output": "string"},
+}
+"""The columns of the default configuration in each format, with their types; of lists in
+brackets."""
+
 COLUMNS: dict[str, dict[str, Any]] = {
-    DEFAULT: {"text": "string"},
     PREFERENCE: {"prompt": "string", "chosen": "string", "rejected": "string"},
     STEPWISE: {"prompt": "string", "completions": ["string"], "labels": ["bool"]},
 }
-"""The columns of each configuration with their types; of lists in brackets."""
+"""The columns of the other configurations, which have no format of their own."""
+
+
+def columns_of(config: str, format: str = TEXT) -> dict[str, Any]:
+    """The columns of a configuration with their types: preferences are chats where texts are."""
+    if config == DEFAULT:
+        return FORMATS[format]
+    if (config, format) == (PREFERENCE, MESSAGES):
+        return dict.fromkeys(COLUMNS[PREFERENCE], FORMATS[MESSAGES]["messages"])
+    return COLUMNS[config]
+
+
+def splits_texts(config: str, format: str) -> bool:
+    """Whether a part of a record says its column and item: where there are several texts."""
+    return config != DEFAULT or format != TEXT
+
+
+def has_gap(config: str, format: str) -> bool:
+    """Whether ``meta.gap`` says what stands between request and answer: in no text of a chat."""
+    return config == DEFAULT and format in (MESSAGES, SHAREGPT, ALPACA)
+
 
 PATH, WALK = "path", "walk"
 
@@ -57,46 +89,53 @@ KINDS = {
 }
 """All kinds of record, in the order in which a card lists them."""
 
-_IN_TEXT = {
-    "meta.spans": "start and end (in characters of text) of each part, its role (thought, "
-    "breadcrumb, marker, anchor, words, formula, scene), and its tree, thought and formula as "
-    "places in these lists (-1 for none)",
-    "meta.no_loss": "start and end of what a model should read but not learn to say",
-}
 FIELDS = {
     "text": "what the model reads",
+    "messages": "the request, of the user, and the answer, of the assistant",
+    "prompt": "the request, with what stands between it and the answer",
+    "completion": "the answer",
+    "conversations": "the request, from human, and the answer, from gpt",
+    "instruction": "the request",
+    "input": "always empty",
+    "output": "the answer",
+}
+"""What the columns of the default configuration mean."""
+META_FIELDS = {
     "meta.kind": f"one of {', '.join(KINDS)}",
     "meta.split": "train or validation",
     "meta.trees": "ids of the trees, in the order in which they first speak",
     "meta.thoughts": "ids of the thoughts said, each once",
-    **_IN_TEXT,
+    "meta.spans": "start and end (in characters of a text) of each part, its role (thought, "
+    "breadcrumb, marker, anchor, words, formula, scene), and its tree, thought and formula as "
+    "places in these lists (-1 for none)",
+    "meta.no_loss": "start and end of what a model should read but not learn to say",
     "meta.jumps": "for each jump the anchor, and the thought and tree on either side",
     "meta.anchor": "id of the anchor that a fragment, card or comparison is about",
     "meta.anchors": "ids of the anchors that the thoughts said carry",
     "meta.axes": "weights of meaning axes, the mean over the trees",
     "meta.formulas": "codes of the formulas written or voiced",
+    "meta.gap": "what stands between the request and the answer, and in neither of them",
 }
-"""What the fields of a record mean. Where there are other columns than ``text``, a span says its
-column, and its item: which text of a list, from 0."""
+"""What the fields of ``meta`` mean. Where there are other columns than ``text``, a span and a part
+without loss say their column, and their item: which text of a list, from 0."""
 
 
 def _list(**fields: str) -> list[dict[str, str]]:
     return [{"name": name, "dtype": dtype} for name, dtype in fields.items()]
 
 
-def features(config: str) -> list[dict[str, Any]]:
+def features(config: str, format: str = TEXT) -> list[dict[str, Any]]:
     """The type of the records of a configuration, as `dataset_info.features` of a dataset card."""
-    span = _list(
-        start="int64", end="int64", role="string", tree="int64", thought="int64", formula="int64"
-    )
-    if config != DEFAULT:
-        span = _list(column="string", item="int64") + span
+    place = {"start": "int64", "end": "int64"}
+    if splits_texts(config, format):
+        place = {"column": "string", "item": "int64"} | place
+    of = {"role": "string", "tree": "int64", "thought": "int64", "formula": "int64"}
     meta: list[dict[str, Any]] = [
         *_list(kind="string", split="string"),
         {"name": "trees", "list": "string"},
         {"name": "thoughts", "list": "string"},
-        {"name": "spans", "list": span},
-        {"name": "no_loss", "list": _list(start="int64", end="int64")},
+        {"name": "spans", "list": _list(**place, **of)},
+        {"name": "no_loss", "list": _list(**place)},
         {
             "name": "jumps",
             "list": _list(
@@ -107,12 +146,16 @@ def features(config: str) -> list[dict[str, Any]]:
         {"name": "anchors", "list": "string"},
         {"name": "axes", "list": _list(axis="string", weight="float64")},
         {"name": "formulas", "list": "string"},
+        *(_list(gap="string") if has_gap(config, format) else []),
     ]
-    columns = [
-        {"name": name, **({"list": of[0]} if isinstance(of, list) else {"dtype": of})}
-        for name, of in COLUMNS[config].items()
-    ]
+    columns = [_column(name, of) for name, of in columns_of(config, format).items()]
     return [*columns, {"name": "meta", "struct": meta}]
+
+
+def _column(name: str, of: Any) -> dict[str, Any]:
+    if not isinstance(of, list):
+        return {"name": name, "dtype": of}
+    return {"name": name, "list": _list(**of[0]) if isinstance(of[0], dict) else of[0]}
 
 
 Axes = Sequence[Mapping[str, Any]]

@@ -12,8 +12,8 @@ This is the only module of the package that knows SQLite.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -26,17 +26,20 @@ from forest.model import Tree
 
 SCHEMA = """
 CREATE TABLE tree (
-    no INTEGER PRIMARY KEY, id TEXT, revision TEXT, title TEXT, lang TEXT, axes BLOB);
+    no INTEGER PRIMARY KEY, id TEXT, revision TEXT, title TEXT, lang TEXT, axes BLOB, split TEXT);
 CREATE TABLE place (
     no INTEGER PRIMARY KEY, tree INTEGER, key INTEGER, thought TEXT, before BLOB, after BLOB);
 CREATE TABLE passing (place INTEGER, step INTEGER, next INTEGER);
 CREATE TABLE occurrence (
-    split TEXT, anchor TEXT, ring INTEGER, tree INTEGER, place INTEGER, phrase TEXT, key INTEGER);
+    split TEXT, anchor TEXT, ring INTEGER, tree INTEGER, place INTEGER, phrase TEXT, key INTEGER,
+    fate INTEGER);
 CREATE TABLE jump (
     no INTEGER PRIMARY KEY, split TEXT, anchor TEXT, source INTEGER, target INTEGER, phrase TEXT,
     key INTEGER);
 CREATE TABLE kept (no INTEGER PRIMARY KEY, split TEXT, key INTEGER, size INTEGER, line BLOB);
-CREATE TABLE silent (thought TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
+CREATE TABLE silent (
+    thought TEXT PRIMARY KEY, tree INTEGER, parent TEXT, said INTEGER, stepped INTEGER, cut INTEGER
+) WITHOUT ROWID;
 """
 
 PRAGMAS = (
@@ -49,10 +52,8 @@ PRAGMAS = (
 
 _IN_BUDGET = """
 SELECT no FROM (
-    SELECT no, key AS place, split, sum(size) OVER (PARTITION BY split ORDER BY key, no) AS so_far
-    FROM kept
-) LEFT JOIN json_each(?) AS budget ON budget.key = split
-WHERE budget.value IS NULL OR so_far <= budget.value ORDER BY """
+    SELECT no, key AS place, sum(size) OVER (ORDER BY key, no) AS so_far FROM kept WHERE split = ?
+) WHERE ? = 0 OR so_far <= ? ORDER BY """
 KEPT = {False: f"{_IN_BUDGET} no", True: f"{_IN_BUDGET} place, no"}
 
 FOLLOW = """
@@ -98,7 +99,9 @@ class Occurrence(NamedTuple):
     phrase: str
     """The anchor's phrase as written at the thought."""
     key: int
-    """Hash of the thought's id."""
+    """Hash of the seed and the thought's id."""
+    fate: int
+    """Hash of the thought's id alone."""
 
 
 class Jump(NamedTuple):
@@ -162,10 +165,10 @@ class Scratch:
 
     # --- while trees stream by -----------------------------------------------------------------
 
-    def add_tree(self, no: int, tree: Tree, axes: bytes) -> None:
+    def add_tree(self, no: int, tree: Tree, axes: bytes, split: str) -> None:
         """Keep what records that join trees and the forest's revision need of a tree."""
-        row = no, tree.id, tree.revision, tree.title, tree.lang, axes
-        self._db.execute("INSERT INTO tree VALUES (?, ?, ?, ?, ?, ?)", row)
+        row = no, tree.id, tree.revision, tree.title, tree.lang, axes, split
+        self._db.execute("INSERT INTO tree VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def add_places(
         self,
@@ -181,22 +184,33 @@ class Scratch:
         """
         self._db.executemany("INSERT INTO place VALUES (?, ?, ?, ?, ?, ?)", places)
         self._db.executemany("INSERT INTO passing VALUES (?, ?, ?)", passing)
-        insert = "INSERT INTO occurrence VALUES (?, ?, ?, ?, ?, ?, ?)"
+        insert = "INSERT INTO occurrence VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         self._db.executemany(insert, occurrences)
 
     def revisions(self) -> Iterator[tuple[str, str]]:
         """(tree id, revision) of all trees, in the order in which they were read."""
         yield from self._db.execute("SELECT id, revision FROM tree ORDER BY no")
 
+    def trees_of(self, split: str) -> Iterator[str]:
+        """Ids of the trees of a split, in the order in which they were read."""
+        for (id_,) in self._db.execute("SELECT id FROM tree WHERE split = ? ORDER BY no", (split,)):
+            yield id_
+
     # --- rings ---------------------------------------------------------------------------------
 
     def rings(self) -> Iterator[list[Occurrence]]:
-        """The occurrences of each anchor in each split, in the order of its ring."""
+        """The occurrences of each anchor of the training split, then of validation, as rings."""
         rows = self._db.execute(
             "SELECT * FROM occurrence ORDER BY split, anchor, ring, tree, place"
         )
         for _, ring in groupby(rows, key=itemgetter(0, 1)):
             yield [Occurrence(*row) for row in ring]
+
+    def occurrences(self, split: str, most: int) -> Iterator[Occurrence]:
+        """Of a split, so many occurrences: those whose thoughts have the least hashes."""
+        found = "SELECT * FROM occurrence WHERE split = ? ORDER BY fate, anchor, place LIMIT ?"
+        for row in self._db.execute(found, (split, most)):
+            yield Occurrence(*row)
 
     def add_jumps(self, jumps: Iterable[Jump]) -> None:
         """Keep jumps."""
@@ -254,29 +268,53 @@ class Scratch:
         row = split, key, size, line
         self._db.execute("INSERT INTO kept (split, key, size, line) VALUES (?, ?, ?, ?)", row)
 
-    def kept(self, budget: Mapping[str, int], shuffled: bool) -> Iterator[bytes]:
-        """The lines of the records kept, in the order in which they came or shuffled.
+    def kept(self, split: str, budget: int, shuffled: bool) -> Iterator[bytes]:
+        """The lines of a split's records kept, in the order in which they came or shuffled.
 
-        Of a split with a budget the first in the shuffled order, while all together have at most
-        so many characters.
+        With a budget (0: none) the first in the shuffled order, while all together have at most so
+        many characters.
         """
-        limits = orjson.dumps(budget).decode()
-        rows = self._db.execute(KEPT[shuffled], (limits,))
+        rows = self._db.execute(KEPT[shuffled], (split, budget, budget))
         for (no,) in rows:
             found = self._db.execute("SELECT line FROM kept WHERE no = ?", (no,))
             yield found.fetchone()[0]
 
-    def add_silent(self, split: str, thoughts: Iterable[str]) -> None:
-        """Note thoughts that are in no record so far."""
-        self._db.executemany("INSERT INTO silent VALUES (?, ?)", ((t, split) for t in thoughts))
+    def add_silent(self, tree: int, thoughts: Iterable[tuple[str, str | None]]) -> None:
+        """Note (thought, parent) of a tree that are in no record so far."""
+        self._db.executemany(
+            "INSERT INTO silent VALUES (?, ?, ?, 0, 0, 0)", ((t, tree, p) for t, p in thoughts)
+        )
 
-    def remove_silent(self, thoughts: Iterable[str]) -> None:
-        """Note that thoughts are in a record."""
-        self._db.executemany("DELETE FROM silent WHERE thought = ?", ((t,) for t in thoughts))
+    def remove_silent(self, thoughts: Sequence[str]) -> None:
+        """Note that a record says thoughts, and the steps between those next to each other."""
+        self._db.executemany("UPDATE silent SET said = 1 WHERE thought = ?", zip(thoughts))
+        steps = list(pairwise(thoughts))
+        steps += [(b, a) for a, b in steps]
+        self._db.executemany(
+            "UPDATE silent SET stepped = 1 WHERE parent = ? AND thought = ?", steps
+        )
 
-    def silent(self) -> dict[str, int]:
-        """By split, how many thoughts are in no record."""
-        return dict(self._db.execute("SELECT split, count(*) FROM silent GROUP BY split"))
+    def cut_silent(self, thoughts: Sequence[str]) -> None:
+        """Note that a record of these thoughts was made, and may be left out again."""
+        self._db.executemany("UPDATE silent SET cut = 1 WHERE thought = ?", zip(thoughts))
+
+    def said(self, split: str) -> tuple[int, int]:
+        """Of the thoughts noted in a split: how many are in a record, and how many steps."""
+        found: tuple[int, int] = self._db.execute(
+            "SELECT coalesce(sum(said), 0), coalesce(sum(stepped), 0) FROM silent"
+            " JOIN tree ON tree.no = silent.tree WHERE split = ?",
+            (split,),
+        ).fetchone()
+        return found
+
+    def silent(self, split: str) -> Iterator[tuple[str, str, bool]]:
+        """(tree, thought, whether a record of it was made) of thoughts in no record."""
+        for id_, thought, cut in self._db.execute(
+            "SELECT id, thought, cut FROM silent JOIN tree ON tree.no = silent.tree"
+            " WHERE split = ? AND NOT said ORDER BY thought",
+            (split,),
+        ):
+            yield id_, thought, bool(cut)
 
 
 def _no_room(error: sqlite3.Error) -> ExportError:

@@ -15,7 +15,7 @@ near it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from typing import NamedTuple
 import orjson
 
 from exporters.draw import draw
+from exporters.held import Held, Least, Pair, Stitch, directed, drawn, thoughts_of
 from exporters.kinds import Plan
 from exporters.kinds.rings import RingRecords, unpacked
 from exporters.linearize import ANCHOR, MARKER, Outline, Piece, dropped, length, says, tell
@@ -30,6 +31,7 @@ from exporters.manifest import JumpCoverage
 from exporters.recipe import Recipe
 from exporters.records import WALK, Record, mean_axes
 from exporters.scratch import Jump, Leg, Occurrence, Scratch, TreeNote
+from exporters.splits import TRAIN
 
 PLACE_BITS = 32
 """A place in the scratch file is the number of its tree, and the thought's in so many bits."""
@@ -59,7 +61,7 @@ class Gatherer:
         occurrences: list[Occurrence] = []
         for place, no in numbers.items():
             id_ = outline.pieces[place].thought
-            key = draw(seed, id_)
+            key, fate = draw(seed, id_), draw(id_)
             after = outline.after(
                 place, settings.continuation, seed, max(self._recipe.window - settings.prefix, 0)
             )
@@ -68,7 +70,7 @@ class Gatherer:
             passing += [(no, n, numbers[p]) for n, p in enumerate(after) if n and p in numbers]
             for anchor, phrase in outline.links(place, self._shared):
                 ring = draw(seed, anchor, outline.tree.id)
-                occurrences.append(Occurrence(split, anchor, ring, tree_no, no, phrase, key))
+                occurrences.append(Occurrence(split, anchor, ring, tree_no, no, phrase, key, fate))
         self._scratch.add_places(places, passing, occurrences)
 
 
@@ -92,7 +94,9 @@ class _Packer:
 # --- rings ----------------------------------------------------------------------------------------
 
 
-def ring_cover(trees: Sequence[int], rounds: int = 1) -> list[tuple[int, int]]:
+def ring_cover(
+    trees: Sequence[int], rounds: int = 1, apart: Collection[Pair] = ()
+) -> list[tuple[int, int]]:
     """Jumps (from, to) over occurrences, given the tree of each; those of a tree stand together.
 
     With m the most occurrences that one tree has, occurrence i jumps to i + m (modulo their
@@ -108,12 +112,31 @@ def ring_cover(trees: Sequence[int], rounds: int = 1) -> list[tuple[int, int]]:
     n = len(trees)
     most, m = max(Counter(trees).items(), key=lambda item: item[1])
     if 2 * m <= n:
-        return [(i, (i + k) % n) for k in range(m, min(m + rounds, n - m + 1)) for i in range(n)]
+        jumps = [(i, (i + k) % n) for k in range(m, min(m + rounds, n - m + 1)) for i in range(n)]
+        return _exchanged(jumps, trees, apart)
     many = [i for i in range(n) if trees[i] == most]
     others = [i for i in range(n) if trees[i] != most]
     away = [(many[k], others[k % len(others)]) for k in range(m)]
     back = [(others[k % len(others)], many[(k + 1) % m]) for k in range(m)]
-    return away + back
+    return _exchanged(away + back, trees, apart)
+
+
+def _exchanged(
+    jumps: list[tuple[int, int]], trees: Sequence[int], apart: Collection[Pair]
+) -> list[tuple[int, int]]:
+    def suits(i: int, j: int) -> bool:
+        return trees[i] != trees[j] and (i, j) not in taken and frozenset((i, j)) not in apart
+
+    taken = set(jumps)
+    for one, (i, j) in enumerate(jumps):
+        if apart and frozenset((i, j)) in apart:
+            for other, (k, to) in enumerate(jumps):
+                if suits(i, to) and suits(k, j):
+                    taken -= {(i, j), (k, to)}
+                    jumps[one], jumps[other] = (i, to), (k, j)
+                    taken |= {(i, to), (k, j)}
+                    break
+    return jumps
 
 
 class Rings:
@@ -122,6 +145,8 @@ class Rings:
     def __init__(self, plan: Plan, scratch: Scratch) -> None:
         self._recipe, self._mix, self._scratch = plan.recipe, plan.mix, scratch
         self._records = RingRecords(plan, scratch)
+        self.stitches: list[Stitch] = []
+        """The held-out stitches, those that drew least first."""
         self.coverage: dict[str, JumpCoverage] = {}
         self.anchors: Counter[str] = Counter()
         """By split, how many anchors came by."""
@@ -130,11 +155,61 @@ class Rings:
         self.jumps = 0
         """How many jumps for walks were put into the scratch file."""
 
-    def close(self) -> Iterator[Record]:
-        """The records made of each ring; its jumps for walks are put into the scratch file."""
+    @property
+    def held(self) -> Held:
+        """What no record of the training split says together."""
+        return self._records.held
+
+    def hold(self) -> None:
+        """Choose what is held out, before any ring is closed."""
+        settings = self._recipe.probes
+        least = Least(settings.count)
+        for ring in self._scratch.rings() if settings.share and settings.count else ():
+            if ring[0].split != TRAIN:
+                break
+            if ring[0].tree == ring[-1].tree:
+                continue
+            kept = self._capped(ring)
+            pairs, apart = self._cover(kept)
+            free = apart.keys() - {frozenset(pair) for pair in pairs}
+            for pair in sorted(free, key=apart.__getitem__):
+                if least.would_take(apart[pair]) and self._share_one(*(kept[i] for i in pair)):
+                    least.add(directed(kept, pair, apart[pair]))
+        self.stitches = list(least)
+        self._records.held = Held(
+            (self._thought(stitch.source), self._thought(stitch.target)) for stitch in self.stitches
+        )
+
+    def _cover(self, ring: list[Occurrence]) -> tuple[list[tuple[int, int]], dict[Pair, int]]:
+        """The jumps of a ring, and the pairs that they avoid where they can."""
+        share = self._recipe.probes.share if ring[0].split == TRAIN else 0
+        apart = drawn(ring, share)
+        return ring_cover([o.tree for o in ring], self._recipe.walks.pairs, apart), apart
+
+    def _share_one(self, one: Occurrence, other: Occurrence) -> bool:
+        """Whether one anchor alone joins two thoughts: no other ring needs their pair."""
+        first, second = (set(self._landing(o)[2]) for o in (one, other))
+        return len(first & second) == 1
+
+    def _thought(self, occurrence: Occurrence) -> str:
+        return self._landing(occurrence)[1]
+
+    def _landing(self, occurrence: Occurrence) -> tuple[str, str, list[str]]:
+        """(text, id, anchors) of the thought of an occurrence."""
+        landing: tuple[str, str, list[str]] = orjson.loads(
+            self._scratch.place(occurrence.place)[1]
+        )[0]
+        return landing
+
+    def close(self, hear: Callable[[list[Occurrence]], None]) -> Iterator[Record]:
+        """The records made of each ring; its jumps for walks are put into the scratch file.
+
+        :param hear: is told of each ring.
+        """
         waiting: list[Jump] = []
         whole = self._mix.wants_all(WALK)
         for ring in self._scratch.rings():
+            hear(ring)
             coverage = self.coverage.setdefault(ring[0].split, JumpCoverage())
             self.anchors[ring[0].split] += 1
             if ring[0].tree == ring[-1].tree:
@@ -144,7 +219,7 @@ class Rings:
             coverage.occurrences += len(ring)
             kept = self._capped(ring)
             _leave_out(coverage, HUB, len(ring) - len(kept))
-            pairs = ring_cover([o.tree for o in kept], self._recipe.walks.pairs)
+            pairs, _ = self._cover(kept)
             yield from self._records.of(kept, pairs)
             walked = [pair for pair in pairs if whole or self._is_walked(kept, *pair)]
             _count(coverage, walked)
@@ -207,8 +282,8 @@ class _Road(NamedTuple):
 class Walks:
     """All walks over the jumps in the scratch file, each jump in exactly one of them."""
 
-    def __init__(self, scratch: Scratch, plan: Plan, jumps: int) -> None:
-        self._scratch, self._plan, self._jumps = scratch, plan, jumps
+    def __init__(self, scratch: Scratch, plan: Plan, jumps: int, held: Held) -> None:
+        self._scratch, self._plan, self._jumps, self._held = scratch, plan, jumps, held
         self._taken = bytearray(jumps // 8 + 1)
         self._tree = lru_cache(maxsize=4096)(scratch.tree)
 
@@ -271,14 +346,18 @@ class Walks:
         packed, _ = self._scratch.place(leg.source)
         before = unpacked(packed, tree.id)
         before = dropped(before, recipe.walks.prefix_dropout, recipe.seed)
-        return _Walking(self._plan, leg.split, before, tree)
+        before = self._held.begun(before, leg.target)
+        return _Walking(self._plan, leg.split, before, tree, self._held)
 
 
 class _Walking:
     """A walk that is being told."""
 
-    def __init__(self, plan: Plan, split: str, before: list[Piece], tree: TreeNote) -> None:
+    def __init__(
+        self, plan: Plan, split: str, before: list[Piece], tree: TreeNote, held: Held
+    ) -> None:
         self._recipe, self._measure, self._split = plan.recipe, plan.measure, split
+        self._held, self._said = held, thoughts_of(before)
         self._pieces = before
         self._size = length(before, self._measure)
         self._road: _Road | None = None
@@ -286,9 +365,11 @@ class _Walking:
         self._jumps: list[dict[str, str]] = []
 
     def goes_on(self, leg: Leg, tree: TreeNote) -> bool:
-        """Take a further jump, unless the walk would make too many or outgrow the window."""
+        """Take a further jump, if hops, window and what is held apart allow it."""
         road = self._road
         if road is None or len(self._jumps) == self._recipe.walks.hops:
+            return False
+        if self._held.meets(leg.target, self._said):
             return False
         landing, ahead = self._landing(leg, tree, self._pieces[road.pieces - 1])
         if road.size + length(landing, self._measure) - 1 > self._recipe.window:
@@ -309,7 +390,7 @@ class _Walking:
         from or by the anchor, and something follows.
         """
         settings = self._recipe.walks
-        after = unpacked(leg.after, tree.id)
+        after = self._held.cut(unpacked(leg.after, tree.id), self._said)
         said = [Piece(settings.marker, tree.id, role=MARKER)]
         if settings.restate:
             said.append(Piece(leg.phrase, tree.id, role=ANCHOR, gap=" "))
@@ -317,7 +398,7 @@ class _Walking:
             says(after[0], leg.phrase) and (settings.restate or says(source, leg.phrase))
         )
         first = 1 if just_said and len(after) > 1 else 0
-        ahead = len(said) + leg.step + 1 - first if leg.step else 0
+        ahead = len(said) + leg.step + 1 - first if leg.step and leg.step < len(after) else 0
         return said + after[first:], ahead
 
     def _take(self, leg: Leg, tree: TreeNote, landing: list[Piece], ahead: int) -> None:
@@ -329,6 +410,7 @@ class _Walking:
             )
         self._pieces += landing
         self._size = size + length(landing, self._measure)
+        self._said |= {leg.target, *thoughts_of(landing)}
         self._axes[tree.id] = tree.axes
         self._jumps.append(
             {

@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[1]
 DOCKERFILE = ROOT / "Dockerfile"
 COMPOSE = ROOT / "docker-compose.yml"
 
+OURS = {"nightly", "export", "forest"}
+"""The services that run the command `forest`."""
 PINNED = re.compile(r"[\w./-]+:\d+\.\d+\.\d+[\w.-]*")
 
 
@@ -62,7 +64,8 @@ def test_images_are_pinned_to_a_full_version(services, instructions):
 
 
 def test_our_image_carries_the_version_of_the_project(services, project):
-    assert services["forest"]["image"] == f"reasoning-forest:{project['version']}"
+    ours = {service["image"] for name, service in services.items() if name != "neo4j"}
+    assert ours == {f"reasoning-forest:{project['version']}"}
 
 
 def test_the_server_is_the_version_that_the_tests_run_on(services):
@@ -82,7 +85,8 @@ def test_the_password_comes_from_outside_and_is_required(services):
         for name, value in settings["environment"].items()
         if re.search("AUTH|PASSWORD", name)
     }
-    assert set(secrets) == {"neo4j.NEO4J_AUTH", "forest.NEO4J_PASSWORD"}
+    ours = {f"{name}.NEO4J_PASSWORD" for name in OURS}
+    assert set(secrets) == {"neo4j.NEO4J_AUTH"} | ours
     literal = re.compile(r"(neo4j/)?\$\{NEO4J_PASSWORD:\?[^}]+\}")
     assert [name for name, value in secrets.items() if not literal.fullmatch(value)] == []
 
@@ -122,11 +126,37 @@ def test_a_server_is_healthy_when_bolt_answers_its_user(services, tmp_path):
     assert password not in (tmp_path / "line").read_text() + done.stdout + done.stderr
 
 
-def test_the_command_waits_for_a_healthy_server_and_speaks_to_it(services):
-    forest = services["forest"]
-    assert forest["depends_on"] == {"neo4j": {"condition": "service_healthy"}}
-    assert forest["environment"]["FOREST_STORE"] == "neo4j://neo4j:7687"
-    assert forest["command"] == ["stats"]
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_a_command_waits_for_a_healthy_server_and_speaks_to_it(services, name):
+    assert services[name]["depends_on"] == {"neo4j": {"condition": "service_healthy"}}
+    assert services[name]["environment"]["FOREST_STORE"] == "neo4j://neo4j:7687"
+
+
+def test_the_server_and_the_nights_run_all_the_time_and_commands_when_named(services):
+    assert set(services) == {"neo4j"} | OURS
+    running = {name for name, service in services.items() if "profiles" not in service}
+    assert running == {"neo4j", "nightly"}
+    assert {services[name]["restart"] for name in running} == {"unless-stopped"}
+
+
+def typed(words: list[str]) -> list[str]:
+    """The words of a command as Compose passes them on where .env sets nothing."""
+    return [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", word) for word in words]
+
+
+def test_the_services_run_commands_that_work_and_the_health_check_sees_how(services, run):
+    """As a container does, in a folder with a forest and an empty corpora/."""
+    run("init", "--sample")
+    Path("corpora").mkdir()
+    assert run(*typed(services["forest"]["command"]))[0] == 0
+    assert run(*typed(services["export"]["command"]))[0] == 0
+    kind, program, *check = services["nightly"]["healthcheck"]["test"]
+    assert (kind, program) == ("CMD", "forest")
+    assert run(*check)[0] == 1
+    assert run(*typed(services["nightly"]["command"]), "--once")[0] == 0
+    assert run(*check)[0] == 0
+    for name in ("nightly/latest", "export"):
+        assert Path("corpora", name, "manifest.json").is_file()
 
 
 def test_named_volumes_are_declared(services):

@@ -27,6 +27,7 @@ def test_export_writes_a_corpus_and_says_what_is_in_it(run: Run, tmp_path: Path)
     assert (code, err) == (0, "")
     assert out == (
         "corpus: 7 records, seed 0\n"
+        "format text; 1 jsonl file, 3,750 bytes\n"
         "train: 2 paths, 2 fragments, 2 walks, 1 card from 2 trees with 4 thoughts; 1 of 1 anchors "
         "shared, 2 of 2 of their thoughts jumped from; redundancy 5.58\n"
     )

@@ -19,7 +19,6 @@ from anchors.formulas import registry as formulas
 from exporters.export import export_corpus
 from exporters.recipe import Recipe
 from exporters.records import KINDS, features
-from exporters.splits import family_of, split_of
 from forest.errors import ExportError
 from forest.identity import finished
 from forest.model import Axis, Tree
@@ -248,25 +247,9 @@ def test_exporting_again_gives_the_same_bytes(tmp_path: Path) -> None:
 # --- splits ---------------------------------------------------------------------------------------
 
 
-def test_trees_that_say_the_same_are_a_family() -> None:
-    one = tree("One", "Root.\n  A.\n  B.", id="one")
-    other = tree("Other", "root.\n  b.\n  a.", id="other")
-    assert family_of(one) == family_of(other)
-    assert family_of(one) != family_of(tree("One", "Root.\n  A.\n  C."))
-
-
-def test_a_split_does_not_depend_on_other_trees_and_has_its_share() -> None:
-    families = [f"family {n}" for n in range(4000)]
-    sides = [split_of(family, 0.1) for family in families]
-    assert 300 < sides.count("validation") < 500
-    wider = [split_of(family, 0.2) for family in families]
-    assert all(w == "validation" for s, w in zip(sides, wider, strict=True) if s == "validation")
-
-
 def test_a_forest_drawn_for_validation_alone_trains_all_the_same(tmp_path: Path) -> None:
-    forest = [tree(f"T{n}", f"Root {n}.") for n in range(200)]
-    lone = next(t for t in forest if split_of(family_of(t), 0.05) == "validation")
-    manifest = export_corpus(planted(lone), tmp_path / "corpus")
+    recipe = Recipe.read({"corpus": {"validation": 0.99}}, "")
+    manifest = export_corpus(planted(tree("T", "Root.")), tmp_path / "corpus", recipe)
     assert list(manifest.splits) == ["train"]
     assert [file.path for file in manifest.files] == ["data/train-00000.jsonl"]
     assert [r["meta"]["split"] for r in records(tmp_path / "corpus")] == ["train"]

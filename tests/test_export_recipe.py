@@ -60,6 +60,11 @@ def test_what_a_recipe_leaves_out_keeps_its_default(tmp_path: Path) -> None:
         ("[walks]\nhub_cap = 1", "walks.hub_cap: expected 0 (all) or at least 2"),
         ("[kinds]\npath = 2", "kinds.path: Input should be less than or equal to 1, not 2"),
         ("[kinds]\ncards = 1", "kinds.cards: there is no such setting"),
+        ("[corpus]\nformat = 'chat'", "corpus.format: Input should be 'text', 'messages', "),
+        (
+            "[corpus]\nfile = 'csv'",
+            "corpus.file: Input should be 'jsonl', 'jsonl.zst' or 'parquet'",
+        ),
         ("order = 'random'", "order: Input should be 'curriculum' or 'shuffled'"),
         ("[marks]\naccepted = ['refuted']", "marks: 'refuted' is both accepted and refuted"),
         ("[templates.ru]\ncart = 'x'", "templates.ru.cart: there is no such template"),

@@ -7,6 +7,8 @@ knows the forest.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,10 +16,15 @@ import orjson
 
 from training.errors import CorpusError
 from training.files import json_hash, measure
+from training.library import library
 
 FORMAT = "reasoning-forest corpus"
 FORMAT_VERSION = 1
 """The newest layout of a corpus folder that this library reads."""
+
+
+ROWS = 100
+"""Records of a Parquet file in memory at a time, beside the row group that they are in."""
 
 
 class Corpus:
@@ -37,8 +44,10 @@ class Corpus:
         """
         path = Path(path)
         manifest = _read_manifest(path)
-        for file in [*manifest["files"], *filter(None, [manifest.get("tokens")])]:
-            _check(path, file)
+        beside = [manifest.get("tokens"), manifest.get("probes"), manifest.get("left_out")]
+        for file in [*manifest["files"], *filter(None, beside)]:
+            if file["path"]:
+                _check(path, file)
         return cls(path, manifest)
 
     @property
@@ -73,9 +82,11 @@ class Corpus:
     def records(self, split: str = "train", config: str = "default") -> Iterator[dict[str, Any]]:
         """The records of a split, in their order, one in memory at a time.
 
-        :param config: default (``{"text", "meta"}``), preference (``prompt, chosen, rejected``), or
-            stepwise (``prompt, completions, labels``).
+        :param config: default (``{"text", "meta"}``, or as `training.formats` reads it), preference
+            (``prompt, chosen, rejected``), or stepwise (``prompt, completions, labels``).
         :raises CorpusError: the corpus has no such split or configuration.
+        :raises MissingExtra: its files are compressed or Parquet, and the package that reads them
+            is not installed.
         """
         known = [file for file in self.manifest["files"] if _config(file) == config]
         files = [file for file in known if file["split"] == split]
@@ -85,12 +96,28 @@ class Corpus:
                 f"the corpus {self.path} has no {what} {(split if known else config)!r}",
                 hint=f"It has: {', '.join(names)}.",
             )
-        return self._lines(files)
+        return chain.from_iterable(_records(self.path / file["path"]) for file in files)
 
-    def _lines(self, files: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for file in files:
-            with (self.path / file["path"]).open("rb") as lines:
-                yield from map(orjson.loads, lines)
+    def probes(self) -> Iterator[dict[str, Any]]:
+        """The probes that the export wrote: stitches that it held out of training. May be none."""
+        probes = self.manifest.get("probes") or {}
+        if probes.get("path"):
+            yield from _records(self.path / probes["path"])
+
+
+def _records(file: Path) -> Iterator[dict[str, Any]]:
+    """The records of a data file, by the form that its name ends in."""
+    with file.open("rb") as raw:
+        if file.suffix == ".parquet":
+            rows = library("pyarrow.parquet", "parquet").ParquetFile(raw)
+            for batch in rows.iter_batches(batch_size=ROWS):
+                yield from batch.to_pylist()
+        elif file.suffix == ".zst":
+            frames = library("zstandard", "zstd").ZstdDecompressor()
+            with frames.stream_reader(raw) as told:
+                yield from map(orjson.loads, BufferedReader(told))
+        else:
+            yield from map(orjson.loads, raw)
 
 
 def _config(file: dict[str, Any]) -> str:

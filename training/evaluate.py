@@ -2,7 +2,7 @@
 
 Each voice (the base, every mask) answers the same probes. The measures:
 
-association, marker    with the jump marker, Y's continuation scores above 9 distractors
+association, marker    with the jump marker, Y's continuation scores above the distractors (9)
 association            the same without the marker
 leaving                with the marker, the best continuation of another tree scores above X's own
 request                with the marker and Y's landing, Y's continuation scores above X's own and 8
@@ -34,7 +34,7 @@ from training.files import folder_whole, to_json
 from training.library import library, quiet
 from training.masks import Mask
 from training.network import require_apart
-from training.probes import DISTRACTORS, Probe, bag, by_group, overlap, probes, words_of
+from training.probes import Probe, bag, by_group, overlap, probes, words_of
 from training.voices import BASE, Voices
 
 MEASURES = (
@@ -171,7 +171,7 @@ def _answer(speaker: _Speaker, probe: Probe, samples: int, seed: int) -> dict[st
     told["association, marker"] = float(np.argmax(scores) == 0)
     told["margin"] = scores[0] - max(scores[1:])
     told["association"] = float(np.argmax(speaker.scores(probe.prompt, [other, *distractors])) == 0)
-    few = distractors[: DISTRACTORS - 1]
+    few = distractors[:-1]
     if own is not None:
         scores = speaker.scores(asked, [other, own, *few])
         told["request"] = float(np.argmax(scores) == 0)
@@ -220,7 +220,7 @@ def _report(
         places = [n for n, probe in enumerate(asked) if probe.group == group]
         groups[group] = {
             "probes": len(some),
-            "chance": 1 / (1 + DISTRACTORS),
+            "chance": float(np.mean([1 / (1 + len(probe.distractors)) for probe in some])),
             LEXICAL: interval([lexical(probe) for probe in some]),
             "voices": {
                 name: {

@@ -18,6 +18,7 @@ import numpy as np
 
 from training.corpus import Corpus
 from training.errors import CorpusError
+from training.formats import as_text
 from training.tokens import Segmentation, ambiguous, plain
 
 Span = tuple[int, int]
@@ -25,7 +26,7 @@ Span = tuple[int, int]
 Ids = np.ndarray[Any, np.dtype[np.int32]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
-OTHER_COLUMNS = "columns that are no text: messages, preferences, steps"
+OTHER_COLUMNS = "columns that are no text: preferences, steps"
 TOO_LONG = "longer than the window: a record is never cut"
 NO_LOSS = "no token of it carries loss"
 
@@ -41,21 +42,21 @@ class Example(NamedTuple):
 def encode(
     record: dict[str, Any], tokenizer: Any, *, no_loss: Collection[str] = (), end: bool = True
 ) -> Example | None:
-    """A record as tokens; None unless it has ``text``, or ``prompt`` and ``completion``.
+    """A record as tokens, in whatever format; None for preferences and steps.
 
     It begins with the tokenizer's sign for a beginning, if there is one, which carries no loss,
     and ends with that for an end, which does. A token carries loss unless one of its characters
-    stands where there is none: in a prompt, in a part of ``meta.no_loss``, in a span with a role of
-    ``no_loss``.
+    stands where there is none: in a request, in a part of ``meta.no_loss``, in a span with a role
+    of ``no_loss``.
 
     :param end: whether the end is said.
 
     Shape: n ids and n marks.
     """
-    found = _text_and_silent(record, no_loss)
-    if found is None:
+    told = as_text(record)
+    if told is None:
         return None
-    text, silent = found
+    text, silent = plain(told["text"]), _silent(told.get("meta") or {}, no_loss)
     tokens = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
     ids, mask = list(tokens.input_ids), _marks(tokens.offset_mapping, len(text), silent)
     if tokenizer.bos_token_id is not None:
@@ -65,24 +66,14 @@ def encode(
     return Example(ids, mask)
 
 
-def _text_and_silent(
-    record: dict[str, Any], no_loss: Collection[str]
-) -> tuple[str, list[Span]] | None:
-    meta = record.get("meta") or {}
+def _silent(meta: dict[str, Any], no_loss: Collection[str]) -> list[Span]:
     silent = [(part["start"], part["end"]) for part in meta.get("no_loss") or ()]
     silent += [
         (span["start"], span["end"])
         for span in meta.get("spans") or ()
         if span.get("role") in no_loss
     ]
-    if isinstance(record.get("text"), str):
-        text = record["text"]
-    elif isinstance(record.get("prompt"), str) and isinstance(record.get("completion"), str):
-        text = record["prompt"] + record["completion"]
-        silent.append((0, len(record["prompt"])))
-    else:
-        return None
-    return plain(text), silent
+    return silent
 
 
 def _marks(offsets: Sequence[tuple[int, int]], size: int, silent: Sequence[Span]) -> list[bool]:
@@ -156,12 +147,13 @@ def read_examples(  # noqa: PLR0913 - what is read, and the settings that say ho
         seen.add(kind)
         if kinds and kind not in kinds:
             continue
-        example = encode(record, tokenizer, no_loss=no_loss)
+        told = as_text(record) or record
+        example = encode(told, tokenizer, no_loss=no_loss)
         if reason := _unfit(example, window):
             left_out[reason] += 1
             continue
         assert example is not None
-        if torn := segmentation.followed_by_digit(plain(record.get("text", ""))):
+        if torn := segmentation.followed_by_digit(plain(told["text"])):
             raise ambiguous(torn, number, split)
         ids.append(np.array(example.ids, dtype=np.int32))
         mask.append(np.array(example.mask, dtype=np.bool_))

@@ -1,4 +1,4 @@
-"""The libraries of the extra ``train``: imported where they are used, one error without them."""
+"""The libraries of extras: imported where they are used, one error without them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def library(name: str) -> Any:
-    """A module of the extra ``train``. Raises MissingExtra where it is not installed."""
+def library(name: str, extra: str = "train") -> Any:
+    """A module of an extra. Raises MissingExtra where it is not installed."""
     try:
         with quiet():
             module = import_module(name)
     except ImportError as error:
         raise MissingExtra(
             f"training needs the package {error.name or name}, which is not installed",
-            hint="Install it, in the folder of the project's clone: pip install -e '.[train]'",
+            hint=f"Install it, in the folder of the project's clone: pip install -e '.[{extra}]'",
         ) from error
     if name == "transformers":
         module.utils.logging.set_verbosity_error()

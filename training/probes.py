@@ -1,8 +1,10 @@
 """Probes of stitches: does a model that stands at an anchor in one tree go on in another?
 
 The walks of a corpus tell what stands before an anchor in a tree and what follows it there. A probe
-puts the beginning of one tree before the continuations in others; where no walk ever showed that
-pair, it is held out. No candidate stands in the prompt: it would only have to be copied.
+puts the beginning of one tree before the continuations in others. No candidate stands in the
+prompt: it would only have to be copied. Pairs that were held out are the corpus's own probes, where
+it has any: no record says both thoughts. Of a corpus without them, they are pairs that no walk
+shows.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any, NamedTuple
 
 from training.corpus import Corpus
 from training.errors import CorpusError
+from training.formats import as_text
 
 SEEN, HELD_OUT = "seen", "held out"
 DISTRACTORS = 9
@@ -33,7 +36,7 @@ class Probe(NamedTuple):
     target: str
     """Id of the thought of Y."""
     group: str
-    """Whether a walk of the corpus jumps from the one to the other: `SEEN` or `HELD_OUT`."""
+    """Whether a walk of the corpus jumps from the one to the other (`SEEN`) or not (`HELD_OUT`)."""
     prompt: str
     """X up to its thought, a line each."""
     request: str
@@ -68,19 +71,23 @@ class _Told:
 def probes(corpus: Corpus, most: int = 150, *, seed: int = 7) -> list[Probe]:
     """Up to ``most`` probes of each group, chosen by the seed.
 
-    Raises CorpusError where the corpus has no walks, or too few to ask anything.
+    Raises CorpusError where the corpus has neither probes nor walks, or too few to ask anything.
     """
     told = _told(corpus)
-    if not told.jumps:
+    held = [_held_out(probe) for probe in corpus.probes()]
+    if not told.jumps and not held:
         raise CorpusError(
             f"the corpus {corpus.path} has no walks, so there is no stitch to probe",
             hint="Give the corpus with walks, also for a mask that was trained on paths alone.",
         )
-    found: dict[str, list[Probe]] = {HELD_OUT: [], SEEN: []}
     draw = random.Random(seed)
+    found: dict[str, list[Probe]] = {
+        HELD_OUT: draw.sample(held, min(most, len(held))),
+        SEEN: [],
+    }
     for anchor, source, target in _pairs(told, draw):
         group = SEEN if (anchor, source, target) in told.jumps else HELD_OUT
-        if len(found[group]) < most:
+        if len(found[group]) < most and not (held and group == HELD_OUT):
             probe = _probe(told, anchor, source, target, group, draw)
             found[group] += [probe] if probe else []
     if not any(found.values()):
@@ -89,6 +96,22 @@ def probes(corpus: Corpus, most: int = 150, *, seed: int = 7) -> list[Probe]:
             hint="Expected an anchor in three trees or more, and other anchors to distract with.",
         )
     return [probe for group in found.values() for probe in group]
+
+
+def _held_out(probe: dict[str, Any]) -> Probe:
+    """A probe as the corpus tells it."""
+    return Probe(
+        probe["anchor"],
+        probe["source"]["thought"],
+        probe["target"]["thought"],
+        HELD_OUT,
+        probe["prompt"],
+        probe["request"],
+        probe["answer"]["text"],
+        probe["own"]["text"] if probe["own"] else None,
+        tuple(sorted({one["text"] for one in [probe["answer"], *probe["others"]]})),
+        tuple(one["text"] for one in probe["distractors"]),
+    )
 
 
 # --- what walks tell ------------------------------------------------------------------------------
@@ -104,7 +127,10 @@ def _told(corpus: Corpus) -> _Told:
 
 def _listen(told: _Told, record: dict[str, Any]) -> None:
     """Take over the jumps of a walk, and the texts on either side of each."""
-    text, meta = record["text"], record["meta"]
+    told_as_text = as_text(record)
+    if told_as_text is None:
+        return
+    text, meta = told_as_text["text"], told_as_text["meta"]
     jumps = iter(meta["jumps"])
     jump: dict[str, str] | None = None
     segment: list[str] = []

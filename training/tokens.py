@@ -11,6 +11,7 @@ import orjson
 
 from training.corpus import Corpus
 from training.errors import BaseError, CorpusError
+from training.formats import as_text
 
 GLYPHS = ("⟁", "🜂", "🫁", "🫧")
 _CODE = re.compile(f"Δ[0-9]{{2}}(?![0-9])|{'|'.join(GLYPHS)}")
@@ -58,10 +59,9 @@ def splits(corpus: Corpus) -> list[str]:
 
 
 def texts(record: dict[str, Any]) -> Iterator[str]:
-    """The texts of a record, whatever its columns."""
-    for key, value in record.items():
-        if key != "meta" and isinstance(value, str):
-            yield value
+    """The text of a record in any format; none of one with other columns."""
+    if told := as_text(record):
+        yield told["text"]
 
 
 def _listed(corpus: Corpus) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from exporters.draw import draw
+from exporters.held import CROWD, Held, thoughts_of
 from exporters.kinds import Plan
 from exporters.linearize import ANCHOR, MARKER, Piece, fitted, length, says, shortened, tell
 from exporters.records import Record, mean_axes
@@ -42,9 +43,12 @@ class RingRecords:
 
     def __init__(self, plan: Plan, scratch: Scratch) -> None:
         self._plan, self._scratch = plan, scratch
+        self.held = Held()
+        """What no record says together."""
         self._stitches = [kind for kind in STITCHES if plan.mix.wants(kind)]
         self.tree = lru_cache(maxsize=4096)(scratch.tree)
         """A tree by its number in the scratch file."""
+        self._stop = lru_cache(maxsize=CROWD)(self._read_stop)
 
     def of(self, ring: Sequence[Occurrence], pairs: Sequence[tuple[int, int]]) -> Iterator[Record]:
         """All records of an anchor, given its jumps as places on the ring."""
@@ -61,10 +65,29 @@ class RingRecords:
     def _stitched(self, source: Occurrence, target: Occurrence, again: bool) -> Iterator[Record]:
         """What becomes of a jump; ``again`` if there is the jump back too, and it comes first."""
         leaving, landing = self._stop(source), self._stop(target)
+        jumped, compared = self._parted(leaving, landing)
         for kind in self._stitches:
-            said = STITCHES[kind](leaving, landing, self._plan)
+            stops = compared if kind == "comparison" else jumped
+            said = STITCHES[kind](*stops, self._plan)
             if said and not (again and kind == "comparison"):
-                yield from self._record(kind, source, [leaving, landing], said)
+                yield from self._record(kind, source, list(stops), said)
+
+    def _parted(self, leaving: Stop, landing: Stop) -> tuple[tuple[Stop, Stop], tuple[Stop, Stop]]:
+        """Two stops as a jump says them, and as a comparison: without what is held apart."""
+        held = self.held
+        if not held:
+            return (leaving, landing), (leaving, landing)
+        before = held.begun(leaving.before, landing.thought)
+        jumped = (
+            leaving._replace(before=before),
+            landing._replace(after=held.cut(landing.after, thoughts_of(before))),
+        )
+        after = held.cut(leaving.after, {landing.thought})
+        compared = (
+            leaving._replace(after=after),
+            landing._replace(after=held.cut(landing.after, thoughts_of(after))),
+        )
+        return jumped, compared
 
     def _record(
         self, kind: str, at: Occurrence, stops: list[Stop], said: dict[str, Any]
@@ -83,25 +106,57 @@ class RingRecords:
         yield Record(kind, at.split, tell(laid), axes, jumps, at.anchor)
 
     def _cards(self, ring: Sequence[Occurrence]) -> Iterator[list[Stop]]:
-        """Each occurrence is on one card. The last one says one again rather than be alone."""
-        recipe, measure = self._plan.recipe, self._plan.measure
-        settings = recipe.cards
-        card: list[Stop] = []
-        before: list[Stop] = []
-        size = 0
-        for at in _by_turns(ring):
-            stop = self._stop(at)
-            stop = stop._replace(after=fitted(stop.after, settings.continuation, 2, measure))
-            more = length(stop.after, measure) + 2
-            begins = draw(recipe.seed, at.anchor, at.key) % settings.ways == 0
-            if len(card) > 1 and (begins or size + more > recipe.window):
-                yield card
-                before, card, size = card[-1:], [], 0
-            card.append(stop)
-            size += more
-        yield card if len(card) > 1 else before + card
+        """Each occurrence is on one card.
 
-    def _stop(self, at: Occurrence) -> Stop:
+        One that would be alone has another beside it that is on a card already; where it is held
+        apart from all of them, it is on no card.
+        """
+        recipe = self._plan.recipe
+        done: list[Occurrence] = []
+        left = deque(_by_turns(ring))
+        while left:
+            card: list[Occurrence] = []
+            stops: list[Stop] = []
+            said: set[str] = set()
+            size = 0
+            while found := self._next(left, said):
+                at, stop = found
+                more = length(stop.after, self._plan.measure) + 2
+                begins = draw(recipe.seed, at.anchor, at.key) % recipe.cards.ways == 0
+                if len(card) > 1 and (begins or size + more > recipe.window):
+                    left.appendleft(at)
+                    break
+                card.append(at)
+                stops.append(stop)
+                size += more
+                said |= thoughts_of(stop.after)
+            if len(card) == 1:
+                stops = [*self._beside(done, said), *stops]
+            if len(stops) > 1:
+                yield stops
+            done = [*done[-CROWD:], *card]
+
+    def _next(self, left: deque[Occurrence], said: set[str]) -> tuple[Occurrence, Stop] | None:
+        """Take the first occurrence that is held apart from nothing said, as a card says it."""
+        for n, at in enumerate(left):
+            if stop := self._way(at, said):
+                del left[n]
+                return at, stop
+        return None
+
+    def _beside(self, done: Sequence[Occurrence], said: set[str]) -> list[Stop]:
+        """The last of some occurrences that is held apart from nothing said, if there is one."""
+        return next(([stop] for at in reversed(done) if (stop := self._way(at, said))), [])
+
+    def _way(self, at: Occurrence, said: set[str]) -> Stop | None:
+        """A stop as a card says it beside what it says already; None where it is held apart."""
+        stop, most = self._stop(at), self._plan.recipe.cards.continuation
+        if self.held.meets(stop.thought, said):
+            return None
+        after = fitted(stop.after, most, 2, self._plan.measure)
+        return stop._replace(after=self.held.cut(after, said))
+
+    def _read_stop(self, at: Occurrence) -> Stop:
         before, after = self._scratch.place(at.place)
         tree = self.tree(at.tree)
         anchor = Piece(at.phrase, tree.id, role=ANCHOR)

@@ -42,14 +42,18 @@ def outline(n: int) -> str:
     )
 
 
+def written(out: Path, **form: str) -> Path:
+    """The corpus of twenty-four trees, in a format and a form of files."""
+    forest = [tree(f"Дерево {n}", outline(n)) for n in range(24)]
+    told = SMALL.model_dump() | {"corpus": {"validation": 0.4, **form}}
+    export_corpus(planted(*forest), out, Recipe.read(told, "small"))
+    return out
+
+
 @pytest.fixture(scope="session")
 def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty-four trees, eight anchors, paths and walks, a validation split."""
-    forest = [tree(f"Дерево {n}", outline(n)) for n in range(24)]
-    out = tmp_path_factory.mktemp("exported") / "corpus"
-    told = SMALL.model_dump() | {"corpus": {"validation": 0.4}}
-    export_corpus(planted(*forest), out, Recipe.read(told, "small"))
-    return out
+    return written(tmp_path_factory.mktemp("exported") / "corpus")
 
 
 @pytest.fixture(scope="session")

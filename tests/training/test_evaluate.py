@@ -46,6 +46,25 @@ def test_probes_come_from_the_walks(corpus: Corpus):
     assert asked != probes(corpus, 30, seed=8)
 
 
+def test_held_out_pairs_are_those_of_the_corpus(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
+    def pairs(most: int) -> list[tuple[str, str]]:
+        return [(p.source, p.target) for p in probes(corpus, most) if p.group == HELD_OUT]
+
+    told = {(p["source"]["thought"], p["target"]["thought"]) for p in corpus.probes()}
+    assert len(told) > 2
+    assert set(pairs(100)) == told
+    assert len(pairs(2)) == 2
+    monkeypatch.setattr(Corpus, "probes", lambda _: iter(()))
+    assert not set(pairs(100)) <= told
+
+
+def test_changed_probes_are_refused(harmed: Path):
+    path = harmed / "probes" / "stitches.jsonl"
+    path.write_bytes(path.read_bytes().replace("⤳".encode(), "⤴".encode()))
+    with pytest.raises(CorpusError, match=r"stitches\.jsonl does not match its checksum"):
+        Corpus.open(harmed)
+
+
 def test_no_candidate_stands_in_the_prompt_and_all_differ(corpus: Corpus):
     for probe in probes(corpus, 50):
         own = [probe.own] if probe.own else []
@@ -81,6 +100,8 @@ def test_an_anchor_that_is_the_thought_itself_is_followed_by_what_it_supports():
 def test_a_corpus_without_walks_is_refused(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):
     paths = [r for r in corpus.records() if r["meta"]["kind"] == "path"]
     monkeypatch.setattr(Corpus, "records", lambda *_: iter(paths))
+    assert {probe.group for probe in probes(corpus)} == {HELD_OUT}
+    monkeypatch.setattr(Corpus, "probes", lambda _: iter(()))
     with pytest.raises(CorpusError, match="has no walks"):
         probes(corpus)
 

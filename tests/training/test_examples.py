@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.training.conftest import written
 from training.corpus import Corpus
 from training.errors import CorpusError
 
@@ -63,6 +64,38 @@ def test_parts_without_loss(kind: str, corpus: Corpus, tmp_path: Any):
     assert len(trained(spans(role="breadcrumb"), tokenizer)) == 1
     prompted = {"prompt": text[: two + 1], "completion": text[two + 1 :]}
     assert [run.strip() for run in trained(prompted, tokenizer)] == [ended]
+
+
+@pytest.mark.parametrize(
+    ("format", "asked"),
+    [
+        ("messages", lambda r: r["messages"][0]["content"] + r["meta"]["gap"]),
+        ("prompt-completion", lambda r: r["prompt"]),
+        ("sharegpt", lambda r: r["conversations"][0]["value"] + r["meta"]["gap"]),
+        ("alpaca", lambda r: r["instruction"] + r["meta"]["gap"]),
+    ],
+)
+def test_every_format_trains_the_words_of_the_text_but_not_the_request(
+    format: str, asked: Any, corpus: Corpus, base: Any, tmp_path: Any
+):
+    from training.examples import encode
+    from training.probes import probes
+    from training.tokens import reserved
+
+    tokenizer = base.tokenizer()
+    other = Corpus.open(written(tmp_path / "corpus", format=format))
+    for text, record in zip(corpus.records(), other.records(), strict=True):
+        one, two = encode(text, tokenizer), encode(record, tokenizer)
+        assert one is not None
+        assert two is not None
+        assert one.ids == two.ids
+        silent = trained(
+            text | {"meta": {"no_loss": [{"start": 0, "end": len(asked(record))}]}}, tokenizer
+        )
+        assert trained(record, tokenizer) == silent
+        assert sum(two.mask) < sum(one.mask)
+    assert probes(other, 30) == probes(corpus, 30)
+    assert reserved(other) == reserved(corpus)
 
 
 def test_a_token_half_without_loss_carries_none(base: Any):

@@ -1,0 +1,118 @@
+"""Held-out stitches: pairs of thoughts that no record of the training split says together.
+
+A pair is drawn by a hash of its two thoughts, whatever the seed and the other trees, so it stays
+held out while the forest grows. Its thoughts share one anchor alone, in two trees of the training
+split. Jumps are made around it: each of its thoughts is a source and a target as often as without
+it. Where an anchor's ring cannot spare a pair, it is not held out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence, Set
+from heapq import heappush, heapreplace, nsmallest
+from itertools import combinations
+from typing import NamedTuple
+
+from exporters.draw import RANGE, draw
+from exporters.linearize import Piece
+from exporters.scratch import Occurrence
+
+CROWD = 16
+"""Of an anchor's occurrences so many can be in a held-out pair, those of the least hashes."""
+
+Pair = frozenset[int]
+"""Two places on a ring."""
+
+
+class Stitch(NamedTuple):
+    """A held-out pair: from a thought of one tree to one of another."""
+
+    draw: int
+    anchor: str
+    source: Occurrence
+    target: Occurrence
+
+
+def drawn(ring: Sequence[Occurrence], share: float) -> dict[Pair, int]:
+    """Pairs of a ring that are drawn to be held out, with what they drew.
+
+    None of a ring of fewer than four: it needs all its pairs for jumps.
+    """
+    if not share or len(ring) < 4:
+        return {}
+    some = nsmallest(CROWD, range(len(ring)), key=lambda i: (ring[i].fate, ring[i].place))
+    draws = {
+        frozenset((i, j)): draw("held out", *sorted((ring[i].fate, ring[j].fate)))
+        for i, j in combinations(some, 2)
+        if ring[i].tree != ring[j].tree
+    }
+    return {pair: at for pair, at in draws.items() if at < share * RANGE}
+
+
+def directed(ring: Sequence[Occurrence], pair: Pair, at: int) -> Stitch:
+    """A pair with the direction that its hash gives it."""
+    one, other = sorted((ring[i] for i in pair), key=lambda o: (o.fate, o.place))
+    source, target = (one, other) if at & 1 else (other, one)
+    return Stitch(at, source.anchor, source, target)
+
+
+class Least:
+    """The stitches that drew least, at most ``count``."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._heap: list[tuple[int, int, int, Stitch]] = []
+
+    def would_take(self, at: int) -> bool:
+        """Whether a stitch that drew this is among the least so far."""
+        full = len(self._heap) >= self._count
+        return at < -self._heap[0][0] if full and self._heap else not full
+
+    def add(self, stitch: Stitch) -> None:
+        """Add a stitch that `would_take` takes."""
+        entry = (-stitch.draw, stitch.source.place, stitch.target.place, stitch)
+        if len(self._heap) < self._count:
+            heappush(self._heap, entry)
+        else:
+            heapreplace(self._heap, entry)
+
+    def __iter__(self) -> Iterator[Stitch]:
+        return iter([stitch for *_, stitch in sorted(self._heap, reverse=True)])
+
+
+class Held:
+    """Which thoughts are held apart. Empty, it holds nothing apart and costs nothing."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._from: dict[str, set[str]] = {}
+        for one, other in pairs:
+            self._from.setdefault(one, set()).add(other)
+            self._from.setdefault(other, set()).add(one)
+
+    def __bool__(self) -> bool:
+        return bool(self._from)
+
+    def meets(self, thought: str, said: Set[str]) -> bool:
+        """Whether a thought is held apart from something that is said."""
+        return thought in self._from and not self._from[thought].isdisjoint(said)
+
+    def cut(self, pieces: list[Piece], said: Set[str]) -> list[Piece]:
+        """The first pieces, up to one that is held apart from what is said; at least the first."""
+        if self._from:
+            for n in range(1, len(pieces)):
+                if self.meets(pieces[n].thought, said):
+                    return pieces[:n]
+        return pieces
+
+    def begun(self, pieces: list[Piece], thought: str) -> list[Piece]:
+        """The last pieces, from behind one that is held apart from a thought."""
+        if thought in self._from:
+            for n in range(len(pieces) - 1, -1, -1):
+                if pieces[n].thought in self._from[thought]:
+                    return pieces[n + 1 :]
+        return pieces
+
+
+def thoughts_of(pieces: Iterable[Piece]) -> set[str]:
+    """Ids of the thoughts that pieces say."""
+    return {piece.thought for piece in pieces if piece.thought}
