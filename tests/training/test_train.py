@@ -66,12 +66,12 @@ def test_it_learns_and_changes_nothing_but_the_mask(
     from training.train import train
 
     before = base.hash
-    mask = train(corpus, base, "Δ42_logic", config(steps=20, rate=0.01), masks=tmp_path)
+    mask = train(corpus, base, "Δ42_logic", config(steps=40, rate=0.01), masks=tmp_path)
     told = log_of(tmp_path, "Δ42_logic")
     said = [entry["loss"] for entry in told if "loss" in entry]
     assert sum(said[-3:]) < 0.97 * sum(said[:3])
     assert {"rate", "tokens", "tokens_per_second"} <= set(told[0])
-    assert mask.about["results"]["steps"] == 20
+    assert mask.about["results"]["steps"] == 40
     assert mask.about["corpus"]["hash"] == corpus.hash
     tensors = mask.tensors()
     rows = [name for name in tensors if "token" in name]
