@@ -61,7 +61,9 @@ def test_a_batch_of_several_masks_says_what_each_says_alone(
         for name in voices
     }
     assert together == [alone[name][texts.index(text)] for text, name in pairs]
-    assert len(set(map(tuple, alone.values()))) == len(alone)  # no two masks say the same
+    different = len(set(map(tuple, alone.values())))
+    assert different > 1
+    assert different == len(alone) or not temperature  # the likeliest may be the same for two
 
 
 def test_there_must_be_such_a_voice(base: Any):
