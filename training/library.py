@@ -1,7 +1,8 @@
-"""The libraries of the extra ``train``: imported where they are used, one error without them."""
+"""The libraries of training: imported where they are used, one error without them."""
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -22,16 +23,19 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def library(name: str) -> Any:
-    """A module of the extra ``train``. Raises MissingExtra where it is not installed."""
+def library(name: str, extra: str = "train") -> Any:
+    """A module of an extra. Raises MissingExtra where it is not installed."""
     try:
         with quiet():
             module = import_module(name)
     except ImportError as error:
+        extras = "train" if extra == "train" else f"train,{extra}"
         raise MissingExtra(
             f"training needs the package {error.name or name}, which is not installed",
-            hint="Install it, in the folder of the project's clone: pip install -e '.[train]'",
+            hint=f"Install it, in the folder of the project's clone: pip install -e '.[{extras}]'",
         ) from error
+    if name == "bitsandbytes":
+        logging.getLogger(name).setLevel(logging.ERROR)  # it tells of each cast that it makes
     if name == "transformers":
         module.utils.logging.set_verbosity_error()
         module.utils.logging.disable_progress_bar()
