@@ -25,7 +25,8 @@ STAMPS := .venv/.setup
 SETUP := sh scripts/setup.sh
 
 # Every extra: what is shipped is tested. With torch these are gigabytes, which `make demo` does not need.
-DEV_EXTRAS := datasets embed embed-table local-neo4j parquet plot rdf tokens train zstd
+DEV_EXTRAS := datasets embed embed-table gguf local-neo4j parquet plot quantize rdf tensorboard \
+  tokens train zstd
 
 .PHONY: help
 help:

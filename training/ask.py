@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from training.base import Base
 from training.corpus import Corpus
 from training.errors import CorpusError, TrainingError
 from training.masks import BASE, Mask
-from training.tokens import plain, splits
+from training.registers import REGISTERS, expansions, standard, untaught
+from training.tokens import plain
 from training.voices import Voices
 
-REGISTERS = {
-    "logical": "логически",
-    "poetic": "поэтически",
-    "bodily": "телесно",
-    "emoji": "эмодзи",
-}
-"""What registers are called in Russian texts. Any other word stands for itself."""
 _MOST = 512
 """Characters of an origin at most, as a scene keeps it."""
 
@@ -107,14 +100,14 @@ def unfolding(formula: str, register: str, corpus: Corpus | None = None) -> str:
             f"{formula!r} alone says no formula",
             hint="Give a --corpus that unfolds it, or write it out: 'Δ12 = (вода + весна)'.",
         )
-    standard = next((name for name, word in REGISTERS.items() if word == register), register)
-    return f"{formula}\n{REGISTERS.get(standard, standard) if _russian(formula) else standard}:"
+    name = next((name for name, word in REGISTERS.items() if word == register), register)
+    return f"{formula}\n{REGISTERS.get(name, name) if _russian(formula) else name}:"
 
 
 def _taught(code: str, register: str, corpus: Corpus) -> str:
-    known = list(_expansions(corpus))
+    known = list(expansions(corpus))
     own = [part for part in known if part.code == code]
-    leads = [part.lead for part in [*own, *known] if _same(part.lead) == _same(register)]
+    leads = [part.lead for part in [*own, *known] if standard(part.lead) == standard(register)]
     if not own:
         codes = ", ".join(dict.fromkeys(part.code for part in known))
         raise CorpusError(
@@ -122,45 +115,10 @@ def _taught(code: str, register: str, corpus: Corpus) -> str:
             hint=f"Expected a code that it unfolds: {codes or 'there is none'}.",
         )
     if not leads:
-        registers = ", ".join(filter(None, dict.fromkeys(part.lead.strip(" :") for part in known)))
-        raise CorpusError(
-            f"the corpus {corpus.path} teaches no register {register!r}",
-            hint=f"It teaches: {registers or 'none'}.",
-        )
+        raise untaught(corpus, register, dict.fromkeys(part.lead.strip(" :") for part in known))
     body = own[0].body
     fitting = (lead for lead in leads if _russian(lead) == _russian(body))
     return body + next(fitting, leads[0])
-
-
-class _Expansion(NamedTuple):
-    """A record in which a formula is unfolded."""
-
-    code: str
-    body: str
-    """The lines before its scene."""
-    lead: str
-    """What stands before the scene in its line: ``поэтически:``, or nothing."""
-
-
-def _expansions(corpus: Corpus) -> Iterator[_Expansion]:
-    for split in splits(corpus):
-        for record in corpus.records(split):
-            if record["meta"]["kind"] != "expansion":
-                continue
-            text, spans = plain(record["text"]), record["meta"]["spans"]
-            code = next(span for span in spans if span["role"] == "formula")
-            scenes = (span["start"] for span in spans if span["role"] == "scene")
-            scene = next(scenes, len(text))
-            begin = text.rfind("\n", 0, scene) + 1 if scene < len(text) else len(text)
-            body = text[:begin].rstrip("\n") + "\n"
-            # A blank at the end would be a token of its own, which no text of the corpus has there.
-            yield _Expansion(text[code["start"] : code["end"]], body, text[begin:scene].rstrip(" "))
-
-
-def _same(register: str) -> str:
-    """A register, or what leads to its scenes, under one name."""
-    word = register.strip(" :").casefold()
-    return REGISTERS.get(word, word)
 
 
 def _russian(text: str) -> bool:

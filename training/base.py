@@ -17,6 +17,7 @@ from training.corpus import Corpus
 from training.errors import BaseError
 from training.files import folder_whole, json_hash, measure, to_json
 from training.library import library
+from training.quantized import Bits, loading, rest
 from training.tokens import check_segmentation, reserved, single
 
 FORMAT = "reasoning-forest base"
@@ -76,12 +77,14 @@ class Base:
         """The tokenizer. Raises MissingExtra, BaseError."""
         return _load_tokenizer(self.path)
 
-    def model(self, dtype: Any = "auto") -> Any:
+    def model(self, dtype: Any = "auto", bits: Bits = "none", device: Any = "cpu") -> Any:
         """The model, in evaluation. Raises MissingExtra, BaseError.
 
         :param dtype: a torch dtype; "auto" takes that of the files.
+        :param bits: nf4 or int8 quantizes it as it is loaded; the files stay as they are.
+        :param device: where a quantized model is put; any other stands on the processor.
         """
-        return _load_model(self.path, dtype)
+        return _load_model(self.path, dtype=dtype, **loading(bits, dtype, device))
 
 
 def prepare(
@@ -89,9 +92,9 @@ def prepare(
 ) -> Base:
     """Write a base into the folder ``out``, which must not hold anything yet.
 
-    :param model: a folder or name of Hugging Face, a prepared base to add more names to, or
-        ``tiny:`` (byte-level BPE) or ``tiny:sentencepiece``: a small model without any knowledge,
-        its tokenizer made from the corpus.
+    :param model: a folder or name of Hugging Face, a GGUF file, a prepared base to add more names
+        to, or ``tiny:`` (byte-level BPE) or ``tiny:sentencepiece``: a small model without any
+        knowledge, its tokenizer made from the corpus.
     :param corpus: its codes, glyphs and jump marker become single tokens.
     :param seed: of the new rows, and of a tiny model's weights.
     :param steps: for a tiny model: how long it reads the corpus's paths, all its weights in
@@ -153,7 +156,8 @@ def add_tokens(tokenizer: Any, names: Sequence[str], corpus: Corpus | None = Non
 def _source(model: str, corpus: Corpus | None, seed: int) -> tuple[Any, Any]:
     kind = model.removeprefix("tiny:")
     if kind == model:
-        return _load_model(model, "auto"), _load_tokenizer(model)
+        gguf = model.lower().endswith(".gguf")
+        return _from_gguf(Path(model)) if gguf else (_load_model(model), _load_tokenizer(model))
     if corpus is None:
         raise BaseError(
             f"{model} makes its tokenizer from a corpus, and none is given",
@@ -169,8 +173,21 @@ def _all_texts(corpus: Corpus) -> Iterator[str]:
         yield from map(plain, texts(record))
 
 
-def _load_tokenizer(path: Path | str) -> Any:
-    tokenizer = _loaded("AutoTokenizer", path)
+def _from_gguf(file: Path) -> tuple[Any, Any]:
+    """The model of a GGUF file, its weights unpacked, and its tokenizer."""
+    library("gguf", "gguf")
+    if not file.is_file():
+        raise BaseError(f"there is no file {file}")
+    config = getattr(library("transformers"), "GgufConfig", None)  # older ones always unpack
+    whole = {"quantization_config": config(dequantize=True)} if config else {}
+    return (
+        _load_model(file.parent, gguf_file=file.name, **whole),
+        _load_tokenizer(file.parent, gguf_file=file.name),
+    )
+
+
+def _load_tokenizer(path: Path | str, **options: Any) -> Any:
+    tokenizer = _loaded("AutoTokenizer", path, **options)
     if not tokenizer.is_fast:
         raise BaseError(
             f"the tokenizer of {path} cannot say where in the text its tokens stand",
@@ -179,19 +196,21 @@ def _load_tokenizer(path: Path | str) -> Any:
     return tokenizer
 
 
-def _load_model(path: Path | str, dtype: Any) -> Any:
-    return _loaded("AutoModelForCausalLM", path, dtype=dtype, use_safetensors=True).eval()
+def _load_model(path: Path | str, *, dtype: Any = "auto", **options: Any) -> Any:
+    how = {"dtype": dtype, "use_safetensors": True} | options
+    return rest(_loaded("AutoModelForCausalLM", path, **how))
 
 
 def _loaded(what: str, path: Path | str, **options: Any) -> Any:
     transformers = library("transformers")
     try:
         return getattr(transformers, what).from_pretrained(path, trust_remote_code=False, **options)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, ImportError) as error:
         first = str(error).strip().partition("\n")[0]
         raise BaseError(
-            f"the model {path} cannot be loaded: {first}",
-            hint="Expected a folder or a name of Hugging Face with safetensors, or tiny:.",
+            f"the model {Path(path, options.get('gguf_file', ''))} cannot be loaded: {first}",
+            hint="Expected a folder or a name of Hugging Face with safetensors, a GGUF file, or "
+            "tiny:.",
         ) from error
 
 
@@ -199,9 +218,14 @@ def _loaded(what: str, path: Path | str, **options: Any) -> Any:
 
 
 def _resize(network: Any, size: int, rows: Sequence[int], seed: int) -> None:
-    """Give embeddings and head ``size`` rows at least, and the new ones seeded values."""
+    """Give embeddings and head ``size`` rows at least, and the new ones seeded values.
+
+    New are ``rows``, and those of a tokenizer that had more tokens than the model.
+    """
     torch = library("torch")
-    if size > network.get_input_embeddings().weight.shape[0]:
+    had = network.get_input_embeddings().weight.shape[0]
+    rows = sorted({*rows, *range(had, size)})
+    if size > had:
         network.resize_token_embeddings(size, mean_resizing=False)
     tables = {id(t.weight): t.weight for t in _tables(network)}
     with torch.no_grad():

@@ -16,12 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.errors import ConfigError
 from training.files import json_hash
+from training.quantized import Bits
 
 DEFAULT = "default"
 _HINT = "`forest train --print-config` prints the default, which explains all settings."
 Count = Annotated[int, Field(strict=True, ge=0, le=1 << 40)]
 Size = Annotated[int, Field(strict=True, ge=1, le=1 << 40)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Precision = Literal["auto", "bf16", "fp16", "fp32"]
 
 
 class _Section(BaseModel):
@@ -44,6 +46,7 @@ class Data(_Section):
     """What a mask is trained on."""
 
     kinds: tuple[str, ...] = ()
+    registers: tuple[str, ...] = ()
     no_loss: tuple[str, ...] = ("breadcrumb",)
     window: Size = 1024
 
@@ -60,7 +63,8 @@ class Steps(_Section):
     warmup: Share = 0.05
     decay: Annotated[float, Field(ge=0)] = 0.0
     clip: Annotated[float, Field(gt=0)] = 1.0
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    precision: Precision = "auto"
+    quantize: Bits = "none"
     threads: Count = 0
 
     def rate_at(self, step: int, steps: int) -> float:
@@ -88,8 +92,13 @@ class Config(_Section):
     checks: Checks = Checks()
 
     @classmethod
-    def load(cls, presets: Sequence[str] = (), file: Path | None = None) -> Self:
-        """The default, then each preset over it, then the file.
+    def load(
+        cls, presets: Sequence[str] = (), file: Path | None = None, **over: dict[str, Any]
+    ) -> Self:
+        """The default, then each preset over it, then the file, then sections given as words.
+
+        >>> Config.load(["fragment"], training={"quantize": "nf4"}).training.quantize
+        'nf4'
 
         Raises ConfigError with the preset or file, the setting, and what is expected.
         """
@@ -100,6 +109,7 @@ class Config(_Section):
         if file is not None:
             _lay_over(settings, _read(file))
             where = str(file)
+        _lay_over(settings, over)
         return cls.read(settings, where)
 
     @classmethod

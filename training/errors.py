@@ -45,4 +45,4 @@ class TrainingFailed(TrainingError):
 
 
 class MissingExtra(TrainingError):
-    """The libraries of an extra, such as ``train``, are not installed."""
+    """The libraries of an extra are not installed."""

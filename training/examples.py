@@ -19,6 +19,7 @@ import numpy as np
 from training.corpus import Corpus
 from training.errors import CorpusError
 from training.formats import as_text
+from training.registers import Voiced
 from training.tokens import Segmentation, ambiguous, plain
 
 Span = tuple[int, int]
@@ -29,6 +30,7 @@ Mask = np.ndarray[Any, np.dtype[np.bool_]]
 OTHER_COLUMNS = "columns that are no text: preferences, steps"
 TOO_LONG = "longer than the window: a record is never cut"
 NO_LOSS = "no token of it carries loss"
+OTHER_REGISTER = "a scene in another register"
 
 
 class Example(NamedTuple):
@@ -126,6 +128,7 @@ def read_examples(  # noqa: PLR0913 - what is read, and the settings that say ho
     names: Collection[str],
     window: int,
     kinds: Collection[str] = (),
+    registers: Collection[str] = (),
     no_loss: Collection[str] = (),
     may_be_empty: bool = False,
 ) -> Examples:
@@ -134,11 +137,12 @@ def read_examples(  # noqa: PLR0913 - what is read, and the settings that say ho
     :param names: what the corpus has reserved as single tokens.
     :param window: the most tokens of an example; a longer record is left out and counted.
     :param kinds: only records of these kinds; none: all.
+    :param registers: of records with a scene only those in these registers; none: all.
 
     Raises CorpusError where the split is missing, is left without any example, or holds a text
-    that no tokenizer can read rightly (Δ123).
+    that no tokenizer can read rightly (Δ123), or where the corpus teaches none of the registers.
     """
-    segmentation = Segmentation(names)
+    segmentation, voiced = Segmentation(names), Voiced(corpus, registers)
     ids: list[Ids] = []
     mask: list[Mask] = []
     bounds, left_out, seen = [0], Counter[str](), set[str]()
@@ -148,6 +152,9 @@ def read_examples(  # noqa: PLR0913 - what is read, and the settings that say ho
         if kinds and kind not in kinds:
             continue
         told = as_text(record) or record
+        if not voiced(told):
+            left_out[OTHER_REGISTER] += 1
+            continue
         example = encode(told, tokenizer, no_loss=no_loss)
         if reason := _unfit(example, window):
             left_out[reason] += 1
@@ -181,7 +188,8 @@ def _nothing(
         why = f"none is of the kinds {', '.join(kinds)}; it has {', '.join(sorted(seen))}"
     return CorpusError(
         f"the split {split!r} of {corpus.path} leaves nothing to train on: {why}",
-        hint="Set data.window or data.kinds of the training otherwise, or export another recipe.",
+        hint="Set data.window, data.kinds or data.registers of the training otherwise, or export "
+        "another recipe.",
     )
 
 

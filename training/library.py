@@ -1,7 +1,8 @@
-"""The libraries of extras: imported where they are used, one error without them."""
+"""The libraries of training: imported where they are used, one error without them."""
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -28,10 +29,13 @@ def library(name: str, extra: str = "train") -> Any:
         with quiet():
             module = import_module(name)
     except ImportError as error:
+        extras = "train" if extra == "train" else f"train,{extra}"
         raise MissingExtra(
             f"training needs the package {error.name or name}, which is not installed",
-            hint=f"Install it, in the folder of the project's clone: pip install -e '.[{extra}]'",
+            hint=f"Install it, in the folder of the project's clone: pip install -e '.[{extras}]'",
         ) from error
+    if name == "bitsandbytes":
+        logging.getLogger(name).setLevel(logging.ERROR)  # it tells of each cast that it makes
     if name == "transformers":
         module.utils.logging.set_verbosity_error()
         module.utils.logging.disable_progress_bar()

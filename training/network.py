@@ -16,11 +16,19 @@ from training.config import Lora, Steps
 from training.errors import BaseError, TrainingFailed
 from training.examples import Row
 from training.library import library
+from training.quantized import rest
 
 if TYPE_CHECKING:
     from training.base import Base
 
 _MOMENTS = {"m": "exp_avg", "v": "exp_avg_sq"}
+_TYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+_SCALE = "scale/loss"
+_SCALES = (2.0**16, 2.0**24)
+"""How many times a gradient in fp16 is enlarged, at first and at most."""
+_SHORT = ("out of memory", "not enough memory", "allocate memory")
+_GROWS = 500
+"""Steps that fit into fp16 one after another before it is enlarged twice as much."""
 
 
 class Network:
@@ -35,6 +43,9 @@ class Network:
         self._process = library("accelerate").PartialState(cpu=not gpu)
         self._device = self._process.device
         self.precision = self._chosen()
+        self._dtype = getattr(self._torch, _TYPES[self.precision])
+        self._scale = _SCALES[0] if self.precision == "fp16" else 1.0
+        self._fitted = 0
         self.model: Any = None
         self.lora: Any = None
 
@@ -46,27 +57,27 @@ class Network:
     def _chosen(self) -> str:
         if self._steps.precision != "auto":
             return self._steps.precision
-        bf16 = self._device.type == "cuda" and self._torch.cuda.is_bf16_supported(False)
-        return "bf16" if bf16 else "fp32"
+        if self._device.type != "cuda":
+            return "fp32"
+        return "bf16" if self._torch.cuda.is_bf16_supported(False) else "fp16"
 
     def wear(self, base: Base, lora: Lora) -> None:
         """Load the base and put a new mask on it.
 
         Raises BaseError where the base has no such modules, or lets the records of a row see each
-        other.
+        other; MissingExtra where it is to be quantized and bitsandbytes is not installed.
         """
-        torch = self._torch
         with self._as_training_errors():
-            network = base.model(torch.bfloat16 if self.precision == "bf16" else torch.float32)
-            require_apart(network.to(self._device), base)
+            network = base.model(self._dtype, self._steps.quantize, self._device)
+            require_apart(self._here(network), base)
             self.lora = adapter.lora_config(base, network, lora)
-            torch.manual_seed(self._steps.seed)
+            self._torch.manual_seed(self._steps.seed)
             self.train(adapter.wear(network, self.lora))
 
     def train(self, model: Any) -> None:
         """Take a model whose parameters say themselves which of them train."""
         torch = self._torch
-        self.model = model.to(self._device).train()
+        self.model = self._here(model).train()
         self._parts = adapter.trainable(model)
         rows = [p for n, p in self._parts if "token" in n]
         decayed = [p for n, p in self._parts if "token" not in n]
@@ -74,47 +85,71 @@ class Network:
         groups += [{"params": rows, "weight_decay": 0.0}] if rows else []
         self._optimizer = torch.optim.AdamW(groups, lr=self._steps.rate, betas=(0.9, 0.98))
 
+    def _here(self, model: Any) -> Any:
+        """The model on this device. A quantized one was loaded onto it, and is not moved."""
+        return model if next(model.parameters()).device == self._device else model.to(self._device)
+
     # --- computing -----------------------------------------------------------------------------
 
     def step(self, rows: Sequence[Row], rate: float, seed: int) -> float:
         """One step over some rows; returns their loss per token that carries one.
 
+        A gradient that fp16 cannot hold is computed again, enlarged half as much.
+
         Raises TrainingFailed where the loss is no number or memory is short; nothing is changed.
         """
-        torch, process = self._torch, self._process
-        torch.manual_seed(seed)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
+        with self._as_training_errors():
+            told, length = self._gradient(rows, seed)
+            while isfinite(told) and not isfinite(length) and self._scale > 1:
+                self._scale, self._fitted = self._scale / 2, 0
+                told, length = self._gradient(rows, seed)
+            if not (isfinite(told) and isfinite(length)):
+                raise self._no_number(f"the loss is {told}, its gradient {length}")
+            self._optimizer.step()
+        self._fitted += 1
+        if self.precision == "fp16" and self._fitted == _GROWS:
+            self._scale, self._fitted = min(self._scale * 2, _SCALES[1]), 0
+        return told
+
+    def _gradient(self, rows: Sequence[Row], seed: int) -> tuple[float, float]:
+        """Loss and length of the gradient, which all that trains then has, cut to `clip`."""
+        torch, process = self._torch, self._process
+        torch.manual_seed(seed)
         self._optimizer.zero_grad(set_to_none=False)
         total = max(1, sum(len(row.targets) for row in rows))
         told = 0.0
-        with self._as_training_errors():
-            for row in rows[process.process_index :: process.num_processes]:
-                loss = self._loss(row) / total
-                loss.backward()
-                told += float(loss.detach())
-            told = self._summed(told)
-            length = float(
-                torch.nn.utils.clip_grad_norm_([p for _, p in self._parts], self._steps.clip)
-            )
-        if not (isfinite(told) and isfinite(length)):
-            raise TrainingFailed(
-                f"the loss is {told}, its gradient {length}",
-                hint='Halve training.rate, or set training.precision = "fp32".',
-            )
-        self._optimizer.step()
-        return told
+        for row in rows[process.process_index :: process.num_processes]:
+            loss = self._loss(row) / total
+            (loss * self._scale).backward()
+            told += float(loss.detach())
+        told = self._summed(told)
+        parts = [p for _, p in self._parts]
+        for part in parts:
+            if self._scale != 1 and part.grad is not None:
+                part.grad /= self._scale
+        return told, float(torch.nn.utils.clip_grad_norm_(parts, self._steps.clip))
 
     def loss(self, rows: Iterable[Row]) -> float:
-        """The loss per token that carries one, over some rows, without training."""
+        """The loss per token that carries one, over some rows, without training.
+
+        Raises TrainingFailed where it is no number or memory is short.
+        """
         total, told = 0, 0.0
-        self.model.eval()
+        rest(self.model)
         with self._torch.inference_mode(), self._as_training_errors():
             for row in rows:
                 told += float(self._loss(row))
                 total += len(row.targets)
         self.model.train()
+        if not isfinite(told):
+            raise self._no_number(f"the validation loss is {told}")
         return told / max(1, total)
+
+    def _no_number(self, message: str) -> TrainingFailed:
+        wider = ', or set training.precision = "fp32"' if self.precision != "fp32" else ""
+        return TrainingFailed(message, hint=f"Halve training.rate{wider}.")
 
     def any(self, flag: bool) -> bool:
         """Whether any of the processes says so."""
@@ -128,7 +163,7 @@ class Network:
         """The sum over all tokens with loss. The head computes at their places alone."""
         torch = self._torch
         targets = self._tensor(row.targets)
-        mixed = torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        mixed = torch.autocast(self._device.type, self._dtype, enabled=self.precision != "fp32")
         with mixed:
             logits = self.model(
                 input_ids=self._tensor(row.ids)[None],
@@ -162,19 +197,25 @@ class Network:
             yield
         except (RuntimeError, MemoryError) as error:
             said = str(error).lower()
-            if "out of memory" not in said and "allocate memory" not in said:
+            if not isinstance(error, MemoryError) and not any(x in said for x in _SHORT):
                 raise
+            bits = "" if self._steps.quantize == "nf4" else "; --quantize nf4 keeps it in 4 bits"
             raise TrainingFailed(
                 f"there is not enough memory on {self._device}",
-                hint="Halve training.row (and data.window, if it is larger), or take a smaller "
-                "base.",
+                hint=f"Halve training.row, which is {self._steps.row} (and data.window, if it is "
+                f"larger), or take a smaller base{bits}.",
             ) from error
 
     # --- tensors -------------------------------------------------------------------------------
 
     def tensors(self, *kinds: str) -> dict[str, Any]:
-        """``now/NAME``, ``m/NAME`` and ``v/NAME`` of all that trains, or only of some kinds."""
+        """``now/NAME``, ``m/NAME`` and ``v/NAME`` of all that trains, or only of some kinds.
+
+        In fp16 also ``scale/loss``: how many times gradients are enlarged, for how many steps.
+        """
         found = {f"now/{n}": _kept(p) for n, p in self._parts}
+        if self.precision == "fp16":
+            found[_SCALE] = self._torch.tensor([self._scale, float(self._fitted)])
         for kind, moment in _MOMENTS.items():
             for n, p in self._parts:
                 if moment in self._optimizer.state[p]:
@@ -192,6 +233,9 @@ class Network:
                         name: tensors[f"{kind}/{n}"].to(p.device, copy=True)
                         for kind, name in _MOMENTS.items()
                     }
+        if step and _SCALE in tensors:
+            self._scale, fitted = tensors[_SCALE].tolist()
+            self._fitted = int(fitted)
 
 
 def _kept(tensor: Any) -> Any:

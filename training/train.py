@@ -23,7 +23,7 @@ from typing import Any
 
 import orjson
 
-from training import adapter
+from training import adapter, logs
 from training.base import Base
 from training.config import Config
 from training.corpus import Corpus
@@ -40,7 +40,7 @@ Progress = Callable[[dict[str, Any]], None]
 VALIDATION = "validation"
 
 
-def train(
+def train(  # noqa: PLR0913 - what is trained, and who is told of it
     corpus: Corpus,
     base: Base,
     name: str,
@@ -49,6 +49,7 @@ def train(
     masks: Path | str = FOLDER,
     restart: bool = False,
     progress: Progress | None = None,
+    log: logs.Log | None = None,
 ) -> Mask:
     """Train the mask ``name`` on a corpus and put it into the folder of masks.
 
@@ -57,6 +58,7 @@ def train(
 
     :param restart: throw an unfinished training of that name away.
     :param progress: is told every line of the log.
+    :param log: is told it, too: TensorBoard in ``tensorboard/NAME`` beside the mask, or MLflow.
 
     Raises MaskError where the mask exists, is being trained, or was begun with other settings;
     BaseError and CorpusError where base and corpus do not fit; TrainingFailed where the loss is no
@@ -69,10 +71,13 @@ def train(
             f"the mask {name} exists already: {path}",
             hint="Name another one, or remove it first.",
         )
+    logs.require(log)
     path.parent.mkdir(parents=True, exist_ok=True)
     network = Network(config.training)
     with _locked(path) if network.first else _not_locked():
-        return _Training(corpus, base, path, config, network, restart, progress).run()
+        training = _Training(corpus, base, path, config, network, restart)
+        with training.telling(log if network.first else None, progress):
+            return training.run()
 
 
 @dataclass
@@ -98,10 +103,10 @@ class _Training:
         config: Config,
         network: Network,
         restart: bool,
-        progress: Progress | None,
     ) -> None:
         self.corpus, self.base, self.path, self.config = corpus, base, path, config
-        self.network, self.progress = network, progress
+        self.network = network
+        self.listeners: list[Progress] = []
         self.checkpoint = path.with_name(f".{path.stem}.checkpoint")
         self.log = path.with_suffix(".jsonl")
         self.interrupted = False
@@ -118,6 +123,14 @@ class _Training:
         self.steps = self._count_steps()
         order = config.training
         self._plan = plan(self.examples, order.seed, order.row, order.rows)
+
+    @contextmanager
+    def telling(self, log: logs.Log | None, progress: Progress | None) -> Iterator[None]:
+        """Tell every line of the log to others, too."""
+        settings = self.config.model_dump(mode="json")
+        with logs.opened(log, self.path, self.state.step, self.fingerprint, settings) as tell:
+            self.listeners = [listener for listener in (tell, progress) if listener]
+            yield
 
     # --- the way through -----------------------------------------------------------------------
 
@@ -148,10 +161,9 @@ class _Training:
         try:
             loss = self.network.step(rows, rate, seed)
         except TrainingFailed as error:
-            error.message = f"{error.message} at step {state.step + 1}"
-            if self.checkpoint.exists():
-                error.add_note(f"what was saved before is kept: {self.checkpoint}")
-            raise
+            raise self._failed(
+                error, f"at step {state.step + 1}, with the rate {rate:.3g}"
+            ) from error
         tokens = sum(len(row.ids) for row in rows)
         state.step, state.loss, state.seen = state.step + 1, loss, state.seen + tokens
         self._tell(
@@ -165,9 +177,11 @@ class _Training:
 
     def _validate(self) -> None:
         state, patience = self.state, self.config.checks.patience
-        loss = self.network.loss(
-            rows_of(self.validation, range(len(self.validation)), self.config.training.row)
-        )
+        rows = rows_of(self.validation, range(len(self.validation)), self.config.training.row)
+        try:
+            loss = self.network.loss(rows)
+        except TrainingFailed as error:
+            raise self._failed(error, f"after step {state.step}") from error
         self._tell(step=state.step, steps=self.steps, validation_loss=round(loss, 6))
         if loss < state.best_loss:
             state.best_loss, state.best_step, state.waited = loss, state.step, 0
@@ -175,6 +189,12 @@ class _Training:
         else:
             state.waited += 1
             state.stopped_early = 0 < patience <= state.waited
+
+    def _failed(self, error: TrainingFailed, where: str) -> TrainingFailed:
+        failed = TrainingFailed(f"{error.message} {where}", hint=error.hint)
+        if self.checkpoint.exists():
+            failed.add_note(f"what was saved before is kept: {self.checkpoint}")
+        return failed
 
     # --- what is trained on --------------------------------------------------------------------
 
@@ -191,6 +211,7 @@ class _Training:
                 names=names,
                 window=data.window,
                 kinds=data.kinds,
+                registers=data.registers,
                 no_loss=data.no_loss,
                 may_be_empty=split == VALIDATION,
             )
@@ -245,10 +266,12 @@ class _Training:
     def _about(self) -> dict[str, Any]:
         state, manifest = self.state, self.corpus.manifest
         validated = len(self.validation) > 0
+        bits = self.config.training.quantize
+        used = ("peft", "torch", "transformers", *(("bitsandbytes",) if bits != "none" else ()))
         return {
             "name": self.path.stem,
             "slug": slug(self.path.stem),
-            "base": self.base.named,
+            "base": self.base.named | ({"quantized": bits} if bits != "none" else {}),
             "corpus": {
                 "hash": self.corpus.hash,
                 "forest_revision": manifest.get("forest_revision"),
@@ -258,6 +281,7 @@ class _Training:
             "config": self.config.model_dump(mode="json"),
             "lora": adapter.told(self.network.lora),
             "results": {
+                "precision": self.network.precision,
                 "steps": state.step,
                 "tokens": state.seen,
                 "examples": len(self.examples),
@@ -268,7 +292,7 @@ class _Training:
                 "best_step": state.best_step if validated else state.step,
                 "stopped_early": state.stopped_early,
             },
-            "libraries": {name: version(name) for name in ("peft", "torch", "transformers")},
+            "libraries": {name: version(name) for name in used},
         }
 
     def _open_log(self) -> None:
@@ -288,8 +312,8 @@ class _Training:
             return
         with self.log.open("ab") as log:
             log.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
-        if self.progress:
-            self.progress(entry)
+        for listener in self.listeners:
+            listener(entry)
 
     # --- interruption --------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import signal
@@ -217,29 +218,43 @@ def test_a_loss_that_is_no_number_ends_it_and_the_checkpoint_stays(
         Network, "_loss", lambda self, row: told(self, row) * (float("nan") if broken else 1)
     )
     broken: list[int] = []
-    with pytest.raises(TrainingFailed, match=r"the loss is nan.* at step 3") as failed:
+    with pytest.raises(
+        TrainingFailed, match=r"loss is nan.* at step 3, with the rate 0.00"
+    ) as failed:
         train(
             corpus, base, "m", config(save_every=2), masks=tmp_path,
             progress=lambda e: broken.append(1) if e["step"] == 2 else None,
         )  # fmt: skip
     assert "training.rate" in str(failed.value)
+    assert not (tmp_path / "m.safetensors").exists()
     broken.clear()
     assert train(corpus, base, "m", config(save_every=2), masks=tmp_path).path.exists()
 
 
-@pytest.mark.usefixtures("stack")
+SHORT = {
+    "RuntimeError": "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes",
+    "OutOfMemoryError": "CUDA out of memory. Tried to allocate 2.00 GiB.",
+    "MemoryError": "",
+}
+
+
+@pytest.mark.parametrize("kind", SHORT)
+@pytest.mark.parametrize("where", ["_loss", "_gradient", "train"])
 def test_short_memory_says_what_to_halve(
-    corpus: Corpus, base: Any, config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+    kind: str, where: str, stack: Any, corpus: Corpus, base: Any, config: Make, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
     from training.network import Network
     from training.train import train
 
     def short(*_: Any) -> Any:
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+        raise (getattr(stack, kind, None) or getattr(builtins, kind))(SHORT[kind])
 
-    monkeypatch.setattr(Network, "_loss", short)
-    with pytest.raises(TrainingFailed, match=r"not enough memory(.|\n)*Halve training.row"):
+    monkeypatch.setattr(Network, where, short)
+    with pytest.raises(TrainingFailed, match=r"not enough memory on cpu") as failed:
         train(corpus, base, "m", config(), masks=tmp_path)
+    assert "Halve training.row, which is 256" in str(failed.value)
+    assert "--quantize nf4" in str(failed.value)
 
 
 def test_without_the_extra_it_says_what_to_install(

@@ -23,6 +23,7 @@ from training.cli.terminal import (
 )
 
 if TYPE_CHECKING:
+    from training.logs import Log
     from training.masks import Mask
 
 # --- base -----------------------------------------------------------------------------------------
@@ -47,8 +48,8 @@ def command_base() -> None:
 def _prepare(model: str, out: Path, corpus_folder: Path | None, seed: int, steps: int) -> None:
     """Write a base into the folder OUT: codes, glyphs and jump marker are tokens of it.
 
-    MODEL is a folder or a name of Hugging Face, or tiny: (or tiny:sentencepiece), a small model
-    made here with a tokenizer of the corpus, for tests and experiments from scratch.
+    MODEL is a folder or a name of Hugging Face, a GGUF file, or tiny: (or tiny:sentencepiece), a
+    small model made here with a tokenizer of the corpus, for tests and experiments from scratch.
     """
     from training.base import prepare
     from training.corpus import Corpus
@@ -89,7 +90,8 @@ def _print_config(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--mask", "name", required=True, help="Its name, such as Δ42_logic.")
 @click.option(
     "--preset", "presets", multiple=True, metavar="NAME",
-    help="Shipped settings: fragment, tiny, mistral, qwen, saiga. Several: the later ones win.",
+    help="Shipped settings: fragment, tiny, mistral, qwen, saiga, role-logic, role-poetic, "
+    "role-bodily, role-silence. Several: the later ones win.",
 )  # fmt: skip
 @click.option(
     "--config", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -98,6 +100,18 @@ def _print_config(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option(
     "--print-config", is_flag=True, is_eager=True, expose_value=False, callback=_print_config,
     help="Print the default settings, which explain themselves, and exit.",
+)  # fmt: skip
+@click.option(
+    "--quantize", type=click.Choice(["none", "nf4", "int8"]),
+    help="Keep the base's weights in 4 or 8 bits (QLoRA).",
+)  # fmt: skip
+@click.option(
+    "--precision", type=click.Choice(["auto", "bf16", "fp16", "fp32"]), help="What is computed in."
+)
+@click.option(
+    "--log", type=click.Choice(["tensorboard", "mlflow"]),
+    help="Tell the log to it, too: in MASKS/tensorboard, or in MASKS/mlflow.db unless "
+    "MLFLOW_TRACKING_URI names another store.",
 )  # fmt: skip
 @masks_option
 @click.option("--restart", is_flag=True, help="Throw an unfinished training of that name away.")
@@ -108,6 +122,9 @@ def command_train(
     name: str,
     presets: tuple[str, ...],
     file: Path | None,
+    quantize: str | None,
+    precision: str | None,
+    log: Log | None,
     folder: Path,
     restart: bool,
     as_json: bool,
@@ -121,11 +138,15 @@ def command_train(
     from training.corpus import Corpus
     from training.train import train
 
-    config = Config.load(presets, file)
+    said = {"quantize": quantize, "precision": precision}
+    config = Config.load(presets, file, training={k: v for k, v in said.items() if v})
     corpus = Corpus.open(corpus_folder)
     base = Base.open(base_folder)
     with _steps_bar() as progress:
-        mask = train(corpus, base, name, config, masks=folder, restart=restart, progress=progress)
+        mask = train(
+            corpus, base, name, config,
+            masks=folder, restart=restart, progress=progress, log=log,
+        )  # fmt: skip
     if os.environ.get("RANK", "0") != "0":
         return  # torchrun started several of us, and the first one speaks
     if as_json:

@@ -80,11 +80,16 @@ def _told(mask: Mask) -> dict[str, str]:
     about = mask.about
     base, lora, results = about["base"], about["lora"], about["results"]
     rows = sum(map(len, (lora.get("trainable_token_indices") or {}).values()))
-    kinds = ", ".join(about["config"]["data"]["kinds"]) or "all kinds of record"
+    data = about["config"]["data"]
+    kinds = ", ".join(data["kinds"]) or "all kinds of record"
+    if data.get("registers"):
+        kinds += f" (scenes: {', '.join(data['registers'])})"
     told = {"file": str(mask.path)}
     if about["slug"] != mask.name:
         told["slug"] = f"{about['slug']}, where only ASCII will do"
     told["base"] = f"{base['source']}, {base['hash'][:12]}"
+    if "quantized" in base:
+        told["base"] += f"; trained on it in {base['quantized']}"
     parts = ("hash", "forest_revision", "recipe_hash")
     corpora = [[str(corpus[key])[:12] for key in parts] for corpus in mask.corpora]
     told["corpus"] = "; ".join(
