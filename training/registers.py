@@ -43,10 +43,10 @@ def expansions(corpus: Corpus) -> Iterator[Expansion]:
         for record in corpus.records(split):
             if record["meta"]["kind"] != "expansion":
                 continue
-            record = as_text(record) or record
-            text, spans = plain(record["text"]), record["meta"]["spans"]
+            told = as_text(record) or record
+            text, spans = plain(told["text"]), told["meta"]["spans"]
             code = next(span for span in spans if span["role"] == "formula")
-            scene = next(_scenes(record), "")
+            scene = next(_scenes(told), "")
             start = next((span["start"] for span in spans if span["role"] == _SCENE), len(text))
             begin = text.rfind("\n", 0, start) + 1 if scene else len(text)
             body = text[:begin].rstrip("\n") + "\n"
