@@ -323,7 +323,7 @@ def test_training_names_the_extra_that_reads_a_file(
     package, extra = files.PACKAGES[form]
     for module in (package, f"{package}.parquet"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ValueError, match=rf"(?s)package {package}.*\[{extra}\]"):
+    with pytest.raises(ValueError, match=rf"(?s)package {package}.*\[train,{extra}\]"):
         next(Corpus.open(tmp_path / "corpus").records())
 
 
