@@ -42,7 +42,7 @@ _FENCE = re.compile(r"\s*(?:[-*+]\s+)?(`{3,}|~{3,})([^`]*)$")
 _QUOTE = re.compile(r"\s{0,3}> ?")
 _COMMENT = re.compile("<!--|%%")
 _ITEM = re.compile(r"\s*(?:[-*+•–—]|[0-9]+[.)])\s+(.*)")
-_VOICE = re.compile(r"([^:—–«\"“„]+?)\s*(?::|\s[—–-]+\s)\s*(.+)")
+_VOICE = re.compile(r"([^:—–«\"“„]+?)\s*(?::|\s([—–-]+)\s)\s*(.+)")
 _ROLE = re.compile(r"(.+?)\s[—–-]+\s(.+?)(?:\s*\(.*)?")
 
 
@@ -76,6 +76,8 @@ class NoteFormulas:
     """Codes that are named and not defined, with the lines that name them."""
     problems: list[InvalidFormula] = field(default_factory=list)
     """What looks like a formula and is none, or contradicts another; with its line."""
+    contradicted: list[str] = field(default_factory=list)
+    """Codes of which a definition was left out, as it contradicts one before it."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,7 @@ class _Reader:
         try:
             both = united(known.formula, formula)
         except Contradiction as error:
+            self.found.contradicted.append(formula.code)
             self._problem(line, f"{error.message} (line {known.lines[0]})", error.hint)
             return
         defined[formula.code] = Defined(both, (*known.lines, line.number))
@@ -275,6 +278,15 @@ class _Comments:
         self.end = ""
         """What ends the comment that is open."""
 
+    def _closes(self, end: str, is_block: bool, number: int) -> bool:
+        """Whether a comment ends behind a line; one that began within it, in its paragraph."""
+        for line in self.lines[number:]:
+            if end in line:
+                return True
+            if not is_block and not line.strip("> \t\r"):
+                return False
+        return False
+
     def blanked(self, body: str, number: int) -> str:
         """The text of a line without comments, as long as before."""
         at = 0
@@ -285,7 +297,7 @@ class _Comments:
                     return body
                 at, end = opening.start(), "-->" if opening[0] == "<!--" else "%%"
                 after = opening.end()
-                if not any(end in line for line in (body[after:], *self.lines[number:])):
+                if end not in body[after:] and not self._closes(end, not body[:at].strip(), number):
                     return body
                 self.end = end
             else:
@@ -379,11 +391,11 @@ def _voice(item: str) -> Scene | None:
     match = _VOICE.fullmatch(item)
     if match is None:
         return None
-    register, written = standard(match[1], REGISTERS), match[2].strip(" ,;")
+    register, dash, written = standard(match[1], REGISTERS), match[2], match[3].strip(" ,;")
     text = unquoted(written)
     quoted = is_quoted(written)
-    own = quoted and register.isalpha() and register == register.lower()
-    if not text or not (own or (register in REGISTERS and (quoted or ":" in item))):
+    own = quoted and not dash and register.isalpha() and register == register.lower()
+    if not text or not (own or (register in REGISTERS and (quoted or not dash))):
         return None
     return Scene(text=text, register=register, lang=guess_language([text]))
 
@@ -416,5 +428,8 @@ def _item(line: _Line) -> str:
 def _voice_alone(line: _Line) -> str:
     """A line that gives a quoted scene without the mark of a list, "" where it gives none."""
     text = "" if line.fenced else line.plain.text.strip()
-    said = text.partition(":")[2].strip(" ,;.")
-    return text if is_quoted(said) and _voice(text) else ""
+    voice = _voice(text)
+    is_one = (
+        voice and voice.register in REGISTERS and is_quoted(text.partition(":")[2].strip(" ,;"))
+    )
+    return text if is_one else ""
