@@ -329,7 +329,7 @@ def _pieces(line: _Line) -> list[_Line]:
 
 def _shown(line: _Line, text: str) -> _Line:
     """The line with this text, of the same length, as the text of a thought says it."""
-    shown = read_line(text)
+    shown = read_line(text).replace("\n", " ")
     columns, at = [], 0
     for sign in shown:
         found = text.find(sign, at)
