@@ -103,7 +103,8 @@ def formulas_in(text: str, notice: Notice = silent) -> NoteFormulas:
     """The formulas of a note. Definitions of one code are united.
 
     Raises nothing: what is wrong with a formula is among the ``problems``, and the rest is read.
-    ``notice`` is told, with the line, where a look-alike letter is read as a Greek one.
+    ``notice`` is told, with the line, where a look-alike letter is read as a Greek one, and what is
+    no scene in a list of scenes.
     """
     reader = _Reader(list(_lines(text)), notice)
     return reader.read()
@@ -117,6 +118,8 @@ class _Reader:
         self.named: dict[str, list[int]] = {}
         self.subject = ""
         """The code that the items of a list speak of."""
+        self.announced = False
+        """Whether a line of its own names the code, and ends with a colon."""
 
     def read(self) -> NoteFormulas:
         for i, line in enumerate(self.lines):
@@ -231,6 +234,7 @@ class _Reader:
             self.subject = ""
         elif codes:
             (self.subject,) = codes
+        self.announced = bool(self.subject and codes)
 
     def _item(self, code: str, line: _Line, item: str) -> None:
         known = self.found.defined.get(code)
@@ -244,6 +248,11 @@ class _Reader:
                 replace(t, role=role[2] if _is_term(role[1], (t,)) else "") for t in terms
             )
             self._unite(replace(known.formula, terms=named), line)
+        elif self.announced and (other := _VOICE.fullmatch(item)) and is_quoted(other[3]):
+            self.notice(
+                f"line {line.number}, column {line.columns[0]}: {other[3]} is no scene of {code}: "
+                "a register of your own is one word in small letters with a colon behind it"
+            )
 
 
 # --- lines and what stands in them -------------------------------------------------------------

@@ -121,6 +121,13 @@ def test_registers_are_free_and_need_no_bullet() -> None:
     }
 
 
+def test_what_is_no_scene_in_a_list_of_scenes_is_named() -> None:
+    notices: list[str] = []
+    found = formulas_in("Δ41 звучит так:\n- сонно: «Шаг»\n- Во сне: «Два»", notices.append)
+    assert [scene.text for scene in found.scenes["Δ41"]] == ["Шаг"]
+    assert ["line 3" in said and "«Два» is no scene of Δ41" in said for said in notices] == [True]
+
+
 def test_phrases_may_stand_below() -> None:
     note = "> – AGI: `Δ84 = край(покой · зов)` \n> → _«Он знал.»_\n> → фраза: «Да»\n>\n> → «Нет»"
     assert printed(note) == [(1, "Δ84 = край(покой · зов) → «Он знал.» → «Да»")]
