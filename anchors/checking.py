@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import networkx as nx
@@ -14,6 +15,7 @@ from anchors.registry import decision_of
 from forest.errors import InvalidInput, StoreError, StoreUnavailable
 from forest.forest import Forest
 from forest.nodes import Node
+from forest.render import plural
 from forest.schema import DECISION, FORMULA, PROPOSAL, SCENE
 from forest.stores.base import Finding
 
@@ -36,6 +38,7 @@ def check(forest: Forest, *, fix: bool = False) -> list[Finding]:
 
 
 def _beside(forest: Forest) -> Iterator[Finding]:
+    codes: set[str] | None = None
     for label, reader in READERS.items():
         try:
             nodes = list(forest.store.nodes(label))
@@ -50,6 +53,9 @@ def _beside(forest: Forest) -> Iterator[Finding]:
                 yield Finding(f"{label} {node.key!r}", problem, fixable=False)
         if label == FORMULA.label:
             yield from _circles(nodes)
+            codes = {node.key for node in nodes}
+        if label == SCENE.label and codes is not None:
+            yield from _without_formula(nodes, codes)
 
 
 def _wrong(node: Node, reader: Callable[[Node], object]) -> Iterator[str]:
@@ -60,6 +66,18 @@ def _wrong(node: Node, reader: Callable[[Node], object]) -> Iterator[str]:
     else:
         if node.label == SCENE.label and not node.links:
             yield "it voices no formula: lead VOICES to one, or remove it with Cypher"
+
+
+def _without_formula(scenes: list[Node], codes: set[str]) -> Iterator[Finding]:
+    """The codes that scenes voice and nobody defined."""
+    voiced = Counter(link.target for node in scenes for link in node.links)
+    for code, count in voiced.items():
+        if code not in codes:
+            problem = (
+                f"nobody defined it, and {plural(count, 'scene')} "
+                f'{"voices" if count == 1 else "voice"} it: `forest formulas add "{code} = (…)"`'
+            )
+            yield Finding(f"{FORMULA.label} {code!r}", problem, fixable=False)
 
 
 def _circles(nodes: list[Node]) -> Iterator[Finding]:

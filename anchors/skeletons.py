@@ -66,11 +66,11 @@ def skeleton(
 
     :param lang: guessed from the title where none is given.
     :param folder: the author's own templates; they come before the shipped ones.
-    :raises NotFound: there is no such template.
+    :raises NotFound: there is no such template, or not in that language.
     :raises Conflict: the forest has a tree of that title.
     :raises InvalidInput: the title is empty, or the template is wrong or writes no YAML.
     """
-    from jinja2 import TemplateError
+    from jinja2 import TemplateError, TemplateNotFound
 
     title = " ".join(title.split())
     if not title:
@@ -86,6 +86,11 @@ def skeleton(
             anchors=fitting(Registry.of(store), title, guessed),
             axes=[axis.name for axis in store.axes()],
         )
+    except TemplateNotFound as error:
+        raise InvalidInput(
+            f"{file}: it includes {error.name!r}, which is not there",
+            hint="Only files in the folder of the template, and `_parts.yaml.j2`, can be included.",
+        ) from None
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         raise InvalidInput(f"{file}{f':{line}' if line else ''}: {error}") from None
@@ -167,7 +172,13 @@ def _file(found: Environment, template: str, folder: Path | None, lang: str) -> 
     for tail in (f".{lang}", f".{lang.partition('-')[0]}", "", ".en"):
         if (file := f"{template}{tail}{ENDING}") in there:
             return file
-    names: Sequence[str] = [t.name for t in templates(folder)]
+    known = templates(folder)
+    if langs := next((t.langs for t in known if t.name == template), ()):
+        raise NotFound(
+            f"the template {template!r} is written in {', '.join(langs)}, not in {lang}",
+            hint=f"Say --lang {langs[0]}, or write {template}.{lang}{ENDING}.",
+        )
+    names: Sequence[str] = [t.name for t in known]
     raise NotFound(f"there is no template {template!r}", hint=f"There are: {', '.join(names)}.")
 
 

@@ -79,13 +79,18 @@ def heading(tree: Tree) -> list[str]:
         " · ".join(filter(None, (tree.id, "" if tree.lang == "und" else tree.lang, _size(tree)))),
     ]
     if tree.axes:
-        lines.append(" · ".join(f"{name} {weight:.0%}" for name, weight in tree.axes.items()))
+        lines.append(" · ".join(f"{name} {percent(weight)}" for name, weight in tree.axes.items()))
     return [visible(line) for line in lines]
 
 
 def _size(tree: Tree) -> str:
     thoughts = plural(len(tree), "thought")
     return f"{thoughts}, depth {tree.depth}" if len(tree) else thoughts
+
+
+def percent(part: float) -> str:
+    """``80%``, ``33.3%``: to a tenth, where there is one."""
+    return f"{part * 100:.1f}".removesuffix(".0") + "%"
 
 
 def plural(number: int, word: str) -> str:

@@ -89,6 +89,7 @@ def command_axes(ctx: click.Context, as_json: bool) -> int:
     if ctx.invoked_subcommand is not None:
         return 0
     from anchors.axes import trees_by_axis
+    from forest.render import percent
 
     broken: list[ForestError] = []
     with opened_forest(ctx) as forest:
@@ -103,7 +104,7 @@ def command_axes(ctx: click.Context, as_json: bool) -> int:
                 axis.name,
                 len(trees),
                 f"{sum(weight for _, weight in trees):.2f}",
-                ", ".join(f"{tree} {weight:.0%}" for tree, weight in trees[:3]),
+                ", ".join(f"{tree} {percent(weight)}" for tree, weight in trees[:3]),
                 axis.description,
             )
             for axis, trees in table
@@ -141,11 +142,12 @@ def bind(ctx: click.Context, tree: str, axes: tuple[str, ...]) -> None:
     Names without weights mean equal weights. An axis that is not there yet is added, and said.
     """
     from forest.cli.authoring import telling_new_axes, weights
+    from forest.render import percent
 
     named = weights(axes)
     with opened_forest(ctx) as forest, telling_new_axes(forest, named):
         bound = forest.bind(forest.find(tree), named)
-    say(", ".join(f"{name} {weight:.0%}" for name, weight in bound.items()))
+    say(", ".join(f"{name} {percent(weight)}" for name, weight in bound.items()))
 
 
 @command_axes.command("suggest")

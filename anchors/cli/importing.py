@@ -43,7 +43,8 @@ def command_import(
     If anything is wrong with them, nothing is imported. An interrupted import leaves nothing in
     SQLite; on Neo4j it may leave whole trees, and the same command goes on where it stopped.
 
-    Formulas in Markdown notes are added too: see `forest formulas`.
+    Formulas in Markdown notes are added too: see `forest formulas`. Exit code 1 if one of them
+    contradicts the forest or another note and was left out, as with what --keep-going leaves out.
     """
     from anchors.importing import import_files
     from forest.cli.terminal import progress_bar
@@ -61,7 +62,7 @@ def command_import(
     report, formulas = done.trees, done.formulas
     if as_json:
         print_json(asdict(report) | {"formulas": asdict(formulas)})
-        return int(bool(report.skipped))
+        return int(bool(report.skipped or formulas.left_out))
     for notice in [*report.notices, *formulas.notices]:
         say(f"note: {notice}", err=True)
     for message in report.skipped:
@@ -79,4 +80,4 @@ def command_import(
         click.echo(
             f"beside the trees: axes: {report.axes:,}, other nodes: {report.nodes:,} written"
         )
-    return int(bool(report.skipped))
+    return int(bool(report.skipped or formulas.left_out))

@@ -32,8 +32,8 @@ def command_new(
 ) -> None:
     """Write the skeleton of a tree as YAML, to fill in and to import.
 
-    Anchors of the forest that fit TITLE are offered in it as comments. A file that exists is never
-    overwritten.
+    Anchors of the forest are offered in it as comments: first those with words of TITLE, then the
+    most shared. A file that exists is never overwritten.
     """
     from anchors.skeletons import DEFAULT, skeleton, templates
     from forest.cli.terminal import print_table

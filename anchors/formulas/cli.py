@@ -154,19 +154,33 @@ def find(text: str, as_json: bool) -> int:
 @click.option("--scene", "text", help="Remove only the scene with this text.")
 @click.option("--register", help="Of the scene, where several have this text.")
 @click.option("--lang", help="The same.")
+@click.option("--yes", is_flag=True, help="Do not ask; a single scene is never asked for.")
 @click.pass_context
 def remove(
-    ctx: click.Context, code: str, text: str | None, register: str | None, lang: str | None
+    ctx: click.Context,
+    code: str,
+    text: str | None,
+    register: str | None,
+    lang: str | None,
+    yes: bool,
 ) -> None:
     """Remove the formula CODE and its scenes, if no other is made of it; or one of its scenes."""
+    from anchors.formulas.book import Book
     from anchors.formulas.registry import remove as remove_formula
     from anchors.formulas.registry import remove_scene
     from anchors.formulas.syntax import text_of
+    from forest.cli.terminal import confirm_removal
 
     if text is None and (register, lang) != (None, None):
         raise UsageError("--register and --lang say which --scene is meant: give its text")
     with opened_forest(ctx) as forest:
         if text is None:
+            if not yes:
+                book = Book.of(forest.store, lambda _: None)
+                formula = book.get(code)
+                voices = book.scenes.get(formula.code, {}).values()
+                lines = [text_of(formula), *(f"  {_scene_line(scene)}" for scene in voices)]
+                confirm_removal("the formula and its scenes" if voices else "the formula", lines)
             say(f"removed: {text_of(remove_formula(forest.store, code))}")
         else:
             found = remove_scene(forest.store, code, text, register=register, lang=lang)
@@ -340,6 +354,7 @@ def near(
     from anchors.formulas.vectors import Space
     from anchors.formulas.vectors import recall as recall_at_1
     from forest.cli.terminal import print_table
+    from forest.render import plural
 
     if (text is None) != recall:
         raise click.UsageError("give a TEXT, or --recall")
@@ -367,7 +382,9 @@ def near(
         ("code", "nearest", "register", "scene"),
         [(h.code, h.nearest or "none", h.scene.register, h.scene.text) for h in held_out],
     )
-    said = "there are no scenes" if part is None else f"{part:.0%} of {len(held_out)} scenes"
+    said = (
+        "there are no scenes" if part is None else f"{part:.0%} of {plural(len(held_out), 'scene')}"
+    )
     click.echo(f"recall at 1: {said}", err=True)
 
 

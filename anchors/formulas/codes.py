@@ -109,7 +109,9 @@ def free_code(used: Iterable[str], letter: Letter = "Δ") -> str:
     for code in codes:
         if code not in taken:
             return code
+    glyphs = [glyph for glyph in GLYPHS if glyph not in taken]
     raise NoFreeCode(
         "all 100 codes Δ00 to Δ99 are in use",
-        hint="Remove a formula, or give one of the glyphs by hand: " + " ".join(GLYPHS),
+        hint="Remove a formula"
+        + (f", or give one of the glyphs by hand: {' '.join(glyphs)}" if glyphs else "."),
     )

@@ -48,6 +48,8 @@ class ImportedFormulas:
     """Scenes that were added."""
     removed: int = 0
     """Scenes that came from these files, and are not in them any more."""
+    left_out: list[str] = field(default_factory=list)
+    """Formulas that say something else than the forest or another note, or make a circle."""
     checks: list[Check] = field(default_factory=list)
     """The four criteria for each formula that was added."""
     notices: list[str] = field(default_factory=list)
@@ -55,13 +57,14 @@ class ImportedFormulas:
     @property
     def summary(self) -> str:
         """The counts in words, and the criteria; "" where there were no formulas."""
-        formulas = (self.added, self.changed, self.unchanged, self.kept)
+        formulas = (self.added, self.changed, self.unchanged, self.kept, self.left_out)
         if not (any(formulas) or self.scenes or self.removed):
             return ""
         counts = (
             f"formulas: {len(self.added):,} added, {len(self.changed):,} changed, "
             f"{len(self.unchanged):,} unchanged"
             + (f", {len(self.kept):,} kept as edited in the forest" if self.kept else "")
+            + (f", {len(self.left_out):,} left out" if self.left_out else "")
             + f"; scenes: {self.scenes:,} added"
             + (f", {self.removed:,} removed" if self.removed else "")
         )
@@ -199,6 +202,7 @@ class _Writing:
         """What the notes say together; of two that differ, the first one holds."""
         said: dict[str, _Said] = {}
         for note in self.notes:
+            self.report.left_out += note.found.contradicted
             for code, defined in note.found.defined.items():
                 place = f"{note.name}:{defined.lines[0]}"
                 first = said.get(code)
@@ -209,6 +213,7 @@ class _Writing:
                     first.formula = united(first.formula, defined.formula)
                     first.files.append(note.address)
                 except Contradiction as error:
+                    self.report.left_out.append(code)
                     self._tell(place, f"left out: {error.message} ({first.place})")
         return said
 
@@ -220,6 +225,7 @@ class _Writing:
             formula = self._merged(old, said.imported)
         except (Conflict, Cycle) as error:
             hint = "; --replace lets the file win" if old and isinstance(error, Conflict) else ""
+            self.report.left_out.append(code)
             self._tell(said.place, f"left out: {error.message}{hint}")
             return
         self.book.formulas[code] = formula

@@ -30,8 +30,8 @@ ROLES = {
 BY_POSITION = ("object", "tension", "transition")
 """The roles of the first terms, where their author gave none."""
 REGISTERS = {
-    "logical": ("логически",),
-    "poetic": ("поэтически",),
+    "logical": ("логически", "logically"),
+    "poetic": ("поэтически", "poetically"),
     "bodily": ("телесно",),
     "emoji": ("эмодзи",),
 }

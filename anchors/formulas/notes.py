@@ -1,41 +1,60 @@
 """The formulas of a Markdown note, wherever they stand in it: in code, in callouts, in plain text.
 
-A formula begins at its code and ends with its code span, else with its line. The code may follow
-on the line below, and so may phrases behind an arrow. A list below a formula, or below a line that
-names one code and ends with a colon, may give its terms roles (``- вода — среда``) and its scenes
-in registers (``- поэтически: «…»``).
+A line is read as the text of a thought is: without its marks of emphasis, links, comments. A
+formula begins at its code and ends where its grammar does: what follows is prose. Several may stand
+in one line. The code may follow on the line below, and so may phrases behind an arrow. A list below
+a formula, or below a line that names one code and ends with a colon, may give its terms roles
+(``- вода — среда``) and its scenes in registers (``- поэтически: «…»``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from anchors.formulas.codes import GLYPHS, LETTERS, LOOKALIKES, REFERENCE
 from anchors.formulas.errors import Contradiction, InvalidFormula
-from anchors.formulas.model import REGISTERS, Formula, Scene, standard
-from anchors.formulas.syntax import parse, unquoted
+from anchors.formulas.model import REGISTERS, Formula, Scene, Term, standard
+from anchors.formulas.syntax import ending, is_quoted, parse, unquoted
 from anchors.formulas.union import united
 from forest.formats.base import Notice, silent
+from forest.formats.markdown_inline import read_line
 from forest.language import guess_language
 from forest.phrases import phrase_key
 
 _CODE = rf"(?<!\w)(?:[Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*|{'|'.join(GLYPHS)})"
+_CODED = re.compile(f"[ΔΛΩ&{''.join((*LOOKALIKES, *GLYPHS))}]")
+"""A line without any of these names no code; & begins one that is written as &Delta;."""
 _ARROW = "(?:→|->)"
 _DEFINITION = re.compile(
     rf"{_CODE}(?:\s*(?:[+·⋅∙*,]|{_ARROW})\s*{_CODE})*\s*(?:=(?!=)|{_ARROW}\s*(?:сцепка|terms)\s*:)"
 )
 _BODY_WITHOUT_CODE = re.compile(r"[^=()\[\]]*[(\[][^()\[\]]*[+·⋅∙*→,][^()\[\]]*[)\]][^=()\[\]]*=")
+_NEARLY = re.compile(
+    rf"({_CODE})\s*(?::=\s*[\w(\[]|(?::|[—–-])\s*\w*[(\[][^()\[\]]*[+·⋅∙*→][^()\[\]]*[)\]])"
+)
 _CODE_ALONE = re.compile(rf"\s*{_CODE}\s*")
 _PHRASE = re.compile(rf"\s*{_ARROW}\s*(?:[«\"“„]|(?:фраза|phrase)\s*:)")
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
-_EMPHASIS = re.compile(r"[*_]+(?=[«\"“„])|(?<=[»\"”“])[*_]+|\*\*+|__+")
 _FENCE = re.compile(r"\s*(?:[-*+]\s+)?(`{3,}|~{3,})([^`]*)$")
 _QUOTE = re.compile(r"\s{0,3}> ?")
+_COMMENT = re.compile("<!--|%%")
 _ITEM = re.compile(r"\s*(?:[-*+•–—]|[0-9]+[.)])\s+(.*)")
-_VOICE = re.compile(r"([^:]+?)\s*:\s*(.+)")
+_VOICE = re.compile(r"([^:—–«\"“„]+?)\s*(?::|\s([—–-]+)\s)\s*(.+)")
 _ROLE = re.compile(r"(.+?)\s[—–-]+\s(.+?)(?:\s*\(.*)?")
+
+
+_BARE = re.compile(
+    r"[^=]*=(?:[^=()\[\]]*[(\[][^()\[\]]*[)\]]\s*_)?[^=()\[\]«»\"“„]*?(?=[.;!?…](?:\s|$))"
+)
+"""A formula that ends with words, not with a bracket or a scene: its sentence ends it."""
+_SENTENCE = re.compile(r".*[.;!?…](?=\s)")
+_WORD = re.compile(r"\w")
+_PAIRS = {"(": ")", "[": "]", "«": "»", "“": "”", "„": "“", '"': '"', "$": "$"}
+_GAP = "\ue000"
+"""What stands in a line for a code span that is read by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +76,35 @@ class NoteFormulas:
     """Codes that are named and not defined, with the lines that name them."""
     problems: list[InvalidFormula] = field(default_factory=list)
     """What looks like a formula and is none, or contradicts another; with its line."""
+    contradicted: list[str] = field(default_factory=list)
+    """Codes of which a definition was left out, as it contradicts one before it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Line:
     number: int
-    column: int
-    """Of the first character of the text, from 1."""
+    columns: Sequence[int]
+    """Of each character of the text and of its end, from 1."""
     text: str
-    """Without the marks of callouts."""
+    """Without the marks of callouts, with blanks for comments."""
     fenced: bool
 
-    @property
-    def plain(self) -> str:
-        """The text with blanks for the marks of emphasis."""
-        return self.text if self.fenced else _EMPHASIS.sub(_blank, self.text)
-
     def from_(self, start: int, end: int | None = None) -> _Line:
-        return replace(self, column=self.column + start, text=self.text[start:end])
+        end = len(self.text) if end is None else end
+        return replace(self, columns=self.columns[start : end + 1], text=self.text[start:end])
+
+    @cached_property
+    def plain(self) -> _Line:
+        """The line as the text of a thought says it."""
+        return self if self.fenced else _shown(self, self.text)
 
 
 def formulas_in(text: str, notice: Notice = silent) -> NoteFormulas:
     """The formulas of a note. Definitions of one code are united.
 
     Raises nothing: what is wrong with a formula is among the ``problems``, and the rest is read.
-    ``notice`` is told, with the line, where a look-alike letter is read as a Greek one.
+    ``notice`` is told, with the line, where a look-alike letter is read as a Greek one, and what is
+    no scene in a list of scenes.
     """
     reader = _Reader(list(_lines(text)), notice)
     return reader.read()
@@ -95,16 +118,20 @@ class _Reader:
         self.named: dict[str, list[int]] = {}
         self.subject = ""
         """The code that the items of a list speak of."""
+        self.announced = False
+        """Whether a line of its own names the code, and ends with a colon."""
 
     def read(self) -> NoteFormulas:
         for i, line in enumerate(self.lines):
+            if not self.subject and not _CODED.search(line.text):
+                continue
             before = self.subject
             self._follow(line)
             for code in _codes_in(line):
                 self.named.setdefault(code, []).append(line.number)
             for pieces in self._definitions(i):
                 self._define(pieces)
-            if before and (item := _item(line)):
+            if before and (item := _item(line) or _voice_alone(line)):
                 self._item(before, line, item)
         found = self.found
         found.undefined = {
@@ -115,79 +142,117 @@ class _Reader:
     def _definitions(self, i: int) -> Iterator[list[_Line]]:
         """The formulas that end in this line or begin in it, each with the lines it takes."""
         line = self.lines[i]
-        for piece in _pieces(line):
-            if start := _DEFINITION.search(piece.text):
-                first = piece.from_(start.start())
-                yield [first, *self._phrases_below(i)] if _is_last(line, piece) else [first]
-        code = _pieces(line)[-1]
-        if i and _CODE_ALONE.fullmatch(code.text) and _is_last(line, code):
-            body = _pieces(self.lines[i - 1])[-1]
-            if body.number == line.number - 1 and _is_body_alone(body.text):
-                yield [body, code]
+        pieces = _pieces(line)
+        for piece in pieces:
+            self._tell_near_ones(piece)
+            for start, stop in _stretches(piece.text):
+                found = piece.from_(start, stop)
+                end = ending(found.text)
+                rest = found.text[end:] + piece.text[stop:]
+                if piece is not pieces[-1]:
+                    rest += line.text[piece.columns[-1] - line.columns[0] :]
+                below = not _WORD.search(rest)
+                yield [found.from_(0, end), *(self._phrases_below(i) if below else ())]
+        if _CODE_ALONE.fullmatch(pieces[-1].text):
+            yield from self._with_body_above(i, pieces[-1])
+
+    def _with_body_above(self, i: int, code: _Line) -> Iterator[list[_Line]]:
+        above = i - 1
+        while above > 0 and not self.lines[above].text.strip():
+            above -= 1
+        if above < 0 or self.lines[above].fenced != code.fenced:
+            return
+        body = _pieces(self.lines[above])[-1]
+        if not _is_body_alone(body.text):
+            return
+        if body.number == code.number - 1:
+            yield [body, code]
+        elif all(not line.text.strip() for line in self.lines[above + 1 : i]):
+            self._problem(
+                code,
+                f"{code.text.strip()} looks like the code of the formula in line {body.number}, "
+                "but does not stand on the line right below it",
+            )
 
     def _phrases_below(self, i: int) -> Iterator[_Line]:
         for below, line in enumerate(self.lines[i + 1 :], self.lines[i].number + 1):
-            if line.number != below or not _PHRASE.match(line.plain):
+            plain = line.plain
+            if line.number != below or not _PHRASE.match(plain.text):
                 return
-            yield replace(line, text=line.plain)
+            yield plain
+
+    def _tell_near_ones(self, piece: _Line) -> None:
+        for near in _NEARLY.finditer(piece.text):
+            self._problem(
+                piece.from_(near.start()),
+                f"this looks like a formula, but no `=` follows {near[1]}: write {near[1]} = (…)",
+            )
+
+    def _problem(self, line: _Line, problem: str, hint: str | None = None) -> None:
+        self.found.problems.append(InvalidFormula(problem, line.number, line.columns[0], hint=hint))
 
     def _define(self, pieces: list[_Line]) -> None:
-        line, column = pieces[0].number, pieces[0].column
         text = "\n".join(piece.text for piece in pieces)
         try:
-            formula = parse(text, self.notice, at=[(p.number, p.column) for p in pieces])
+            formula = parse(text, self.notice, at=[(p.number, p.columns) for p in pieces])
         except InvalidFormula as error:
             self.found.problems.append(error)
             return
-        self._unite(formula, line, column)
+        if numbers := _bare_numbers(text, formula):
+            self._problem(
+                pieces[0],
+                f"{numbers} is a number: no formula, unless its terms stand in brackets",
+            )
+            return
+        self._unite(formula, pieces[0])
         self.subject = formula.code
         for part in formula.parts:
             if part in GLYPHS:
-                self.named.setdefault(part, []).append(line)
+                self.named.setdefault(part, []).append(pieces[0].number)
 
-    def _unite(self, formula: Formula, line: int, column: int) -> None:
+    def _unite(self, formula: Formula, line: _Line) -> None:
         defined = self.found.defined
         known = defined.get(formula.code)
         if known is None:
-            defined[formula.code] = Defined(formula, (line,))
+            defined[formula.code] = Defined(formula, (line.number,))
             return
         try:
             both = united(known.formula, formula)
         except Contradiction as error:
-            first = f"{error.message} (line {known.lines[0]})"
-            self.found.problems.append(InvalidFormula(first, line, column, hint=error.hint))
+            self.found.contradicted.append(formula.code)
+            self._problem(line, f"{error.message} (line {known.lines[0]})", error.hint)
             return
-        defined[formula.code] = Defined(both, (*known.lines, line))
+        defined[formula.code] = Defined(both, (*known.lines, line.number))
 
     def _follow(self, line: _Line) -> None:
         """Keep in mind which formula the next list speaks of."""
-        text = line.plain.strip(" \t*_")
-        if line.fenced or not text or _item(line):
+        text = line.plain.text.strip()
+        if line.fenced or not text or _item(line) or _voice_alone(line):
             return
         codes = set(_codes_in(line))
         if not text.endswith(":") or len(codes) > 1:
             self.subject = ""
         elif codes:
             (self.subject,) = codes
+        self.announced = bool(self.subject and codes)
 
     def _item(self, code: str, line: _Line, item: str) -> None:
-        if voice := _VOICE.fullmatch(item):
-            register = standard(voice[1], REGISTERS)
-            text = unquoted(voice[2].strip(" ,;").strip("*_`"))
-            if register in REGISTERS and text:
-                scene = Scene(text=text, register=register, lang=guess_language([text]))
-                others = self.found.scenes.get(code, ())
-                if scene not in others:
-                    self.found.scenes[code] = (*others, scene)
         known = self.found.defined.get(code)
-        if known and (role := _ROLE.fullmatch(item.rstrip(" ,;."))):
-            key = phrase_key(role[1].strip("*_`"))
-            terms = known.formula.terms
-            if any(phrase_key(term.phrase) == key for term in terms):
-                named = tuple(
-                    replace(t, role=role[2] if phrase_key(t.phrase) == key else "") for t in terms
-                )
-                self._unite(replace(known.formula, terms=named), line.number, line.column)
+        terms = known.formula.terms if known else ()
+        if (voice := _voice(item)) and not _is_term(voice.register, terms):
+            others = self.found.scenes.get(code, ())
+            if voice not in others:
+                self.found.scenes[code] = (*others, voice)
+        elif (role := _ROLE.fullmatch(item.rstrip(" ,;."))) and _is_term(role[1], terms) and known:
+            named = tuple(
+                replace(t, role=role[2] if _is_term(role[1], (t,)) else "") for t in terms
+            )
+            self._unite(replace(known.formula, terms=named), line)
+        elif self.announced and (other := _VOICE.fullmatch(item)) and is_quoted(other[3]):
+            self.notice(
+                f"line {line.number}, column {line.columns[0]}: {other[3]} is no scene of {code}: "
+                "a register of your own is one word in small letters with a colon behind it"
+            )
 
 
 # --- lines and what stands in them -------------------------------------------------------------
@@ -196,29 +261,156 @@ class _Reader:
 def _lines(text: str) -> Iterator[_Line]:
     """The lines of a note that hold text of its author: no fences, no marks of callouts."""
     fence, depth = "", 0
-    for number, written in enumerate(text.split("\n"), 1):
+    comments = _Comments(text.split("\n"))
+    for number, written in enumerate(comments.lines, 1):
         quotes, start = 0, 0
         while (not fence or quotes < depth) and (quote := _QUOTE.match(written, start)):
             quotes, start = quotes + 1, quote.end()
         if quotes < depth:
             fence = ""
         body = written[start:].rstrip("\r")
-        mark = _FENCE.fullmatch(body)
+        if not fence:
+            body = comments.blanked(body, number)
+        mark = None if comments.end else _FENCE.fullmatch(body)
         if mark and (not fence or (mark[1].startswith(fence) and not mark[2].strip())):
             fence, depth = ("" if fence else mark[1]), quotes
             continue
         depth = depth if fence else 0
-        yield _Line(number, start + 1, body, bool(fence))
+        yield _Line(number, range(start + 1, start + len(body) + 2), body, bool(fence))
+
+
+class _Comments:
+    """Blanks for ``<!-- … -->`` and ``%% … %%``, which may go over several lines."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        self.end = ""
+        """What ends the comment that is open."""
+
+    def _closes(self, end: str, is_block: bool, number: int) -> bool:
+        """Whether a comment ends behind a line; one that began within it, in its paragraph."""
+        for line in self.lines[number:]:
+            if end in line:
+                return True
+            if not is_block and not line.strip("> \t\r"):
+                return False
+        return False
+
+    def blanked(self, body: str, number: int) -> str:
+        """The text of a line without comments, as long as before."""
+        at = 0
+        while True:
+            if not self.end:
+                opening = _COMMENT.search(_SPAN.sub(_blank, body), at)
+                if opening is None:
+                    return body
+                at, end = opening.start(), "-->" if opening[0] == "<!--" else "%%"
+                after = opening.end()
+                if end not in body[after:] and not self._closes(end, not body[:at].strip(), number):
+                    return body
+                self.end = end
+            else:
+                after = at
+            close = body.find(self.end, after)
+            stop = len(body) if close < 0 else close + len(self.end)
+            body = body[:at] + " " * (stop - at) + body[stop:]
+            if close < 0:
+                return body
+            at, self.end = stop, ""
 
 
 def _pieces(line: _Line) -> list[_Line]:
-    """The code spans of a line, and behind them the line without; a fenced line is one piece."""
+    """The code spans with a formula of a line, and behind them the line without these.
+
+    A fenced line is one piece, and so is a line that is a code span.
+    """
     if line.fenced:
         return [line]
     spans = list(_SPAN.finditer(line.text))
-    plain = _EMPHASIS.sub(_blank, _SPAN.sub(_blank, line.text))
-    pieces = [line.from_(*span.span(2)) for span in spans]
-    return pieces if spans and not plain.strip(" \t-–—*•") else [*pieces, replace(line, text=plain)]
+    if len(spans) == 1 and not _SPAN.sub("", line.text).strip(" \t-–—*•_"):
+        return [line.from_(*spans[0].span(2))]
+    formulas = [line.from_(*span.span(2)) for span in spans if _DEFINITION.search(span[2])]
+    rest = _SPAN.sub(lambda m: _GAP * len(m[0]) if _DEFINITION.search(m[2]) else m[0], line.text)
+    plain = _shown(line, rest)
+    only = formulas and not plain.text.strip(" \t-–—*•" + _GAP)
+    return formulas if only else [*formulas, plain]
+
+
+def _shown(line: _Line, text: str) -> _Line:
+    """The line with this text, of the same length, as the text of a thought says it."""
+    shown = read_line(text).replace("\n", " ")
+    columns, at = [], 0
+    for sign in shown:
+        found = text.find(sign, at)
+        at = at if found < 0 else found
+        columns.append(line.columns[at])
+        at += found >= 0
+    return replace(line, text=shown, columns=[*columns, line.columns[at]])
+
+
+def _stretches(text: str) -> Iterator[tuple[int, int]]:
+    """Where in a text a formula begins, and where what belongs to it ends at the latest."""
+    starts = [
+        m.start()
+        for m in _DEFINITION.finditer(text)
+        if not text[: m.start()].rstrip().endswith(("=", "+", "·", "*", "→", "->"))
+    ]
+    past = 0
+    for i, start in enumerate(starts):
+        if start < past:
+            continue
+        stop = starts[i + 1] if i + 1 < len(starts) else len(text)
+        while stop < len(text) and text.count("«", start, stop) > text.count("»", start, stop):
+            stop = next((other for other in starts if other > stop), len(text))
+        past = stop
+        gap = text.find(_GAP, start, stop)
+        stop = stop if gap < 0 else gap
+        stop = min(stop, _closing(text, start))
+        if stop < len(text) and (sentence := _SENTENCE.match(text, start, stop)):
+            stop = sentence.end()
+        if bare := _BARE.match(text, start, stop):
+            stop = bare.end()
+        yield start, stop
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the bracket or quote closes that opens right before a formula; else the end."""
+    opening = text[start - 1 : start]
+    closing = _PAIRS.get(opening)
+    depth = 1
+    for at in range(start, len(text) if closing else start):
+        if text[at] == closing:
+            depth -= 1
+        elif text[at] == opening:
+            depth += 1
+        if not depth:
+            return at
+    return len(text)
+
+
+def _bare_numbers(text: str, formula: Formula) -> str:
+    """The first term of a formula that is a number, where no bracket says that it is a term."""
+    if any(sign in text.partition("=")[2] for sign in "(["):
+        return ""
+    return next((t.phrase for t in formula.terms if t.phrase[0].isdigit()), "")
+
+
+def _voice(item: str) -> Scene | None:
+    """The scene that an item says: ``register: text``; in a register of its own, in quotes."""
+    match = _VOICE.fullmatch(item)
+    if match is None:
+        return None
+    register, dash, written = standard(match[1], REGISTERS), match[2], match[3].strip(" ,;")
+    text = unquoted(written)
+    quoted = is_quoted(written)
+    own = quoted and not dash and register.isalpha() and register == register.lower()
+    if not text or not (own or (register in REGISTERS and (quoted or not dash))):
+        return None
+    return Scene(text=text, register=register, lang=guess_language([text]))
+
+
+def _is_term(phrase: str, terms: Sequence[Term]) -> bool:
+    return any(phrase_key(term.phrase) == phrase_key(phrase) for term in terms)
 
 
 def _blank(match: re.Match[str]) -> str:
@@ -229,20 +421,24 @@ def _is_body_alone(text: str) -> bool:
     return bool(_BODY_WITHOUT_CODE.match(text)) and not _DEFINITION.search(text)
 
 
-def _is_last(line: _Line, piece: _Line) -> bool:
-    """Whether nothing follows the piece in its line."""
-    end = piece.column - line.column + len(piece.text)
-    return not line.text[end:].strip(" \t`*_")
-
-
 def _codes_in(line: _Line) -> list[str]:
     """The codes that a line names: Δ, Λ, Ω anywhere, a glyph where it is a code span."""
-    text = line.text.translate(LETTERS)
+    text, plain = (said.translate(LETTERS) for said in (line.text, line.plain.text))
     glyphs = [span[2] for span in _SPAN.finditer(text) if span[2] in GLYPHS]
-    return list(dict.fromkeys([*REFERENCE.findall(text), *glyphs]))
+    return list(dict.fromkeys([*REFERENCE.findall(text), *REFERENCE.findall(plain), *glyphs]))
 
 
 def _item(line: _Line) -> str:
     """What an item of a list says, "" where the line is none."""
-    match = None if line.fenced else _ITEM.fullmatch(line.plain)
+    match = None if line.fenced else _ITEM.fullmatch(line.plain.text)
     return match[1].strip() if match else ""
+
+
+def _voice_alone(line: _Line) -> str:
+    """A line that gives a quoted scene without the mark of a list, "" where it gives none."""
+    text = "" if line.fenced else line.plain.text.strip()
+    voice = _voice(text)
+    is_one = (
+        voice and voice.register in REGISTERS and is_quoted(text.partition(":")[2].strip(" ,;"))
+    )
+    return text if is_one else ""

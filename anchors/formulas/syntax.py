@@ -23,6 +23,7 @@ from anchors.formulas.errors import InvalidFormula
 from anchors.formulas.model import Formula, Join, Term
 from forest.fields import plain_words
 from forest.formats.base import Notice, shortened, silent
+from forest.model import anchor_id
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
@@ -65,13 +66,24 @@ _CODE = rf"(?:[Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*|[{''.join(GLYPHS)}])"
 _STARTS_WITH_CODE = re.compile(rf"\s*(?:{_CODE}|[Δ{''.join(LOOKALIKES)}ΛΩ]\s*=)")
 _ENDS_WITH_CODE = re.compile(rf"\n[^\S\n]*{_CODE}\s*$")
 _CODES = re.compile(_CODE)
+_GOES_ON = re.compile(r"[+·⋅∙→=«\"“„]|->|\*\s*\w")
+"""What stands behind a formula that goes on, or is meant to."""
+_BARE_LIST = re.compile(rf"[^=]*=\s*{_CODE}\s*,\s*{_CODE}")
+_JOIN_WITHOUT_BRACKETS = re.compile(
+    r"[^=\n]*=[^=()\[\]«»\"“”„\n]*?(,|(?:→|->)(?!\s*(?:[«\"“„]|(?:фраза|phrase)\s*:)))"
+)
+_FIRST_WORD = re.compile(r"\s*([^\s=+→()]+)")
 
 
-def parse(text: str, notice: Notice = silent, *, at: Sequence[tuple[int, int]] = ()) -> Formula:
+Place = tuple[int, int | Sequence[int]]
+"""The number of a line, and the column where it begins, or those of all its characters; from 1."""
+
+
+def parse(text: str, notice: Notice = silent, *, at: Sequence[Place] = ()) -> Formula:
     """The formula that a text says.
 
-    ``at`` tells where the lines of the text begin in a file, as (line, column) from 1, for what
-    errors and notices say. ``notice`` is told where a look-alike letter is read as a Greek one.
+    ``at`` tells where the lines of the text stand in a file, for what errors and notices say.
+    ``notice`` is told where a look-alike letter is read as a Greek one.
 
     :raises InvalidFormula: it is none, or a code or phrase in it is none.
 
@@ -90,6 +102,38 @@ def parse(text: str, notice: Notice = silent, *, at: Sequence[tuple[int, int]] =
     except UnexpectedInput as error:
         raise reader.unexpected(error, parser.accepts()) from None
     return reader.formula(tree)
+
+
+def ending(text: str) -> int:
+    """Where the formula ends that a text begins with: behind it stands prose.
+
+    The text's length, where all of it is one, or what follows is meant as a part of it.
+
+    >>> ending("Δ12 = (вода + лёд), и всё"), ending("Δ12 = (вода + лёд) · жар")
+    (18, 24)
+    """
+    from lark.exceptions import UnexpectedInput
+
+    parser: Any = _grammar().parse_interactive(text.rstrip())
+    try:
+        parser.exhaust_lexer()
+    except UnexpectedInput as error:
+        if _BARE_LIST.match(text):
+            return len(text)
+        offset = len(text[: error.pos_in_stream].rstrip())
+        if not _GOES_ON.match(text[error.pos_in_stream :]) and _is_whole(text[:offset]):
+            return offset
+    return len(text)
+
+
+def _is_whole(text: str) -> bool:
+    from lark.exceptions import UnexpectedInput
+
+    try:
+        _grammar().parse(text)
+    except UnexpectedInput:
+        return False
+    return True
 
 
 def read(text: str, notice: Notice = silent) -> tuple[Formula, bool]:
@@ -149,9 +193,14 @@ def joined(items: Sequence[str], join: Join) -> str:
     return (", " if join == "," else f" {join} ").join(items)
 
 
+def is_quoted(text: str) -> bool:
+    """Whether a text stands in quotes as a whole."""
+    return _pattern("QUOTED").fullmatch(text) is not None
+
+
 def unquoted(text: str) -> str:
     """The text without its quotes, if it stands in quotes as a whole."""
-    if _pattern("QUOTED").fullmatch(text) is None:
+    if not is_quoted(text):
         return text.strip()
     return _ESCAPED.sub(r"\1", text[1:-1])
 
@@ -189,7 +238,7 @@ def _pattern(terminal: str) -> re.Pattern[str]:
 class _Reader:
     """Turns the tree of one text into a formula, and what is wrong into an error at its place."""
 
-    def __init__(self, text: str, notice: Notice, at: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, text: str, notice: Notice, at: Sequence[Place]) -> None:
         self.text = text
         self.notice = notice
         self.at = at
@@ -214,8 +263,22 @@ class _Reader:
                 said[f"{node.data}s"] += (_said(node),)
             else:  # operator, label, name
                 said[node.data] = _said(node)
-        with self._blaming(self._start(tree)):
+        with self._blaming(self._culprit(tree, code)):
             return Formula(code=code, **said)
+
+    def _culprit(self, tree: Tree[Token], code: str) -> int:
+        """Offset of the term or part that stands twice or is the formula itself; else its start."""
+        for node in tree.children:
+            if isinstance(node, str) or node.data not in ("terms", "codes", "head"):
+                continue
+            items = [x for x in node.children if not isinstance(x, str) or x.type == "CODE"]
+            seen = set() if node.data == "terms" else {code}
+            for item in items[:-1] if node.data == "head" else items:
+                key = checked_code(item) if isinstance(item, str) else anchor_id(_said(item))
+                if key in seen and (_join(node) != "→" or key == code):
+                    return self._start(item)
+                seen.add(key)
+        return self._start(tree)
 
     def _codes(self, node: Tree[Token]) -> tuple[str, ...]:
         tokens = (t for t in node.children if isinstance(t, str) and t.type == "CODE")
@@ -253,12 +316,19 @@ class _Reader:
         if letter and not _pattern("CODE").match(letter[1]):
             with self._blaming(letter.start(1)):
                 checked_code(letter[1])
+        first = _FIRST_WORD.match(self.text)
+        if first and meant_code(first[1]):
+            with self._blaming(first.start(1)):
+                checked_code(first[1])
         for code in _CODES.finditer(self.text, 0, offset):
             with self._blaming(code.start()):
                 checked_code(code[0])
         rest = self.text.rstrip()[offset:]
         if rest and rest[0] in _QUOTES and not _pattern("QUOTED").match(rest):
             return self._error(offset, f"the quote {rest[0]} has no counterpart in this line")
+        if join := _JOIN_WITHOUT_BRACKETS.match(self.text):
+            problem = f"`{join[1]}` joins terms and parts only within brackets: put them into ( )"
+            return self._error(join.start(1), problem)
         unsaid = {"QUOTED"} if "WORDS" in wanted else set()
         names = [said for name, said in _EXPECTED.items() if name in wanted - unsaid]
         found = _FOUND.match(rest)
@@ -281,11 +351,11 @@ class _Reader:
         before = self.text[:offset].split("\n")
         number, column = len(before) - 1, len(before[-1])
         line, start = self.at[number] if number < len(self.at) else (number + 1, 1)
-        return line, start + column
+        return line, start + column if isinstance(start, int) else start[column]
 
-    def _start(self, node: Tree[Token]) -> int:
-        """Offset of the first token below a node."""
-        first: Token | Tree[Token] = node
+    def _start(self, node: Token | Tree[Token]) -> int:
+        """Offset of a token, or of the first one below a node."""
+        first = node
         while not isinstance(first, str):
             first = first.children[0]
         return first.start_pos or 0

@@ -46,9 +46,10 @@ def united(one: Formula, other: Formula) -> Formula:
 
 def _same(code: str, what: str, a: str, b: str) -> None:
     if phrase_key(a) != phrase_key(b):
+        verb = "are" if what in ("terms", "parts") else "is"
         raise Contradiction(
             f"{code} is defined twice, and the definitions differ: "
-            f"the {what} is {a or 'missing'} in one and {b or 'missing'} in the other",
+            f"the {what} {verb} {a or 'missing'} in one and {b or 'missing'} in the other",
             hint="Write the same in both, or give one of them another code.",
         )
 

@@ -153,15 +153,12 @@ def _again(error: ForestError) -> bool:
 @click.pass_context
 def command_remove(ctx: click.Context, trees: tuple[str, ...], yes: bool) -> None:
     """Remove trees with all their thoughts."""
+    from forest.cli.terminal import confirm_removal
     from forest.render import plural
 
     with opened_forest(ctx) as forest:
         ids = [forest.find(tree) for tree in trees]
         if not yes:
-            if not sys.stdin.isatty():
-                raise InvalidInput("nothing was removed", hint="Without a terminal, say --yes.")
-            for tree_id in ids:
-                say(f"  {forest.get(tree_id)!r}", err=True)
-            click.confirm(f"Remove {plural(len(ids), 'tree')}?", abort=True, err=True)
+            confirm_removal(plural(len(ids), "tree"), (repr(forest.get(i)) for i in ids))
         forest.remove(*ids)
     click.echo(f"{len(ids)} removed")

@@ -17,6 +17,7 @@ def command_list(ctx: click.Context, as_json: bool) -> int:
     Columns: id, title, language, thoughts, depth, axes.
     """
     from forest.cli.terminal import print_table
+    from forest.render import percent
 
     broken: list[ForestError] = []
     with opened_forest(ctx) as forest:
@@ -31,7 +32,7 @@ def command_list(ctx: click.Context, as_json: bool) -> int:
                 info.lang,
                 info.size,
                 info.depth,
-                ", ".join(f"{name} {weight:.0%}" for name, weight in info.axes.items()),
+                ", ".join(f"{name} {percent(weight)}" for name, weight in info.axes.items()),
             )
             for info in infos
         ]

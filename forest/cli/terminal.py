@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from forest.errors import InvalidInput
 from forest.model import Tree
 from forest.render import anchor_label, heading, outline, visible, wrapped
 
@@ -35,6 +36,19 @@ def show_tree(tree: Tree, *, ids: bool = False) -> None:
         tail += [anchor_label(link) for link in thought.anchors]
         if tail:
             click.echo(" " * 6 + line.rest + click.style("  ".join(tail), fg="green"))
+
+
+def confirm_removal(what: str, lines: Iterable[str]) -> None:
+    """Show what would be removed and ask.
+
+    :raises InvalidInput: there is no terminal to answer at.
+    :raises click.Abort: the answer is no.
+    """
+    if not sys.stdin.isatty():
+        raise InvalidInput("nothing was removed", hint="Without a terminal, say --yes.")
+    for line in lines:
+        click.echo(f"  {visible(line)}", err=True)
+    click.confirm(f"Remove {what}?", abort=True, err=True)
 
 
 def print_table(

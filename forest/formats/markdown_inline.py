@@ -34,8 +34,10 @@ _MEDIA = re.compile(
 _STRAY = re.compile(r"(?<![\s*])\*\*+(?=[\s.,;:!?»”\"')]|$)|(?:(?<=[\s«“\"'(])|^)\*\*+(?=[^\s*])")
 _MARK = re.compile(r"(?<!=)==(?!=)")
 _BLOCK_ID = re.compile(r"(?:^|\s)\^[A-Za-z0-9-]+$")
-_FORMULA = re.compile(r"\s*(?:[•–—]\s+)?[Δ∆ΛΩ]\w+\s*=")
-"""Lines that stay as typed: * and _ are no emphasis in them."""
+_SIGN = re.compile(r"""(?<=[\w»”"])\*(?=[\w«“„"])|(?<=[)\]])_(?=\w)|\\["\\]""")
+"""What is a sign of a formula, where one stands before it, and no mark of Markdown."""
+_FORMULA = re.compile("(?:[Δ\u2206ΛΩ\u2126]\\w+|[⟁🜂🫁🫧])\\s*=")
+_FOOTNOTE = re.compile(r"\[\^([^\]\s]+)\]")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _SOURCE = re.compile(r"""(?:src|alt)\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 
@@ -48,10 +50,23 @@ def parser() -> MarkdownIt:
     md.use(dollarmath_plugin, allow_space=False, allow_digits=False, double_inline=True)
     md.core.ruler.disable(["footnote_tail"])  # it drops notes that nothing refers to
     md.block.ruler.before("fence", "comment", _block_comment, {"alt": ["paragraph", "blockquote"]})
+    md.inline.ruler.before("escape", "sign", _sign)
     md.inline.ruler.before("link", "wikilink", _wikilink)
     md.inline.ruler.before("link", "tag", _tag)
     md.inline.ruler.before("link", "comment", _comment)
     return md
+
+
+def _sign(state: StateInline, silent: bool) -> bool:
+    """``*`` between terms, ``_`` before a label, a backslash in quotes: signs of a formula."""
+    match = _SIGN.match(state.src, state.pos, state.posMax)
+    line = state.src.rfind("\n", 0, state.pos) + 1
+    if match is None or not _FORMULA.search(state.src, line, state.pos):
+        return False
+    if not silent:
+        state.pending += match[0]
+    state.pos = match.end()
+    return True
 
 
 def _wikilink(state: StateInline, silent: bool) -> bool:
@@ -146,13 +161,16 @@ class Said:
 
 def read_block(inline: Token, env: Any) -> Said:
     """What a block says: its inline token."""
-    said = read_inline(inline.children or [], env)
-    written = inline.content.split("\n")
-    if len(written) == len(said.lines):
-        for line, text in zip(said.lines, written, strict=True):
-            if _FORMULA.match(text):
-                line.text = text.strip()
-    return said
+    return read_inline(inline.children or [], env)
+
+
+def read_line(text: str) -> str:
+    """What one line says, as it would in a thought; what looks like a footnote mark is one."""
+    env: dict[str, Any] = {
+        "footnotes": {"refs": {f":{label}": -1 for label in _FOOTNOTE.findall(text)}}
+    }
+    (inline,) = parser().parseInline(text.strip().removesuffix("\\"), env)
+    return read_block(inline, env).text
 
 
 def read_inline(tokens: list[Token], env: Any) -> Said:

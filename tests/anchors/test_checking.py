@@ -8,6 +8,15 @@ from forest.nodes import Link, Node
 from tests.anchors.helpers import put
 
 
+def test_scenes_of_a_code_that_nobody_defined_are_named(run, tmp_path):
+    (tmp_path / "note.md").write_text("# А\n\n`Δ41` может быть выражена:\n- поэтически: «Шаг»\n")
+    assert "scenes: 1 added" in run("import", "note.md")[1]
+    code, out, _ = run("check")
+    assert (code, "Formula 'Δ41': nobody defined it, and 1 scene voices it" in out) == (1, True)
+    assert run("formulas", "add", "Δ41 = (шаг + жар)")[0] == 0
+    assert run("check")[0] == 0
+
+
 def test_what_cannot_be_read_is_named(run):
     with Forest.open("sqlite:///forest.db") as forest:
         add(forest.store, "Δ12 = (вода + весна) = «Зов»")

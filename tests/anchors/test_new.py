@@ -88,6 +88,15 @@ def test_templates_are_listed_and_an_author_adds_own_ones(planted, tmp_path, mon
     assert (code, err) == (1, "forest: letter.yaml.j2: it is not UTF-8 at byte 3\n")
 
 
+def test_what_a_template_lacks_is_named(planted, tmp_path):
+    (tmp_path / "letter.ru.yaml.j2").write_text("tree: {{ title }}\n")
+    (tmp_path / "inc.yaml.j2").write_text('{% include "/etc/passwd" %}')
+    own = ("--templates", str(tmp_path), "--template")
+    _, _, err = planted("new", "Letter", *own, "letter")
+    assert "the template 'letter' is written in ru, not in en\nSay --lang ru" in err
+    assert "inc.yaml.j2: it includes '/etc/passwd', which is" in planted("new", "А", *own, "inc")[2]
+
+
 def test_what_is_refused(planted, tmp_path):
     code, _, err = planted("new", "Море и суша", "--template", "sonnet")
     assert code == 1

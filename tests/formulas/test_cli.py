@@ -46,8 +46,8 @@ def test_a_formula_from_its_first_line_to_its_last(run, tmp_path):
         "Ω1 = [Δ12, Δ41]_покой", "  Δ12 = (вода + весна)",
     ]  # fmt: skip
     assert run("formulas", "near", "весенняя вода", "--most", "1")[1].endswith("(вода + весна)\n")
-    assert "recall at 1: 100% of 1 scene" in run("formulas", "near", "--recall")[2]
-    assert run("formulas", "remove", "Ω1")[1] == "removed: Ω1 = [Δ12, Δ41]_покой\n"
+    assert "recall at 1: 100% of 1 scene\n" in run("formulas", "near", "--recall")[2]
+    assert run("formulas", "remove", "Ω1", "--yes")[1] == "removed: Ω1 = [Δ12, Δ41]_покой\n"
     code, out, _ = run("formulas", "check", "Δ12")
     assert code == 1
     assert [line.split()[:2] for line in out.splitlines()] == [
@@ -113,10 +113,29 @@ def test_a_scene_is_added_once_and_removed_by_its_text(run):
     ] == ["poetic"]
 
 
+def test_a_formula_is_removed_only_when_asked(run):
+    run("formulas", "add", "Δ12 = (вода + лёд)", "--scene", "poetic=Зов")
+    code, _, err = run("formulas", "remove", "Δ12")
+    assert (code, err) == (1, "forest: nothing was removed\nWithout a terminal, say --yes.\n")
+    assert run("formulas", "show", "Δ12")[0] == 0
+    assert run("formulas", "remove", "Δ12", "--yes")[0] == 0
+    assert run("formulas", "list")[1] == ""
+
+
+def test_an_import_that_leaves_formulas_out_says_so(run, tmp_path):
+    (tmp_path / "one.md").write_text("# А\n\nΔ12 = (вода + лёд)\n\nΔ13 = (Δ14)\n\nΔ14 = (Δ13)\n")
+    (tmp_path / "two.md").write_text("# Б\n\nΔ12 = (пар)\n")
+    code, out, err = run("import", "one.md", "two.md")
+    assert (code, "formulas: 2 added" in out, ", 2 left out;" in out) == (1, True, True)
+    assert "two.md:3: left out: Δ12 is defined twice" in err
+    assert "the terms are вода + лёд in one and пар in the other" in err
+
+
 def test_the_formulas_of_a_text_are_found_without_a_forest(run):
     find = ("--store", "sqlite:///no/where.db", "formulas", "find")
     said = "Он знал:\nΔ84 = край(покой · распад · зов)\nи  Δ85 = край("
     code, out, err = run(*find, said)
     assert (code, out) == (1, "Δ84 = край(покой · распад · зов)\n")
     assert "left out: line 3" in err
+    assert run(*find, "Он знал: _Δ84 = край(покой · зов)_.") == (0, "Δ84 = край(покой · зов)\n", "")
     assert run(*find, "просто текст") == (0, "", "")

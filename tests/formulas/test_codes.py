@@ -53,4 +53,6 @@ def test_running_out_of_codes_says_what_remains() -> None:
         NoFreeCode, match=r"all 100 codes Δ00 to Δ99 are in use\nRemove .* ⟁ 🜂 🫁 🫧"
     ):
         free_code(ALL)
+    with pytest.raises(NoFreeCode, match=r"by hand: 🜂 🫁 🫧$"):
+        free_code([*ALL, "⟁"])
     assert free_code(ALL, "Λ") == "Λ1"

@@ -41,11 +41,91 @@ def test_formulas_are_found_wherever_they_stand(note: str) -> None:
 
 def test_what_only_looks_a_little_like_a_formula_is_left_alone() -> None:
     found = formulas_in(
-        "Δt = 5, Δ = b² − 4ac, if Δ12 == x, Δ12 → Δ13\n(объект + напряжение) = сцена\n\nΔ12\n"
+        "Δt = 5, Δ = b² − 4ac, if Δ12 == x, Δ12 → Δ13\n(объект + напряжение) = сцена\n\nи Δ12\n"
         "```\n(a + b) = c\n```\nΔ13"
     )
     assert (found.defined, found.problems) == ({}, [])
     assert found.undefined == {"Δ12": (1, 4), "Δ13": (1, 8)}
+
+
+WATER = "Δ12 = (вода + лёд)"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Формула X.", "X; она хороша", "X,", "X?", "X — это порог", "(X)", "(см. X), ещё", "«X»!",
+        "*X*", "_X_", "**X**", "==X==", "$X$", "Ответ: _X_.", "X[^1]", "X\\", "| X | да |",
+        "Δ7 = (а + б). А X.", "X<br>и всё", "на 100%% да\n\nX %%",
+        "<!-- Δ41 = (а + б) --> X %% Δ42 = (а + б) %%",
+        "<!--\nΔ41 = (а + б)\n--> X", "> %%\n> Δ41 = (а + б)\n> %% X",
+    ],
+)  # fmt: skip
+def test_a_formula_ends_where_prose_begins(written: str) -> None:
+    found = formulas_in(written.replace("X", WATER))
+    assert [text_of(d.formula) for d in found.defined.values()] == [WATER]
+    assert len(found.problems) == written.count("Δ7")
+
+
+@pytest.mark.parametrize(
+    ("note", "said"),
+    [
+        ("Δ12 = ([[вода]] + *лёд*)", "Δ12 = (вода + лёд)"),
+        ("Λ1 = ([[Δ12]] → **Δ41**) — сцепка", "Λ1 = (Δ12 → Δ41)"),
+        ("Δ12 = (а*б*в)", "Δ12 = (а · б · в)"),
+        ("_Ω3 = [Δ01, Δ02]_гармония_.", "Ω3 = [Δ01, Δ02]_гармония"),
+        ("Δ12 = вода + лёд. И всё.", "Δ12 = (вода + лёд)"),
+        ("Δ12 = (а + б) = про [[то|другое]] и `код`", "Δ12 = (а + б) = про другое и код"),
+        ("Δ12 = (а + б) = **сцена** про *это*[^1]", "Δ12 = (а + б) = сцена про это"),
+        ("Δ12 = (а + б) = «**Имя** жирное»", "Δ12 = (а + б) = «Имя жирное»"),
+        ("(Δ12 = (а + б) = зов), да", "Δ12 = (а + б) = зов"),
+    ],
+)
+def test_a_formula_is_read_as_the_text_of_a_thought_is(note: str, said: str) -> None:
+    assert printed(note) == [(1, said)]
+
+
+def test_all_formulas_of_a_line_are_read_or_named() -> None:
+    found = formulas_in("Δ7 = (а + б). Ещё Δ123 = (в + г). И Δ12 = (вода + лёд) = зов. А Δ13 = (е)")
+    assert [p.column for p in found.problems] == [1, 19]
+    assert [text_of(d.formula) for d in found.defined.values()] == [
+        "Δ12 = (вода + лёд) = зов.", "Δ13 = (е)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("note", "problem"),
+    [
+        ("Температура Δ25 = 5 градусов. ΔE = mc^2.", "5 градусов is a number"),
+        ("(мать + дитя) = прощание\n\nΔ46", "does not stand on the line right below"),
+        ("Δ43: (а + б)", "no `=` follows Δ43"),
+        ("Δ42 — порог(а · б)", "no `=` follows Δ42"),
+        ("Δ40 := а + б", "no `=` follows Δ40"),
+        ("Ω3 = Δ01, Δ02", "only within brackets"),
+    ],
+)
+def test_what_looks_like_a_formula_and_is_none_is_named(note: str, problem: str) -> None:
+    found = formulas_in(note)
+    assert found.defined == {}
+    assert [problem in str(p) for p in found.problems] == [True]
+
+
+def test_registers_are_free_and_need_no_bullet() -> None:
+    found = formulas_in(
+        'Δ12 = (вода + лёд)\n- сонно: «Два»\n- logically: "One"\n- bodily — "Four"\n'
+        "- Пользователь: «нет»\n- вода: «нет»\n\nΔ13 = (x + y)\nпоэтически: «Раз»"
+    )
+    assert {code: [(s.register, s.text) for s in said] for code, said in found.scenes.items()} == {
+        "Δ12": [("сонно", "Два"), ("logical", "One"), ("bodily", "Four")],
+        "Δ13": [("poetic", "Раз")],
+    }
+
+
+def test_what_is_no_scene_in_a_list_of_scenes_is_named() -> None:
+    notices: list[str] = []
+    found = formulas_in("Δ41 звучит так:\n- сонно: «Шаг»\n- Во сне: «Два»", notices.append)
+    assert [scene.text for scene in found.scenes["Δ41"]] == ["Шаг"]
+    assert ["line 3" in said and "«Два» is no scene of Δ41" in said for said in notices] == [True]
 
 
 def test_phrases_may_stand_below() -> None:
@@ -63,7 +143,7 @@ def test_a_contradiction_names_both_lines_and_the_first_stays() -> None:
     found = formulas_in("Δ12 = (вода + лёд)\n\n> `Δ12 = (огонь + лёд)`\n\nΔ13 = пар")
     (problem,) = found.problems
     assert (problem.line, problem.column) == (3, 4)
-    assert "the terms is вода + лёд in one and огонь + лёд in the other (line 1)" in str(problem)
+    assert "the terms are вода + лёд in one and огонь + лёд in the other (line 1)" in str(problem)
     assert [text_of(d.formula) for d in found.defined.values()] == [
         "Δ12 = (вода + лёд)", "Δ13 = (пар)",
     ]  # fmt: skip
