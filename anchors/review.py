@@ -8,16 +8,16 @@ the history, and can be undone there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from anchors import marks
 from anchors.proposals import MARK, MERGE, Proposal, proposals
 from anchors.registry import MARK as MARKED
-from anchors.registry import REFUSE, Decision, Registry, decide, refusal
+from anchors.registry import REFUSE, Decision, Registry, decide_on, refusal
 from forest.errors import InvalidInput, NotFound
-from forest.nodes import Key
+from forest.nodes import Key, Node
 from forest.schema import PROPOSAL
 from forest.stores.base import Store
 
@@ -82,32 +82,62 @@ def _decide(
     marked = {_mark(p): p for p in accepted if p.what == MARK}
     left_out, gone = marks.put(store, marked)
     unmarked = {marked[mark].id: reason for mark, reason in left_out.items()}
-    review = Reviewed(gone={marked[mark].id: reason for mark, reason in gone.items()})
-    lost = dict(review.gone)
+    lost = {marked[mark].id: reason for mark, reason in gone.items()}
+    review = Reviewed()
+    too_late: list[marks.Mark] = []
 
-    def say(registry: Registry) -> Iterator[Decision]:
-        review.left_out, review.gone = dict(unmarked), dict(lost)
-        held = registry.marks
-        for p in refused:
-            if not registry.refused(*p.against):
-                yield _said(REFUSE, p, why)
-        for p in accepted:
-            if p.what == MERGE:
-                yield from _merging(registry, p, review)
-            elif p.id not in unmarked and p.id not in lost and p.against not in held:
-                yield _said(MARKED, p)
-
-    def done() -> list[Key]:
-        kept = review.left_out
-        return [(PROPOSAL.label, p.id) for p in (*accepted, *refused) if p.id not in kept]
+    def say(registry: Registry, there: Mapping[Key, Node]) -> tuple[list[Decision], list[Key]]:
+        # What another review decided in this moment is not decided again.
+        before = {
+            p.id
+            for p in (*accepted, *refused)
+            if p.node.at not in there and _was_decided(registry, p)
+        }
+        vars(review).update(
+            vars(Reviewed(left_out=dict(unmarked), gone=dict(lost), before=len(before)))
+        )
+        too_late[:] = [
+            mark for mark, p in marked.items() if p.id in before and registry.refused(*p.against)
+        ]
+        made = list(_said_now(registry, accepted, refused, before, review, why))
+        answered = [p for p in (*accepted, *refused) if p.id not in review.left_out]
+        return made, [p.node.at for p in answered]
 
     if accepted or refused:
-        review.numbers = [d.no for d in decide(store, say, done)]
-    taken = [p for p in accepted if p.id not in review.left_out and p.id not in review.gone]
-    review.marked = sum(p.what == MARK for p in taken)
-    review.merged = len(taken) - review.marked
-    review.refused = len(refused)
+        review.numbers = [d.no for d in decide_on(store, PROPOSAL.label, say)]
+        marks.take(store, too_late)
     return review
+
+
+def _was_decided(registry: Registry, p: Proposal) -> bool:
+    return (
+        p.against in registry.marks or registry.merged(*p.against) or registry.refused(*p.against)
+    )
+
+
+def _said_now(
+    registry: Registry,
+    accepted: Sequence[Proposal],
+    refused: Sequence[Proposal],
+    before: Collection[str],
+    review: Reviewed,
+    why: str,
+) -> Iterator[Decision]:
+    """The decisions that answers make, counted in ``review``."""
+    for p in refused:
+        if p.id not in before:
+            review.refused += 1
+            if not registry.refused(*p.against):
+                yield _said(REFUSE, p, why)
+    for p in accepted:
+        if p.id in before or p.id in review.left_out or p.id in review.gone:
+            continue
+        if p.what == MERGE:
+            yield from _merging(registry, p, review)
+        else:
+            review.marked += 1
+            if p.against not in registry.marks:
+                yield _said(MARKED, p)
 
 
 def _mark(proposal: Proposal) -> marks.Mark:
@@ -126,6 +156,9 @@ def _merging(registry: Registry, p: Proposal, review: Reviewed) -> Iterator[Deci
     refusals = registry.refusals(p.anchor, p.into)
     if refusals:
         review.left_out[p.id] = str(refusal(refusals))
+        return
+    review.merged += 1
+    if registry.merged(p.anchor, p.into):
         return
     decision = _said(MERGE, p)
     registry.add(decision)
@@ -157,7 +190,7 @@ def answer(store: Store, text: str, name: str) -> Reviewed:
                 hint="`forest anchors proposals` lists them. Discovery may find one no longer.",
             )
     reviewed = _decide(store, accepted, refused)
-    reviewed.before = before
+    reviewed.before += before
     return reviewed
 
 

@@ -112,6 +112,22 @@ def test_accepting_again_after_an_interruption_marks_once(store):
     assert len(decisions(store)) == 1
 
 
+def test_two_reviews_at_once_decide_once(store):
+    both = proposals(store)
+    first = door.accept(store, both)
+    second = door.accept(store, both)
+    assert (first.marked, first.merged, first.before) == (1, 1, 0)
+    assert (second.marked, second.merged, second.before, second.numbers) == (0, 0, 2, [])
+    assert [d.action for d in decisions(store)] == ["mark", "merge"]
+
+
+def test_what_another_review_refused_meanwhile_stays_unmarked(store):
+    (mark,) = door.chosen(store, ["m1"])
+    door.refuse(store, [mark])
+    assert door.accept(store, [mark]).before == 1
+    assert [a.anchor for a in store.get("закон").thoughts[1].anchors] == ["воля"]
+
+
 def test_a_merge_that_an_author_refused_is_left_out(store):
     refuse_pair(store, "граница", "порог")
     reviewed = door.accept(store, door.chosen(store, ["g1"]))
