@@ -7,7 +7,8 @@ registry is worked out of both; nothing is ever rewritten, so all that joins can
 
 A pair that was refused never stands in one group again, whichever way leads from one to the other:
 what would join them is left out, and `Registry.blocked` says so. A refusal ends an earlier merge of
-the pair; to merge a refused pair the refusal must be undone first. The groups depend on nothing but the anchors and the decisions.
+the pair; to merge a refused pair the refusal must be undone first. The groups depend on nothing but
+the anchors and the decisions.
 """
 
 from __future__ import annotations

@@ -250,7 +250,7 @@ class _Search:
         """Anchors whose words are forms of one by a guess that is too coarse to join them."""
         same: dict[int, str] = {}
         for id_, phrase in self._phrases():
-            if number := words.whole(phrase):
+            for number in filter(None, words.readings_of(phrase)):
                 first = same.setdefault(number, id_)
                 if first != id_:
                     yield first, id_, GUESSED

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
+from itertools import islice, product
 
-from anchors.lemmas import lemma
+from anchors.lemmas import lemma, readings
 from forest.phrases import phrase_key
 
 BREAK, FUNCTION, COVERED = 1, 2, 4
 """Flags of a word: more than white space and quotes stands before it; it is no word of content; it
 belongs to the phrase of an anchor."""
+
+_WAYS = 16
+"""In how many ways a phrase is read, where its words can be forms of several."""
 
 _LETTERS = r"(?:\w[\u0300-\u036f]*)+"
 _WORD = re.compile(rf"\d+(?:[.,]\d+)+|{_LETTERS}(?:[-‐‑'’]{_LETTERS})*|[-=]+>|[→⇒⟶➔➜➝➞⟹]")
@@ -123,6 +127,22 @@ def whole_of(numbers: list[int], text: str) -> int:
     if not numbers:
         return 0
     return number_of(array("Q", numbers).tobytes() + (b"?" if "?" in text else b""))
+
+
+def readings_of(text: str) -> list[int]:
+    """`whole` of a text for each way to read the forms of its words, the likeliest first.
+
+    An article at its beginning makes no difference. Of very many ways the first are given.
+    """
+    found = [phrase_key(word) for word in words(text)]
+    if len(found) > 1 and found[0] in ("a", "an", "the"):
+        del found[0]
+    ways = product(*(_readings(key) for key in found))
+    return [whole_of([number_of(form) for form in way], text) for way in islice(ways, _WAYS)]
+
+
+def _readings(key: str) -> Sequence[str]:
+    return (key,) if not key or key[0].isdigit() else readings(key)
 
 
 def spans(text: str) -> list[tuple[int, int]]:

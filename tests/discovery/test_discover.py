@@ -10,7 +10,7 @@ from anchors.embedding import HashedEmbedder
 from anchors.registry import Registry, merge, refuse, undo
 from forest import Forest, Tree
 from forest.errors import UsageError
-from forest.model import AnchorLink
+from forest.model import AnchorLink, anchor_id
 from forest.stores.base import open_store
 
 
@@ -85,6 +85,24 @@ def test_anchors_that_may_be_forms_of_one_word_are_proposed_and_not_joined(fores
     assert proposal.score == 0.5
     review.accept(forest.store, [proposal])
     assert Registry.of(forest.store).head("банки") == "банк"
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [("путь", "путём"), ("a lie", "lies"), ("causal axis", "causal axes"), ("base", "bases")],
+)
+def test_forms_that_are_not_sure_are_proposed_as_one(forest, pair):
+    plant(forest, ("Долг тяжёл", [pair[0]]), ("Река шумит", [pair[1]]))
+    assert Registry.of(forest.store).united == 0
+    assert {(x[0], x[1], *sorted(x[2:4])) for x in found(forest)} == {
+        ("merge", "lemma", *sorted(anchor_id(phrase) for phrase in pair))
+    }
+
+
+@pytest.mark.parametrize("pair", [("вина", "вино"), ("дух", "духи"), ("the lie", "the lens")])
+def test_words_of_their_own_are_not_proposed_as_one(forest, pair):
+    plant(forest, ("Долг тяжёл", [pair[0]]), ("Река шумит", [pair[1]]))
+    assert found(forest) == set()
 
 
 def test_an_arrow_is_part_of_a_phrase_and_a_word_is_matched_whole(forest):
