@@ -154,6 +154,31 @@ def test_words_that_meet_by_chance_are_no_phrase(forest):
     assert not any(x[3] == "снег дом" for x in found(forest))
 
 
+def test_the_phrase_of_an_anchor_recurs_in_another_tree_or_is_no_news(forest):
+    tree = Tree("t")
+    root = tree.add("Граница знания проходит рядом.", anchors=["граница знания"])
+    tree.add("За границей знания начинается вера.", under=root)
+    forest.add(tree)
+    assert found(forest) == set()
+    (there,) = plant(forest, "Где граница знания?")
+    root, here = (t.id for t in forest.get("t").thoughts)
+    assert {x[3:] for x in found(forest)} == {
+        ("границей знания", here, there),
+        ("граница знания", there, root),
+    }
+
+
+def test_who_carries_a_refused_variant_is_not_marked_with_the_other(forest):
+    plant(
+        forest,
+        ("Чужая боль близка", ["чужая боль"]),
+        ("Он видит чужую боль", ["чужой боли"]),
+        ("Опять чужая боль", ["чужая боль"]),
+    )
+    refuse(forest.store, "чужая боль", "чужой боли")
+    assert found(forest) == set()
+
+
 def test_what_is_marked_or_refused_does_not_come_back(forest):
     a, b = plant(forest, "Время лечит", "Время лечит")
     forest.edit_thought(a, anchors=[AnchorLink(phrase="Время лечит", origin="discovered")])
