@@ -32,7 +32,7 @@ _share = click.FloatRange(0, 1, min_open=True)
 )
 @click.option("--near", type=_share, metavar="SCORE", help="Least likeness of near texts.")
 @click.option("--meaning", type=_share, metavar="SCORE", help="Least cosine of vectors.")
-@click.option("--phrases", type=_share, metavar="SCORE", help="Least score of a new phrase.")
+@click.option("--phrases", type=_share, metavar="SCORE", help="Least NPMI of a new phrase.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the hash functions.")
 @click.option("--json", "as_json", is_flag=True, help="Print the proposals as JSON.")
 @click.pass_context

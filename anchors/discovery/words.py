@@ -12,9 +12,9 @@ from itertools import islice, product
 from anchors.lemmas import lemma, readings
 from forest.phrases import phrase_key
 
-BREAK, FUNCTION, COVERED = 1, 2, 4
+BREAK, FUNCTION, COVERED, NEGATION = 1, 2, 4, 8
 """Flags of a word: more than white space and quotes stands before it; it is no word of content; it
-belongs to the phrase of an anchor."""
+belongs to the phrase of an anchor; it denies."""
 
 _WAYS = 16
 """In how many ways a phrase is read, where its words can be forms of several."""
@@ -96,11 +96,12 @@ def number_of(text: str | bytes) -> int:
 
 @lru_cache(maxsize=262144)
 def _known(word: str) -> tuple[int, int]:
-    """The number of a word's dictionary form, and FUNCTION where it is one."""
+    """The number of a word's dictionary form, and what of FUNCTION and NEGATION it is."""
     key = phrase_key(word)
     form = key if not key or key[0].isdigit() else lemma(key)
     is_function = form in _function_words() or (len(form) == 1 and not form.isdigit())
-    return number_of(form), FUNCTION if is_function else 0
+    number = number_of(form)
+    return number, FUNCTION * is_function | NEGATION * (number in negations())
 
 
 def read(text: str) -> tuple[list[int], list[int]]:

@@ -142,6 +142,32 @@ def test_a_new_phrase_is_the_longest_that_recurs_without_function_words_at_its_e
     }
 
 
+def test_a_new_phrase_is_not_cut_off_from_its_negation(forest):
+    plant(
+        forest,
+        "Память не хранит прошлое целиком",
+        "Говорят, память души не хранит прошлое",
+        "Архив хранит прошлое",
+        "Этот музей хранит прошлое",
+        *(f"{n}1 {n}2 {n}3 {n}4 {n}5" for n in range(10)),
+    )
+    assert {x[3:5] for x in found(forest)} == {
+        ("не хранит прошлое", forest.get("t0").root.id),
+        ("не хранит прошлое", forest.get("t1").root.id),
+        ("хранит прошлое", forest.get("t2").root.id),
+        ("хранит прошлое", forest.get("t3").root.id),
+    }
+
+
+def test_what_was_seen_twice_is_less_sure_than_what_recurs(forest):
+    texts = [f"{n}1 {n}2 белый снег {n}3" for n in range(20)]
+    plant(forest, *texts, "Там тёмная вода", "Опять тёмная вода")
+    discover(forest.store)
+    scores = {p.phrase: p.score for p in proposals(forest.store)}
+    assert scores["белый снег"] > 0.9
+    assert scores["тёмная вода"] < 0.5
+
+
 @pytest.mark.parametrize(("trees", "comes"), [(20, True), (21, False)])
 def test_an_everyday_phrase_does_not_come(forest, trees, comes):
     plant(forest, *(f"{n}1 {n}2 {n}3 белый снег {n}4 {n}5" for n in range(trees)))
