@@ -236,7 +236,7 @@ def _npmi(counts: list[int], together: int, total: int) -> float:
 
 
 def _discount(trees: int, rarest: int) -> float:
-    """What of a score is left where little was counted: of what stands in two trees, 0.44.
+    """What of a score is left where little was counted: 0.44 of what stands just twice.
 
     The factor of Pantel and Lin, "Discovering word senses from text" (2002): for the count of all
     words together, here the trees, as one tree may repeat itself, and that of the rarest word.
