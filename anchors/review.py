@@ -177,11 +177,15 @@ def answer(store: Store, text: str, name: str) -> Reviewed:
     accepted: list[Proposal] = []
     refused: list[Proposal] = []
     before = 0
-    for one in read_review(text, name):
-        if one.id in there:
-            _refuse_edited(registry, there[one.id], one)
-            if one.accept is not None:
-                (accepted if one.accept else refused).append(there[one.id])
+    answers = read_review(text, name)
+    said = [there[one.id] for one in answers if one.id in there and one.accept is not None]
+    shown = {e.proposal.id: e for e in evidence(store, said)}
+    for one in answers:
+        if one.id in shown:
+            _refuse_edited(registry, shown[one.id], one)
+            (accepted if one.accept else refused).append(there[one.id])
+        elif one.id in there:
+            continue  # to be decided later
         elif one.id in decided:
             before += one.accept is not None
         elif one.accept is not None:
@@ -201,19 +205,35 @@ def _id_of(decision: Decision) -> str:
     return Proposal(MARK, "", 0.0, decision.anchor, thought=decision.into).id
 
 
-def _refuse_edited(registry: Registry, proposal: Proposal, one: Answer) -> None:
-    """Raise InvalidInput where an author wrote another anchor or phrase into an entry."""
-    for name in ("what", "phrase", "anchor", "into"):
-        asked, wrote = getattr(proposal, name), one.values.get(name)
-        is_anchor = name in ("anchor", "into")
-        if wrote is None or wrote == asked or (is_anchor and registry.names(wrote, asked)):
+def _refuse_edited(registry: Registry, shown: Evidence, one: Answer) -> None:
+    """Raise InvalidInput where an entry says something else than what is proposed."""
+    import yaml
+
+    proposal = shown.proposal
+    expected = _written(yaml.safe_dump(review_entry(shown, registry.name), allow_unicode=True))
+    # What is gone is said later; and a merge that names no thoughts is shown by any.
+    sides = {"here": shown.here, "there": shown.there} if proposal.thought else {}
+    unknown = {side for side in ("here", "there") if sides.get(side) is None}
+    for name, wrote in one.values.items():
+        there = expected.get(name)
+        if name == "accept" or wrote == there or name.partition(".")[0] in unknown:
             continue
-        shown = registry.name(asked) if is_anchor else asked
+        if name in ("anchor", "into") and registry.names(wrote, getattr(proposal, name)):
+            continue
+        what = f"but {there!r} is proposed" if there is not None else "which no proposal has"
         raise InvalidInput(
-            f"{one.where}: proposal {one.id!r}: {name} is {wrote!r}, but {shown!r} is proposed",
-            hint="A proposal is accepted as it stands, or refused. Write another anchor into the "
-            "thought with `forest edit`; `forest anchors merge` makes two anchors one.",
+            f"{one.where}: proposal {one.id!r}: {name} is {wrote!r}, {what}",
+            hint="Only `accept` may be edited. If the forest changed since the file was written, "
+            "leave `accept` empty here and write another file: `forest anchors proposals "
+            "--out FILE`. Another anchor is written into a thought with `forest edit`; `forest anchors merge` "
+            "makes two anchors one.",
         )
+
+
+def _written(text: str) -> Mapping[str, str]:
+    import yaml
+
+    return _values(yaml.compose(text, Loader=yaml.SafeLoader), text)
 
 
 # --- evidence -------------------------------------------------------------------------------------
@@ -311,7 +331,7 @@ class Answer:
     accept: bool | None
     """None: to be decided later."""
     values: Mapping[str, str]
-    """Its plain values, as written."""
+    """Its values as written; those of what stands under ``here`` as "here.text"."""
 
 
 def read_review(text: str, name: str) -> list[Answer]:
@@ -331,7 +351,7 @@ def read_review(text: str, name: str) -> list[Answer]:
         )
     read: dict[str, Answer] = {}
     for item in top.value:
-        one = _answer(f"{name}:{item.start_mark.line + 1}", _scalars(item))
+        one = _answer(f"{name}:{item.start_mark.line + 1}", _values(item, text))
         if one.id in read:
             raise InvalidInput(f"{one.where}: proposal {one.id!r} stands there twice")
         read[one.id] = one
@@ -351,8 +371,16 @@ def _answer(where: str, values: Mapping[str, str]) -> Answer:
     return Answer(values["id"], where, None if word in _LATER else word in _YES, values)
 
 
-def _scalars(item: Any) -> Mapping[str, str]:
-    """The plain values of a mapping of YAML, as written."""
+def _values(item: Any, text: str) -> Mapping[str, str]:
+    """The values of a mapping of YAML as written; of a list in it, how it is written."""
     if not isinstance(item.value, list) or item.tag != "tag:yaml.org,2002:map":
         return {}
-    return {k.value: v.value for k, v in item.value if isinstance(v.value, str)}
+    found: dict[str, str] = {}
+    for key, value in item.value:
+        if isinstance(value.value, str):
+            found[key.value] = value.value
+        elif inner := _values(value, text):
+            found |= {f"{key.value}.{name}": said for name, said in inner.items()}
+        else:
+            found[key.value] = text[value.start_mark.index : value.end_mark.index].strip()
+    return found
