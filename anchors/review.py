@@ -225,8 +225,8 @@ def _refuse_edited(registry: Registry, shown: Evidence, one: Answer) -> None:
             f"{one.where}: proposal {one.id!r}: {name} is {wrote!r}, {what}",
             hint="Only `accept` may be edited. If the forest changed since the file was written, "
             "leave `accept` empty here and write another file: `forest anchors proposals "
-            "--out FILE`. Another anchor is written into a thought with `forest edit`; `forest anchors merge` "
-            "makes two anchors one.",
+            "--out FILE`. Another anchor is written into a thought with `forest edit`; "
+            "`forest anchors merge` makes two anchors one.",
         )
 
 
