@@ -10,9 +10,9 @@ else can be meant:
   all of its occurrences in the dictionary's corpus are of one, and that is no verb (`_SURE`). So do
   comparatives and superlatives; participles stand for a voice of their verb. The times of day and
   year said as adverbs («утром», «весною») are forms of their nouns.
-- An English plural, a third person or a possessive in -s stands for its word: "causes" and
-  "cause's" for "cause". Nothing else does: "meaning" is not "mean", "moral" not "morale", and
-  "related" is as much an adjective as a form of "relate".
+- An English plural, a third person or a possessive in -s stands for its word (`anchors.plurals`):
+  "causes" and "cause's" for "cause", "crises" for "crisis". Nothing else does: "meaning" is not
+  "mean", "moral" not "morale", and "related" is as much an adjective as a form of "relate".
 
 Guesses that are coarser (`anchors.lemmas`) serve discovery, which only proposes.
 """
@@ -25,6 +25,7 @@ from functools import lru_cache
 from typing import Any
 
 from anchors.lemmas import russian
+from anchors.plurals import singular
 from forest.phrases import phrase_key
 
 _WORD = re.compile(r"\b(?:[а-я]+|[a-z]+(?:'[a-z]+)?)\b")
@@ -64,7 +65,7 @@ def form_key(phrase: str) -> str:
 @lru_cache(maxsize=65536)
 def form(word: str) -> str:
     """What a word, in lower case and with е for ё, stands for. Two that are one give the same."""
-    return _russian_form(word) if _CYRILLIC.match(word) else _singular(word)
+    return _russian_form(word) if _CYRILLIC.match(word) else singular(word)
 
 
 # --- Russian --------------------------------------------------------------------------------------
@@ -105,40 +106,3 @@ def _word_of(word: str, parsed: Any) -> str:
     if tag.POS in ("PRTF", "PRTS"):
         return f"{normal}~{tag.voice}"
     return normal + _VERB if tag.POS in ("INFN", "VERB", "GRND") else normal
-
-
-# --- English --------------------------------------------------------------------------------------
-
-# Words in -s that are no form of what is left without it, or mean something else than that.
-_OWN = frozenset(
-    """
-    news means goods customs arms manners morals spirits spectacles glasses contents humanities
-    riches lens series species mars atlas canvas texas kansas christmas pancreas does goes always
-    perhaps besides sometimes afterwards overseas towards whereas hers ours theirs yours
-    """.split()  # noqa: SIM905 - prose reads better than a list
-)
-_CLITIC = frozenset(
-    "it he she that what there here who where how when why let".split()  # noqa: SIM905 - as above
-)
-"""Behind these 's is a word, not a possessive."""
-
-
-def _singular(word: str) -> str:
-    """A word without the -s of a plural, a third person or a possessive.
-
-    >>> [_singular(word) for word in ("causes", "theories", "classes", "heroes", "crisis", "bias")]
-    ['cause', 'theory', 'class', 'hero', 'crisis', 'bias']
-    """
-    bare, _, tail = word.partition("'")
-    if tail == "s":
-        return word if bare in _CLITIC else bare
-    if (
-        len(word) < 4
-        or word in _OWN
-        or not re.search("(...a|[^aius])s$", word)
-        or word[-3:] == "ics"
-    ):
-        return word
-    if re.search(".[^aeiou]ies$", word):
-        return f"{word[:-3]}y"
-    return word[:-2] if re.search("(ss|sh|ch|x|zz|...o)es$", word) else word[:-1]

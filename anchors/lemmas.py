@@ -12,10 +12,14 @@ import re
 from functools import cache, lru_cache
 from typing import Any
 
+from anchors.plurals import singular
 from forest.phrases import phrase_key
 
 _WORD = re.compile(r"[а-я]+(?:-[а-я]+)*|[a-z]+(?:'[a-z]+)?")
 _CYRILLIC = re.compile("[а-я]")
+_CONTENT = frozenset(["NOUN", "ADJF", "INFN"])
+_LIKELY = 0.1
+"""The share of a form's occurrences from which on a reading counts."""
 # A suffix that makes another word of a word, with any ending that only inflects it.
 _DERIVED = re.compile(
     "(it|ic|al|ly|ion|iv|ment|ness|abl|ibl|ous|ful|less|ism|ist|anc|enc|er|or|iz|is)"
@@ -36,7 +40,29 @@ def lemma(word: str) -> str:
     """
     if not _CYRILLIC.match(word):
         return _stem(word)
-    parsed = russian().parse(word)[0]
+    return _russian_lemma(russian().parse(word)[0])
+
+
+@lru_cache(maxsize=65536)
+def readings(word: str) -> tuple[str, ...]:
+    """What a word in lower case may be a form of, the likeliest first.
+
+    What is a nominative or an infinitive is that alone.
+
+    >>> readings("путем"), readings("axes"), readings("вина")
+    (('путем', 'путь'), ('axe', 'axi~is'), ('вина',))
+    """
+    if not _CYRILLIC.match(word):
+        also = [lemma(f"{word[:-2]}is")] if word.endswith(("ses", "xes")) else []
+        return tuple(dict.fromkeys([lemma(word), *also]))
+    parsed = russian().parse(word)
+    if any(p.tag.POS in _CONTENT and p.normal_form.replace("ё", "е") == word for p in parsed):
+        return (word,)
+    likely = (_russian_lemma(p) for p in parsed if p.score >= _LIKELY)
+    return tuple(dict.fromkeys([lemma(word), *likely]))
+
+
+def _russian_lemma(parsed: Any) -> str:
     # The key has е for ё, and the dictionary knows both.
     form = str(parsed.normal_form).replace("ё", "е")
     return f"{form}~{parsed.tag.voice}" if parsed.tag.POS in ("PRTF", "PRTS") else form
@@ -48,6 +74,7 @@ def _stem(word: str) -> str:
     >>> _stem("reflections") == _stem("reflection") != _stem("reflected")
     True
     """
+    word = singular(word)
     stem = str(_english().stemWord(word))
     made = _DERIVED.search(word)
     return stem if made is None or stem.endswith(made[1]) else f"{stem}~{made[1]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from forest.errors import Conflict, NotFound
 from forest.forest import stamped
 from forest.identity import finished
 from forest.model import AnchorLink, Thought, Tree
-from forest.phrases import phrase_key
+from forest.phrases import stands_in
 from forest.stores.base import Store
 
 DISCOVERED = "discovered"
@@ -84,12 +83,6 @@ def take(store: Store, marks: Iterable[Mark]) -> None:
         )
 
     _change(store, marks, remove, lambda *_: None)
-
-
-def stands_in(phrase: str, text: str) -> bool:
-    """Whether a text says a phrase, in whole words, whatever the spelling habits."""
-    key = phrase_key.__wrapped__  # without its cache: thoughts are many and long
-    return re.search(rf"(?<!\w){re.escape(phrase_key(phrase))}(?!\w)", key(text)) is not None
 
 
 def _change(

@@ -134,7 +134,7 @@ def _draw(axes: Any, found: IslandMap) -> None:
         axes.scatter(xs, ys, s=sizes, color=f"C{number % 10}", zorder=3)
     if found.hubs:
         axes.legend(
-            title="hub anchors (trees)", loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2,
+            title=_legend(found), loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2,
             fontsize=8, markerscale=0.5,
         )  # fmt: skip
     for tree, place in places.items() if len(places) <= NAMED_TREES else ():
@@ -145,7 +145,17 @@ def _draw(axes: Any, found: IslandMap) -> None:
 
 
 def _title(found: IslandMap) -> str:
-    return f"trees: {len(found.titles)}, islands: {len(found.islands)}, hubs: {len(found.hubs)}"
+    return (
+        f"trees: {len(found.titles)}, islands: {len(found.islands)}, "
+        f"shared anchors: {len(found.hubs)}"
+    )
+
+
+def _legend(found: IslandMap) -> str:
+    """Says where not all shared anchors are named."""
+    if len(found.hubs) <= NAMED_HUBS:
+        return "shared anchors (trees)"
+    return f"the {NAMED_HUBS} widest of {len(found.hubs)} shared anchors (trees)"
 
 
 def _middle(points: list[Point]) -> Point:

@@ -6,8 +6,9 @@ all phrases with the same words in other forms (`anchors.forms`) and needs no de
 registry is worked out of both; nothing is ever rewritten, so all that joins can be taken back.
 
 A pair that was refused never stands in one group again, whichever way leads from one to the other:
-what would join them is left out, and `Registry.blocked` says so. A later decision on the same pair
-replaces an earlier one. The groups depend on nothing but the anchors and the decisions.
+what would join them is left out, and `Registry.blocked` says so. A refusal ends an earlier merge of
+the pair; to merge a refused pair the refusal must be undone first. The groups depend on nothing but
+the anchors and the decisions.
 """
 
 from __future__ import annotations
@@ -103,6 +104,7 @@ class Registry:
         self.marks = _marks(self.decisions, self.undone)
         """By anchor and thought, the decisions that put a mark and were not taken back."""
         self._refused: dict[frozenset[str], Decision] = {}
+        self._merged: set[frozenset[str]] = set()
         self._names: dict[str, str] = {}
         self._against: dict[str, set[str]] = defaultdict(set)
         self._group: dict[str, str] = {}
@@ -199,6 +201,7 @@ class Registry:
     def add(self, decision: Decision) -> None:
         """Let a merge of two anchors hold from now on, after all others."""
         self.decisions.append(decision)
+        self._merged.add(decision.pair)
         score = 1.0 if decision.score is None else decision.score
         self._join(Join(decision.anchor, decision.into, decision.rule, score, decision.no))
         root = self._group[decision.anchor]
@@ -208,6 +211,10 @@ class Registry:
     def refused(self, one: str, other: str) -> bool:
         """Whether somebody refused two anchors as one, or an anchor as a mark of a thought."""
         return frozenset((one, other)) in self._refused
+
+    def merged(self, one: str, other: str) -> bool:
+        """Whether somebody decided that just these two anchors are one."""
+        return frozenset((one, other)) in self._merged
 
     def refusals(self, one: str, other: str) -> list[Decision]:
         """The refusals that keep the groups of two anchors apart."""
@@ -265,10 +272,11 @@ class Registry:
         for last in self._refused.values():
             self._against[last.anchor].add(last.into)
             self._against[last.into].add(last.anchor)
+        merges = [last for last in pairs.values() if last.action == MERGE]
+        self._merged = {last.pair for last in merges}
         return [
             Join(d.anchor, d.into, d.rule, 1.0 if d.score is None else d.score, d.no)
-            for d in pairs.values()
-            if d.action == MERGE
+            for d in merges
         ]
 
     def _same_forms(self) -> Iterator[list[str]]:
@@ -371,28 +379,37 @@ def decision_of(node: Node) -> Decision:
     return read
 
 
-def decide(
-    store: Store,
-    say: Callable[[Registry], Iterable[Decision]],
-    done: Callable[[], Iterable[Key]] = tuple,
-) -> list[Decision]:
+def decide(store: Store, say: Callable[[Registry], Iterable[Decision]]) -> list[Decision]:
     """Add what ``say(registry)`` decides, all in one transaction; returns it with its numbers.
 
     ``say`` sees all decisions made before, also those of others in this moment; their numbers and
-    times are given here. It may be called more than once. The nodes that ``done()`` names then are
-    removed in the same transaction. Raises what ``say`` raises.
+    times are given here. It may be called more than once. Raises what ``say`` raises.
     """
+    return decide_on(store, "", lambda registry, _: (say(registry), ()))
+
+
+def decide_on(
+    store: Store,
+    label: str,
+    say: Callable[[Registry, Mapping[Key, Node]], tuple[Iterable[Decision], Iterable[Key]]],
+) -> list[Decision]:
+    """`decide`, where ``say(registry, nodes)`` also sees the nodes of a label as they are then.
+
+    The second that it gives are the keys of those to remove in the same transaction.
+    """
+    labels = [DECISION.label, label] if label else [DECISION.label]
     anchors = list(store.anchors())
     made: list[Decision] = []
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
-        registry = Registry(anchors, _read(old.values()))
-        first = max((d.no for d in registry.decisions), default=0) + 1
+        known = _read(node for node in old.values() if node.label == DECISION.label)
+        first = max((d.no for d in known), default=0) + 1
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        made[:] = [replace(d, no=n, at=now) for n, d in enumerate(say(registry), first)]
-        return {**dict.fromkeys(done()), **{node.at: node for node in map(_node, made)}}
+        said, done = say(Registry(anchors, known), old)
+        made[:] = [replace(d, no=n, at=now) for n, d in enumerate(said, first)]
+        return {**dict.fromkeys(done), **{node.at: node for node in map(_node, made)}}
 
-    store.change_nodes([DECISION.label], change)
+    store.change_nodes(labels, change)
     return made
 
 

@@ -8,16 +8,16 @@ the history, and can be undone there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from anchors import marks
 from anchors.proposals import MARK, MERGE, Proposal, proposals
 from anchors.registry import MARK as MARKED
-from anchors.registry import REFUSE, Decision, Registry, decide, refusal
+from anchors.registry import REFUSE, Decision, Registry, decide_on, refusal
 from forest.errors import InvalidInput, NotFound
-from forest.nodes import Key
+from forest.nodes import Key, Node
 from forest.schema import PROPOSAL
 from forest.stores.base import Store
 
@@ -82,32 +82,62 @@ def _decide(
     marked = {_mark(p): p for p in accepted if p.what == MARK}
     left_out, gone = marks.put(store, marked)
     unmarked = {marked[mark].id: reason for mark, reason in left_out.items()}
-    review = Reviewed(gone={marked[mark].id: reason for mark, reason in gone.items()})
-    lost = dict(review.gone)
+    lost = {marked[mark].id: reason for mark, reason in gone.items()}
+    review = Reviewed()
+    too_late: list[marks.Mark] = []
 
-    def say(registry: Registry) -> Iterator[Decision]:
-        review.left_out, review.gone = dict(unmarked), dict(lost)
-        held = registry.marks
-        for p in refused:
-            if not registry.refused(*p.against):
-                yield _said(REFUSE, p, why)
-        for p in accepted:
-            if p.what == MERGE:
-                yield from _merging(registry, p, review)
-            elif p.id not in unmarked and p.id not in lost and p.against not in held:
-                yield _said(MARKED, p)
-
-    def done() -> list[Key]:
-        kept = review.left_out
-        return [(PROPOSAL.label, p.id) for p in (*accepted, *refused) if p.id not in kept]
+    def say(registry: Registry, there: Mapping[Key, Node]) -> tuple[list[Decision], list[Key]]:
+        # What another review decided in this moment is not decided again.
+        before = {
+            p.id
+            for p in (*accepted, *refused)
+            if p.node.at not in there and _was_decided(registry, p)
+        }
+        vars(review).update(
+            vars(Reviewed(left_out=dict(unmarked), gone=dict(lost), before=len(before)))
+        )
+        too_late[:] = [
+            mark for mark, p in marked.items() if p.id in before and registry.refused(*p.against)
+        ]
+        made = list(_said_now(registry, accepted, refused, before, review, why))
+        answered = [p for p in (*accepted, *refused) if p.id not in review.left_out]
+        return made, [p.node.at for p in answered]
 
     if accepted or refused:
-        review.numbers = [d.no for d in decide(store, say, done)]
-    taken = [p for p in accepted if p.id not in review.left_out and p.id not in review.gone]
-    review.marked = sum(p.what == MARK for p in taken)
-    review.merged = len(taken) - review.marked
-    review.refused = len(refused)
+        review.numbers = [d.no for d in decide_on(store, PROPOSAL.label, say)]
+        marks.take(store, too_late)
     return review
+
+
+def _was_decided(registry: Registry, p: Proposal) -> bool:
+    return (
+        p.against in registry.marks or registry.merged(*p.against) or registry.refused(*p.against)
+    )
+
+
+def _said_now(
+    registry: Registry,
+    accepted: Sequence[Proposal],
+    refused: Sequence[Proposal],
+    before: Collection[str],
+    review: Reviewed,
+    why: str,
+) -> Iterator[Decision]:
+    """The decisions that answers make, counted in ``review``."""
+    for p in refused:
+        if p.id not in before:
+            review.refused += 1
+            if not registry.refused(*p.against):
+                yield _said(REFUSE, p, why)
+    for p in accepted:
+        if p.id in before or p.id in review.left_out or p.id in review.gone:
+            continue
+        if p.what == MERGE:
+            yield from _merging(registry, p, review)
+        else:
+            review.marked += 1
+            if p.against not in registry.marks:
+                yield _said(MARKED, p)
 
 
 def _mark(proposal: Proposal) -> marks.Mark:
@@ -127,6 +157,9 @@ def _merging(registry: Registry, p: Proposal, review: Reviewed) -> Iterator[Deci
     if refusals:
         review.left_out[p.id] = str(refusal(refusals))
         return
+    review.merged += 1
+    if registry.merged(p.anchor, p.into):
+        return
     decision = _said(MERGE, p)
     registry.add(decision)
     yield decision
@@ -144,11 +177,15 @@ def answer(store: Store, text: str, name: str) -> Reviewed:
     accepted: list[Proposal] = []
     refused: list[Proposal] = []
     before = 0
-    for one in read_review(text, name):
-        if one.id in there:
-            _refuse_edited(registry, there[one.id], one)
-            if one.accept is not None:
-                (accepted if one.accept else refused).append(there[one.id])
+    answers = read_review(text, name)
+    said = [there[one.id] for one in answers if one.id in there and one.accept is not None]
+    shown = {e.proposal.id: e for e in evidence(store, said)}
+    for one in answers:
+        if one.id in shown:
+            _refuse_edited(registry, shown[one.id], one)
+            (accepted if one.accept else refused).append(there[one.id])
+        elif one.id in there:
+            continue  # to be decided later
         elif one.id in decided:
             before += one.accept is not None
         elif one.accept is not None:
@@ -157,7 +194,7 @@ def answer(store: Store, text: str, name: str) -> Reviewed:
                 hint="`forest anchors proposals` lists them. Discovery may find one no longer.",
             )
     reviewed = _decide(store, accepted, refused)
-    reviewed.before = before
+    reviewed.before += before
     return reviewed
 
 
@@ -168,19 +205,35 @@ def _id_of(decision: Decision) -> str:
     return Proposal(MARK, "", 0.0, decision.anchor, thought=decision.into).id
 
 
-def _refuse_edited(registry: Registry, proposal: Proposal, one: Answer) -> None:
-    """Raise InvalidInput where an author wrote another anchor or phrase into an entry."""
-    for name in ("what", "phrase", "anchor", "into"):
-        asked, wrote = getattr(proposal, name), one.values.get(name)
-        is_anchor = name in ("anchor", "into")
-        if wrote is None or wrote == asked or (is_anchor and registry.names(wrote, asked)):
+def _refuse_edited(registry: Registry, shown: Evidence, one: Answer) -> None:
+    """Raise InvalidInput where an entry says something else than what is proposed."""
+    import yaml
+
+    proposal = shown.proposal
+    expected = _written(yaml.safe_dump(review_entry(shown, registry.name), allow_unicode=True))
+    # What is gone is said later; and a merge that names no thoughts is shown by any.
+    sides = {"here": shown.here, "there": shown.there} if proposal.thought else {}
+    unknown = {side for side in ("here", "there") if sides.get(side) is None}
+    for name, wrote in one.values.items():
+        there = expected.get(name)
+        if name == "accept" or wrote == there or name.partition(".")[0] in unknown:
             continue
-        shown = registry.name(asked) if is_anchor else asked
+        if name in ("anchor", "into") and registry.names(wrote, getattr(proposal, name)):
+            continue
+        what = f"but {there!r} is proposed" if there is not None else "which no proposal has"
         raise InvalidInput(
-            f"{one.where}: proposal {one.id!r}: {name} is {wrote!r}, but {shown!r} is proposed",
-            hint="A proposal is accepted as it stands, or refused. Write another anchor into the "
-            "thought with `forest edit`; `forest anchors merge` makes two anchors one.",
+            f"{one.where}: proposal {one.id!r}: {name} is {wrote!r}, {what}",
+            hint="Only `accept` may be edited. If the forest changed since the file was written, "
+            "leave `accept` empty here and write another file: `forest anchors proposals "
+            "--out FILE`. Another anchor is written into a thought with `forest edit`; "
+            "`forest anchors merge` makes two anchors one.",
         )
+
+
+def _written(text: str) -> Mapping[str, str]:
+    import yaml
+
+    return _values(yaml.compose(text, Loader=yaml.SafeLoader), text)
 
 
 # --- evidence -------------------------------------------------------------------------------------
@@ -278,7 +331,7 @@ class Answer:
     accept: bool | None
     """None: to be decided later."""
     values: Mapping[str, str]
-    """Its plain values, as written."""
+    """Its values as written; those of what stands under ``here`` as "here.text"."""
 
 
 def read_review(text: str, name: str) -> list[Answer]:
@@ -298,7 +351,7 @@ def read_review(text: str, name: str) -> list[Answer]:
         )
     read: dict[str, Answer] = {}
     for item in top.value:
-        one = _answer(f"{name}:{item.start_mark.line + 1}", _scalars(item))
+        one = _answer(f"{name}:{item.start_mark.line + 1}", _values(item, text))
         if one.id in read:
             raise InvalidInput(f"{one.where}: proposal {one.id!r} stands there twice")
         read[one.id] = one
@@ -318,8 +371,16 @@ def _answer(where: str, values: Mapping[str, str]) -> Answer:
     return Answer(values["id"], where, None if word in _LATER else word in _YES, values)
 
 
-def _scalars(item: Any) -> Mapping[str, str]:
-    """The plain values of a mapping of YAML, as written."""
+def _values(item: Any, text: str) -> Mapping[str, str]:
+    """The values of a mapping of YAML as written; of a list in it, how it is written."""
     if not isinstance(item.value, list) or item.tag != "tag:yaml.org,2002:map":
         return {}
-    return {k.value: v.value for k, v in item.value if isinstance(v.value, str)}
+    found: dict[str, str] = {}
+    for key, value in item.value:
+        if isinstance(value.value, str):
+            found[key.value] = value.value
+        elif inner := _values(value, text):
+            found |= {f"{key.value}.{name}": said for name, said in inner.items()}
+        else:
+            found[key.value] = text[value.start_mark.index : value.end_mark.index].strip()
+    return found

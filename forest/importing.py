@@ -32,6 +32,7 @@ from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
 from forest.identity import finished, with_free_ids
 from forest.model import AnchorLink, Axis, Thought, Tree, trusted_thought
 from forest.nodes import Key, Node
+from forest.phrases import stands_in
 from forest.render import plural
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ class _Import:
         self.errors: list[ForestError] = []
         self.conflicts: dict[str, str] = {}
         self.kept: set[str] = set()
+        self.lost_marks: dict[str, list[str]] = {}
+        """By tree, notices about discovered anchors that the new version of its file has not."""
         self.axes: dict[str, tuple[Axis, str]] = {}
         self.nodes: dict[Key, tuple[Node, str]] = {}
         """Axes and nodes of the files, each with the name of its file."""
@@ -144,6 +147,8 @@ class _Import:
         report.unchanged = [i for i in written.unchanged if i not in left]
         report.skipped += self.conflicts.values()
         report.thoughts = written.thoughts
+        for id_ in report.changed:
+            report.notices += self.lost_marks.get(id_, ())
         self._tell_orphans(paths, sources)
         return report
 
@@ -344,7 +349,13 @@ class _Import:
                 self.kept.add(tree.id)
             return None
         tree.source_revision = revision
-        if old is None or not _keep_discovered(old, tree):
+        kept = False
+        if old is not None:
+            kept, lost = _keep_discovered(old, tree)
+            self.lost_marks[tree.id] = [
+                _lost_mark(self.seen[tree.id], tree.id, id_, link) for id_, link in lost
+            ]
+        if not kept:
             tree._sealed = revision  # the store need not hash it again
         return stamped(tree, old)
 
@@ -424,20 +435,35 @@ def authored(tree: Tree) -> Tree:
     return tree.model_copy(update={"thoughts": thoughts})
 
 
-def _keep_discovered(old: Tree, tree: Tree) -> bool:
-    """Carry discovered anchors over to thoughts that say what they said; True if there are any."""
+def _keep_discovered(old: Tree, tree: Tree) -> tuple[bool, list[tuple[str, AnchorLink]]]:
+    """Carry discovered anchors over to the thoughts that still say them.
+
+    Returns whether there were any, and those that no thought carries now, by the thought's id.
+    """
     kept = False
     found = {
-        t.id: (t.text, tuple(a for a in t.anchors if a.origin != "authored")) for t in old.thoughts
+        t.id: (t.text, links)
+        for t in old.thoughts
+        if (links := tuple(a for a in t.anchors if a.origin != "authored"))
     }
-    for i, t in enumerate(tree.thoughts):
-        text, links = found.get(t.id, ("", ()))
-        if links and text == t.text:
-            here = {a.anchor for a in t.anchors}
-            extra = tuple(a for a in links if a.anchor not in here)
+    lost: list[tuple[str, AnchorLink]] = []
+    for i, t in enumerate(tree.thoughts) if found else ():
+        text, links = found.pop(t.id, ("", ()))
+        here = {a.anchor for a in t.anchors}
+        more = [a for a in links if a.anchor not in here]
+        extra = tuple(a for a in more if text == t.text or stands_in(a.phrase, t.text))
+        lost += [(t.id, a) for a in more if a not in extra]
+        if extra:
             tree.thoughts[i] = _with_anchors(t, t.anchors + extra)
             kept = True
-    return kept
+    return kept, lost + [(id_, a) for id_, (_, links) in found.items() for a in links]
+
+
+def _lost_mark(file: str, tree: str, thought: str, link: AnchorLink) -> str:
+    return (
+        f"{file}: thought {thought!r} of the tree {tree!r} loses the discovered anchor "
+        f"{link.phrase!r}: the phrase stands there no more"
+    )
 
 
 def _with_anchors(t: Thought, anchors: tuple[AnchorLink, ...]) -> Thought:

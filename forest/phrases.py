@@ -39,6 +39,12 @@ def phrase_key(phrase: str) -> str:
     return " ".join(text.replace("→", " → ").split()).rstrip(".").rstrip()
 
 
+def stands_in(phrase: str, text: str) -> bool:
+    """Whether a text says a phrase, in whole words, whatever the spelling habits."""
+    key = phrase_key.__wrapped__  # without its cache: thoughts are many and long
+    return re.search(rf"(?<!\w){re.escape(phrase_key(phrase))}(?!\w)", key(text)) is not None
+
+
 def tree_id_from(title: str) -> str:
     """A tree id made from a title: its letters and digits in NFC and lower case, joined by "-".
 

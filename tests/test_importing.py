@@ -232,6 +232,29 @@ def test_discovered_anchors_survive_a_new_import(forest: Forest, tmp_path: Path)
     ]
 
 
+def test_a_discovered_anchor_stays_while_its_phrase_stands_in_the_thought(
+    forest: Forest, tmp_path: Path
+) -> None:
+    from forest import AnchorLink
+
+    text = "Каждый выбор закрывает миры, которых мы не увидим."
+    path = write(tmp_path / "a.json", nodes=nodes(text, "Иначе."))
+    forest.import_files([path])
+    root = forest.get("справедливость").root
+    marks = [AnchorLink(p, origin="discovered") for p in ("выбор закрывает", "закрывает миры")]
+    forest.edit_thought(root.id, anchors=marks)
+
+    write(path, nodes=nodes(text.replace("миры", "все миры"), "Иначе."))
+    (notice,) = forest.import_files([path]).notices
+    edited = forest.get("справедливость").root
+    assert edited.id == root.id
+    assert edited.anchors == (marks[0],)
+    assert notice == (
+        f"{path}: thought {root.id!r} of the tree 'справедливость' loses the discovered "
+        "anchor 'закрывает миры': the phrase stands there no more"
+    )
+
+
 def test_the_sample_is_one_connected_forest(forest: Forest) -> None:
     from anchors.stats import forest_stats
 

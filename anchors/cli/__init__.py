@@ -168,12 +168,12 @@ def suggest(ctx: click.Context, tree: str, embedder: str | None, as_json: bool) 
     import shlex
 
     from anchors.axes import suggest_axes
-    from anchors.embedding import open_embedder
+    from anchors.embedding import cached_embedder
     from forest.cli.terminal import print_table
 
     with opened_forest(ctx) as forest:
         tree_id = forest.find(tree)
-        found = suggest_axes(forest.store, tree_id, open_embedder(embedder) if embedder else None)
+        found = suggest_axes(forest.store, tree_id, cached_embedder(embedder) if embedder else None)
     if as_json:
         print_json([asdict(suggestion) for suggestion in found])
         return

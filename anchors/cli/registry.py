@@ -184,6 +184,8 @@ def _range(text: str) -> range:
     first, dash, last = text.partition("-")
     if not first.isdecimal() or (dash and not last.isdecimal()):
         raise click.BadParameter(f"{text!r}: expected a number, or a range such as 3-40")
+    if dash and int(last) < int(first):
+        raise click.BadParameter(f"{text!r} holds no number: expected {last}-{first}")
     return range(int(first), int(last or first) + 1)
 
 
@@ -224,14 +226,28 @@ def _sentence(registry: Registry, decision: Decision) -> str:
         registry.anchors[i].phrase if i in registry.anchors else i
         for i in (decision.anchor, decision.into)
     )
-    place = f"«{decision.phrase}» in thought {decision.into}"
+    said, thought = _marked(decision.phrase, one), f"thought {decision.into}"
     return {
         "merge": f"«{one}» is «{other}»",
-        "refuse": f"{place} is not «{one}»" if decision.phrase else f"«{one}» is not «{other}»",
+        "refuse": f"{thought} is not marked {said}"
+        if decision.phrase
+        else f"«{one}» is not «{other}»",
         "rename": f"«{one}» is shown as «{decision.phrase}»",
-        "mark": f"{place} is «{one}»",
+        "mark": f"{thought} is marked {said}",
         "undo": f"decision {decision.phrase} is taken back",
     }[decision.action]
+
+
+def _marked(phrase: str, anchor: str) -> str:
+    """What a mark says: the phrase as it stands in the thought, and its anchor where that differs.
+
+    >>> _marked("пороге", "порог"), _marked("Порог", "порог")
+    ('«пороге» as «порог»', '«Порог»')
+    """
+    from forest.phrases import phrase_key
+
+    same = phrase_key(phrase) == phrase_key(anchor)
+    return f"«{phrase}»" if same else f"«{phrase}» as «{anchor}»"
 
 
 def _tell(forest: Forest, made: list[Decision]) -> None:
@@ -288,7 +304,9 @@ def _print_proposals(entries: list[dict[str, Any]]) -> None:
                 e["id"],
                 f"{e['score']:.2f}",
                 e["rule"],
-                f"«{e['anchor']}» is «{e['into']}»" if "into" in e else f"mark «{e['anchor']}»",
+                f"«{e['anchor']}» is «{e['into']}»"
+                if "into" in e
+                else f"mark {_marked(e.get('phrase', e['anchor']), e['anchor'])}",
                 *(" ".join(e.get(side, nowhere)["text"].split()) for side in ("here", "there")),
             )
             for e in entries

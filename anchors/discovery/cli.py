@@ -9,7 +9,6 @@ import click
 from forest.cli import opened_forest, print_json, tell_left_out
 
 if TYPE_CHECKING:
-    from anchors.embedding import Embedder
     from forest.errors import ForestError
 
 _share = click.FloatRange(0, 1, min_open=True)
@@ -32,7 +31,7 @@ _share = click.FloatRange(0, 1, min_open=True)
 )
 @click.option("--near", type=_share, metavar="SCORE", help="Least likeness of near texts.")
 @click.option("--meaning", type=_share, metavar="SCORE", help="Least cosine of vectors.")
-@click.option("--phrases", type=_share, metavar="SCORE", help="Least score of a new phrase.")
+@click.option("--phrases", type=_share, metavar="SCORE", help="Least NPMI of a new phrase.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the hash functions.")
 @click.option("--json", "as_json", is_flag=True, help="Print the proposals as JSON.")
 @click.pass_context
@@ -52,6 +51,7 @@ def command_discover(
     decided is replaced.
     """
     from anchors.discovery import DEFAULT_RULES, discover
+    from anchors.embedding import cached_embedder
     from forest.render import plural
 
     given = {"near": near, "meaning": meaning, "phrases": phrases}
@@ -60,7 +60,7 @@ def command_discover(
         report = discover(
             forest.store,
             rules=rules or DEFAULT_RULES,
-            embedder=_embedder(embedder) if "meaning" in rules else None,
+            embedder=cached_embedder(embedder) if "meaning" in rules else None,
             thresholds={name: value for name, value in given.items() if value is not None},
             seed=seed,
             skip=broken.append,
@@ -82,11 +82,3 @@ def command_discover(
             "most 512 characters"
         )
     return tell_left_out(broken)
-
-
-def _embedder(name: str) -> Embedder:
-    from anchors.embedding import CachedEmbedder, HashedEmbedder, open_embedder
-
-    opened = open_embedder(name)
-    # Hashing a text costs no more than looking it up.
-    return opened if isinstance(opened, HashedEmbedder) else CachedEmbedder(opened)

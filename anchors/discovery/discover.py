@@ -29,7 +29,6 @@ from anchors.proposals import (
 )
 from anchors.registry import Registry
 from forest.errors import UsageError
-from forest.model import anchor_id
 from forest.stores.base import Skip, Store
 
 DEFAULT_RULES = ("exact", "lemma", "near")
@@ -178,25 +177,33 @@ class _Search:
                 self._mark(mark)
 
     def _standing(self, hits: Iterable[phrases.Hit]) -> Iterator[Mark]:
-        """Marks of hits, with a thought of another tree that carries it."""
-        carriers = self._carriers
+        """Marks of hits, with a thought of another tree that carries it, or else says it too."""
+        hits = list(hits)
+        said: dict[str, list[int]] = defaultdict(list)
         for hit in hits:
+            self._note(said[self._known.registry.head(hit.anchor)], hit.thought)
+        for hit in hits:
+            head = self._known.registry.head(hit.anchor)
+            others = chain(self._carriers.get(head, ()), said[head])
             tree = self._thoughts.tree[hit.thought]
-            others = carriers.get(self._known.registry.head(hit.anchor), ())
-            other = next((n for n in others if self._thoughts.tree[n] != tree), -1)
-            rule = "exact" if hit.exact else "lemma"
-            yield Mark(hit.thought, hit.anchor, hit.phrase, other, rule, 1.0)
+            other = next((n for n in others if self._thoughts.tree[n] != tree), None)
+            if other is not None:
+                rule = "exact" if hit.exact else "lemma"
+                yield Mark(hit.thought, hit.anchor, hit.phrase, other, rule, 1.0)
+
+    def _note(self, there: list[int], number: int) -> None:
+        """Keep the first thoughts of two trees."""
+        trees = self._thoughts.tree
+        if len(there) < 2 and all(trees[n] != trees[number] for n in there):
+            there.append(number)
 
     @cached_property
     def _carriers(self) -> dict[str, list[int]]:
         """By anchor, the first thoughts of two trees that carry it."""
         carriers: dict[str, list[int]] = defaultdict(list)
-        trees = self._thoughts.tree
         for number in range(len(self._thoughts)):
             for anchor in self._thoughts[number].anchors:
-                there = carriers[self._known.registry.head(anchor)]
-                if len(there) < 2 and all(trees[n] != trees[number] for n in there):
-                    there.append(number)
+                self._note(carriers[self._known.registry.head(anchor)], number)
         return carriers
 
     def _mark(self, mark: Mark) -> None:
@@ -206,15 +213,14 @@ class _Search:
             return
         thought = self._thoughts[mark.thought]
         anchor = self._known.anchor_of(mark.anchor)
-        own = anchor_id(phrase)
         if (
             self._known.is_marked(thought.anchors, anchor)
-            or self._known.is_marked(thought.anchors, own)
+            or self._known.is_said(thought.anchors, phrase)
             or self._known.refused_mark(thought.id, anchor)
         ):
             self._report.known += 1
             return
-        other = self._thoughts[mark.other].id if mark.other >= 0 else ""
+        other = self._thoughts[mark.other].id
         self._add(
             Proposal(
                 MARK,
@@ -250,7 +256,7 @@ class _Search:
         """Anchors whose words are forms of one by a guess that is too coarse to join them."""
         same: dict[int, str] = {}
         for id_, phrase in self._phrases():
-            if number := words.whole(phrase):
+            for number in filter(None, words.readings_of(phrase)):
                 first = same.setdefault(number, id_)
                 if first != id_:
                     yield first, id_, GUESSED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from anchors.forms import form_key
 from anchors.registry import Registry
@@ -36,6 +36,20 @@ class Known:
         """Whether one of the anchors that a thought carries is this one."""
         head = self.registry.head(anchor)
         return any(self.registry.head(one) == head for one in carried)
+
+    def is_said(self, carried: Sequence[str], phrase: str) -> bool:
+        """Whether a thought carries an anchor of this phrase already, in whatever form.
+
+        Also one that was refused as one with others of this phrase: then its author has chosen.
+        """
+        if not carried:
+            return False
+        form, there = form_key(phrase), self.registry.anchors
+        own = self.registry.head(anchor_id(phrase))
+        return any(
+            self.registry.head(one) == own or (one in there and form_key(there[one].phrase) == form)
+            for one in carried
+        )
 
     def refused_mark(self, thought: str, anchor: str) -> bool:
         """Whether somebody refused to mark a thought with this anchor or one that is the same."""

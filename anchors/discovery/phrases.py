@@ -13,7 +13,7 @@ import numpy as np
 from anchors.discovery.known import Known
 from anchors.discovery.scratch import Chunk, Column, Sorter, Thoughts, groups
 from anchors.discovery.whole import Mark
-from anchors.discovery.words import BREAK, COVERED, FUNCTION, read, spans
+from anchors.discovery.words import BREAK, COVERED, FUNCTION, NEGATION, negations, read, spans
 from anchors.forms import form_key
 from forest.model import Anchor
 from forest.phrases import phrase_key
@@ -23,7 +23,7 @@ NPMI = 0.5
 """A new phrase's words meet at least so much more often than by chance, from -1 to 1.
 
 The normalised pointwise mutual information (Bouma 2009), for n words: ln(p / (p1 … pn)) divided by
--(n - 1) ln p, where p are shares of all words of the forest.
+-(n - 1) ln p, where p are shares of all words of the forest. Its score is that times `_discount`.
 """
 MOST_TREES = 0.05
 """A new phrase that stands in a larger share of the trees, and in more than 20, is everyday."""
@@ -129,10 +129,11 @@ def new_phrases(thoughts: Thoughts, folder: Path, npmi: float = NPMI) -> Iterato
     """Marks of runs of 2 to 6 words that recur in two trees or more.
 
     They begin and end with words of content, cross no punctuation, meet more often than by chance
-    (``npmi``), and stand in no more than a twentieth of the trees (or 20). Of runs within longer
-    ones only those are taken that stand elsewhere too; a passage of more than six words is no
-    phrase, nor is what stands nowhere else. What the phrases of anchors cover, and whole thoughts
-    that recur, is left to `standing` and `recurring`.
+    (``npmi``), and stand in no more than a twentieth of the trees (or 20). What is denied begins
+    with the word that denies it («не хранит прошлое»), if two words of content follow. Of runs
+    within longer ones only those are taken that stand elsewhere too; a passage of more than six
+    words is no phrase, nor is what stands nowhere else. What the phrases of anchors cover, and
+    whole thoughts that recur, is left to `standing` and `recurring`.
     """
     counts = _word_counts(thoughts, folder)
     within: dict[int, int] = defaultdict(int)
@@ -142,13 +143,16 @@ def new_phrases(thoughts: Thoughts, folder: Path, npmi: float = NPMI) -> Iterato
                 continue
             number, place = places[0]
             words = read(thoughts[number].text)[0][place : place + length]
-            score = _npmi([counts[word] for word in words], len(places), thoughts.words)
-            if score < npmi and length <= LONGEST:
+            often = [counts[word] for word in words]
+            together = _npmi(often, len(places), thoughts.words)
+            if together < npmi and length <= LONGEST:
                 continue
             for part in _parts(words):
                 within[part] = max(within[part], len(places))
             if length <= LONGEST:
-                yield from _marks(thoughts, places, length, min(score, 1.0))
+                trees = len({int(thoughts.tree[number]) for number, _ in places})
+                score = min(together, 1.0) * _discount(trees, min(often))
+                yield from _marks(thoughts, places, length, score)
 
 
 def _word_counts(thoughts: Thoughts, folder: Path) -> dict[int, int]:
@@ -191,7 +195,8 @@ def _recurring_grams(
 def _may_be_phrase(chunk: Chunk, length: int, recurs: Column) -> Column:
     """At which words a run begins that is in one thought and whose edges are words of content.
 
-    The edges of a passage, which is no phrase, may be any words.
+    One that is denied begins with what denies it, which is no word of content. The edges of a
+    passage, which is no phrase, may be any words.
     """
     count = max(len(chunk.word) - length + 1, 0)
     fits: Column = chunk.left[:count] >= length
@@ -200,11 +205,27 @@ def _may_be_phrase(chunk: Chunk, length: int, recurs: Column) -> Column:
         flag = chunk.flag[i : count + i]
         fits &= recurs[i : count + i]
         free |= (flag & COVERED) == 0
-        if i in (0, length - 1) and length <= LONGEST:
+        if i == length - 1 and length <= LONGEST:
             fits &= (flag & FUNCTION) == 0
         if i:
             fits &= (flag & BREAK) == 0
-    return fits & free
+    return fits & free & _may_begin(chunk, length)[:count]
+
+
+def _may_begin(chunk: Chunk, length: int) -> Column:
+    """At which words a run of so many words may begin."""
+    if length > LONGEST:
+        return np.ones(len(chunk.word), bool)
+    content, denies = (chunk.flag & FUNCTION) == 0, (chunk.flag & NEGATION) != 0
+    denied = np.zeros(len(chunk.word), bool)
+    denied[1:] = denies[:-1] & (chunk.place[1:] > 0) & ((chunk.flag[1:] & BREAK) == 0)
+    begins: Column = content & ~denied
+    if length <= SHORTEST:
+        return begins
+    # The next one is of content: there is no other reason for «не» at the beginning of a phrase.
+    before_content = np.append(content[1:], np.zeros(1, bool))
+    begins |= denies & before_content
+    return begins
 
 
 def _npmi(counts: list[int], together: int, total: int) -> float:
@@ -214,11 +235,21 @@ def _npmi(counts: list[int], together: int, total: int) -> float:
     return (share - alone) / (-(len(counts) - 1) * share) if share else 0.0
 
 
+def _discount(trees: int, rarest: int) -> float:
+    """What of a score is left where little was counted: 0.44 of what stands just twice.
+
+    The factor of Pantel and Lin, "Discovering word senses from text" (2002): for the count of all
+    words together, here the trees, as one tree may repeat itself, and that of the rarest word.
+    """
+    return trees / (trees + 1) * rarest / (rarest + 1)
+
+
 def _parts(words: list[int]) -> Iterator[int]:
-    """The numbers of all shorter runs within a run."""
+    """The numbers of all shorter runs within a run that may be phrases there."""
     for length in range(SHORTEST, len(words)):
         for i in range(len(words) - length + 1):
-            yield _gram(words[i : i + length])
+            if not (i and words[i - 1] in negations()):
+                yield _gram(words[i : i + length])
 
 
 def _marks(

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
+from itertools import islice, product
 
-from anchors.lemmas import lemma
+from anchors.lemmas import lemma, readings
 from forest.phrases import phrase_key
 
-BREAK, FUNCTION, COVERED = 1, 2, 4
+BREAK, FUNCTION, COVERED, NEGATION = 1, 2, 4, 8
 """Flags of a word: more than white space and quotes stands before it; it is no word of content; it
-belongs to the phrase of an anchor."""
+belongs to the phrase of an anchor; it denies."""
+
+_WAYS = 16
+"""In how many ways a phrase is read, where its words can be forms of several."""
 
 _LETTERS = r"(?:\w[\u0300-\u036f]*)+"
 _WORD = re.compile(rf"\d+(?:[.,]\d+)+|{_LETTERS}(?:[-‐‑'’]{_LETTERS})*|[-=]+>|[→⇒⟶➔➜➝➞⟹]")
@@ -92,11 +96,12 @@ def number_of(text: str | bytes) -> int:
 
 @lru_cache(maxsize=262144)
 def _known(word: str) -> tuple[int, int]:
-    """The number of a word's dictionary form, and FUNCTION where it is one."""
+    """The number of a word's dictionary form, and what of FUNCTION and NEGATION it is."""
     key = phrase_key(word)
     form = key if not key or key[0].isdigit() else lemma(key)
     is_function = form in _function_words() or (len(form) == 1 and not form.isdigit())
-    return number_of(form), FUNCTION if is_function else 0
+    number = number_of(form)
+    return number, FUNCTION * is_function | NEGATION * (number in negations())
 
 
 def read(text: str) -> tuple[list[int], list[int]]:
@@ -123,6 +128,22 @@ def whole_of(numbers: list[int], text: str) -> int:
     if not numbers:
         return 0
     return number_of(array("Q", numbers).tobytes() + (b"?" if "?" in text else b""))
+
+
+def readings_of(text: str) -> list[int]:
+    """`whole` of a text for each way to read the forms of its words, the likeliest first.
+
+    An article at its beginning makes no difference. Of very many ways the first are given.
+    """
+    found = [phrase_key(word) for word in words(text)]
+    if len(found) > 1 and found[0] in ("a", "an", "the"):
+        del found[0]
+    ways = product(*(_readings(key) for key in found))
+    return [whole_of([number_of(form) for form in way], text) for way in islice(ways, _WAYS)]
+
+
+def _readings(key: str) -> Sequence[str]:
+    return (key,) if not key or key[0].isdigit() else readings(key)
 
 
 def spans(text: str) -> list[tuple[int, int]]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from anchors.embedding.base import Embedder
+from anchors.embedding.cache import CachedEmbedder
 from anchors.embedding.errors import EmbedderError
 from anchors.embedding.hashed import HashedEmbedder
 
 DEFAULT = "hashed"
+_MODEL_FILES = ("modules.json", "config.json", "tokenizer.json")
+"""A folder with none of these is no model."""
 
 
 def open_embedder(name: str = DEFAULT) -> Embedder:
@@ -21,7 +24,8 @@ def open_embedder(name: str = DEFAULT) -> Embedder:
     - any other name: a sentence-transformers model of the Hugging Face hub.
 
     :raises MissingExtra: what such a model needs is not installed.
-    :raises EmbedderError: there is no such model, or the address names no model.
+    :raises EmbedderError: there is no such model or folder, the folder holds no model, or the
+        address names none.
     """
     if name in ("", DEFAULT):
         return HashedEmbedder()
@@ -37,12 +41,37 @@ def open_embedder(name: str = DEFAULT) -> Embedder:
     from anchors.embedding import encoders
 
     folder = Path(name)
+    _check(name, folder)
     if not folder.is_dir() or (folder / "modules.json").is_file():
         return encoders.SentenceEmbedder(name)
     table = folder / "tokenizer.json", folder / "model.safetensors"
     if all(path.is_file() for path in table) and not _has_architecture(folder):
         return encoders.TableEmbedder(*table)
     return encoders.EncoderEmbedder(folder)
+
+
+def _check(name: str, folder: Path) -> None:
+    """Raise EmbedderError for a path at which there is no model, before a library is needed."""
+    if folder.is_dir():
+        if not any((folder / file).is_file() for file in _MODEL_FILES):
+            raise EmbedderError(
+                f"the folder {name} holds no model",
+                hint=f"Expected one of {', '.join(_MODEL_FILES)} in it.",
+            )
+    elif folder.exists():
+        raise EmbedderError(f"{name} is a file", hint="Expected the folder of a model.")
+    elif name.startswith((".", "/", "~")) or folder.is_absolute() or len(folder.parts) > 2:
+        raise EmbedderError(
+            f"there is no folder {name}",
+            hint="Expected a model's folder, or its name on the Hugging Face hub.",
+        )
+
+
+def cached_embedder(name: str = DEFAULT) -> Embedder:
+    """`open_embedder`, whose vectors are kept by content. Raises the same."""
+    opened = open_embedder(name)
+    # Hashing a text costs no more than looking it up.
+    return opened if isinstance(opened, HashedEmbedder) else CachedEmbedder(opened)
 
 
 def _has_architecture(folder: Path) -> bool:

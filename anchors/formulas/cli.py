@@ -348,7 +348,7 @@ def near(
 
     With --recall: each scene is left out of its formula, and the nearest formula is found for it.
     """
-    from anchors.embedding import open_embedder
+    from anchors.embedding import cached_embedder
     from anchors.formulas.book import Book
     from anchors.formulas.syntax import text_of
     from anchors.formulas.vectors import Space
@@ -360,7 +360,7 @@ def near(
         raise click.UsageError("give a TEXT, or --recall")
     with opened_forest(ctx) as forest:
         book = Book.of(forest.store, lambda _: None)
-    space = Space(book, open_embedder(embedder))
+    space = Space(book, cached_embedder(embedder))
     if text is not None:
         found = space.near(text, most)
         if as_json:

@@ -55,7 +55,9 @@ def test_deciding_and_taking_back(planted: Run) -> None:
 
 
 def test_reviewing(planted: Run, tmp_path: Path) -> None:
-    assert planted("anchors", "proposals")[1].startswith("m1\t0.90\tnear\tmark «порог»\tНа пороге")
+    assert planted("anchors", "proposals")[1].startswith(
+        "m1\t0.90\tnear\tmark «пороге» as «порог»\t"
+    )
     assert planted("anchors", "proposals", "--out", "review.yaml")[0] == 0
     file = tmp_path / "review.yaml"
     code, _, err = planted("anchors", "proposals", "--out", "review.yaml")
@@ -81,12 +83,14 @@ def test_what_is_about_a_thought_that_is_gone_is_dropped_and_said(planted: Run) 
 def test_all_that_was_accepted_is_taken_back_by_its_range(planted: Run) -> None:
     assert "`forest anchors undo 1-2`" in planted("anchors", "accept", "--above", "0")[1]
     said = planted("anchors", "history")[1]
-    assert "«пороге» in thought" in said
+    assert "is marked «пороге» as «порог»" in said
     assert "«граница» is «порог»" in said
     assert planted("anchors", "undo", "1-2")[0] == 0
     with Forest.open() as forest:
         assert [a.phrase for a in forest.get("закон").thoughts[1].anchors] == ["воля"]
     assert planted("anchors", "undo", "1-x")[0] == 2
+    code, _, err = planted("anchors", "undo", "4-3")
+    assert (code, "'4-3' holds no number: expected 3-4" in err) == (2, True)
 
 
 def test_a_review_file_is_written_whole_or_not_at_all(

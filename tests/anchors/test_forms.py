@@ -29,6 +29,16 @@ author's choice | authors' choices
 idea | ideas | Idea's
 theory | theories
 class | classes
+crisis of meaning | crises of meaning
+lens | lenses
+movie | movies
+cookie | cookies
+virus | viruses
+bias | biases
+bus | buses
+headache | headaches
+lie | lies
+tie | ties
 """
 APART = """
 вина | вино | вин
@@ -58,6 +68,9 @@ it | its | it's
 this | his
 new | news
 ethic | ethics
+base | bases | basis
+axe | axes | axis
+lens | len
 hope | hop
 вода | вода?
 """

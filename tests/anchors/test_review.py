@@ -112,6 +112,22 @@ def test_accepting_again_after_an_interruption_marks_once(store):
     assert len(decisions(store)) == 1
 
 
+def test_two_reviews_at_once_decide_once(store):
+    both = proposals(store)
+    first = door.accept(store, both)
+    second = door.accept(store, both)
+    assert (first.marked, first.merged, first.before) == (1, 1, 0)
+    assert (second.marked, second.merged, second.before, second.numbers) == (0, 0, 2, [])
+    assert [d.action for d in decisions(store)] == ["mark", "merge"]
+
+
+def test_what_another_review_refused_meanwhile_stays_unmarked(store):
+    (mark,) = door.chosen(store, ["m1"])
+    door.refuse(store, [mark])
+    assert door.accept(store, [mark]).before == 1
+    assert [a.anchor for a in store.get("закон").thoughts[1].anchors] == ["воля"]
+
+
 def test_a_merge_that_an_author_refused_is_left_out(store):
     refuse_pair(store, "граница", "порог")
     reviewed = door.accept(store, door.chosen(store, ["g1"]))
@@ -172,6 +188,11 @@ def test_a_review_file_goes_out_and_comes_back(store):
     [
         ("phrase: пороге", "phrase: он", "phrase is 'он', but 'пороге' is proposed"),
         ("anchor: порог", "anchor: воля", "anchor is 'воля', but 'порог' is proposed"),
+        ("tree: закон", "tree: вера", "here.tree is 'вера', but 'закон' is proposed"),
+        ("На пороге он", "Он на пороге", "here.text is 'Он на пороге молчит.', but 'На пороге"),
+        ("score: 0.9", "score: 1.0", "score is '1.0', but '0.9' is proposed"),
+        ("rule: near", "rule: exact", "rule is 'exact', but 'near' is proposed"),
+        ("  accept: yes", "  accept: yes\n  why: да", "why is 'да', which no proposal has"),
     ],
 )
 def test_a_proposal_that_was_edited_in_the_file_is_refused_with_its_line(store, old, new, problem):
@@ -187,6 +208,7 @@ def test_a_proposal_that_was_edited_in_the_file_is_refused_with_its_line(store, 
     [
         ("- id: m1\n  accept: maybe\n", "r:1: proposal 'm1': accept is 'maybe', expected yes"),
         ("- id: m1\n  accept: yes\n- x\n", "r:3: expected a proposal with its id"),
+        ("- id: m1\n  accept: [yes]\n", r"r:1: proposal 'm1': accept is '\[yes\]', expected yes"),
         ("- id: m1\n  acept: yes\n", "r:1: proposal 'm1': accept is missing"),
         ("- id: m1\n  accept: yes\n- id: m1\n  accept: no\n", "r:3: .* stands there twice"),
         ("- id: m1\n  accept: yes\n- id: m9\n  accept: no\n", "r:3: there is no proposal 'm9'"),

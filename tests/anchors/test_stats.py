@@ -57,6 +57,7 @@ def test_a_picture_in_cyrillic_is_the_same_each_time(store, tmp_path):
     pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
     for name in ("a.svg", "b.svg", "c.png"):
         plot_islands(store, tmp_path / name)
+    assert "shared anchors: 1<" in (tmp_path / "a.svg").read_text()
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert "причинност" in (tmp_path / "a.svg").read_text().lower()
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")

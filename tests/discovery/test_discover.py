@@ -10,7 +10,7 @@ from anchors.embedding import HashedEmbedder
 from anchors.registry import Registry, merge, refuse, undo
 from forest import Forest, Tree
 from forest.errors import UsageError
-from forest.model import AnchorLink
+from forest.model import AnchorLink, anchor_id
 from forest.stores.base import open_store
 
 
@@ -87,6 +87,24 @@ def test_anchors_that_may_be_forms_of_one_word_are_proposed_and_not_joined(fores
     assert Registry.of(forest.store).head("банки") == "банк"
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [("путь", "путём"), ("a lie", "lies"), ("causal axis", "causal axes"), ("base", "bases")],
+)
+def test_forms_that_are_not_sure_are_proposed_as_one(forest, pair):
+    plant(forest, ("Долг тяжёл", [pair[0]]), ("Река шумит", [pair[1]]))
+    assert Registry.of(forest.store).united == 0
+    assert {(x[0], x[1], *sorted(x[2:4])) for x in found(forest)} == {
+        ("merge", "lemma", *sorted(anchor_id(phrase) for phrase in pair))
+    }
+
+
+@pytest.mark.parametrize("pair", [("вина", "вино"), ("дух", "духи"), ("the lie", "the lens")])
+def test_words_of_their_own_are_not_proposed_as_one(forest, pair):
+    plant(forest, ("Долг тяжёл", [pair[0]]), ("Река шумит", [pair[1]]))
+    assert found(forest) == set()
+
+
 def test_an_arrow_is_part_of_a_phrase_and_a_word_is_matched_whole(forest):
     a, b, _, _ = plant(
         forest,
@@ -124,6 +142,32 @@ def test_a_new_phrase_is_the_longest_that_recurs_without_function_words_at_its_e
     }
 
 
+def test_a_new_phrase_is_not_cut_off_from_its_negation(forest):
+    plant(
+        forest,
+        "Память не хранит прошлое целиком",
+        "Говорят, память души не хранит прошлое",
+        "Архив хранит прошлое",
+        "Этот музей хранит прошлое",
+        *(f"{n}1 {n}2 {n}3 {n}4 {n}5" for n in range(10)),
+    )
+    assert {x[3:5] for x in found(forest)} == {
+        ("не хранит прошлое", forest.get("t0").root.id),
+        ("не хранит прошлое", forest.get("t1").root.id),
+        ("хранит прошлое", forest.get("t2").root.id),
+        ("хранит прошлое", forest.get("t3").root.id),
+    }
+
+
+def test_what_was_seen_twice_is_less_sure_than_what_recurs(forest):
+    texts = [f"{n}1 {n}2 белый снег {n}3" for n in range(20)]
+    plant(forest, *texts, "Там тёмная вода", "Опять тёмная вода")
+    discover(forest.store)
+    scores = {p.phrase: p.score for p in proposals(forest.store)}
+    assert scores["белый снег"] > 0.9
+    assert scores["тёмная вода"] < 0.5
+
+
 @pytest.mark.parametrize(("trees", "comes"), [(20, True), (21, False)])
 def test_an_everyday_phrase_does_not_come(forest, trees, comes):
     plant(forest, *(f"{n}1 {n}2 {n}3 белый снег {n}4 {n}5" for n in range(trees)))
@@ -134,6 +178,31 @@ def test_words_that_meet_by_chance_are_no_phrase(forest):
     words = ["снег", "дом", "лес", "путь"]
     plant(forest, *(f"{a} {b} {c}" for a in words for b in words for c in words))
     assert not any(x[3] == "снег дом" for x in found(forest))
+
+
+def test_the_phrase_of_an_anchor_recurs_in_another_tree_or_is_no_news(forest):
+    tree = Tree("t")
+    root = tree.add("Граница знания проходит рядом.", anchors=["граница знания"])
+    tree.add("За границей знания начинается вера.", under=root)
+    forest.add(tree)
+    assert found(forest) == set()
+    (there,) = plant(forest, "Где граница знания?")
+    root, here = (t.id for t in forest.get("t").thoughts)
+    assert {x[3:] for x in found(forest)} == {
+        ("границей знания", here, there),
+        ("граница знания", there, root),
+    }
+
+
+def test_who_carries_a_refused_variant_is_not_marked_with_the_other(forest):
+    plant(
+        forest,
+        ("Чужая боль близка", ["чужая боль"]),
+        ("Он видит чужую боль", ["чужой боли"]),
+        ("Опять чужая боль", ["чужая боль"]),
+    )
+    refuse(forest.store, "чужая боль", "чужой боли")
+    assert found(forest) == set()
 
 
 def test_what_is_marked_or_refused_does_not_come_back(forest):

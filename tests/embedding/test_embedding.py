@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,6 +87,26 @@ def test_a_text_is_embedded_once_whoever_asks(tmp_path):
     again = CachedEmbedder(second, tmp_path / "v.db").embed(["b", "c", "a"])
     assert second.given == ["c"]
     assert np.array_equal(again[[2, 0]], rows[:2])
+
+
+def test_every_command_keeps_its_vectors(run, monkeypatch, tmp_path):
+    counting = Counting()
+    model = SimpleNamespace(fingerprint="model", embed=counting.embed)
+    monkeypatch.setattr("anchors.embedding.opening.open_embedder", lambda _: model)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    run("init", "--sample")
+    run("formulas", "add", "Δ12 = (вода + весна) = «Зов»")
+    tree = json.loads(run("list", "--json")[1])[0]["id"]
+    for command in (
+        ["formulas", "near", "вода"],
+        ["formulas", "near", "--recall"],
+        ["axes", "suggest", tree],
+        ["anchors", "discover", "--rule", "meaning"],
+    ):
+        assert run(*command, "--embedder", "model")[0] == 0
+        assert run(*command, "--embedder", "model")[0] == 0
+    assert len(counting.given) > 10
+    assert len(counting.given) == len(set(counting.given))
 
 
 def test_another_embedder_has_other_vectors_in_the_same_file(tmp_path):
@@ -202,6 +224,24 @@ def test_no_server_is_told_apart_from_a_wrong_answer():
 def test_an_address_without_a_model_is_refused():
     with pytest.raises(EmbedderError, match="#MODEL"):
         open_embedder("http://127.0.0.1/v1")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("./nofolder", "there is no folder ./nofolder"),
+        ("/no/such/folder", "there is no folder /no/such/folder"),
+        (".", "the folder . holds no model"),
+        ("./file", "./file is a file"),
+    ],
+)
+def test_a_path_without_a_model_is_named_whatever_is_installed(name, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    for module in ("sentence_transformers", "torch"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(EmbedderError, match=re.escape(says)):
+        open_embedder(name)
 
 
 # --- models on this machine -----------------------------------------------------------------------

@@ -1,0 +1,77 @@
+"""The English -s of a plural, a third person or a possessive, and what stands without it.
+
+Only what is sure: what two words share («bases» of base and basis, «axes» of axe and axis) belongs
+to neither here. `anchors.forms` joins by it, `anchors.lemmas` begins with it.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+# Words in -s that are no form of what is left without it, or mean something else than that.
+_OWN = frozenset(
+    """
+    news means goods customs arms manners morals spirits spectacles glasses contents humanities
+    riches series species mars texas kansas does goes always perhaps besides sometimes afterwards
+    overseas towards whereas hers ours theirs yours axes bases ellipses
+    """.split()  # noqa: SIM905 - prose reads better than a list
+)
+_CLITIC = frozenset(
+    "it he she that what there here who where how when why let".split()  # noqa: SIM905 - as above
+)
+"""Behind these 's is a word, not a possessive."""
+
+# Words whose plural the letters tell wrongly: "movies" is not of "movy", "lenses" not of "lense".
+_TAKES_S = """
+movie cookie rookie bookie pie magpie zombie genie brownie prairie birdie collie necktie sortie
+reverie calorie cutie sweetie foodie hoodie smoothie veggie auntie selfie hippie pixie junkie
+newbie oldie goodie groupie freebie talkie walkie goalie rotisserie patisserie lingerie boogie
+canoe oboe floe horseshoe tiptoe
+ache headache toothache heartache backache cache niche psyche avalanche quiche pastiche cliche
+douche moustache mustache brioche finesse posse lacrosse
+"""
+_TAKES_ES = """
+lens bus minibus omnibus virus retrovirus bias gas atlas canvas christmas pancreas iris trellis
+status bonus campus focus census circus chorus genius surplus crocus octopus walrus cactus fungus
+nucleus radius stimulus plus minus corpus consensus nexus apparatus prospectus platypus
+hippopotamus sinus caucus abacus mucus fetus lotus hiatus impetus discus alias ibis pelvis tennis
+metropolis necropolis acropolis waltz blitz quartz
+"""
+_IS_TO_ES = """
+crisis thesis hypothesis antithesis synthesis photosynthesis parenthesis oasis emphasis nemesis
+synopsis metamorphosis neurosis psychosis prognosis catharsis genesis biogenesis prosthesis
+"""
+
+
+@cache
+def _known() -> dict[str, str]:
+    """By its plural, a word that the letters do not tell."""
+    return {
+        **{f"{word}s": word for word in _TAKES_S.split()},
+        **{f"{word}es": word for word in _TAKES_ES.split()},
+        **{f"{word[:-2]}es": word for word in _IS_TO_ES.split()},
+        **{word: word for word in _OWN},
+        **{word: word for word in _TAKES_ES.split()},
+        "quizzes": "quiz",
+    }
+
+
+def singular(word: str) -> str:
+    """A word, in lower case, without the -s of a plural, a third person or a possessive.
+
+    >>> [singular(word) for word in ("causes", "theories", "classes", "heroes", "crisis", "bias")]
+    ['cause', 'theory', 'class', 'hero', 'crisis', 'bias']
+    >>> [singular(word) for word in ("crises", "biases", "movies", "lenses", "axes")]
+    ['crisis', 'bias', 'movie', 'lens', 'axes']
+    """
+    bare, _, tail = word.partition("'")
+    if tail == "s":
+        return word if bare in _CLITIC else bare
+    if word in _known():
+        return _known()[word]
+    if len(word) < 4 or not re.search("(...a|[^aius])s$", word) or word[-3:] == "ics":
+        return word
+    if re.search(".[^aeiou]ies$", word):
+        return f"{word[:-3]}y"
+    return word[:-2] if re.search("(ss|sh|ch|x|zz|...o)es$", word) else word[:-1]
