@@ -43,9 +43,12 @@ def test_rules_and_thresholds_can_be_chosen(tmp_path):
     url = f"sqlite:///{tmp_path}/f.db"
     with Forest.open(url) as forest:
         forest.plant_sample()
-    few = json.loads(run(url, "--rule", "exact", "--phrases", "0.9", "--json").output)
+    few, more = (
+        json.loads(run(url, "--rule", "exact", "--phrases", least, "--json").output)
+        for least in ("0.9", "0.5")
+    )
     assert {one["rule"] for one in few} == {"exact"}
-    assert min(one["score"] for one in few) >= 0.9
+    assert {one["id"] for one in few} < {one["id"] for one in more}
     many = json.loads(run(url, "--rule", "meaning", "--meaning", "0.4", "--json").output)
     assert {one["rule"] for one in many} == {"meaning"}
 
