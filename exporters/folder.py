@@ -30,8 +30,6 @@ from forest.errors import ExportError, ForestError
 
 MANIFEST, TOKENS, LEFT_OUT = "manifest.json", "tokens.json", "left-out.jsonl"
 PROBES = "probes/stitches.jsonl"
-OURS = ("README.md", "data", "probes", TOKENS, LEFT_OUT, MANIFEST)
-"""What an export puts into its folder, and so may replace."""
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _NO_LINKS = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -285,11 +283,20 @@ def _refuse_other_things(out: Path) -> None:
             f"{out} exists and is not a corpus",
             hint="Nothing was written. Name a new folder, or one that an export has made.",
         )
-    if strange := sorted(path.name for path in out.iterdir() if path.name not in OURS):
+    if strange := _strange(out):
         raise ExportError(
             f"{out} is a corpus, but {', '.join(strange[:5])} in it is not: it would be lost",
             hint="Nothing was written. Move it elsewhere, or name another folder.",
         )
+
+
+def _strange(out: Path) -> list[str]:
+    """What lies in a corpus and is not of it: nothing that its manifest names."""
+    told = orjson.loads((out / MANIFEST).read_bytes()) if (out / MANIFEST).is_file() else {}
+    parts = [told.get("tokens"), told.get("probes"), told.get("left_out"), *told.get("files", ())]
+    ours = {"README.md", MANIFEST, *(part["path"] for part in parts if part)}
+    found = (path.relative_to(out) for path in out.rglob("*") if not path.is_dir())
+    return sorted(path.as_posix() for path in found if path.as_posix() not in ours)
 
 
 def _refuse_other_files(out: Path, begins: bytes) -> None:
