@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 findings or refused input, 2 wrong usage, 130 interrupted,
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -174,6 +175,16 @@ def _print_warnings() -> None:
     logging.getLogger("forest").handlers = [Handler(logging.WARNING)]
 
 
+def _print_what_can_be_printed() -> None:
+    """A terminal of another encoding gets escapes; a closed one gets nothing."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 class _Terminated(KeyboardInterrupt):
     """What SIGTERM raises, so that work ends as it does at Ctrl-C: cleanly."""
 
@@ -185,6 +196,7 @@ def _terminate(*_: object) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
     _print_warnings()
+    _print_what_can_be_printed()
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
     try:
