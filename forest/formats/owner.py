@@ -50,7 +50,7 @@ def tree_from(data: object, source: str, *, clean: bool = False) -> Tree:
         _only(data, TREE_KEYS)
         return _tree(data, title, _thoughts(_nodes(data), clean=clean), source)
     except Problem as problem:
-        where = f"tree {title!r}"
+        where = f"tree {shown(title)}"
         raise Problem(problem.path, f"{where}: {problem.message}", hint=problem.hint) from None
 
 
