@@ -396,6 +396,25 @@ def test_a_tree_without_any_name_is_no_tree(store, typed, named, problem):
     assert finding.problem.startswith(problem)
 
 
+@pytest.mark.parametrize(
+    "hung",
+    [
+        "(n)-[:ANCHORED_BY]->(:anchor {phrase: 'x'})",
+        "(t)-[:ANCHORED_BY]->(:Anchor {id: 'x', phrase: 'x'})",
+        "(n)-[:ANCHOR]->(:Anchor {id: 'x', phrase: 'x'})",
+        "(t)-[:ALIGNS_WITH {weight: 0.8}]->(:axis {name: 'x'})",
+        "(n)-[:ALIGNS_WITH {weight: 0.8}]->(:Axis {id: 'x', name: 'x'})",
+        "(t)-[:aligns_with]->(:Axis {id: 'x', name: 'x'})",
+    ],
+)
+def test_what_hangs_by_a_wrong_relationship_is_named(store, typed, hung):
+    put(store, tree("t", "Корень."))
+    typed(f"MATCH (t:Tree)-[:ROOT]->(n) CREATE {hung}")
+    (finding,) = store.check(fix=True)
+    assert finding.where.endswith("'t'") if hung.startswith("(t)") else "'t/" in finding.where
+    assert "is not read" in finding.problem
+
+
 # --- what the model forbids -----------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ import networkx as nx
 
 from forest.errors import Conflict, InvalidTree, NotATree
 from forest.model import Tree
-from forest.schema import ANCHOR, AXIS, THOUGHT, NodeType
+from forest.schema import ANCHOR, AXIS, RELATIONSHIPS, THOUGHT, NodeType
 from forest.stores.base import Finding
 from forest.stores.neo4j import building, reading
 from forest.stores.neo4j.axes import axis_id
@@ -86,6 +86,20 @@ MATCH (t)-[e:ALIGNS_WITH]->(other) WHERE id(other) = $other
 CREATE (t)-[f:ALIGNS_WITH]->(keep) SET f = properties(e)
 DELETE e
 """
+# Relationships that are almost those of the forest: nothing of them is read.
+ASTRAY = """
+CALL () {
+  MATCH (n)-[r:ANCHORED_BY]->(m) WHERE NOT (n:Thought AND m:Anchor) RETURN n, r, m
+  UNION
+  MATCH (n)-[r:ALIGNS_WITH]->(m) WHERE NOT (n:Tree AND m:Axis) RETURN n, r, m
+  UNION
+  MATCH (m:Anchor)<-[r]-(n:Tree|Thought) WHERE NOT type(r) IN $types RETURN n, r, m
+  UNION
+  MATCH (m:Axis)<-[r]-(n:Tree|Thought) WHERE NOT type(r) IN $types RETURN n, r, m
+}
+RETURN labels(n), elementId(n), n.id, n.text, type(r), labels(m)
+ORDER BY elementId(n), elementId(r)
+"""
 DELETE = "MATCH (n) WHERE id(n) = $other DELETE n"
 
 
@@ -103,6 +117,7 @@ def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
         elif found.id not in twins:
             yield from _tree(connection, found, fix=fix)
     yield from _outside(connection, inside)
+    yield from _astray(connection)
     yield from _same_nodes(connection, _ANCHORS, fix=fix)
     yield from _same_nodes(connection, _AXES, fix=fix)
     yield from check_nodes(connection, fix=fix)
@@ -234,6 +249,22 @@ def _loose(connection: Connection, part: Graph, names: dict[int, str]) -> Iterat
 def _loose_rows(tx: ManagedTransaction, nodes: list[int]) -> list[list[Any]]:
     rows: list[list[Any]] = ask(tx, OUTSIDE, nodes=nodes)[0][0]
     return rows
+
+
+def _astray(connection: Connection) -> Iterator[Finding]:
+    """Anchors and axes that hang by a wrong relationship, or at a label almost like theirs."""
+    types = [type_.name for type_ in RELATIONSHIPS]
+    rows = connection.read(lambda tx: ask(tx, ASTRAY, types=types))
+    for labels, element, id_, text, type_, ends in rows:
+        where = called(id_, text, element)
+        if THOUGHT.label not in labels:
+            where = f"{':'.join(labels) or 'a node'} {id_ or element!r}"
+        yield Finding(
+            where,
+            f"what hangs by {type_} at a node {':'.join(['', *ends]) or 'without a label'} is not "
+            "read: expected (:Thought)-[:ANCHORED_BY]->(:Anchor), (:Tree)-[:ALIGNS_WITH]->(:Axis)",
+            fixable=False,
+        )
 
 
 # --- anchors and axes -----------------------------------------------------------------------------
