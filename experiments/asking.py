@@ -122,26 +122,38 @@ def ask(
 ) -> list[Answer]:
     """What an arm makes of each question: measures, and what it said."""
     posed = [question.asked_by(arm, marker) for question in asked]
-    _foresee(speaker, asked, posed, samples, seed)
+    _foresee(speaker, asked, posed, arm, samples, seed)
     answers = []
     for number, (question, probe) in enumerate(zip(asked, posed, strict=True), 1):
-        answers.append(_answer(speaker, question, probe, samples, seed))
+        answers.append(_answer(speaker, question, probe, arm, samples, seed))
         progress(number, len(asked))
     return answers
 
 
+def _is_asked_plainly(question: Question, arm: Arm) -> bool:
+    """Whether an arm is to go on without a request, too."""
+    return question.group == HELD_OUT or not arm.taught
+
+
 def _foresee(
-    speaker: Speaker, asked: Sequence[Question], posed: Sequence[Probe], samples: int, seed: int
+    speaker: Speaker,
+    asked: Sequence[Question],
+    posed: Sequence[Probe],
+    arm: Arm,
+    samples: int,
+    seed: int,
 ) -> None:
     """Let a voice that can do it sample for all probes at once."""
     if isinstance(speaker, Words) and samples:
         length = speaker.length([text for probe in posed for text in probe.others]) + 8
         speaker.foresee([f"{p.prompt}\n{p.request}" for p in posed], samples, length, seed)
-        held = [p.prompt for p, q in zip(posed, asked, strict=True) if q.group == HELD_OUT]
-        speaker.foresee(held, samples, length, seed)
+        plain = [q.probe.prompt for q in asked if _is_asked_plainly(q, arm)]
+        speaker.foresee(plain, samples, length, seed)
 
 
-def _answer(speaker: Speaker, question: Question, probe: Probe, samples: int, seed: int) -> Answer:
+def _answer(
+    speaker: Speaker, question: Question, probe: Probe, arm: Arm, samples: int, seed: int
+) -> Answer:
     own, distractors = probe.own, list(probe.distractors)
     every = [*probe.others, *([own] if own else []), *distractors]
     asked = f"{probe.prompt}\n{probe.request}"
@@ -154,7 +166,7 @@ def _answer(speaker: Speaker, question: Question, probe: Probe, samples: int, se
     if samples:
         length = speaker.length(probe.others) + 8
         told["said"] = speaker.samples(asked, samples, length, seed)
-        if question.group == HELD_OUT:
+        if _is_asked_plainly(question, arm):
             alone = speaker.samples(probe.prompt, samples, length, seed)
             hits = [any(token_f1(text, one) >= SAME for one in probe.others) for text in alone]
             told[ALONE], told[PLAIN] = float(any(hits)), float(np.mean(hits))

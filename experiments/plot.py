@@ -5,8 +5,6 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from experiments.settings import HELD_OUT
-
 _BARS = (("emission, any", "#2a6f97"), ("association, marker", "#89b0c4"), ("leaving", "#c98b3c"))
 _LEFT, _WIDTH, _BAR, _GAP, _TOP = 110, 560, 12, 16, 64
 
@@ -32,9 +30,8 @@ def plot(report: dict[str, Any]) -> str:
     for n, (name, arm) in enumerate(arms):
         top = _TOP + n * row
         parts.append(f'<text x="0" y="{top + 20}">{escape(name)}</text>')
-        scores = arm["scores"].get(HELD_OUT, {})
         for k, (measure, colour) in enumerate(_BARS):
-            if score := scores.get(measure):
+            if score := arm["best"].get(measure):
                 parts.append(_bar(top + k * _BAR, score, colour))
     return "\n".join([*parts, "</svg>"])
 

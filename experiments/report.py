@@ -18,6 +18,8 @@ from experiments.asking import GROUPS
 from experiments.settings import ALONE, ASKED, HELD_OUT, PLAIN, RECALL, Settings, Threshold
 from training.files import to_json, write_whole
 
+PLAINLY = {"association, marker": "association", "emission, any": ALONE, "emission, rate": PLAIN}
+"""What a measure with a request is without one."""
 KNOWN = "emission, any where known"
 """Emission over the questions whose Y is known: recall is 1."""
 SHOWN = (
@@ -46,7 +48,7 @@ def report_of(settings: Settings, out: Path, about: dict[str, Any]) -> Report:
         "groups": asked["by group"],
         "unstitched": len(asked["unstitched"]),
         "arms": told,
-        "thresholds": [_judged(t, results, groups) for t in settings.thresholds],
+        "thresholds": [_judged(settings, t, results, groups) for t in settings.thresholds],
         "worst": {
             name: _worst(found[0], asked["questions"]) for name, found in results.items() if found
         },
@@ -71,6 +73,7 @@ def _arm(
         "recipe": arm.recipe,
         "shares": arm.shares,
         "ask": arm.ask,
+        "taught": arm.taught,
         "seeds": [result["seed"] for result in found],
         "loss": [result["loss"] for result in found],
         "seconds": [result["seconds"] for result in found],
@@ -84,7 +87,28 @@ def _arm(
             for group in GROUPS
             if group in groups
         },
+        "best": {
+            measure: _score(_best(settings, name, found, HELD_OUT, groups, measure))
+            for measure in (*PLAINLY, "leaving")
+        },
     }
+
+
+def _best(
+    settings: Settings,
+    name: str,
+    found: Sequence[dict[str, Any]],
+    group: str,
+    groups: Sequence[str],
+    measure: str,
+) -> Values:
+    """A measure with a request; of an arm that was taught none, without one if that is better."""
+    asked = _values(found, group, groups, measure)
+    if settings.arms[name].taught or measure not in PLAINLY:
+        return asked
+    plainly = _values(found, group, groups, PLAINLY[measure])
+    both = not np.isnan(asked).all() and not np.isnan(plainly).all()
+    return plainly if both and np.nanmean(plainly) > np.nanmean(asked) else asked
 
 
 def _values(
@@ -128,7 +152,10 @@ def _bootstrap(found: Values) -> tuple[float, float]:
 
 
 def _judged(
-    threshold: Threshold, results: dict[str, list[dict[str, Any]]], groups: Sequence[str]
+    settings: Settings,
+    threshold: Threshold,
+    results: dict[str, list[dict[str, Any]]],
+    groups: Sequence[str],
 ) -> dict[str, Any]:
     """Whether a threshold was met: true, false, or null where it could not be asked."""
     told: dict[str, Any] = threshold.model_dump() | {"said": threshold.said, "met": None}
@@ -138,10 +165,11 @@ def _judged(
     seeds = sorted(ours.keys() & theirs.keys() if threshold.over else ours)
     if not seeds:
         return told
-    asked = groups, threshold.measure
-    values = _values([ours[seed] for seed in seeds], threshold.group, *asked)
+    asked = threshold.group, groups, threshold.measure
+    values = _best(settings, threshold.arm, [ours[seed] for seed in seeds], *asked)
     if threshold.over:
-        values = np.subtract(values, _values([theirs[s] for s in seeds], threshold.group, *asked))
+        other = _best(settings, threshold.over, [theirs[seed] for seed in seeds], *asked)
+        values = np.subtract(values, other)
     score = _score(values) if values.size else None
     if score is None:
         return told

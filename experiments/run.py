@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -211,22 +211,32 @@ def _run_all(settings: Settings, out: Path, jobs: int, tell: Progress) -> None:
     left = [(arm, seed) for arm, seed in wanted if not _is_done(settings, out, arm, seed)]
     done = len(wanted) - len(left)
     tell("arms", done, len(wanted))
-    if jobs == 1 or len(left) < 2:
+    if jobs == 1 or not left:
         for arm, seed in left:
             run_arm(settings, out, arm, seed, tell)
             tell("arms", done := done + 1, len(wanted))
         return
-    with ProcessPoolExecutor(
-        min(jobs, len(left)), get_context("spawn"), max_tasks_per_child=1
-    ) as pool:
+    for _ in _side_by_side(settings, out, left, jobs):
+        tell("arms", done := done + 1, len(wanted))
+
+
+def _side_by_side(
+    settings: Settings, out: Path, left: list[tuple[str, int]], jobs: int
+) -> Iterator[None]:
+    """Run arms in processes of their own; yields as each is done, and ends all where one fails."""
+    others = set(active_children())
+    pool = ProcessPoolExecutor(min(jobs, len(left)), get_context("spawn"), max_tasks_per_child=1)
+    try:
         running = [pool.submit(run_arm, settings, out, arm, seed) for arm, seed in left]
-        try:
-            for one in as_completed(running):
-                one.result()
-                tell("arms", done := done + 1, len(wanted))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for one in as_completed(running):
+            one.result()
+            yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(active_children()) - others:
+            child.terminate()
+        raise
+    pool.shutdown()
 
 
 def _is_done(settings: Settings, out: Path, arm: str, seed: int) -> bool:
@@ -250,7 +260,7 @@ def definition(settings: Settings, arm: Arm) -> str:
     exports = [
         export.recipe.with_seed(export.seed).hash for export in exports_of(settings, arm.recipe)
     ]
-    return json_hash([settings.hash, arm.model_dump(exclude={"about"}), exports])
+    return json_hash([settings.hash, arm.model_dump(exclude={"about", "taught"}), exports])
 
 
 def run_arm(settings: Settings, out: Path, name: str, seed: int, tell: Progress = _silent) -> None:
