@@ -39,7 +39,7 @@ from forest.weights import axis_weights
 def test_ways_of_writing_weights(written, weights):
     found = axis_weights(written)
     assert found == pytest.approx(weights)
-    assert found.keys() == weights.keys()
+    assert list(found) == list(weights)
     assert not found or sum(found.values()) == pytest.approx(1, abs=1e-9)
     assert Tree("t", axes=written).axes == found
     assert axis_weights(found) == found  # a tree that is read and written back stays as it is
@@ -88,10 +88,3 @@ def test_a_percent_is_the_fraction_that_its_author_sees(written):
 def test_fractions_are_kept_exactly(parts):
     written = {f"axis {i}": part / sum(parts) for i, part in enumerate(parts)}
     assert axis_weights(written) == written
-
-
-def test_the_order_of_writing_says_nothing():
-    written = {"эмпатия": "20%", "причинность": "60%", "парадокс": "20%"}
-    weights = axis_weights(written)
-    assert list(weights) == ["причинность", "парадокс", "эмпатия"]
-    assert list(axis_weights(dict(reversed(written.items())))) == list(weights)
