@@ -17,6 +17,7 @@ COPY forest/ forest/
 COPY anchors/ anchors/
 COPY exporters/ exporters/
 COPY training/ training/
+COPY experiments/ experiments/
 # The wheel was made here from the files above, so it needs no hash and no index.
 RUN /opt/build/bin/hatchling build --target wheel --directory /tmp/dist \
  && /opt/forest/bin/pip install --no-deps --no-index /tmp/dist/*.whl \

@@ -192,7 +192,7 @@ class Writing(ExitStack):
         for no, tree in enumerate(forest.trees(), 1):
             refuse_marker(tree, self._recipe.walks.marker)
             split = next(sides)
-            outline = Outline(tree, head, self._plan.measure)
+            outline = Outline(tree, head, self._plan.measure, self._recipe.marks.concluded)
             axes = axes_of(tree.axes)
             self._scratch.add_tree(no, tree, orjson.dumps(axes), split)
             self._count_tree(outline, no, split, shared)

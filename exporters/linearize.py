@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 from exporters.draw import draw
@@ -180,11 +181,21 @@ def fitted(pieces: Sequence[Piece], room: int, least: int, measure: Measure = le
 class Outline:
     """A tree in reading order, and the ways through it.
 
+    A tree in which every thought that something hangs under is a conclusion is a proof, and is said
+    from its premises to its conclusion.
+
     :param head: the id under which an anchor counts.
     :param measure: what lengths are counted in.
+    :param concluded: kinds of thought that are conclusions from what hangs under them.
     """
 
-    def __init__(self, tree: Tree, head: Head = str, measure: Measure = len) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        head: Head = str,
+        measure: Measure = len,
+        concluded: Container[str] = (),
+    ) -> None:
         self.tree, self._measure = tree, measure
         self._head = head
         of, none = tree.id, ()
@@ -195,6 +206,11 @@ class Outline:
         self.sizes = [measure(thought.text) for thought in tree.thoughts]
         """The length of each thought."""
         self._leaves: dict[int, list[int]] = {}
+        self._proof = tree.thoughts[0].kind in concluded and all(
+            above.kind in concluded
+            for above, thought in pairwise(tree.thoughts)
+            if thought.level > above.level
+        )
 
     @cached_property
     def _parents(self) -> list[int]:
@@ -224,6 +240,31 @@ class Outline:
                 found.setdefault(anchor, link.phrase)
         return list(found.items())
 
+    # --- proofs --------------------------------------------------------------------------------
+
+    @cached_property
+    def _argued(self) -> list[int]:
+        """A proof's thoughts as they are said: what was concluded, facts, what both lead to."""
+        said: list[int] = []
+        todo = [0]
+        while todo:  # backwards: each conclusion, then what it rests on
+            place = todo.pop()
+            said.append(place)
+            below = self._children.get(place, ())
+            said += (p for p in reversed(below) if p not in self._children)
+            todo += (p for p in below if p in self._children)
+        return said[::-1]
+
+    @cached_property
+    def _said_at(self) -> dict[int, int]:
+        return {place: n for n, place in enumerate(self._argued)}
+
+    def _argued_before(self, place: int) -> Iterator[int]:
+        """What is said before a thought of a proof, the nearest first: its step's facts first."""
+        facts = self._leaves_beside(place) if place and place not in self._children else [place]
+        yield from (p for p in self._premises(place) if len(facts) > 1)
+        yield from (self._argued[n] for n in range(self._said_at[facts[0]] - 1, -1, -1))
+
     # --- paths ---------------------------------------------------------------------------------
 
     def windows(self, window: int, overlap: int) -> Iterator[list[Piece]]:
@@ -236,7 +277,13 @@ class Outline:
         written is at most one window for each leaf and for each thought that ends a window. A
         thought longer than the window has a window of its own; a breadcrumb without room is left
         out.
+
+        A proof is one path, through all of it up to its conclusion, and has no breadcrumb: the
+        root that it names is the answer.
         """
+        if self._proof:
+            yield from self._proof_windows(window, overlap)
+            return
         levels, sizes = self._levels, self.sizes
         trail: list[_Open] = []  # by level
         closed: set[int] = set()
@@ -280,6 +327,20 @@ class Outline:
         crumb = self._measure(self.breadcrumb(start, window)) + 1
         return start, size + crumb if size + crumb <= window else size
 
+    def _proof_windows(self, window: int, overlap: int) -> Iterator[list[Piece]]:
+        said: list[int] = []
+        used = 0
+        for place in self._argued:
+            size = self.sizes[place]
+            if said and used + 1 + size > window:
+                yield [self.pieces[p] for p in said]
+                room = min(overlap, window - size - 1)
+                said = [*self._fitting(reversed(said), max(room, 0))][::-1]
+                used = max(0, sum(self.sizes[p] + 1 for p in said) - 1)
+            said.append(place)
+            used += size + 1 if len(said) > 1 else size
+        yield [self.pieces[p] for p in said]
+
     def breadcrumb(self, level: int, window: int) -> str:
         """How a window that begins at ``level`` (1 or more) is reached."""
         tree = self.tree
@@ -292,9 +353,13 @@ class Outline:
         """What is said before a jump from a thought, and the thought itself last.
 
         A leaf with leaves beside it is a premise (as a proof's facts are): the other premises
-        come first. Any other thought comes after the path from the root. Whole thoughts, the
+        come first. Any other thought comes after the path from the root. In a proof all comes
+        first that is said before the conclusion that the thought serves. Whole thoughts, the
         nearest ones, while all together have at most ``room`` characters.
         """
+        if self._proof:
+            near = self._fitting(self._argued_before(place), room - self.sizes[place])
+            return [*sorted(near, key=self._said_at.__getitem__), place]
         nearby = self._premises(place) if self._is_premise(place) else self._up(place)
         return [*sorted(self._fitting(nearby, room - self.sizes[place])), place]
 
@@ -302,11 +367,12 @@ class Outline:
         """What is said after a jump to a thought, and the thought itself first.
 
         The walk goes down, choosing one child by hash at each branching; from a leaf it climbs to
-        the thoughts that the leaf supports, up to the root. Whole thoughts while all together
-        have at most ``room`` characters; at least one after the landing, if there is one and both
-        have at most ``most``.
+        the thoughts that the leaf supports, up to the root, and in a proof from any thought. Whole
+        thoughts while all together have at most ``room`` characters; at least one after the
+        landing, if there is one and both have at most ``most``.
         """
-        onward = self._down(place, seed) if place in self._children else self._up(place)
+        goes_down = place in self._children and not self._proof
+        onward = self._down(place, seed) if goes_down else self._up(place)
         room -= self.sizes[place] + 1
         first = next(onward, None)
         if first is None or (most and self.sizes[place] + 1 + self.sizes[first] > most):

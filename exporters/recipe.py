@@ -136,8 +136,9 @@ class ProbeSettings(_Section):
 
 
 class MarkSettings(_Section):
-    """Kinds of thought that say whether their authors hold it."""
+    """Kinds of thought that say whether their authors hold it, and on what it rests."""
 
+    concluded: tuple[str, ...] = ("conclusion", "hypothesis")
     accepted: tuple[str, ...] = ("accepted", "принято")
     refuted: tuple[str, ...] = ("refuted", "rejected", "опровергнуто")
 

@@ -301,9 +301,69 @@ def test_the_branch_depends_on_the_seed() -> None:
     assert Outline(made).after(0, 500, 7) == Outline(made).after(0, 500, 7)
 
 
+CONCLUDED = ("conclusion", "hypothesis")
+
+
+def argued(*, root: str = "hypothesis") -> Tree:
+    """A proof of two steps: the second rests on the first and on one fact of its own."""
+    levels = [
+        ("A nail conducts.", 0, root),
+        ("A nail is a metal thing.", 1, "conclusion"),
+        ("A nail is iron.", 2, "fact"),
+        ("Iron is a metal.", 2, "fact"),
+        ("Metals conduct.", 1, "fact"),
+    ]
+    thoughts = [Thought(text=text, level=level, kind=kind) for text, level, kind in levels]
+    return finished(Tree("Why?", thoughts=thoughts))
+
+
+def test_a_proof_is_one_path_from_its_premises_to_its_conclusion() -> None:
+    outline = Outline(argued(), concluded=CONCLUDED)
+    assert [[piece.text for piece in window] for window in outline.windows(500, 100)] == [
+        [
+            "A nail is iron.",
+            "Iron is a metal.",
+            "A nail is a metal thing.",
+            "Metals conduct.",
+            "A nail conducts.",
+        ]
+    ]
+    windows = [[piece.text for piece in window] for window in outline.windows(50, 25)]
+    assert windows == [
+        ["A nail is iron.", "Iron is a metal."],
+        ["Iron is a metal.", "A nail is a metal thing."],
+        ["A nail is a metal thing.", "Metals conduct."],
+        ["Metals conduct.", "A nail conducts."],
+    ]
+
+
+def test_before_a_proofs_fact_stands_what_was_concluded_and_not_what_it_leads_to() -> None:
+    made = argued()
+    outline = Outline(made, concluded=CONCLUDED)
+    assert around(made, outline.before(4, 500)) == [
+        "A nail is iron.",
+        "Iron is a metal.",
+        "A nail is a metal thing.",
+        "Metals conduct.",
+    ]
+    assert around(made, outline.before(4, 45)) == ["A nail is a metal thing.", "Metals conduct."]
+    assert around(made, outline.before(2, 500)) == ["Iron is a metal.", "A nail is iron."]
+    assert around(made, outline.after(4, 500, 0)) == ["Metals conduct.", "A nail conducts."]
+    assert around(made, outline.after(1, 500, 0))[1:] == ["A nail conducts."]
+
+
+def test_a_tree_with_one_thought_that_is_no_conclusion_is_no_proof() -> None:
+    made = argued(root="question")
+    outline = Outline(made, concluded=CONCLUDED)
+    assert outline.before(4, 500) == Outline(made).before(4, 500)
+    assert next(outline.windows(500, 100))[0].text == "A nail conducts."
+
+
 def test_a_star_of_100_000_premises_is_not_read_for_each_of_them() -> None:
     thoughts = [Thought(text="Корень.", level=0)]
     thoughts += [Thought(text=f"Посылка {n}.", level=1) for n in range(100_000)]
     outline = Outline(finished(Tree("Звезда", thoughts=thoughts)))
+    proof = Outline(outline.tree, concluded=("",))
     for place in range(1, 100_001, 10):
         assert len(outline.before(place, 100)) < 10
+        assert len(proof.before(place, 100)) < 10

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ["forest", "anchors", "exporters", "training"]
+PACKAGES = ["forest", "anchors", "exporters", "training", "experiments"]
 
 
 @pytest.fixture(scope="module")

@@ -80,15 +80,15 @@ def evaluate(
     for number, name in enumerate(voices.names):
         answers[name] = []
         with voices.wearing(name) as model:
-            speaker = _Speaker(model, voices.tokenizer)
+            speaker = Speaker(model, voices.tokenizer)
             for at, probe in enumerate(asked, 1):
-                answers[name].append(_answer(speaker, probe, samples, seed + at))
+                answers[name].append(answer(speaker, probe, samples, seed + at))
                 if progress:
                     progress(number * len(asked) + at, len(voices.names) * len(asked))
     return _report(corpus, base, masks, asked, answers) | {"samples": samples, "seed": seed}
 
 
-class _Speaker:
+class Speaker:
     """One voice: how likely it finds a text after another, and what it says itself."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
@@ -162,7 +162,7 @@ def _encoded(record: dict[str, Any], tokenizer: Any) -> Example:
 # --- one probe ------------------------------------------------------------------------------------
 
 
-def _answer(speaker: _Speaker, probe: Probe, samples: int, seed: int) -> dict[str, float]:
+def answer(speaker: Speaker, probe: Probe, samples: int, seed: int) -> dict[str, float]:
     """What a voice makes of a probe: 1 or 0 by measure, or a share."""
     other, own, distractors = probe.other, probe.own, list(probe.distractors)
     asked = f"{probe.prompt}\n{probe.request}"

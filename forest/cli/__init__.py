@@ -46,6 +46,7 @@ COMMANDS = {
     "masks": ("training.cli.masks", "Keep a library of masks."),
     "evaluate": ("training.cli", "Say whether masks make the base jump between trees."),
     "ask": ("training.cli.ask", "Speak with the base and its masks."),
+    "experiment": ("experiments.cli", "Measure which layout of a corpus makes a model jump."),
     "neo4j": ("forest.cli.neo4j", "Run a local Neo4j: start, stop, status."),
 }
 """Name of a command: the module that holds it, under the name ``command_NAME``, and its help."""

@@ -1,0 +1,1 @@
+"""What the modes set, as TOML, and the arms."""
