@@ -11,7 +11,7 @@ Everything is a loop over lists: no recursion, and time linear in what is writte
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -182,10 +182,17 @@ class Outline:
 
     :param head: the id under which an anchor counts.
     :param measure: what lengths are counted in.
+    :param refuted: kinds of thought that do not hold.
     """
 
-    def __init__(self, tree: Tree, head: Head = str, measure: Measure = len) -> None:
-        self.tree, self._measure = tree, measure
+    def __init__(
+        self,
+        tree: Tree,
+        head: Head = str,
+        measure: Measure = len,
+        refuted: Collection[str] = (),
+    ) -> None:
+        self.tree, self._measure, self._refuted = tree, measure, refuted
         self._head = head
         of, none = tree.id, ()
         self.pieces = [
@@ -301,10 +308,10 @@ class Outline:
     def after(self, place: int, room: int, seed: int, most: int | None = None) -> list[int]:
         """What is said after a jump to a thought, and the thought itself first.
 
-        The walk goes down, choosing one child by hash at each branching; from a leaf it climbs to
-        the thoughts that the leaf supports, up to the root. Whole thoughts while all together
-        have at most ``room`` characters; at least one after the landing, if there is one and both
-        have at most ``most``.
+        The walk goes down, choosing one child by hash at each branching, a refuted one only where
+        no other is; from a leaf it climbs to the thoughts that the leaf supports, up to the root.
+        Whole thoughts while all together have at most ``room`` characters; at least one after the
+        landing, if there is one and both have at most ``most``.
         """
         onward = self._down(place, seed) if place in self._children else self._up(place)
         room -= self.sizes[place] + 1
@@ -352,7 +359,10 @@ class Outline:
 
     def _down(self, place: int, seed: int) -> Iterator[int]:
         landing = self.pieces[place].thought
+        told, refuted = self.tree.thoughts, self._refuted
         while children := self._children.get(place):
+            if refuted:
+                children = [n for n in children if told[n].kind not in refuted] or children
             choice = 0
             if len(children) > 1:
                 choice = draw(seed, landing, self.pieces[place].thought) % len(children)

@@ -11,6 +11,7 @@ from exporters.linearize import (
     THOUGHT,
     Outline,
     Piece,
+    Told,
     mentions,
     tell,
     tell_columns,
@@ -67,12 +68,13 @@ class TreeRecords:
         self, outline: Outline, windows: list[list[Piece]], split: str, axes: Axes
     ) -> Iterator[Record]:
         """Each window from its last thought back to its first."""
+        proof = outline.tree.thoughts[0].kind in self._plan.recipe.marks.conclusions
         for pieces in windows:
             said = [piece for piece in reversed(pieces) if piece.role == THOUGHT]
             if len(said) > 1 and self._plan.mix.keeps(
                 "reverse", axes, said[0].thought, said[-1].thought
             ):
-                laid = self._lay("reverse", outline, thoughts=said)
+                laid = self._lay("reverse", outline, thoughts=said, proof=proof)
                 yield Record("reverse", split, tell(laid), axes)
 
     def _stepwise(
@@ -102,7 +104,7 @@ class TreeRecords:
             ):
                 continue
             seen.add(ends)
-            told = tell_columns({"prompt": [*crumb, said[0]], "completions": [[s] for s in steps]})
+            told = _asked([*crumb, said[0]], completions=[[step] for step in steps])
             told.columns["labels"] = [mark not in self._refuted for mark in marks]
             yield Record("stepwise", split, told, axes)
 
@@ -157,16 +159,23 @@ class TreeRecords:
                 longest = max(self._plan.measure(p.text) for p in (chosen, rejected))
                 room = self._plan.recipe.window - longest - 1
                 prompt = outline.above(good, room)
-                told = tell_columns({"prompt": prompt, "chosen": [chosen], "rejected": [rejected]})
+                told = _asked(prompt, chosen=[chosen], rejected=[rejected])
                 yield Record("preference", split, told, axes)
 
     def _lay(
-        self, kind: str, outline: Outline, least: int = 1, **said: list[Piece] | Piece | None
+        self, kind: str, outline: Outline, least: int = 1, **said: list[Piece] | Piece | bool | None
     ) -> list[Piece]:
         tree = outline.tree
         return self._plan.templates.lay(
             kind, tree.lang, self._plan.recipe.window, least, title=tree.title, **said
         )
+
+
+def _asked(prompt: list[Piece], **answers: list[Piece] | list[list[Piece]]) -> Told:
+    """A prompt with the line break at its end: trainers join it to what answers it by nothing."""
+    told = tell_columns({"prompt": prompt, **answers})
+    told.columns["prompt"] += "\n"
+    return told
 
 
 def refuse_marker(tree: Tree, marker: str) -> None:
