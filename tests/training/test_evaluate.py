@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import Run
+from training.behaviour.intervals import interval
+from training.behaviour.jumps import lexical, token_f1
 from training.corpus import Corpus
 from training.errors import CorpusError
-from training.evaluate import interval, lexical, token_f1
 from training.probes import HELD_OUT, SEEN, Probe, probes
 
 
@@ -130,13 +131,13 @@ def test_the_lexical_baseline_reads_the_anchor_alone():
 @pytest.mark.usefixtures("stack")
 def test_scores_are_those_of_the_model_alone(stack: Any, base: Any):
     """What is computed side by side in one row is what the model says of each text by itself."""
-    from training.evaluate import _Speaker
+    from training.behaviour.speaker import Speaker
     from training.examples import encode
 
     model, tokenizer = base.model(), base.tokenizer()
     candidates = ["Порог помнит воду.", "Зима.", "Камень молчит под знаком Δ12."]
     with stack.inference_mode():
-        scores = _Speaker(model, tokenizer).scores("Берег и зерно.", candidates)
+        scores = Speaker(model, tokenizer).scores("Берег и зерно.", candidates)
         for candidate, score in zip(candidates, scores, strict=True):
             told = {"prompt": "Берег и зерно.\n", "completion": candidate}
             example = encode(told, tokenizer, end=False)
