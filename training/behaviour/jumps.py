@@ -3,13 +3,17 @@
 association, marker    with the jump marker, Y's continuation scores above the distractors (9)
 association            the same without the marker
 leaving                with the marker, the best continuation of another tree scores above X's own
+                       and 8 distractors
 request                with the marker and Y's landing, Y's continuation scores above X's own and 8
                        distractors
 coherence              without the marker, X's own scores above Y's and 8 distractors
 emission, any          of n sampled continuations after the marker, one says what follows the anchor
                        in another tree (token F1 at least 0.8)
 emission, rate         the share of samples that do
-lexical                the candidate with most words of the anchor is Y's: no model at all
+emission, own          the share of samples that say what follows it in X
+recall                 in Y's own context, Y's continuation scores above the distractors
+known sides            recall, and the same in X's own context: a jump counts only where both sides
+                       are known, so `KNOWN` are measured again among the probes where they are
 
 A score is the mean log-likelihood of a candidate's tokens, which favours what repeats the prompt:
 read it beside the emission, and beside the base.
@@ -19,60 +23,128 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from training.behaviour.speaker import Speaker
+from training.behaviour.speaker import Question, Speaker
 from training.probes import Probe, bag, overlap, words_of
 
+ANY, RATE, ASSOCIATION = "emission, any", "emission, rate", "association, marker"
 MEASURES = (
-    "association, marker",
+    ANY,
+    RATE,
+    ASSOCIATION,
     "association",
     "leaving",
     "request",
     "coherence",
-    "emission, any",
-    "emission, rate",
+    "emission, own",
+    "recall",
+    "known sides",
 )
+KNOWN = (ANY, RATE, ASSOCIATION, "leaving")
+"""What is told again, under the name with `AMONG` behind it, where both sides are known."""
+AMONG = " | known"
 SAME = 0.8
 """Token F1 from which on a sample says what a continuation says."""
+MORE = 8
+"""Tokens that a sample may have more than the longest right answer."""
+
+
+class Jump(NamedTuple):
+    """What a voice makes of a probe."""
+
+    scores: dict[str, float]
+    """1 or 0 by measure, or a share. A measure is missing where it cannot be asked: nothing follows
+    in X, the corpus does not say Y's own context, no sample was wanted. ``margin`` is how far Y's
+    score is above the best distractor's, in nats a token."""
+    said: tuple[str, ...]
+    """The samples."""
+    likeliest: str
+    """The candidate that scores best with the marker."""
+
+
+def answer(speaker: Speaker, probe: Probe, samples: int, seed: int) -> dict[str, float]:
+    """What a voice makes of one probe: `Jump.scores`.
+
+    :param samples: sampled continuations; 0: no emission.
+    """
+    return jumps(speaker, [probe], samples, [seed])[0].scores
 
 
 def answers(
     speaker: Speaker, probes: Sequence[Probe], samples: int = 5, seed: int = 7
 ) -> list[dict[str, float]]:
-    """What a voice makes of each probe: see `answer`. A probe's seed is the seed and its place."""
-    return [answer(speaker, probe, samples, seed + at) for at, probe in enumerate(probes, 1)]
+    """The same for several probes, side by side. A probe's seed is the seed and its place."""
+    seeds = range(seed + 1, seed + 1 + len(probes))
+    return [jump.scores for jump in jumps(speaker, probes, samples, seeds)]
 
 
-def answer(speaker: Speaker, probe: Probe, samples: int, seed: int) -> dict[str, float]:
-    """What a voice makes of a probe: 1 or 0 by measure, or a share.
+def jumps(
+    speaker: Speaker, probes: Sequence[Probe], samples: int, seeds: Sequence[int]
+) -> list[Jump]:
+    """What a voice makes of probes, each with the seed of its samples."""
+    questions = [question for probe in probes for question in _questions(probe)]
+    scored = iter(zip(questions, speaker.scores_each(questions), strict=True))
+    said: list[list[str]] = [[] for _ in probes]
+    if samples and probes:
+        length = speaker.length([text for probe in probes for text in probe.others]) + MORE
+        asked = [_asked(probe) for probe in probes]
+        said = speaker.samples_each(asked, samples, length, seeds)
+    found = []
+    for probe, texts in zip(probes, said, strict=True):
+        told = [dict(zip(q[1], s, strict=True)) for q, s in (next(scored) for _ in range(3))]
+        scores = _choices(probe, *told) | (_emission(probe, texts) if samples else {})
+        if scores.get("known sides"):
+            scores |= {f"{name}{AMONG}": scores[name] for name in KNOWN if name in scores}
+        found.append(Jump(scores, tuple(texts), max(told[0], key=told[0].__getitem__)))
+    return found
 
-    A measure is missing where it cannot be asked: nothing follows in X, no sample was wanted.
-    ``margin`` is how far Y's score is above the best distractor's, in nats a token.
 
-    :param samples: sampled continuations; 0: no emission.
-    """
-    other, own, distractors = probe.other, probe.own, list(probe.distractors)
-    asked = f"{probe.prompt}\n{probe.request}"
-    told = dict[str, float]()
-    scores = speaker.scores(asked, [other, *distractors])
-    told["association, marker"] = float(np.argmax(scores) == 0)
-    told["margin"] = scores[0] - max(scores[1:])
-    told["association"] = float(np.argmax(speaker.scores(probe.prompt, [other, *distractors])) == 0)
-    few = distractors[:-1]
-    if own is not None:
-        scores = speaker.scores(asked, [other, own, *few])
-        told["request"] = float(np.argmax(scores) == 0)
-        everywhere = [*probe.others, own, *few]
-        best = int(np.argmax(speaker.scores(asked, everywhere)))
-        told["leaving"] = float(best < len(probe.others))
-        told["coherence"] = float(np.argmax(speaker.scores(probe.prompt, [own, other, *few])) == 0)
-    if samples:
-        length = speaker.length(probe.others) + 8
-        said = speaker.samples(asked, samples, length, seed)
-        hits = [any(token_f1(text, one) >= SAME for one in probe.others) for text in said]
-        told["emission, any"], told["emission, rate"] = float(any(hits)), float(np.mean(hits))
+def _asked(probe: Probe) -> str:
+    return f"{probe.prompt}\n{probe.request}"
+
+
+def _questions(probe: Probe) -> tuple[Question, Question, Question]:
+    """With the marker, without it, and in Y's own context."""
+    own = [probe.own] if probe.own else []
+    every = list(dict.fromkeys([probe.other, *probe.others, *own, *probe.distractors]))
+    there = [probe.other, *probe.distractors] if probe.there else []
+    return (_asked(probe), every), (probe.prompt, every), (probe.there, there)
+
+
+def _choices(
+    probe: Probe, asked: dict[str, float], bare: dict[str, float], there: dict[str, float]
+) -> dict[str, float]:
+    """What the scores of all candidates come to."""
+
+    def wins(scores: dict[str, float], right: Sequence[str], wrong: Sequence[str]) -> float:
+        best = max(scores[text] for text in wrong)
+        return float(max(scores[text] for text in right) > best)
+
+    other, own, wrong, few = probe.other, probe.own, probe.distractors, probe.distractors[:-1]
+    told = {
+        ASSOCIATION: wins(asked, [other], wrong),
+        "association": wins(bare, [other], wrong),
+        "margin": asked[other] - max(asked[text] for text in wrong),
+    }
+    if own:
+        told["leaving"] = wins(asked, probe.others, [own, *few])
+        told["request"] = wins(asked, [other], [own, *few])
+        told["coherence"] = wins(bare, [own], [other, *few])
+    if there:
+        told["recall"] = wins(there, [other], wrong)
+        known_here = wins(bare, [own], wrong) if own else 1.0
+        told["known sides"] = told["recall"] * known_here
+    return told
+
+
+def _emission(probe: Probe, said: Sequence[str]) -> dict[str, float]:
+    hits = [any(token_f1(text, one) >= SAME for one in probe.others) for text in said]
+    told = {ANY: float(any(hits)), RATE: float(np.mean(hits))}
+    if probe.own:
+        told["emission, own"] = float(np.mean([token_f1(x, probe.own) >= SAME for x in said]))
     return told
 
 
