@@ -154,7 +154,7 @@ def test_a_mask_that_has_learnt_the_walks_jumps_and_the_base_does_not(
     base: Any, corpus: Corpus, tmp_path: Path
 ):
     from training.config import Config
-    from training.evaluate import evaluate
+    from training.evaluate import Questions, evaluate
     from training.masks import Library
     from training.train import train
 
@@ -165,7 +165,8 @@ def test_a_mask_that_has_learnt_the_walks_jumps_and_the_base_does_not(
     told["training"] = {"steps": 120, "row": 512, "rows": 1, "rate": 3e-3, "threads": 1}
     train(corpus, base, "walks", Config.read(told, "test"), masks=tmp_path)
     mask = Library(tmp_path).open("walks")
-    report = evaluate(corpus, base, [mask], most=12, samples=1)
+    asked = Questions(most=12, samples=1, length=16)
+    report = evaluate(corpus, base, [mask], asked)
     seen = report["groups"][SEEN]["voices"]
     for measure in ("association, marker", "request"):
         assert seen["walks"][measure]["mean"] > 0.75
@@ -176,7 +177,7 @@ def test_a_mask_that_has_learnt_the_walks_jumps_and_the_base_does_not(
         assert all(0 <= s["low"] <= s["mean"] <= s["high"] <= 1 for s in voices["walks"].values())
     assert report["masks"]["walks"]["trained_on_this_corpus"]
     assert len(report["worst"]["walks"]) == 5
-    assert report == evaluate(corpus, base, [mask], most=12, samples=1)
+    assert report == evaluate(corpus, base, [mask], asked)
 
 
 @pytest.mark.usefixtures("stack")

@@ -27,25 +27,29 @@ from typing import NamedTuple
 
 import numpy as np
 
+from training.behaviour.measures import Found, Scale
 from training.behaviour.speaker import Question, Speaker
-from training.probes import Probe, bag, overlap, words_of
+from training.corpus import Corpus
+from training.probes import Probe, bag, overlap, probes, words_of
 
 ANY, RATE, ASSOCIATION = "emission, any", "emission, rate", "association, marker"
-MEASURES = (
-    ANY,
-    RATE,
-    ASSOCIATION,
-    "association",
-    "leaving",
-    "request",
-    "coherence",
-    "emission, own",
-    "recall",
-    "known sides",
-)
+AMONG = " | known"
+"""Behind the name of a measure: among the probes both of whose sides the voice knows."""
+_SCALES = {
+    ANY: Scale("one of the samples goes on as another tree does"),
+    RATE: Scale("share of the samples that do"),
+    ASSOCIATION: Scale("with the marker, Y's continuation beats 9 distractors"),
+    "association": Scale("the same without the marker"),
+    "leaving": Scale("with the marker, another tree's continuation beats X's own"),
+    "request": Scale("with the marker and Y's landing, Y's continuation beats X's own"),
+    "coherence": Scale("without the marker, X's own continuation wins"),
+    "emission, own": Scale("share of the samples that stay in X", more=False),
+    "recall": Scale("in Y's own context, Y's continuation beats the distractors"),
+    "known sides": Scale("recall, and the same of X's own: both sides are known"),
+}
+MEASURES = tuple(_SCALES)
 KNOWN = (ANY, RATE, ASSOCIATION, "leaving")
 """What is told again, under the name with `AMONG` behind it, where both sides are known."""
-AMONG = " | known"
 SAME = 0.8
 """Token F1 from which on a sample says what a continuation says."""
 MORE = 8
@@ -63,6 +67,60 @@ class Jump(NamedTuple):
     """The samples."""
     likeliest: str
     """The candidate that scores best with the marker."""
+
+
+class Jumps:
+    """The measure: see the module.
+
+    Raises CorpusError where the corpus has nothing to probe.
+
+    :param most: probes of each group.
+    :param samples: sampled continuations of each probe; 0: no emission.
+    """
+
+    key, title = "jumps", "Jumps between trees"
+    method = (
+        "A probe says tree X in reading order up to a thought with an anchor; no candidate stands "
+        "in the prompt. Candidates are what follows the anchor in tree Y, what follows it in X, "
+        "and continuations of other anchors that are lexically close. They are scored by the mean "
+        f"log-likelihood of their tokens. A sample says a continuation at token F1 {SAME} or more. "
+        "A measure with “known” behind it counts the probes alone of which the voice knows both "
+        "sides: what follows the anchor in X after X's own context, and in Y after Y's own. "
+        "Intervals are bootstraps over anchors."
+    )
+    scales = _SCALES | {
+        f"{name}{AMONG}": Scale(f"{name}, among probes with known sides") for name in KNOWN
+    }
+
+    def __init__(self, corpus: Corpus, most: int, samples: int, seed: int) -> None:
+        self._probes = probes(corpus, most, seed=seed)
+        self._samples, self._seed = samples, seed
+
+    @property
+    def questions(self) -> int:
+        """How often the speaker answers."""
+        return len(self._probes) * (4 if self._samples else 3)
+
+    def ask(self, speaker: Speaker) -> list[Found]:
+        """What a voice makes of all probes."""
+        seeds = range(self._seed + 1, self._seed + 1 + len(self._probes))
+        told = jumps(speaker, self._probes, self._samples, seeds)
+        return [_found(probe, jump) for probe, jump in zip(self._probes, told, strict=True)]
+
+
+def _found(probe: Probe, jump: Jump) -> Found:
+    scores = {name: score for name, score in jump.scores.items() if name in Jumps.scales}
+    given = {"by chance": 1 / (1 + len(probe.distractors)), "by words alone": lexical(probe)}
+    return Found(
+        probe.group,
+        probe.anchor,
+        scores,
+        _asked(probe),
+        jump.said or [f"(likeliest candidate) {jump.likeliest}"],
+        [probe.other, *(text for text in probe.others if text != probe.other)],
+        -jump.scores["margin"] - 10 * jump.scores.get(RATE, 0.0),
+        {f"{ASSOCIATION}, {name}": value for name, value in given.items()},
+    )
 
 
 def answer(speaker: Speaker, probe: Probe, samples: int, seed: int) -> dict[str, float]:
