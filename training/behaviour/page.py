@@ -11,6 +11,7 @@ from training.behaviour.report import (
     about,
     cell,
     headlines,
+    percent,
     points,
     section_of,
     settings,
@@ -123,7 +124,7 @@ def _group(section: Mapping[str, Any], group: Mapping[str, Any], report: Report)
         rows.append(row)
     yield _table(heads, rows)
     if group["given"]:
-        told = (f"{what} {cell(score)}%" for what, score in group["given"].items())
+        told = (f"{what} {percent(score)}" for what, score in group["given"].items())
         yield f'<p class="faint">Whatever voice is asked: {escape("; ".join(told))}.</p>'
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from training.behaviour.jumps import ANY, ASSOCIATION
@@ -56,7 +56,8 @@ def _verdict(mask: str, what: str, group: Mapping[str, Any], others: Sequence[st
     scores, less = group["scores"][what], group["differences"][what][mask]
     does = "goes on in another tree" if what == ANY else "prefers another tree's continuation"
     told = [
-        f"{other} {cell(scores[other])}%, which is {points(less[other])} points" for other in others
+        f"{percent(scores[other])} by {other}, a difference of {points(less[other])} points"
+        for other in others
     ]
     known = [less[other] for other in others if less[other]["clusters"] > 1]
     holds: bool | None = None
@@ -69,7 +70,7 @@ def _verdict(mask: str, what: str, group: Mapping[str, Any], others: Sequence[st
     return Verdict(
         mask,
         holds,
-        f"{does} {word} {' and '.join(others)}: in {cell(scores[mask])}% of "
+        f"{does} {word} {' and '.join(others)}: {percent(scores[mask])} of "
         f"{group['questions']} probes ({group['name']}), against {'; '.join(told)}.",
     )
 
@@ -109,6 +110,12 @@ def cell(score: Mapping[str, float] | None, share: bool = True) -> str:
     return f"{_number(score['mean'], share)} ({low}–{high})"
 
 
+def percent(score: Mapping[str, float]) -> str:
+    """A share as it stands in a sentence: ``71% (64–78)``."""
+    mean, _, rest = cell(score).partition(" ")
+    return f"{mean}% {rest}"
+
+
 def points(less: Mapping[str, float] | None, share: bool = True) -> str:
     """A difference with its interval: ``+60 (+52 to +68)``, in points of a per cent."""
     if less is None:
@@ -123,7 +130,7 @@ def _number(value: float, share: bool) -> str:
 
 def _signed(value: float, share: bool) -> str:
     told = f"{100 * value:+.0f}" if share else f"{value:+.3f}"
-    return told.replace("-", "\u2212")
+    return told.replace("-", "\u2212") if float(told) else told[1:]
 
 
 def size(group: Mapping[str, Any]) -> str:
@@ -171,7 +178,7 @@ def markdown(report: Report, *, whole: bool = True) -> str:
     lines = [f"# {title(report)}", ""]
     lines += [f"- **{_mark(told.holds)}** {told.mask} {told.text}" for told in verdicts(report)]
     lines += ["", *_headline_table(report), ""]
-    lines += [f"- **{name}**: {told}" for name, told in about(report)]
+    lines += [f"- **{_safe(name)}**: {_safe(told)}" for name, told in about(report)]
     lines += ["", settings(report)]
     for section in report["sections"]:
         lines += ["", *_section(section, report, whole)]
@@ -187,11 +194,20 @@ def _headline_table(report: Report) -> Iterator[str]:
     yield from _head(["", *(_named(voice, report) for voice in voices)])
     for name, asks, share, scores in headlines(report):
         cells = (cell(scores.get(voice), share) for voice in voices)
-        yield f"| {name} ({asks}{', %' if share else ''}) | {' | '.join(cells)} |"
+        yield _row([f"{name} ({asks}{', %' if share else ''})", *cells])
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(_safe(cell) for cell in cells)} |"
+
+
+def _safe(text: str) -> str:
+    """Words that Markdown takes as they are."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 
 def _head(cells: Sequence[str]) -> Iterator[str]:
-    yield f"| {' | '.join(cells)} |"
+    yield _row(cells)
     yield "|---" * len(cells) + "|"
 
 
@@ -233,10 +249,10 @@ def _table(section: Section, group: Mapping[str, Any], report: Report) -> Iterat
         less = group["differences"][what]
         cells = [cell(scores.get(voice), share) for voice in voices]
         cells += [points(less.get(mask, {}).get(other), share) for mask, other in pairs]
-        yield f"| {what}{', %' if share else ''} | {' | '.join(cells)} |"
+        yield _row([f"{what}{', %' if share else ''}", *cells])
     if group["given"]:
         yield ""
-        told = (f"{what} {cell(score)}%" for what, score in group["given"].items())
+        told = (f"{what} {percent(score)}" for what, score in group["given"].items())
         yield f"Whatever voice is asked: {'; '.join(told)}."
 
 
@@ -248,11 +264,11 @@ def _worst(section: Section) -> Iterator[str]:
             yield f"### Where {voice} fails most"
         for one in shown if voice != BASE else ():
             yield ""
-            yield from (f"> {line}  " for line in one["asked"].split("\n"))
+            yield from (f"> {_safe(line)}  " for line in one["asked"].split("\n"))
             yield ""
             yield from (f"- it said: {_line(text)}" for text in one["said"])
             yield from (f"- expected: {_line(text)}" for text in one["expected"])
 
 
 def _line(text: str) -> str:
-    return " ⏎ ".join(text.split("\n")) or "(nothing)"
+    return " ⏎ ".join(_safe(text).split("\n")) or "(nothing)"
