@@ -19,7 +19,8 @@ from experiments.settings import (
 )
 from exporters.draw import draw
 from forest.errors import UsageError
-from training.evaluate import SAME, Speaker, answer, lexical, token_f1
+from training.behaviour.jumps import SAME, answer, lexical, token_f1
+from training.behaviour.speaker import Speaker
 from training.probes import Probe
 from training.scratch import Words
 

@@ -17,9 +17,9 @@ from experiments.settings import Settings
 from forest.errors import UsageError
 from training.base import MANIFEST, Base
 from training.base import prepare as prepare_base
+from training.behaviour.speaker import Speaker
 from training.config import Config
 from training.corpus import Corpus
-from training.evaluate import Speaker
 from training.examples import Example, encode
 from training.files import folder_whole, measure, to_json
 from training.masks import Mask

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from exporters.recipe import Recipe, shipped_recipes
 from forest.errors import UsageError
-from training.evaluate import MEASURES
+from training.behaviour.jumps import MEASURES
 from training.files import json_hash
 from training.scratch import Size
 

@@ -175,14 +175,14 @@ has several texts, each span says the column too, and the item: which text of a 
 
 
 def _again(manifest: Manifest) -> str:
-    corpus = manifest.recipe.corpus
-    form = f"--format {corpus.format} --file {corpus.file}"
+    tokenizer = manifest.recipe.tokenizer
+    beside = f", with the tokenizer `{tokenizer.name}` beside it" if tokenizer else ""
     return f"""## How to repeat it
 
-The same forest, recipe and seed give the same bytes:
+The same forest, recipe and seed give the same bytes. The manifest holds all settings{beside}:
 
 ```
-forest export corpus --recipe recipe.toml --seed {manifest.seed} {form}
+forest export again --recipe manifest.json
 ```
 
 - forest revision: `{manifest.forest_revision}`

@@ -26,7 +26,8 @@ def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     "--recipe",
     "recipe_name",
     metavar="FILE|NAME",
-    help="A recipe (TOML), or the name of a shipped one. Without one: the default.",
+    help="A recipe (TOML), the manifest.json of a corpus to repeat, or the name of a shipped "
+    "recipe. Without one: the default.",
 )
 @click.option(
     "--print-recipe",

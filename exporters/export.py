@@ -192,7 +192,8 @@ class Writing(ExitStack):
         for no, tree in enumerate(forest.trees(), 1):
             refuse_marker(tree, self._recipe.walks.marker)
             split = next(sides)
-            outline = Outline(tree, head, self._plan.measure, self._recipe.marks.concluded)
+            marks = self._recipe.marks
+            outline = Outline(tree, head, self._plan.measure, marks.conclusions, marks.refuted)
             axes = axes_of(tree.axes)
             self._scratch.add_tree(no, tree, orjson.dumps(axes), split)
             self._count_tree(outline, no, split, shared)
@@ -274,7 +275,8 @@ class Writing(ExitStack):
         told, line = record.told, record.line()
         if self._sorts or record.split == VALIDATION:  # validation is written when training is
             key = draw(self._recipe.seed, "order", line.decode()) if self._sorts else 0
-            self._scratch.keep(record.split, key, size(told.columns), line)
+            length = self._length(told.columns, size(told.columns))
+            self._scratch.keep(record.split, key, length, line)
             if self._recipe.budget:
                 self._scratch.cut_silent(told.thoughts)
         else:

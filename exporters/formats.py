@@ -59,7 +59,8 @@ def say(record: Record, config: str, format: str) -> Record:
         return _asked(record, format)
     if config == PREFERENCE and format == MESSAGES:
         speakers = {"prompt": "user", "chosen": "assistant", "rejected": "assistant"}
-        chats = {name: [_message(who, record[name])] for name, who in speakers.items()}
+        said = record | {"prompt": record["prompt"].removesuffix("\n")}  # a chat ends the turn
+        chats = {name: [_message(who, said[name])] for name, who in speakers.items()}
         return record | chats
     return record
 

@@ -11,7 +11,7 @@ Everything is a loop over lists: no recursion, and time linear in what is writte
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
@@ -187,6 +187,7 @@ class Outline:
     :param head: the id under which an anchor counts.
     :param measure: what lengths are counted in.
     :param concluded: kinds of thought that are conclusions from what hangs under them.
+    :param refuted: kinds of thought that do not hold.
     """
 
     def __init__(
@@ -195,8 +196,9 @@ class Outline:
         head: Head = str,
         measure: Measure = len,
         concluded: Container[str] = (),
+        refuted: Collection[str] = (),
     ) -> None:
-        self.tree, self._measure = tree, measure
+        self.tree, self._measure, self._refuted = tree, measure, refuted
         self._head = head
         of, none = tree.id, ()
         self.pieces = [
@@ -366,9 +368,10 @@ class Outline:
     def after(self, place: int, room: int, seed: int, most: int | None = None) -> list[int]:
         """What is said after a jump to a thought, and the thought itself first.
 
-        The walk goes down, choosing one child by hash at each branching; from a leaf it climbs to
-        the thoughts that the leaf supports, up to the root, and in a proof from any thought. Whole
-        thoughts while all together have at most ``room`` characters; at least one after the
+        The walk goes down, choosing one child by hash at each branching, a refuted one only where
+        no other is; from a leaf it climbs to the thoughts that the leaf supports, up to the root,
+        and in a proof from any thought. Whole thoughts while all together have at most ``room``
+        characters; at least one after the
         landing, if there is one and both have at most ``most``.
         """
         goes_down = place in self._children and not self._proof
@@ -418,7 +421,10 @@ class Outline:
 
     def _down(self, place: int, seed: int) -> Iterator[int]:
         landing = self.pieces[place].thought
+        told, refuted = self.tree.thoughts, self._refuted
         while children := self._children.get(place):
+            if refuted:
+                children = [n for n in children if told[n].kind not in refuted] or children
             choice = 0
             if len(children) > 1:
                 choice = draw(seed, landing, self.pieces[place].thought) % len(children)

@@ -36,8 +36,10 @@ class TokenizerFile(BaseModel):
 
 
 def _tokenizer(value: Any) -> Any:
-    if value == "":
+    if value in ("", None):
         return None
+    if not isinstance(value, str | TokenizerFile):
+        raise ValueError("expected the name of a file")
     return TokenizerFile.read(Path(value)) if isinstance(value, str) else value
 
 

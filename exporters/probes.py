@@ -1,8 +1,10 @@
 """Probes: held-out stitches as questions to a model, with right and wrong answers.
 
 A probe says tree X up to a thought that carries an anchor, and asks what follows the anchor in
-another tree Y. No answer stands in the prompt, where it would only have to be copied. Wrong answers
-follow other anchors and share letters with this one: else the words alone would tell.
+another tree Y. No answer stands in the prompt, where it would only have to be copied. A pair of
+thoughts is held out only where its question is new by its words too (`new_by_words`): an answer
+that a third tree says as well would be trained, whatever is held out. Wrong answers follow other
+anchors and share letters with this one: else the words alone would tell.
 """
 
 from __future__ import annotations
@@ -34,10 +36,8 @@ FIRST = 256
 """So many are put in order before all of them are."""
 AHEAD = 4
 """Thoughts after an anchor that count as what follows it."""
-IN_PROMPT = "the right answer stands in the prompt"
-NO_ANSWER = "nothing new follows the anchor"
 FEW = "too few wrong answers"
-NONE = "no pair of thoughts at an anchor could be spared, or none was drawn"
+NONE = "no pair of thoughts at an anchor could be spared and asked for, or none was drawn"
 _WORDS = re.compile(r"\w+")
 
 
@@ -55,6 +55,19 @@ class Answer(NamedTuple):
     def told(self, *names: str) -> dict[str, str]:
         """It as a probe says it."""
         return {name: getattr(self, name) for name in ("text", *names, "tree", "thought")}
+
+
+class Question(NamedTuple):
+    """A held-out stitch as its words ask it."""
+
+    stitch: Stitch
+    prompt: list[str]
+    """What is said before the jump, the thought that is jumped from last."""
+    words: str
+    """The words of the prompt."""
+    said: set[str]
+    """What is no answer: the words of the thought that is jumped from, and of the phrase."""
+    answer: Answer
 
 
 class Way(NamedTuple):
@@ -115,14 +128,10 @@ class Probes:
         """A probe, or why there is none."""
         ways = {way.place: way for way in self._ways[stitch.anchor]}
         source, target = ways[stitch.source.place], ways[stitch.target.place]
-        prompt = self._prompt(stitch.source)
-        told = key_of("\n".join(prompt))
-        said = {source.ahead[0].key, key_of(target.phrase)}
-        answer, own = _following(target.ahead, said), _following(source.ahead, said)
-        if answer is None:
-            return NO_ANSWER
-        if answer.key in told:
-            return IN_PROMPT
+        question = _question(self._scratch, stitch)
+        assert question is not None  # it was asked when the pair was held out
+        _, prompt, told, said, answer = question
+        answer, own = answer._replace(tree=target.tree), _following(source.ahead, said)
         others = {
             one.key: one
             for way in ways.values()
@@ -130,7 +139,7 @@ class Probes:
             for one in [_following(way.ahead, said)]
             if one and one.key != answer.key and one.key not in told
         }
-        if own and (own.key in {answer.key, *others} or own.key in told):
+        if own and (own.key in others or own.key in told):
             own = None
         id_ = f"{draw(stitch.anchor, source.ahead[0].thought, target.ahead[0].thought):016x}"
         wrong = pool.distractors(
@@ -156,22 +165,65 @@ class Probes:
             "distractors": [one.told("anchor") for one in wrong[:count]],
         }
 
-    def _prompt(self, source: Occurrence) -> list[str]:
-        return [text for text, *_ in orjson.loads(self._scratch.place(source.place)[0])]
-
     def _way(self, at: Occurrence) -> Way:
         return Way(at.place, self._tree(at.tree).id, at.phrase, list(self._ahead(at)))
 
     def _ahead(self, at: Occurrence) -> Iterator[Answer]:
         tree = self._tree(at.tree).id
-        for text, thought, anchors in orjson.loads(self._scratch.place(at.place)[1])[:AHEAD]:
-            yield Answer(text, key_of(text), at.anchor, tree, thought, tuple(anchors))
+        return (answer._replace(tree=tree) for answer in _ahead(self._scratch, at))
 
     def _answers(self) -> Iterator[Answer]:
         """What follows anchors in the training split: of so many thoughts, chosen by hash."""
         for at in self._scratch.occurrences(TRAIN, POOL):
             if answer := _following(self._ahead(at), {key_of(at.phrase)}):
                 yield answer
+
+
+def new_by_words(
+    scratch: Scratch, ring: Iterable[Occurrence], stitches: Iterable[Stitch]
+) -> list[Stitch]:
+    """Those of an anchor's stitches that no training record can answer by the same words.
+
+    There is an answer, and it does not stand in the prompt; no other thought at the anchor, that
+    which is jumped from included, is followed by it, and none comes after the same prompt.
+
+    :param ring: all occurrences of the anchor in the training split.
+    """
+    open_ = [asked for stitch in stitches if (asked := _question(scratch, stitch))]
+    for at in ring:
+        if not open_:
+            break
+        before, after = (_keys(packed) for packed in scratch.place(at.place))
+        open_ = [asked for asked in open_ if not _is_answered(asked, at, before, after)]
+    return [asked.stitch for asked in open_]
+
+
+def _is_answered(asked: Question, at: Occurrence, before: set[str], after: set[str]) -> bool:
+    source, target = asked.stitch.source.place, asked.stitch.target.place
+    if at.place != target and asked.answer.key in after:
+        return True
+    return at.place != source and before.issuperset(map(key_of, asked.prompt))
+
+
+def _question(scratch: Scratch, stitch: Stitch) -> Question | None:
+    """A stitch as its words ask it; None where they do not: nothing new follows, or it was said."""
+    prompt = [text for text, *_ in orjson.loads(scratch.place(stitch.source.place)[0])]
+    words = key_of("\n".join(prompt))
+    said = {key_of(prompt[-1]), key_of(stitch.target.phrase)}
+    answer = _following(_ahead(scratch, stitch.target), said)
+    if answer is None or answer.key in words:
+        return None
+    return Question(stitch, prompt, words, said, answer)
+
+
+def _ahead(scratch: Scratch, at: Occurrence) -> Iterator[Answer]:
+    """The thought that carries the anchor, and what follows it; the tree is not told."""
+    for text, thought, anchors in orjson.loads(scratch.place(at.place)[1])[:AHEAD]:
+        yield Answer(text, key_of(text), at.anchor, "", thought, tuple(anchors))
+
+
+def _keys(packed: bytes) -> set[str]:
+    return {key_of(text) for text, *_ in orjson.loads(packed)}
 
 
 def key_of(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The recipe: every choice that shapes a corpus, read from a TOML file.
+"""The recipe: every choice that shapes a corpus, read from a TOML file or from a manifest.
 
 What each setting means, and why it has its default, stands beside it in `recipes/default.toml`.
 """
@@ -28,14 +28,17 @@ FileForm = Literal["jsonl", "jsonl.zst", "parquet"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A default is a float where the setting is one, as if it were written: the hash is of both.
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class CorpusSettings(_Section):
     """What the corpus is as a whole."""
 
     license: Annotated[str, Field(min_length=1, description="as on the dataset card")] = "unknown"
-    validation: Annotated[float, Field(ge=0, lt=1, description="share of tree families")] = 0.05
+    validation: Annotated[
+        float, Field(strict=True, ge=0, lt=1, description="share of tree families")
+    ] = 0.05
     shard: Annotated[
         int, Field(strict=True, ge=1, le=1 << 60, description="bytes of a data file")
     ] = 1 << 28
@@ -43,7 +46,7 @@ class CorpusSettings(_Section):
     file: FileForm = "jsonl"
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 
 
 class KindShares(_Section):
@@ -130,7 +133,7 @@ class CardSettings(_Section):
 class ProbeSettings(_Section):
     """Jumps that are held out of training, to ask a model for them."""
 
-    share: Annotated[float, Field(ge=0, le=1, description="of an anchor's pairs of thoughts")] = 0.1
+    share: Annotated[Share, Field(description="of an anchor's pairs of thoughts")] = 0.1
     count: Annotated[int, Field(strict=True, ge=0, le=100_000, description="at most")] = 500
     distractors: Annotated[int, Field(strict=True, ge=1, le=100, description="of a probe")] = 9
 
@@ -138,9 +141,9 @@ class ProbeSettings(_Section):
 class MarkSettings(_Section):
     """Kinds of thought that say whether their authors hold it, and on what it rests."""
 
-    concluded: tuple[str, ...] = ("conclusion", "hypothesis")
     accepted: tuple[str, ...] = ("accepted", "принято")
     refuted: tuple[str, ...] = ("refuted", "rejected", "опровергнуто")
+    conclusions: tuple[str, ...] = ("conclusion", "hypothesis")
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -189,18 +192,42 @@ class Recipe(_Section):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """The recipe in a TOML file. Raises UsageError with the file, the key, what is expected."""
+        """The recipe in a TOML file, or the one that a corpus with this manifest was made by.
+
+        :raises UsageError: with the file, the key, and what is expected.
+        """
         try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8-sig")
+            if path.suffix == ".json":
+                return cls._repeated(orjson.loads(text), path)
+            settings = tomllib.loads(text)
         except OSError as error:
             raise UsageError(f"the recipe {path} cannot be read: {error.strerror}") from None
         except UnicodeDecodeError:
             raise UsageError(f"the recipe {path} is not UTF-8 text") from None
+        except orjson.JSONDecodeError:
+            raise UsageError(f"{path} is no manifest of a corpus: it is not JSON") from None
         except tomllib.TOMLDecodeError as error:
             raise UsageError(f"the recipe {path} is not TOML: {error}") from None
         if isinstance(name := settings.get("tokenizer"), str) and name:
             settings["tokenizer"] = str(path.parent / name)
         return cls.read(settings, str(path))
+
+    @classmethod
+    def _repeated(cls, manifest: Any, path: Path) -> Self:
+        if not isinstance(manifest, dict) or not isinstance(manifest.get("recipe"), dict):
+            raise UsageError(f"{path} is no manifest of a corpus: it holds no recipe")
+        settings = dict(manifest["recipe"])
+        name, _, sha256 = str(settings.pop("tokenizer", "")).rpartition(" ")
+        if not name:
+            return cls.read(settings, str(path))
+        recipe = cls.read(settings | {"tokenizer": str(path.parent / name)}, str(path))
+        if not recipe.tokenizer or recipe.tokenizer.sha256 != sha256:
+            raise UsageError(
+                f"{path.parent / name} is not the tokenizer by which {path} was made",
+                hint=f"Put the one with the SHA-256 {sha256} there.",
+            )
+        return recipe
 
     @classmethod
     def find(cls, name: str) -> Self:
@@ -285,4 +312,6 @@ def _problem(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return f"{key}: there is no such setting"
     said = error["msg"].removeprefix("Value error, ")
+    if error["type"] in ("model_type", "dict_type"):
+        said = "expected a table"
     return f"{key}: {said}, not {error['input']!r}" if key else said

@@ -264,15 +264,15 @@ class Scratch:
     # --- records that are sorted, or cut down to a budget ---------------------------------------
 
     def keep(self, split: str, key: int, size: int, line: bytes) -> None:
-        """Keep a record; ``key`` is its place in the shuffled order, ``size`` its characters."""
+        """Keep a record; ``key`` is its place in the shuffled order, ``size`` its length."""
         row = split, key, size, line
         self._db.execute("INSERT INTO kept (split, key, size, line) VALUES (?, ?, ?, ?)", row)
 
     def kept(self, split: str, budget: int, shuffled: bool) -> Iterator[bytes]:
         """The lines of a split's records kept, in the order in which they came or shuffled.
 
-        With a budget (0: none) the first in the shuffled order, while all together have at most so
-        many characters.
+        With a budget (0: none) the first in the shuffled order, while all together are at most so
+        long.
         """
         rows = self._db.execute(KEPT[shuffled], (split, budget, budget))
         for (no,) in rows:

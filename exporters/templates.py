@@ -108,16 +108,15 @@ class Templates:
         :param said: by name, as in `SAMPLES`; an empty list or None is false in the template.
         :raises ExportError: the words contain the jump marker.
         """
-        from jinja2 import TemplateError
-
         slots: list[_Slot] = []
         try:
             pieces = _laid(self._template(kind, lang).render(_marked(said, slots)), slots)
-        except TemplateError as error:
-            raise ExportError(
-                f"the template of a {kind} cannot be used: {error}",
-                hint="Correct it in the recipe, under [templates].",
-            ) from None
+        except Exception as error:  # noqa: BLE001  (a template computes: it may raise anything)
+            raise _useless(kind, str(error)) from None
+        placed = {slot for slot, _ in pieces}
+        for n, slot in enumerate(slots):
+            if n not in placed and any(_is_verbatim(piece) for piece in slot.pieces):
+                raise _useless(kind, f"it leaves {{{{ {slot.name} }}}} out")
         for _, piece in pieces:
             if piece.role == WORDS and self._marker in piece.text:
                 raise marker_met(self._marker, f"the words {piece.text!r} of a {kind}")
@@ -154,9 +153,15 @@ class Templates:
         return template
 
 
+def _useless(kind: str, why: str) -> ExportError:
+    return ExportError(
+        f"the template of a {kind} cannot be used: {why}",
+        hint="Correct it in the recipe, under [templates].",
+    )
+
+
 def check_template(kind: str, text: str, marker: str) -> None:
     """Raise TemplateProblem where a template is none for its kind, or leaves words out."""
-    from jinja2 import TemplateError
     from jinja2.meta import find_undeclared_variables
 
     if kind not in SAMPLES:
@@ -169,7 +174,9 @@ def check_template(kind: str, text: str, marker: str) -> None:
         slots: list[_Slot] = []
         said = _environment().from_string(text).render(_marked(sample, slots))
         laid = [piece for _, piece in _laid(said, slots)]
-    except TemplateError as error:
+    except TemplateProblem:
+        raise
+    except Exception as error:  # noqa: BLE001  (a template computes: it may raise anything)
         line = getattr(error, "lineno", None)
         raise TemplateProblem(f"line {line}: {error}" if line else str(error)) from None
     if any(piece.role == WORDS and (marker in piece.text or "\0" in piece.text) for piece in laid):
@@ -183,11 +190,15 @@ def check_template(kind: str, text: str, marker: str) -> None:
 def _verbatim(sample: Mapping[str, Any]) -> Iterator[tuple[str, Piece]]:
     """The pieces that a template must place, each with its name."""
     for name, value in sample.items():
-        for one in [value] if isinstance(value, Piece) else value:
+        for one in value if isinstance(value, list) else [value]:
             if isinstance(one, dict):
                 yield from ((f"{name}: .{inner}", piece) for inner, piece in _verbatim(one))
-            elif isinstance(one, Piece) and one.role not in (ANCHOR, MARKER):
+            elif isinstance(one, Piece) and _is_verbatim(one):
                 yield name, one
+
+
+def _is_verbatim(piece: Piece) -> bool:
+    return piece.role not in (ANCHOR, MARKER)
 
 
 @lru_cache(maxsize=1)

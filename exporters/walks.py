@@ -28,6 +28,7 @@ from exporters.kinds import Plan
 from exporters.kinds.rings import RingRecords, unpacked
 from exporters.linearize import ANCHOR, MARKER, Outline, Piece, dropped, length, says, tell
 from exporters.manifest import JumpCoverage
+from exporters.probes import new_by_words
 from exporters.recipe import Recipe
 from exporters.records import WALK, Record, mean_axes
 from exporters.scratch import Jump, Leg, Occurrence, Scratch, TreeNote
@@ -172,9 +173,14 @@ class Rings:
             kept = self._capped(ring)
             pairs, apart = self._cover(kept)
             free = apart.keys() - {frozenset(pair) for pair in pairs}
-            for pair in sorted(free, key=apart.__getitem__):
-                if least.would_take(apart[pair]) and self._share_one(*(kept[i] for i in pair)):
-                    least.add(directed(kept, pair, apart[pair]))
+            stitches = [
+                directed(kept, pair, apart[pair])
+                for pair in sorted(free, key=apart.__getitem__)
+                if least.would_take(apart[pair]) and self._share_one(*(kept[i] for i in pair))
+            ]
+            for stitch in new_by_words(self._scratch, ring, stitches):
+                if least.would_take(stitch.draw):
+                    least.add(stitch)
         self.stitches = list(least)
         self._records.held = Held(
             (self._thought(stitch.source), self._thought(stitch.target)) for stitch in self.stitches

@@ -12,9 +12,7 @@ from forest.phrases import phrase_key
 
 
 def axis_weights(value: Any) -> dict[str, float]:
-    """Weights of axes as fractions that sum to 1, the heaviest first, equal ones by name.
-
-    So two trees that say the same weights are the same, whatever the order they were written in.
+    """Weights of axes as fractions that sum to 1, in the order written.
 
     A mapping holds fractions (sum 1), percents (sum 100) or strings such as ``"80%"``; a plain
     list of names means equal weights.
@@ -34,7 +32,7 @@ def axis_weights(value: Any) -> dict[str, float]:
         )
     if abs(total - 1) > 1e-9:
         weights = {name: weight / total for name, weight in weights.items()}
-    return dict(sorted(weights.items(), key=lambda axis: (-axis[1], phrase_key(axis[0]))))
+    return weights
 
 
 def _named_weights(value: Any) -> Mapping[str, Any]:

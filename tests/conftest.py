@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from forest.schema import CONSTRAINTS, INDEXES
 
 if TYPE_CHECKING:
     from forest.local_neo4j import LocalNeo4j
@@ -22,6 +24,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 VERSIONS = ["5.26.30", "2026.09.0"]
+OURS = frozenset(rule.name for rule in CONSTRAINTS + INDEXES)
 OUTSIDE = os.environ.get("FOREST_TEST_NEO4J")
 """A server that is already there; its database is emptied. Its user and password: as always."""
 CREDENTIALS = (os.environ.get("NEO4J_USERNAME", "neo4j"), os.environ.get("NEO4J_PASSWORD", ""))
@@ -115,8 +118,18 @@ def clean_neo4j(neo4j_server: Neo4jServer) -> Neo4jServer:
     return neo4j_server
 
 
-def empty(server: Neo4jServer) -> None:
-    """Delete all nodes, constraints and indexes of a server's database."""
+@pytest.fixture
+def bare_neo4j(clean_neo4j: Neo4jServer) -> Neo4jServer:
+    """The server as it was before the library ever opened it: no constraint, no index either."""
+    empty(clean_neo4j, keep=())
+    return clean_neo4j
+
+
+def empty(server: Neo4jServer, keep: Container[str] = OURS) -> None:
+    """Delete all nodes of a server's database, and all constraints and indexes but some.
+
+    Those of the library stay: to make them anew takes most of the time of a short test.
+    """
     import neo4j
 
     with (
@@ -126,6 +139,8 @@ def empty(server: Neo4jServer) -> None:
         delete = "MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS"
         session.run(delete).consume()
         for row in session.run("SHOW CONSTRAINTS YIELD name").data():
-            session.run(f"DROP CONSTRAINT `{row['name']}` IF EXISTS").consume()
+            if row["name"] not in keep:
+                session.run(f"DROP CONSTRAINT `{row['name']}` IF EXISTS").consume()
         for row in session.run("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP'").data():
-            session.run(f"DROP INDEX `{row['name']}` IF EXISTS").consume()
+            if row["name"] not in keep:
+                session.run(f"DROP INDEX `{row['name']}` IF EXISTS").consume()

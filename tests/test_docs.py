@@ -27,7 +27,7 @@ EXAMPLES = [
     "forest.forest",
     "forest.model",
     "forest.phrases",
-    "training.evaluate",
+    "training.behaviour.jumps",
     "training.masks",
     "training.tokens",
 ]

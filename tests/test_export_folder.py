@@ -83,6 +83,17 @@ def test_what_is_not_a_corpus_is_refused_and_left_alone(
     assert beside(place) == []
 
 
+@pytest.mark.parametrize("name", ["thesis.tex", "data/notes.md", "probes/mine.jsonl"])
+def test_what_a_user_put_into_a_corpus_is_not_lost(name: str, out: Path) -> None:
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).write_text("years of work", encoding="utf-8")
+    before = content(out)
+    with pytest.raises(ExportError, match=f"{name} in it is not: it would be lost"):
+        export_corpus(planted(*OTHER), out, SMALL)
+    assert content(out) == before
+    assert beside(out) == []
+
+
 def test_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "corpus").write_text("text", encoding="utf-8")
     with pytest.raises(ExportError, match="is a file"):

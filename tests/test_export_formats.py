@@ -179,7 +179,7 @@ def test_preferences_are_chats_where_texts_are_and_steps_never() -> None:
     assert exported(golden("en"), recipe, "preference") == [
         record
         | {
-            "prompt": [{"role": "user", "content": record["prompt"]}],
+            "prompt": [{"role": "user", "content": record["prompt"].removesuffix("\n")}],
             "chosen": [{"role": "assistant", "content": record["chosen"]}],
             "rejected": [{"role": "assistant", "content": record["rejected"]}],
         }
@@ -375,10 +375,9 @@ def test_options_take_the_place_of_the_recipe_and_the_card_says_how_to_repeat_it
     assert (code, out.splitlines()[1].split(";")[0]) == (0, "format messages")
     assert "messages" in next(Corpus.open(tmp_path / "b").records())
     card = (tmp_path / "b" / "README.md").read_text(encoding="utf-8")
-    again = next(line for line in card.splitlines() if line.startswith("forest export corpus"))
-    (tmp_path / "recipe.toml").write_text("", encoding="utf-8")
-    assert run(*again.split()[1:])[0] == 0
-    assert content(tmp_path / "corpus") == content(tmp_path / "b")
+    again = next(line for line in card.splitlines() if line.startswith("forest export again"))
+    assert run(*again.replace("manifest.json", "b/manifest.json").split()[1:])[0] == 0
+    assert content(tmp_path / "again") == content(tmp_path / "b")
     code, _, err = run("export", "b", "--as", "turtle", "--format", "text")
     assert (code, "not with --as" in err) == (2, True)
     code, _, err = run("export", "c", "--format", "chat")

@@ -66,7 +66,7 @@ def without_loss(record: Record) -> list[str]:
     return [record["text"][part["start"] : part["end"]] for part in record["meta"]["no_loss"]]
 
 
-def kinds_of(made: Tree, **kinds: str) -> Tree:
+def kinds_of(made: Tree, **kinds: str | None) -> Tree:
     """The tree with kinds for its thoughts, by their first words."""
     for thought in made.thoughts:
         made.edit(thought.id, kind=kinds.get(thought.text.split(".")[0]))
@@ -195,6 +195,27 @@ def test_a_reverse_path_goes_from_the_conclusion_to_the_premise(meeting: list[Tr
     assert without_loss(found[0]) == ["From the conclusion back to the premise:\n"]
 
 
+def test_a_reverse_path_of_a_proof_goes_from_its_conclusion_to_a_premise() -> None:
+    proof = kinds_of(tree("T", "All flows.\n  Water flows."), **{"All flows": "hypothesis"})
+    assert texts([proof], recipe("reverse")) == [
+        "From the conclusion back to the premise:\nAll flows.\nWater flows."
+    ]
+
+
+def test_what_follows_an_anchor_goes_no_refuted_way_where_there_is_another() -> None:
+    outline = "Why.\n  Water. {water}\n    No.\n      Hence.\n    So.\n    Never."
+    forest = [
+        kinds_of(tree(title, outline), No="refuted", Never="refuted", So=kind)
+        for title, kind in (("A", None), ("B", "accepted"))
+    ]
+    for seed in range(8):
+        found = texts(forest, recipe("fragment", "walk", "card", "comparison", seed=seed))
+        assert all("So." in text for text in found)
+        assert not any("No." in text or "Never." in text for text in found)
+    lost = kinds_of(tree("C", outline.replace("    So.\n", "")), No="refuted", Never="refuted")
+    assert any("No." in t or "Never." in t for t in texts([lost, *forest], recipe("fragment")))
+
+
 # --- what a jump becomes --------------------------------------------------------------------------
 
 
@@ -288,8 +309,8 @@ def disputed() -> list[Tree]:
 def test_accepted_and_refuted_siblings_are_preferences(disputed: list[Tree]) -> None:
     found, _ = exported(disputed, recipe("preference"), "preference")
     assert [(r["prompt"], r["chosen"], r["rejected"]) for r in found] == [
-        ("Why.", "So.", "No."),
-        ("Why.", "So.", "Never."),
+        ("Why.\n", "So.", "No."),
+        ("Why.\n", "So.", "Never."),
     ]
     assert [(s["column"], s["item"]) for s in found[0]["meta"]["spans"]] == [
         ("prompt", 0),
@@ -301,9 +322,9 @@ def test_accepted_and_refuted_siblings_are_preferences(disputed: list[Tree]) -> 
 def test_stepwise_paths_end_at_the_first_refuted_step(disputed: list[Tree]) -> None:
     found, _ = exported(disputed, recipe("stepwise"), "stepwise")
     assert [(r["prompt"], r["completions"], r["labels"]) for r in found] == [
-        ("Why.", ["So.", "Then."], [True, True]),
-        ("Why.", ["No."], [False]),
-        ("Why.", ["Never."], [False]),
+        ("Why.\n", ["So.", "Then."], [True, True]),
+        ("Why.\n", ["No."], [False]),
+        ("Why.\n", ["Never."], [False]),
     ]
 
 
@@ -423,6 +444,12 @@ def test_a_recipes_template_takes_the_place_of_the_shipped_one(meeting: list[Tre
     assert sorted(said) == ["A cup.", "It boils.", "Rivers.", "Snow falls."]
 
 
+def test_a_template_that_leaves_words_out_of_some_records_is_refused(meeting: list[Tree]) -> None:
+    own = "{% if title == 'T' %}{{ thoughts }}{% endif %}"  # as it is when the recipe is read
+    with pytest.raises(ExportError, match=r"a reverse .* leaves \{\{ thoughts \}\} out"):
+        exported(meeting, recipe("reverse", templates={"en": {"reverse": own}}))
+
+
 def test_a_record_is_in_the_language_of_its_tree_and_else_in_english() -> None:
     by = recipe("reverse")
     heads = [
@@ -458,8 +485,14 @@ def test_lengths_may_be_tokens_of_a_tokenizer_beside_the_recipe(tmp_path: Path) 
     assert all(60 < len(r["text"].split()) <= 80 for r in found)
     assert manifest.splits["train"].long_records == {}
     assert str(tmp_path) not in manifest.to_json().decode()
+    (tmp_path / "manifest.json").write_bytes(manifest.to_json())
+    assert Recipe.load(tmp_path / "manifest.json") == by
+    budget = by.model_copy(update={"budget": 160})
+    assert len(exported([tree("Цепь", "\n".join(lines))], budget)[0]) == 2
     words.add_tokens(["слово"])
     words.save(str(tmp_path / "words.json"))
+    with pytest.raises(UsageError, match="is not the tokenizer by which"):
+        Recipe.load(tmp_path / "manifest.json")
     assert Recipe.load(tmp_path / "r.toml").hash != by.hash
     (tmp_path / "words.json").write_text("{}")
     with pytest.raises(UsageError, match=r"words\.json cannot be used: it is no tokenizer"):

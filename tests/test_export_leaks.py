@@ -136,6 +136,22 @@ def test_a_probe_asks_what_cannot_be_copied(tmp_path: Path) -> None:
         assert not any(probe["phrase"] in carried[one["thought"]] for one in wrong)
 
 
+def test_no_training_record_answers_a_probe_by_the_same_words(tmp_path: Path) -> None:
+    forest: list[Tree] = []
+    for n in range(30):
+        root, source, alone, *_ = (t.text for t in grown()[n].thoughts)
+        follows = alone if n % 10 < 6 else grown()[n // 2].thoughts[3].text  # the same in two trees
+        if n % 10 == 4:  # the same prompt as in the tree before
+            root, source = (t.text for t in forest[-1].thoughts[:2])
+        forest.append(tree(f"Дерево {n}", f"{root}\n  {source} {{якорь {n // 10}}}\n    {follows}"))
+    corpus, manifest = exported(tmp_path, forest, corpus={"validation": 0})
+    said = [record["text"] for record in records(corpus)]
+    assert manifest.probes.probes == manifest.probes.held_out >= 5
+    for probe in asked(corpus):
+        answer, prompt = probe["answer"]["text"], probe["prompt"]
+        assert not any(answer in text and prompt in text for text in said)
+
+
 def test_probes_stay_while_the_forest_grows_and_whatever_the_seed(tmp_path: Path) -> None:
     def ids(count: int, seed: int = 0) -> set[str]:
         corpus = tmp_path / f"{count}-{seed}"

@@ -77,6 +77,14 @@ def test_what_a_recipe_leaves_out_keeps_its_default(tmp_path: Path) -> None:
             "[templates.ru]\nreverse = '{{ though }}'",
             "templates.ru.reverse: there is no 'though': ",
         ),
+        (
+            "[templates.ru]\nreverse = '{{ 1 / 0 }}{{ thoughts }}'",
+            "templates.ru.reverse: division by zero",
+        ),
+        ("[templates.ru]\nreverse = \"{% include 'x' %}\"", "templates.ru.reverse: no loader"),
+        ("[kinds]\npath = true", "kinds.path: Input should be a valid number, not True"),
+        ("kinds = 3", "kinds: expected a table, not 3"),
+        ("tokenizer = 3", "tokenizer: expected the name of a file, not 3"),
         ("[paths]\noverlap = 1500", "paths.overlap is 1500: expected at most half of the window"),
         ("walks = 3", "walks: "),
         ("window = ", "is not TOML: "),
@@ -97,6 +105,12 @@ def test_a_wrong_setting_is_refused_by_file_key_and_expectation(
 def test_a_recipe_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         Recipe.load(tmp_path / "none.toml")
+    (tmp_path / "notepad.toml").write_text("seed = 4", encoding="utf-8-sig")
+    assert Recipe.load(tmp_path / "notepad.toml").seed == 4
+    for text, says in (("{", "it is not JSON"), ("[]", "it holds no recipe")):
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(UsageError, match=says):
+            Recipe.load(tmp_path / "manifest.json")
     (tmp_path / "mac.toml").write_bytes("# м".encode("cp1251"))
     with pytest.raises(UsageError, match="not UTF-8"):
         Recipe.load(tmp_path / "mac.toml")
@@ -104,7 +118,7 @@ def test_a_recipe_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 def test_the_hash_is_of_what_is_set_not_of_how_it_is_written(tmp_path: Path) -> None:
     spelled = Recipe.load(written(tmp_path, "# a comment\nseed = 0\n"))
-    assert spelled.hash == Recipe().hash
+    assert spelled.hash == Recipe().hash == Recipe.default().hash
     assert Recipe().with_seed(1).hash != Recipe().hash
     assert Recipe().with_seed(None) == Recipe()
     with pytest.raises(UsageError, match="seed"):

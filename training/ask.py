@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from training.base import Base
 from training.corpus import Corpus
 from training.errors import CorpusError, TrainingError
 from training.masks import BASE, Mask
-from training.registers import REGISTERS, expansions, standard, untaught
+from training.registers import REGISTERS, expansions, lead_of, russian, untaught
 from training.tokens import plain
 from training.voices import Voices
 
@@ -101,25 +100,19 @@ def unfolding(formula: str, register: str, corpus: Corpus | None = None) -> str:
             hint="Give a --corpus that unfolds it, or write it out: 'Δ12 = (вода + весна)'.",
         )
     name = next((name for name, word in REGISTERS.items() if word == register), register)
-    return f"{formula}\n{REGISTERS.get(name, name) if _russian(formula) else name}:"
+    return f"{formula}\n{REGISTERS.get(name, name) if russian(formula) else name}:"
 
 
 def _taught(code: str, register: str, corpus: Corpus) -> str:
     known = list(expansions(corpus))
     own = [part for part in known if part.code == code]
-    leads = [part.lead for part in [*own, *known] if standard(part.lead) == standard(register)]
     if not own:
         codes = ", ".join(dict.fromkeys(part.code for part in known))
         raise CorpusError(
             f"the corpus {corpus.path} does not unfold {code!r}",
             hint=f"Expected a code that it unfolds: {codes or 'there is none'}.",
         )
-    if not leads:
+    lead = lead_of(known, code, own[0].body, register)
+    if not lead:
         raise untaught(corpus, register, dict.fromkeys(part.lead.strip(" :") for part in known))
-    body = own[0].body
-    fitting = (lead for lead in leads if _russian(lead) == _russian(body))
-    return body + next(fitting, leads[0])
-
-
-def _russian(text: str) -> bool:
-    return re.search("[а-яё]", text, re.IGNORECASE) is not None
+    return own[0].body + lead

@@ -1,10 +1,10 @@
 """Probes of stitches: does a model that stands at an anchor in one tree go on in another?
 
-The walks of a corpus tell what stands before an anchor in a tree and what follows it there. A probe
-puts the beginning of one tree before the continuations in others. No candidate stands in the
-prompt: it would only have to be copied. Pairs that were held out are the corpus's own probes, where
-it has any: no record says both thoughts. Of a corpus without them, they are pairs that no walk
-shows.
+Walks, cards and fragments of a corpus tell what follows an anchor in a tree, paths tell what stands
+before it there. A probe puts the beginning of one tree before the continuations in others. No
+candidate stands in the prompt: it would only have to be copied. Pairs that were held out are the
+corpus's own probes, where it has any: no record says both thoughts. Of a corpus without them, they
+are pairs that no walk shows. A group of its own are anchors that no walk jumps at at all.
 """
 
 from __future__ import annotations
@@ -13,18 +13,23 @@ import random
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from heapq import nsmallest
 from typing import Any, NamedTuple
 
 from training.corpus import Corpus
 from training.errors import CorpusError
 from training.formats import as_text
 
-SEEN, HELD_OUT = "seen", "held out"
+SEEN, HELD_OUT, NEVER = "seen", "held out", "no walk jumps at the anchor"
 DISTRACTORS = 9
 CLOSE = 30
 """The distractors are drawn from so many that are lexically closest to the anchor."""
+CROWD = 24
+"""Of an anchor's thoughts so many are paired with each other, beside the pairs of walks."""
 _PROMPT = 700
 """Characters of a prompt at most; what stands nearest to the anchor is kept."""
+_THOUGHT = "thought"
 
 
 class Probe(NamedTuple):
@@ -36,7 +41,8 @@ class Probe(NamedTuple):
     target: str
     """Id of the thought of Y."""
     group: str
-    """Whether a walk of the corpus jumps from the one to the other (`SEEN`) or not (`HELD_OUT`)."""
+    """Whether a walk of the corpus jumps from the one to the other (`SEEN`), or at least at that
+    anchor (`HELD_OUT`), or not (`NEVER`)."""
     prompt: str
     """X up to its thought, a line each."""
     request: str
@@ -49,23 +55,98 @@ class Probe(NamedTuple):
     """What follows it in all trees but X."""
     distractors: tuple[str, ...]
     """What follows other anchors, lexically close to this one."""
+    there: str = ""
+    """Y up to `other`; empty where the corpus says nothing before it."""
 
 
 Occurrence = tuple[str, str]
 """Ids of an anchor and of a thought that carries it."""
 
 
+class _Following(NamedTuple):
+    """What follows an anchor, ready to be compared with another."""
+
+    anchor: str
+    text: str
+    words: set[str]
+    signs: set[str]
+
+
+class Ways:
+    """The trees of a corpus, as far as its paths say them."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self._parents: dict[str, str] = {}
+        self._children: dict[str, list[str]] = {}
+
+    def listen(self, record: dict[str, Any]) -> None:
+        """Take over a path: each thought leads to the next."""
+        above = ""
+        for span, thought, words in _thoughts(record):
+            if span["role"] != _THOUGHT:
+                continue
+            self.texts[thought] = words
+            if above and thought not in self._parents:
+                self._parents[thought] = above
+                self._children.setdefault(above, []).append(thought)
+            above = thought
+
+    def before(self, thought: str) -> list[str]:
+        """What stands before a thought in reading order, and the thought itself last.
+
+        A leaf with leaves beside it is a premise (as a proof's facts are): the other premises come
+        first. Any other thought comes after the path from the root. Empty where no path says it.
+        """
+        if thought not in self.texts:
+            return []
+        beside = self._children.get(self._parents.get(thought, ""), ())
+        leaves = [one for one in beside if one not in self._children]
+        if thought in leaves and len(leaves) > 1:
+            return [*(self.texts[one] for one in leaves if one != thought), self.texts[thought]]
+        up = [self.texts[thought]]
+        while above := self._parents.get(thought):
+            up.append(self.texts[above])
+            thought = above
+        return up[::-1]
+
+
 @dataclass
 class _Told:
-    """What walks tell of occurrences."""
+    """What the records of a corpus tell of occurrences."""
 
     before: dict[Occurrence, list[str]] = field(default_factory=dict)
+    """By walks: what is said before a jump; the thought itself last."""
     after: dict[Occurrence, list[str]] = field(default_factory=dict)
+    """By walks, cards, fragments: the thought itself, and what follows it."""
     trees: dict[Occurrence, str] = field(default_factory=dict)
     phrases: dict[str, str] = field(default_factory=dict)
     jumps: set[tuple[str, str, str]] = field(default_factory=set)
+    stitched: set[str] = field(default_factory=set)
+    """Anchors that a walk jumps at."""
+    ways: Ways = field(default_factory=Ways)
     marker: str = ""
     restated: bool = False
+
+    @cached_property
+    def pool(self) -> list[_Following]:
+        """What follows anchors, when all records were heard."""
+        return [
+            _Following(anchor, text, bag(text), trigrams(text))
+            for (anchor, _), after in self.after.items()
+            for text in (_landing(after, {_key(self.phrases.get(anchor, anchor))})[1],)
+            if text
+        ]
+
+    def group(self, anchor: str, source: str, target: str) -> str:
+        """The group of a pair."""
+        if (anchor, source, target) in self.jumps:
+            return SEEN
+        return HELD_OUT if anchor in self.stitched or not self.stitched else NEVER
+
+    def context(self, at: Occurrence) -> list[str]:
+        """What stands before a thought in its tree, and the thought itself last."""
+        return self.ways.before(at[1]) or self.before.get(at, [])
 
 
 def probes(corpus: Corpus, most: int = 150, *, seed: int = 7) -> list[Probe]:
@@ -74,20 +155,20 @@ def probes(corpus: Corpus, most: int = 150, *, seed: int = 7) -> list[Probe]:
     Raises CorpusError where the corpus has neither probes nor walks, or too few to ask anything.
     """
     told = _told(corpus)
-    held = [_held_out(probe) for probe in corpus.probes()]
-    if not told.jumps and not held:
+    known = [_held_out(probe, told) for probe in corpus.probes()]
+    if not told.jumps and not known:
         raise CorpusError(
             f"the corpus {corpus.path} has no walks, so there is no stitch to probe",
             hint="Give the corpus with walks, also for a mask that was trained on paths alone.",
         )
     draw = random.Random(seed)
-    found: dict[str, list[Probe]] = {
-        HELD_OUT: draw.sample(held, min(most, len(held))),
-        SEEN: [],
-    }
+    found: dict[str, list[Probe]] = {HELD_OUT: [], NEVER: [], SEEN: []}
+    for one in draw.sample(known, len(known)):
+        if len(found[one.group]) < most:
+            found[one.group].append(one)
     for anchor, source, target in _pairs(told, draw):
-        group = SEEN if (anchor, source, target) in told.jumps else HELD_OUT
-        if len(found[group]) < most and not (held and group == HELD_OUT):
+        group = told.group(anchor, source, target)
+        if len(found[group]) < most and not (known and group == HELD_OUT):
             probe = _probe(told, anchor, source, target, group, draw)
             found[group] += [probe] if probe else []
     if not any(found.values()):
@@ -98,31 +179,86 @@ def probes(corpus: Corpus, most: int = 150, *, seed: int = 7) -> list[Probe]:
     return [probe for group in found.values() for probe in group]
 
 
-def _held_out(probe: dict[str, Any]) -> Probe:
+def _held_out(probe: dict[str, Any], told: _Told) -> Probe:
     """A probe as the corpus tells it."""
+    anchor, source, target = probe["anchor"], *(probe[x]["thought"] for x in ("source", "target"))
     return Probe(
-        probe["anchor"],
-        probe["source"]["thought"],
-        probe["target"]["thought"],
-        HELD_OUT,
+        anchor,
+        source,
+        target,
+        told.group(anchor, source, target),
         probe["prompt"],
         probe["request"],
         probe["answer"]["text"],
         probe["own"]["text"] if probe["own"] else None,
         tuple(sorted({one["text"] for one in [probe["answer"], *probe["others"]]})),
         tuple(one["text"] for one in probe["distractors"]),
+        _there(told, anchor, target, probe["answer"]["text"]),
     )
 
 
-# --- what walks tell ------------------------------------------------------------------------------
+def _there(told: _Told, anchor: str, target: str, answer: str) -> str:
+    """Y up to the answer, which is the thought with the anchor, or follows it."""
+    before = told.context((anchor, target))
+    if answer in before:
+        before = before[: before.index(answer)]
+    prompt = _prompt(before) if before else ""
+    return "" if answer in prompt else prompt
+
+
+# --- what records tell ----------------------------------------------------------------------------
 
 
 def _told(corpus: Corpus) -> _Told:
-    told = _Told()
+    told, beside = _Told(), _Told()
+    recipe = corpus.manifest.get("recipe", {})
+    # With premises a fragment does not say which of its thoughts carries the anchor; its card does.
+    premises = recipe.get("fragments", {}).get("premises", 0)
     for record in corpus.records("train"):
-        if record.get("meta", {}).get("kind") == "walk":
+        kind = record.get("meta", {}).get("kind")
+        if kind == "walk":
             _listen(told, record)
+        elif kind == "path":
+            told.ways.listen(record)
+        elif kind == "card" or (kind == "fragment" and not premises):
+            _overhear(beside, record)
+    for at, after in beside.after.items():
+        told.after.setdefault(at, after)
+        told.trees.setdefault(at, beside.trees[at])
+        if at[0] in beside.phrases:
+            told.phrases.setdefault(at[0], beside.phrases[at[0]])
+    told.marker = told.marker or corpus.marker or ""
+    if not told.jumps:
+        told.restated = bool(recipe.get("walks", {}).get("restate"))
     return told
+
+
+def _thoughts(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """The spans of a record with the id of each one's thought, and its words."""
+    told = as_text(record)
+    if told is None:
+        return
+    ids = told["meta"]["thoughts"]
+    for span in told["meta"]["spans"]:
+        thought = ids[span["thought"]] if span["thought"] >= 0 else ""
+        yield span, thought, told["text"][span["start"] : span["end"]]
+
+
+def _overhear(told: _Told, record: dict[str, Any]) -> None:
+    """What follows an anchor by a card or a fragment: each of its ways, from the thought on."""
+    anchor, trees = record["meta"]["anchor"], record["meta"]["trees"]
+    speaks, way = "", list[str]()
+    for span, thought, words in _thoughts(record):
+        if span["role"] != _THOUGHT:
+            speaks = ""
+            if span["role"] == "anchor":
+                told.phrases.setdefault(anchor, words)
+            continue
+        if trees[span["tree"]] != speaks:
+            speaks, way = trees[span["tree"]], []
+            if (anchor, thought) not in told.after:
+                told.after[anchor, thought], told.trees[anchor, thought] = way, speaks
+        way.append(words)
 
 
 def _listen(told: _Told, record: dict[str, Any]) -> None:
@@ -146,6 +282,7 @@ def _listen(told: _Told, record: dict[str, Any]) -> None:
             jump = next(jumps)
             anchor = jump["anchor"]
             told.jumps.add((anchor, jump["from"], jump["to"]))
+            told.stitched.add(anchor)
             told.before.setdefault((anchor, jump["from"]), segment)
             told.trees[anchor, jump["from"]] = jump["from_tree"]
             told.trees[anchor, jump["to"]] = jump["to_tree"]
@@ -160,17 +297,19 @@ def _listen(told: _Told, record: dict[str, Any]) -> None:
 
 
 def _pairs(told: _Told, draw: random.Random) -> list[tuple[str, str, str]]:
-    """All pairs of occurrences of an anchor in two trees, in an order of chance."""
+    """Pairs of occurrences of an anchor in two trees, in an order of chance."""
     by_anchor: dict[str, list[str]] = {}
     for anchor, thought in sorted(told.trees):
         by_anchor.setdefault(anchor, []).append(thought)
-    pairs = [
-        (anchor, x, y)
-        for anchor, thoughts in by_anchor.items()
-        for x in thoughts
-        for y in thoughts
-        if told.trees[anchor, x] != told.trees[anchor, y]
-    ]
+    pairs = sorted(told.jumps)
+    for anchor, thoughts in by_anchor.items():
+        some = draw.sample(thoughts, min(CROWD, len(thoughts)))
+        pairs += [
+            (anchor, x, y)
+            for x in some
+            for y in some
+            if told.trees[anchor, x] != told.trees[anchor, y] and (anchor, x, y) not in told.jumps
+        ]
     draw.shuffle(pairs)
     return pairs
 
@@ -182,8 +321,8 @@ def _probe(
     told: _Told, anchor: str, source: str, target: str, group: str, draw: random.Random
 ) -> Probe | None:
     """The probe of a pair; None where something is missing or stands in the prompt."""
-    before = told.before.get((anchor, source))
-    if not before:
+    before = told.context((anchor, source))
+    if not before or anchor not in told.phrases:
         return None
     phrase, prompt = told.phrases[anchor], _prompt(before)
     said = {_key(before[-1]), _key(phrase)}
@@ -211,6 +350,7 @@ def _probe(
         own if own and own not in prompt and own not in others else None,
         tuple(sorted(others)),
         distractors,
+        _there(told, anchor, target, other),
     )
 
 
@@ -240,15 +380,12 @@ def _distractors(
     """
     phrase = told.phrases[anchor]
     words, signs = bag(phrase), trigrams(phrase)
-    pool = {
-        text
-        for (other, _), after in told.after.items()
-        if other != anchor
-        for text in (_landing(after, {_key(told.phrases[other])})[1],)
-        if text and text not in right and text not in prompt
+    near = {
+        one.text: (-len(one.words & words) / max(1, len(one.words)), -len(signs & one.signs))
+        for one in told.pool
+        if one.anchor != anchor and one.text not in right and one.text not in prompt
     }
-    near = {text: (-overlap(words, text), -len(signs & trigrams(text)), text) for text in pool}
-    closest = sorted(pool, key=near.__getitem__)[:CLOSE]
+    closest = nsmallest(CLOSE, near, key=lambda text: (near[text], text))
     return tuple(draw.sample(closest, min(DISTRACTORS, len(closest))))
 
 

@@ -6,8 +6,9 @@ The formula is unfolded, then a line begins with the register and holds the scen
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from training.corpus import Corpus
@@ -53,6 +54,27 @@ def expansions(corpus: Corpus) -> Iterator[Expansion]:
             # A blank at the end would be a token of its own, which no text of the corpus has there.
             lead = text[begin:start].rstrip(" ")
             yield Expansion(text[code["start"] : code["end"]], body, lead, scene)
+
+
+def lead_of(known: Sequence[Expansion], code: str, body: str, register: str) -> str:
+    """What stands before a scene of a formula in a register: ``поэтически:``; "" for none known.
+
+    The formula's own records say it, else those of others, in the language of its body if they can.
+    """
+    own = [part for part in known if part.code == code]
+    wanted = standard(register)
+    leads = [part.lead for part in [*own, *known] if standard(part.lead) == wanted]
+    fitting = (lead for lead in leads if russian(lead) == russian(body))
+    return next(fitting, leads[0]) if leads else ""
+
+
+def russian(text: str) -> bool:
+    """Whether a text has Cyrillic letters.
+
+    >>> russian("Δ12 = (вода)"), russian("Δ12 = (water)")
+    (True, False)
+    """
+    return re.search("[а-яё]", text, re.IGNORECASE) is not None
 
 
 def standard(register: str) -> str:

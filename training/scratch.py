@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from training.behaviour.speaker import Speaker
 from training.errors import BaseError, TrainingFailed
-from training.evaluate import Speaker
 from training.examples import Example, encode
 from training.library import library, quiet
 
@@ -206,7 +206,7 @@ class Words(Speaker):
     def __init__(self, model: Any, tokenizer: Any) -> None:
         super().__init__(model, tokenizer)
         self._known: dict[str, dict[str, float]] = {}
-        self._said: dict[str, list[str]] = {}
+        self._lines: dict[str, list[str]] = {}
 
     def scores(self, prompt: str, candidates: Sequence[str]) -> list[float]:
         known = self._known.setdefault(prompt, {})
@@ -231,16 +231,16 @@ class Words(Speaker):
         return [float(row[: len(ids)].mean()) for row, ids in zip(chances, answers, strict=True)]
 
     def samples(self, prompt: str, number: int, length: int, seed: int) -> list[str]:
-        if prompt not in self._said:
+        if prompt not in self._lines:
             self.foresee([prompt], number, length, seed)
-        return self._said[prompt]
+        return self._lines[prompt]
 
     def foresee(
         self, prompts: Sequence[str], number: int, length: int, seed: int, batch: int = 24
     ) -> None:
         """Sample continuations of many prompts, some at a time, before they are asked for."""
         torch = self._torch
-        read = {p: self._prompt(p) for p in prompts if p not in self._said}
+        read = {p: self._prompt(p) for p in prompts if p not in self._lines}
         order = sorted(read, key=lambda prompt: (len(read[prompt]), prompt))
         for n in range(0, len(order), batch):
             some = order[n : n + batch]
@@ -265,7 +265,7 @@ class Words(Speaker):
             texts = self._tokenizer.batch_decode(said[:, width:], skip_special_tokens=True)
             lines = [text.strip().partition("\n")[0] for text in texts]
             for k, prompt in enumerate(some):
-                self._said[prompt] = lines[k * number : (k + 1) * number]
+                self._lines[prompt] = lines[k * number : (k + 1) * number]
 
     def _prompt(self, prompt: str) -> list[int]:
         example = encode({"text": f"{prompt}\n"}, self._tokenizer, end=False)

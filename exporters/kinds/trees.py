@@ -11,6 +11,7 @@ from exporters.linearize import (
     THOUGHT,
     Outline,
     Piece,
+    Told,
     mentions,
     tell,
     tell_columns,
@@ -102,7 +103,7 @@ class TreeRecords:
             ):
                 continue
             seen.add(ends)
-            told = tell_columns({"prompt": [*crumb, said[0]], "completions": [[s] for s in steps]})
+            told = _asked([*crumb, said[0]], completions=[[step] for step in steps])
             told.columns["labels"] = [mark not in self._refuted for mark in marks]
             yield Record("stepwise", split, told, axes)
 
@@ -157,7 +158,7 @@ class TreeRecords:
                 longest = max(self._plan.measure(p.text) for p in (chosen, rejected))
                 room = self._plan.recipe.window - longest - 1
                 prompt = outline.above(good, room)
-                told = tell_columns({"prompt": prompt, "chosen": [chosen], "rejected": [rejected]})
+                told = _asked(prompt, chosen=[chosen], rejected=[rejected])
                 yield Record("preference", split, told, axes)
 
     def _lay(
@@ -167,6 +168,13 @@ class TreeRecords:
         return self._plan.templates.lay(
             kind, tree.lang, self._plan.recipe.window, least, title=tree.title, **said
         )
+
+
+def _asked(prompt: list[Piece], **answers: list[Piece] | list[list[Piece]]) -> Told:
+    """A prompt with the line break at its end: trainers join it to what answers it by nothing."""
+    told = tell_columns({"prompt": prompt, **answers})
+    told.columns["prompt"] += "\n"
+    return told
 
 
 def refuse_marker(tree: Tree, marker: str) -> None:

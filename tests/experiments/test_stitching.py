@@ -323,7 +323,7 @@ def test_a_prompt_that_is_read_once_scores_as_one_that_is_read_again_and_again(r
     import torch
     from transformers import AutoTokenizer
 
-    from training.evaluate import Speaker
+    from training.behaviour.speaker import Speaker
     from training.scratch import Size, Words, model_of
 
     words = AutoTokenizer.from_pretrained(ran / "words")

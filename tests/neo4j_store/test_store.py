@@ -301,6 +301,7 @@ def test_an_index_of_ones_own_is_named(typed, opened):
     typed("DROP INDEX mine")
 
 
+@pytest.mark.usefixtures("bare_neo4j")
 def test_constraints_and_indexes_are_there_once_it_was_opened(typed, opened):
     names = typed("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name ORDER BY name")
     assert [row["name"] for row in names] == [

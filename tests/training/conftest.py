@@ -12,7 +12,7 @@ import pytest
 
 from exporters.export import export_corpus
 from exporters.recipe import Recipe
-from tests.export_helpers import SMALL, planted, tree
+from tests.export_helpers import SMALL, only, planted, tree
 from training.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ def outline(n: int) -> str:
     )
 
 
-def written(out: Path, **form: str) -> Path:
+def written(out: Path, *, kinds: tuple[str, ...] = ("path", "walk"), **form: str) -> Path:
     """The corpus of twenty-four trees, in a format and a form of files."""
     forest = [tree(f"Дерево {n}", outline(n)) for n in range(24)]
-    told = SMALL.model_dump() | {"corpus": {"validation": 0.4, **form}}
+    told = SMALL.model_dump() | {"corpus": {"validation": 0.4, **form}, "kinds": only(*kinds)}
     export_corpus(planted(*forest), out, Recipe.read(told, "small"))
     return out
 
@@ -54,6 +54,39 @@ def written(out: Path, **form: str) -> Path:
 def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty-four trees, eight anchors, paths and walks, a validation split."""
     return written(tmp_path_factory.mktemp("exported") / "corpus")
+
+
+FORMULAS = """
+Δ12 = (вода + весна + неясность)
+- логически: «Если вода поднимается весной, следовательно берег неясен; значит, мост строят выше.»
+- поэтически: «О весна, ты пишешь водой по стеклу, и неясность твоя светлее ответа!»
+
+Δ21 = порог(страх · пустота · наблюдение)
+- логически: «Если страх растёт, следовательно наблюдение сужается; значит, пустоту измеряют.»
+- поэтически: «О страх, ты стоишь на пороге пустоты, и наблюдение твоё тише снега!»
+
+Δ33 = (камень + память + дорога)
+- логически: «Если камень сдвинут с дороги, следовательно память в записи; значит, её проверяют.»
+- поэтически: «О камень, память дорог, ты молчишь громче колоколов!»
+
+Δ47 = край(огонь · зерно · терпение)
+- логически: «Если огонь близко, следовательно зерно сгорит; значит, терпение есть расчёт.»
+"""
+"""Four formulas in two registers; the last one in one of them."""
+
+
+@pytest.fixture(scope="session")
+def voiced(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """A corpus of two trees, and of formulas with scenes."""
+    from anchors.importing import import_files
+    from forest.forest import Forest
+
+    folder = tmp_path_factory.mktemp("voiced")
+    (folder / "formulas.md").write_text(f"# Формулы\n{FORMULAS}", encoding="utf-8")
+    with Forest(planted(*(tree(f"Дерево {n}", outline(n)) for n in range(2)))) as forest:
+        import_files(forest, [folder / "formulas.md"])
+        export_corpus(forest.store, folder / "corpus")
+    return Corpus.open(folder / "corpus")
 
 
 @pytest.fixture(scope="session")

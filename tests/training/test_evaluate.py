@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import Run
+from training.behaviour.intervals import interval
+from training.behaviour.jumps import lexical, token_f1
 from training.corpus import Corpus
 from training.errors import CorpusError
-from training.evaluate import interval, lexical, token_f1
 from training.probes import HELD_OUT, SEEN, Probe, probes
 
 
@@ -130,13 +131,13 @@ def test_the_lexical_baseline_reads_the_anchor_alone():
 @pytest.mark.usefixtures("stack")
 def test_scores_are_those_of_the_model_alone(stack: Any, base: Any):
     """What is computed side by side in one row is what the model says of each text by itself."""
-    from training.evaluate import _Speaker
+    from training.behaviour.speaker import Speaker
     from training.examples import encode
 
     model, tokenizer = base.model(), base.tokenizer()
     candidates = ["Порог помнит воду.", "Зима.", "Камень молчит под знаком Δ12."]
     with stack.inference_mode():
-        scores = _Speaker(model, tokenizer).scores("Берег и зерно.", candidates)
+        scores = Speaker(model, tokenizer).scores("Берег и зерно.", candidates)
         for candidate, score in zip(candidates, scores, strict=True):
             told = {"prompt": "Берег и зерно.\n", "completion": candidate}
             example = encode(told, tokenizer, end=False)
@@ -153,7 +154,7 @@ def test_a_mask_that_has_learnt_the_walks_jumps_and_the_base_does_not(
     base: Any, corpus: Corpus, tmp_path: Path
 ):
     from training.config import Config
-    from training.evaluate import evaluate
+    from training.evaluate import Questions, evaluate
     from training.masks import Library
     from training.train import train
 
@@ -164,7 +165,8 @@ def test_a_mask_that_has_learnt_the_walks_jumps_and_the_base_does_not(
     told["training"] = {"steps": 120, "row": 512, "rows": 1, "rate": 3e-3, "threads": 1}
     train(corpus, base, "walks", Config.read(told, "test"), masks=tmp_path)
     mask = Library(tmp_path).open("walks")
-    report = evaluate(corpus, base, [mask], most=12, samples=1)
+    asked = Questions(most=12, samples=1, length=16)
+    report = evaluate(corpus, base, [mask], asked)
     seen = report["groups"][SEEN]["voices"]
     for measure in ("association, marker", "request"):
         assert seen["walks"][measure]["mean"] > 0.75
@@ -175,7 +177,7 @@ def test_a_mask_that_has_learnt_the_walks_jumps_and_the_base_does_not(
         assert all(0 <= s["low"] <= s["mean"] <= s["high"] <= 1 for s in voices["walks"].values())
     assert report["masks"]["walks"]["trained_on_this_corpus"]
     assert len(report["worst"]["walks"]) == 5
-    assert report == evaluate(corpus, base, [mask], most=12, samples=1)
+    assert report == evaluate(corpus, base, [mask], asked)
 
 
 @pytest.mark.usefixtures("stack")

@@ -208,19 +208,41 @@ def _summary(mask: Mask) -> str:
 @click.argument("names", metavar="[MASK]...", nargs=-1)
 @base_option
 @click.option(
-    "--corpus", "corpus_folder", type=folder_type(), required=True, help="One with walks."
-)
+    "--corpus", "corpus_folder", type=folder_type(), required=True,
+    help="What is asked comes from it: walks, formulas, paths.",
+)  # fmt: skip
+@click.option(
+    "--control", "controls", metavar="MASK", multiple=True,
+    help="A mask to compare with, such as one trained on paths alone. Several may be given.",
+)  # fmt: skip
 @masks_option
 @click.option(
-    "--out", type=folder_type(exists=False), help="Write report.json and report.md there."
-)
+    "--out", type=folder_type(exists=False),
+    help="Write report.html, report.md with pictures, and report.json there.",
+)  # fmt: skip
+@click.option(
+    "--only", metavar="NAMES",
+    help="Ask these alone: jumps, scenes, unseen, style, plain, repetition; commas between.",
+)  # fmt: skip
 @click.option(
     "--probes", "most", type=click.IntRange(min=1), default=150, show_default=True,
-    help="Of each group.",
+    help="Of each group of probes, and prompts of each other measure, at most.",
 )  # fmt: skip
 @click.option(
     "--samples", type=click.IntRange(min=0), default=5, show_default=True,
-    help="Sampled continuations of each probe.",
+    help="Sampled answers to each prompt.",
+)  # fmt: skip
+@click.option(
+    "--length", type=click.IntRange(min=1), default=64, show_default=True,
+    help="Tokens of a sampled answer at most.",
+)  # fmt: skip
+@click.option(
+    "--banned", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Phrases that no scene may say, one a line, in any form of their words.",
+)  # fmt: skip
+@click.option(
+    "--plain", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Plain text that must not be forgotten, instead of the shipped one.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
 @json_option
@@ -228,36 +250,49 @@ def command_evaluate(
     names: Sequence[str],
     base_folder: Path,
     corpus_folder: Path,
+    controls: Sequence[str],
     folder: Path,
     out: Path | None,
+    only: str | None,
     most: int,
     samples: int,
+    length: int,
+    banned: Path | None,
+    plain: Path | None,
     seed: int,
     as_json: bool,
 ) -> None:
-    """Say whether masks make the base jump between trees: behaviour, not perplexity.
+    """Say what masks do: behaviour, not perplexity.
 
-    The base without a mask always answers, too. Give a mask that was trained on paths alone
-    (data.kinds = ["path"]) beside the others: it shows what the walks are worth.
+    Do they jump between trees, hold a scene, keep a style when the topic changes, unfold formulas
+    that they never saw, still speak plainly, repeat themselves? The base without a mask always
+    answers, too. Name a mask that was trained on paths alone (data.kinds = ["path"]) as --control:
+    it shows what the walks are worth.
     """
     from training.base import Base
     from training.corpus import Corpus
-    from training.evaluate import evaluate, markdown, write_report
+    from training.evaluate import Questions, evaluate, require_room, write_report
+    from training.evaluate import markdown as report_of
+    from training.evaluate import phrases as phrases_in
     from training.masks import Library
 
+    if out is not None:
+        require_room(out)
+    asked = Questions(
+        tuple(filter(None, (only or "").replace(" ", "").split(","))),
+        most, samples, length, seed, phrases_in(banned) if banned else (), plain,
+    )  # fmt: skip
     library = Library(folder)
-    masks = [library.open(name) for name in names]
+    masks, others = ([library.open(name) for name in some] for some in (names, controls))
     corpus, base = Corpus.open(corpus_folder), Base.open(base_folder)
     with _answers_bar() as progress:
-        report = evaluate(
-            corpus, base, masks, most=most, samples=samples, seed=seed, progress=progress
-        )
+        report = evaluate(corpus, base, masks, asked, controls=others, progress=progress)
     if out is not None:
         write_report(report, out)
     if as_json:
         print_json(report)
     else:
-        say(markdown(report).partition("\n## Where ")[0].rstrip())
+        say(report_of(report, whole=False).rstrip())
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Behaviour, not perplexity: a module for each thing that a voice is asked."""

@@ -1,0 +1,224 @@
+"""Does a voice jump between trees at their anchors?
+
+association, marker    with the jump marker, Y's continuation scores above the distractors (9)
+association            the same without the marker
+leaving                with the marker, the best continuation of another tree scores above X's own
+                       and 8 distractors
+request                with the marker and Y's landing, Y's continuation scores above X's own and 8
+                       distractors
+coherence              without the marker, X's own scores above Y's and 8 distractors
+emission, any          of n sampled continuations after the marker, one says what follows the anchor
+                       in another tree (token F1 at least 0.8)
+emission, rate         the share of samples that do
+emission, own          the share of samples that say what follows it in X
+recall                 in Y's own context, Y's continuation scores above the distractors
+known sides            recall, and the same in X's own context: a jump counts only where both sides
+                       are known, so `KNOWN` are measured again among the probes where they are
+
+A score is the mean log-likelihood of a candidate's tokens, which favours what repeats the prompt:
+read it beside the emission, and beside the base.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from training.behaviour.measures import Found, Scale
+from training.behaviour.speaker import Question, Speaker
+from training.corpus import Corpus
+from training.probes import Probe, bag, overlap, probes, words_of
+
+ANY, RATE, ASSOCIATION = "emission, any", "emission, rate", "association, marker"
+AMONG = " | known"
+"""Behind the name of a measure: among the probes both of whose sides the voice knows."""
+_SCALES = {
+    ANY: Scale("one of the samples goes on as another tree does"),
+    RATE: Scale("share of the samples that do"),
+    ASSOCIATION: Scale("with the marker, Y's continuation beats 9 distractors"),
+    "association": Scale("the same without the marker"),
+    "leaving": Scale("with the marker, another tree's continuation beats X's own"),
+    "request": Scale("with the marker and Y's landing, Y's continuation beats X's own"),
+    "coherence": Scale("without the marker, X's own continuation wins"),
+    "emission, own": Scale("share of the samples that stay in X", more=False),
+    "recall": Scale("in Y's own context, Y's continuation beats the distractors"),
+    "known sides": Scale("recall, and the same of X's own: both sides are known"),
+}
+MEASURES = tuple(_SCALES)
+KNOWN = (ANY, RATE, ASSOCIATION, "leaving")
+"""What is told again, under the name with `AMONG` behind it, where both sides are known."""
+SAME = 0.8
+"""Token F1 from which on a sample says what a continuation says."""
+MORE = 8
+"""Tokens that a sample may have more than the longest right answer."""
+
+
+class Jump(NamedTuple):
+    """What a voice makes of a probe."""
+
+    scores: dict[str, float]
+    """1 or 0 by measure, or a share. A measure is missing where it cannot be asked: nothing follows
+    in X, the corpus does not say Y's own context, no sample was wanted. ``margin`` is how far Y's
+    score is above the best distractor's, in nats a token."""
+    said: tuple[str, ...]
+    """The samples."""
+    likeliest: str
+    """The candidate that scores best with the marker."""
+
+
+class Jumps:
+    """The measure: see the module.
+
+    Raises CorpusError where the corpus has nothing to probe.
+
+    :param most: probes of each group.
+    :param samples: sampled continuations of each probe; 0: no emission.
+    """
+
+    key, title = "jumps", "Jumps between trees"
+    method = (
+        "A probe says tree X in reading order up to a thought with an anchor; no candidate stands "
+        "in the prompt. Candidates are what follows the anchor in tree Y, what follows it in X, "
+        "and continuations of other anchors that are lexically close. They are scored by the mean "
+        f"log-likelihood of their tokens. A sample says a continuation at token F1 {SAME} or more. "
+        "A measure with “known” behind it counts the probes alone of which the voice knows both "
+        "sides: what follows the anchor in X after X's own context, and in Y after Y's own. "
+        "Intervals are bootstraps over anchors."
+    )
+    scales = _SCALES | {
+        f"{name}{AMONG}": Scale(f"{name}, among probes with known sides") for name in KNOWN
+    }
+
+    def __init__(self, corpus: Corpus, most: int, samples: int, seed: int) -> None:
+        self._probes = probes(corpus, most, seed=seed)
+        self._samples, self._seed = samples, seed
+
+    @property
+    def questions(self) -> int:
+        """How often the speaker answers."""
+        return len(self._probes) * (4 if self._samples else 3)
+
+    def ask(self, speaker: Speaker) -> list[Found]:
+        """What a voice makes of all probes."""
+        seeds = range(self._seed + 1, self._seed + 1 + len(self._probes))
+        told = jumps(speaker, self._probes, self._samples, seeds)
+        return [_found(probe, jump) for probe, jump in zip(self._probes, told, strict=True)]
+
+
+def _found(probe: Probe, jump: Jump) -> Found:
+    scores = {name: score for name, score in jump.scores.items() if name in Jumps.scales}
+    given = {"by chance": 1 / (1 + len(probe.distractors)), "by words alone": lexical(probe)}
+    return Found(
+        probe.group,
+        probe.anchor,
+        scores,
+        _asked(probe),
+        jump.said or [f"(likeliest candidate) {jump.likeliest}"],
+        [probe.other, *(text for text in probe.others if text != probe.other)],
+        -jump.scores["margin"] - 10 * jump.scores.get(RATE, 0.0),
+        {f"{ASSOCIATION}, {name}": value for name, value in given.items()},
+    )
+
+
+def answer(speaker: Speaker, probe: Probe, samples: int, seed: int) -> dict[str, float]:
+    """What a voice makes of one probe: `Jump.scores`.
+
+    :param samples: sampled continuations; 0: no emission.
+    """
+    return jumps(speaker, [probe], samples, [seed])[0].scores
+
+
+def answers(
+    speaker: Speaker, probes: Sequence[Probe], samples: int = 5, seed: int = 7
+) -> list[dict[str, float]]:
+    """The same for several probes, side by side. A probe's seed is the seed and its place."""
+    seeds = range(seed + 1, seed + 1 + len(probes))
+    return [jump.scores for jump in jumps(speaker, probes, samples, seeds)]
+
+
+def jumps(
+    speaker: Speaker, probes: Sequence[Probe], samples: int, seeds: Sequence[int]
+) -> list[Jump]:
+    """What a voice makes of probes, each with the seed of its samples."""
+    questions = [question for probe in probes for question in _questions(probe)]
+    scored = iter(zip(questions, speaker.scores_each(questions), strict=True))
+    said: list[list[str]] = [[] for _ in probes]
+    if samples and probes:
+        length = speaker.length([text for probe in probes for text in probe.others]) + MORE
+        asked = [_asked(probe) for probe in probes]
+        said = speaker.samples_each(asked, samples, length, seeds)
+    found = []
+    for probe, texts in zip(probes, said, strict=True):
+        told = [dict(zip(q[1], s, strict=True)) for q, s in (next(scored) for _ in range(3))]
+        scores = _choices(probe, *told) | (_emission(probe, texts) if samples else {})
+        if scores.get("known sides"):
+            scores |= {f"{name}{AMONG}": scores[name] for name in KNOWN if name in scores}
+        found.append(Jump(scores, tuple(texts), max(told[0], key=told[0].__getitem__)))
+    return found
+
+
+def _asked(probe: Probe) -> str:
+    return f"{probe.prompt}\n{probe.request}"
+
+
+def _questions(probe: Probe) -> tuple[Question, Question, Question]:
+    """With the marker, without it, and in Y's own context."""
+    own = [probe.own] if probe.own else []
+    every = list(dict.fromkeys([probe.other, *probe.others, *own, *probe.distractors]))
+    there = [probe.other, *probe.distractors] if probe.there else []
+    return (_asked(probe), every), (probe.prompt, every), (probe.there, there)
+
+
+def _choices(
+    probe: Probe, asked: dict[str, float], bare: dict[str, float], there: dict[str, float]
+) -> dict[str, float]:
+    """What the scores of all candidates come to."""
+
+    def wins(scores: dict[str, float], right: Sequence[str], wrong: Sequence[str]) -> float:
+        best = max(scores[text] for text in wrong)
+        return float(max(scores[text] for text in right) > best)
+
+    other, own, wrong, few = probe.other, probe.own, probe.distractors, probe.distractors[:-1]
+    told = {
+        ASSOCIATION: wins(asked, [other], wrong),
+        "association": wins(bare, [other], wrong),
+        "margin": asked[other] - max(asked[text] for text in wrong),
+    }
+    if own:
+        told["leaving"] = wins(asked, probe.others, [own, *few])
+        told["request"] = wins(asked, [other], [own, *few])
+        told["coherence"] = wins(bare, [own], [other, *few])
+    if there:
+        told["recall"] = wins(there, [other], wrong)
+        known_here = wins(bare, [own], wrong) if own else 1.0
+        told["known sides"] = told["recall"] * known_here
+    return told
+
+
+def _emission(probe: Probe, said: Sequence[str]) -> dict[str, float]:
+    hits = [any(token_f1(text, one) >= SAME for one in probe.others) for text in said]
+    told = {ANY: float(any(hits)), RATE: float(np.mean(hits))}
+    if probe.own:
+        told["emission, own"] = float(np.mean([token_f1(x, probe.own) >= SAME for x in said]))
+    return told
+
+
+def token_f1(said: str, meant: str) -> float:
+    """How far two texts say the same words, from 0 to 1: the harmonic mean of both shares.
+
+    >>> token_f1("вода ведёт к весне", "Вода ведёт к весне."), token_f1("вода", "берег")
+    (1.0, 0.0)
+    """
+    one, two = Counter(words_of(said)), Counter(words_of(meant))
+    same = (one & two).total()
+    return 2 * same / (one.total() + two.total()) if same else 0.0
+
+
+def lexical(probe: Probe) -> float:
+    """Whether the candidate with most words of the anchor is Y's; a share where several are."""
+    words = bag(probe.request)
+    first, *rest = (overlap(words, text) for text in (probe.other, *probe.distractors))
+    return 0.0 if first < max(rest) else 1 / (1 + rest.count(first))
