@@ -18,7 +18,7 @@ def plot(report: dict[str, Any]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img"',
         f'viewBox="0 0 {width} {height}" font-family="system-ui, sans-serif" font-size="12">',
         "<title>Held-out pairs by arm</title>",
-        '<text x="0" y="16" font-size="14">Held-out pairs, % (lines: 95% over questions)</text>',
+        '<text x="0" y="16" font-size="14">Held-out pairs, % (lines: 95% over anchors)</text>',
     ]
     for n, (measure, colour) in enumerate(_BARS):
         parts.append(f'<rect x="{n * 170}" y="28" width="12" height="12" fill="{colour}"/>')

@@ -37,10 +37,11 @@ from experiments.report import report_of, write_report
 from experiments.settings import Arm, Settings
 from forest.errors import UsageError
 from forest.stores.base import Store
+from training.behaviour.speaker import Speaker
 from training.errors import TrainingError
 from training.files import json_hash, to_json, write_whole
 from training.library import library
-from training.scratch import Words, batches, learn, model_of, tokenizer_of
+from training.scratch import batches, learn, model_of, tokenizer_of
 
 Progress = Callable[[str, int, int], None]
 """progress(what is counted, how many are done, of how many)."""
@@ -272,8 +273,10 @@ def run_arm(settings: Settings, out: Path, name: str, seed: int, tell: Progress 
     voice = masked.voice if settings.mode == "lora" else _voice
     corpora = opened(settings, arm.recipe, out)
     try:
-        trained, result = voice(settings, out, name, seed, corpora, told, tell)
-        answers = _asked(trained, asked, settings, arm, corpora[0].marker or "", seed, tell)
+        (model, words), result = voice(settings, out, name, seed, corpora, told, tell)
+        with library("torch").inference_mode():
+            speaker = Speaker(model, words, _Counted(tell, len(asked)))
+            answers = ask(speaker, asked, arm, corpora[0].marker or "", settings.samples, seed)
     except TrainingError as error:
         error.add_note(f"in the arm {name} with seed {seed}")
         raise
@@ -288,20 +291,15 @@ def run_arm(settings: Settings, out: Path, name: str, seed: int, tell: Progress 
     write_whole(result_path(out, name, seed), to_json(result))
 
 
-def _asked(
-    trained: Any,
-    asked: list[Question],
-    settings: Settings,
-    arm: Arm,
-    marker: str,
-    seed: int,
-    tell: Progress,
-) -> list[dict[str, Any]]:
-    with library("torch").inference_mode():
-        return ask(
-            trained, asked, arm, marker, settings.samples, seed,
-            lambda done, of: tell("answers", done, of),
-        )  # fmt: skip
+class _Counted:
+    """Tells how many answers came."""
+
+    def __init__(self, tell: Progress, questions: int) -> None:
+        self._tell, self._of, self._came = tell, 4 * questions, 0
+
+    def __call__(self, more: int) -> None:
+        self._came += more
+        self._tell("answers", min(self._came, self._of), self._of)
 
 
 def _voice(
@@ -326,7 +324,7 @@ def _voice(
     )  # fmt: skip
     weights = sum(p.numel() for p in model.parameters())
     records = {kind: len(some) for kind, some in sorted(found.items())}
-    return Words(model, words), {
+    return (model, words), {
         "loss": round(loss, 4), "tokens": size.tokens, "steps": size.steps,
         "weights": weights, "vocabulary": len(words), "records": records,
     }  # fmt: skip

@@ -22,8 +22,8 @@ from training.scratch import Size
 HELD_OUT, SEEN, UNSTITCHED = "held out", "seen", "unstitched"
 """Groups of questions: pairs that no record says together, pairs that walks show, and pairs at
 anchors that no walk jumps at and no card names."""
-ALONE, PLAIN, RECALL = "emission without marker, any", "emission without marker, rate", "recall"
-ASKED = (*MEASURES, ALONE, PLAIN, RECALL)
+ALONE, PLAIN = "emission without marker, any", "emission without marker, rate"
+ASKED = (*MEASURES, ALONE, PLAIN)
 """All measures of an arm."""
 MODES = ("quick", "full", "lora")
 Share = Annotated[float, Field(ge=0, le=1)]
