@@ -228,7 +228,8 @@ def _side_by_side(
     others = set(active_children())
     pool = ProcessPoolExecutor(min(jobs, len(left)), get_context("spawn"), max_tasks_per_child=1)
     try:
-        running = [pool.submit(run_arm, settings, out, arm, seed) for arm, seed in left]
+        us = os.getpid()
+        running = [pool.submit(_run_for, us, settings, out, arm, seed) for arm, seed in left]
         for one in as_completed(running):
             one.result()
             yield
@@ -238,6 +239,16 @@ def _side_by_side(
             child.terminate()
         raise
     pool.shutdown()
+
+
+def _run_for(parent: int, settings: Settings, out: Path, arm: str, seed: int) -> None:
+    """`run_arm` in a process that ends with its parent, also where that one was killed."""
+
+    def tell(*_: object) -> None:
+        if os.getppid() != parent:
+            os._exit(1)
+
+    run_arm(settings, out, arm, seed, tell)
 
 
 def _is_done(settings: Settings, out: Path, arm: str, seed: int) -> bool:
