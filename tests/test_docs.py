@@ -27,8 +27,11 @@ EXAMPLES = [
     "forest.forest",
     "forest.model",
     "forest.phrases",
+    "training.behaviour.formulas",
     "training.behaviour.jumps",
+    "training.behaviour.report",
     "training.masks",
+    "training.registers",
     "training.tokens",
 ]
 

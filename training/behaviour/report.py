@@ -101,19 +101,23 @@ def _group(section: Section, name: str) -> Mapping[str, Any] | None:
 
 
 def cell(score: Mapping[str, float] | None, share: bool = True) -> str:
-    """A mean with its interval: ``71 (64–78)``, in per cent if it is a share."""
+    """A mean with its interval: ``71 (64–78)``, in per cent if it is a share.
+
+    >>> cell({"mean": 0.71, "low": 0.64, "high": 0.78, "clusters": 41})
+    '71 (64–78)'
+    """
     if score is None:
         return "–"
+    mean, low, high = (_number(score[edge], share) for edge in ("mean", "low", "high"))
     if score["clusters"] < 2:
-        return f"{_number(score['mean'], share)} (one alone: no interval)"
-    low, high = (_number(score[edge], share) for edge in ("low", "high"))
-    return f"{_number(score['mean'], share)} ({low}–{high})"
+        return f"{mean} (one alone: no interval)"
+    return f"{mean} ({low}–{high})"
 
 
 def percent(score: Mapping[str, float]) -> str:
-    """A share as it stands in a sentence: ``71% (64–78)``."""
+    """A share as it stands in a sentence: ``71% (64–78)``; without an interval if it is fixed."""
     mean, _, rest = cell(score).partition(" ")
-    return f"{mean}% {rest}"
+    return f"{mean}%" if score["low"] == score["high"] else f"{mean}% {rest}"
 
 
 def points(less: Mapping[str, float] | None, share: bool = True) -> str:
@@ -217,11 +221,12 @@ def _named(voice: str, report: Report) -> str:
 
 def _section(section: Section, report: Report, whole: bool) -> Iterator[str]:
     yield f"## {section['title']}"
-    yield ""
     if "not_measured" in section:
-        yield f"Not measured: {section['not_measured']}"
+        yield ""
+        yield f"Not measured: {_safe(section['not_measured'])}"
         return
     if whole:
+        yield ""
         yield section["method"]
         yield ""
         yield f"![{section['title']}](pictures/{section['key']}.svg)"
