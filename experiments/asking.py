@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from experiments.settings import (
-    ALONE,
-    HELD_OUT,
-    PLAIN,
-    RECALL,
-    SEEN,
-    UNSTITCHED,
-    Arm,
-)
+from experiments.settings import ALONE, HELD_OUT, PLAIN, SEEN, UNSTITCHED, Arm
 from exporters.draw import draw
 from forest.errors import UsageError
-from training.behaviour.jumps import SAME, answer, lexical, token_f1
+from training.behaviour.jumps import MORE, SAME, jumps, lexical, token_f1
 from training.behaviour.speaker import Speaker
 from training.probes import Probe
-from training.scratch import Words
 
 GROUPS = (HELD_OUT, SEEN, UNSTITCHED)
 Answer = dict[str, Any]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Question:
-    """A probe with what else has to be known to ask it."""
+    """A probe and the group that it counts in."""
 
     probe: Probe
     group: str
-    home: str | None
-    """Y up to its thought, where some walk says it: what follows is known if Y's own comes."""
 
     def to_json(self) -> dict[str, Any]:
         """It as JSON."""
@@ -46,7 +34,7 @@ class Question:
     def of_json(cls, told: dict[str, Any]) -> Question:
         """It of JSON."""
         probe = Probe(**told["probe"] | {n: tuple(told["probe"][n]) for n in _LISTS})
-        return cls(probe, told["group"], told["home"])
+        return cls(probe, told["group"])
 
     def asked_by(self, arm: Arm, marker: str) -> Probe:
         """The probe as an arm asks it."""
@@ -71,14 +59,12 @@ def questions(found: Sequence[Probe], apart: set[str], most: int) -> list[Questi
 
     Raises UsageError where no held-out pair is left.
     """
-    homes = {(p.anchor, p.source): p.prompt for p in found if p.group == SEEN}
     groups: dict[str, list[Question]] = {group: [] for group in GROUPS}
     clear = filter(_is_clear, found)
     for probe in sorted(clear, key=lambda p: draw("asked", p.anchor, p.source, p.target)):
         group = UNSTITCHED if probe.anchor in apart else probe.group
-        if len(groups[group]) < most:
-            home = _home(homes.get((probe.anchor, probe.target)), probe.other)
-            groups[group].append(Question(probe, group, home))
+        if group in groups and len(groups[group]) < most:
+            groups[group].append(Question(probe, group))
     if not groups[HELD_OUT]:
         raise UsageError(
             "the forest has no pair of thoughts at an anchor that could be held out",
@@ -90,12 +76,6 @@ def questions(found: Sequence[Probe], apart: set[str], most: int) -> list[Questi
 def _is_clear(probe: Probe) -> bool:
     own = probe.own
     return own is not None and all(token_f1(own, text) < SAME for text in probe.others)
-
-
-def _home(prompt: str | None, answer: str) -> str | None:
-    """Y up to where the answer comes; None where nothing stands before it, or it stands there."""
-    before = (prompt or "").removesuffix(answer).rstrip("\n")
-    return before if before and answer not in before else None
 
 
 def chances(asked: Sequence[Question]) -> dict[str, dict[str, float]]:
@@ -119,44 +99,21 @@ def ask(
     marker: str,
     samples: int,
     seed: int,
-    progress: Progress,
 ) -> list[Answer]:
     """What an arm makes of each question: measures, and what it said."""
     posed = [question.asked_by(arm, marker) for question in asked]
-    _foresee(speaker, asked, posed, samples, seed)
-    answers = []
-    for number, (question, probe) in enumerate(zip(asked, posed, strict=True), 1):
-        answers.append(_answer(speaker, question, probe, samples, seed))
-        progress(number, len(asked))
+    seeds = [seed + number for number in range(1, len(asked) + 1)]
+    answers: list[Answer] = [
+        dict(jump.scores) | {"said": list(jump.said)}
+        for jump in jumps(speaker, posed, samples, seeds)
+    ]
+    plainly = [n for n, q in enumerate(asked) if q.group == HELD_OUT or not arm.taught]
+    if samples and plainly:
+        length = speaker.length([text for n in plainly for text in posed[n].others]) + MORE
+        prompts = [posed[n].prompt for n in plainly]
+        said = speaker.samples_each(prompts, samples, length, [seeds[n] for n in plainly])
+        for n, texts in zip(plainly, said, strict=True):
+            others = posed[n].others
+            hits = [any(token_f1(text, one) >= SAME for one in others) for text in texts]
+            answers[n] |= {ALONE: float(any(hits)), PLAIN: float(np.mean(hits))}
     return answers
-
-
-def _foresee(
-    speaker: Speaker, asked: Sequence[Question], posed: Sequence[Probe], samples: int, seed: int
-) -> None:
-    """Let a voice that can do it sample for all probes at once."""
-    if isinstance(speaker, Words) and samples:
-        length = speaker.length([text for probe in posed for text in probe.others]) + 8
-        speaker.foresee([f"{p.prompt}\n{p.request}" for p in posed], samples, length, seed)
-        held = [p.prompt for p, q in zip(posed, asked, strict=True) if q.group == HELD_OUT]
-        speaker.foresee(held, samples, length, seed)
-
-
-def _answer(speaker: Speaker, question: Question, probe: Probe, samples: int, seed: int) -> Answer:
-    own, distractors = probe.own, list(probe.distractors)
-    every = [*probe.others, *([own] if own else []), *distractors]
-    asked = f"{probe.prompt}\n{probe.request}"
-    for prompt in (asked, probe.prompt):
-        speaker.scores(prompt, every)  # a voice that remembers reads the prompt once
-    told: Answer = dict(answer(speaker, probe, samples, seed))
-    if question.home is not None:
-        scores = speaker.scores(question.home, [probe.other, *distractors])
-        told[RECALL] = float(np.argmax(scores) == 0)
-    if samples:
-        length = speaker.length(probe.others) + 8
-        told["said"] = speaker.samples(asked, samples, length, seed)
-        if question.group == HELD_OUT:
-            alone = speaker.samples(probe.prompt, samples, length, seed)
-            hits = [any(token_f1(text, one) >= SAME for one in probe.others) for text in alone]
-            told[ALONE], told[PLAIN] = float(any(hits)), float(np.mean(hits))
-    return told

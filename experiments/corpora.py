@@ -54,8 +54,8 @@ def part_of(store: Store, most: int) -> Store:
     """The forest, or so many of its trees: those around anchors drawn by hash; 0: all."""
     if not most or sum(1 for _ in store.infos()) <= most:
         return store
-    around = [a for a, trees in carriers(store).items() if len(trees) <= MOST_TREES]
     by_anchor = carriers(store)
+    around = [a for a, trees in by_anchor.items() if len(trees) <= MOST_TREES]
     chosen: dict[str, None] = {}
     for anchor in sorted(around, key=lambda a: draw("part", a)):
         new = by_anchor[anchor] - chosen.keys()

@@ -17,7 +17,6 @@ from experiments.settings import Settings
 from forest.errors import UsageError
 from training.base import MANIFEST, Base
 from training.base import prepare as prepare_base
-from training.behaviour.speaker import Speaker
 from training.config import Config
 from training.corpus import Corpus
 from training.examples import Example, encode
@@ -85,7 +84,7 @@ def voice(
     voices = Voices(base, [mask])
     voices.model.set_adapter(voices.key(mask.name))
     results = mask.about["results"]
-    return Speaker(voices.model, voices.tokenizer), {
+    return (voices.model, voices.tokenizer), {
         "loss": results.get("loss"), "tokens": results["tokens"], "steps": results["steps"],
         "base": base.named, "records": {},
     }  # fmt: skip

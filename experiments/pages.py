@@ -54,13 +54,14 @@ def _cell(score: dict[str, Any] | None) -> str:
 
 def arms_table(report: Report) -> Table:
     """Head and rows of the table that says what the arms are."""
-    head = ["arm", "what", "samples", "seeds", "tokens", "steps", "loss", "minutes"]
+    head = ["arm", "what", "samples", "seeds", "tokens", "steps", "loss", "minutes", "corpora"]
     rows = [
         [
             name, arm["about"], _shares(arm["shares"]), str(len(arm["seeds"])),
             f"{arm['tokens']:,}", str(arm["steps"]),
             ", ".join("–" if one is None else f"{one:.2f}" for one in arm["loss"]),
             f"{sum(arm['seconds']) / len(arm['seconds']) / 60:.1f}",
+            ", ".join(one[:8] for one in arm["corpora"]),
         ]
         for name, arm in report["arms"].items()
     ]  # fmt: skip

@@ -5,8 +5,6 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from experiments.settings import HELD_OUT
-
 _BARS = (("emission, any", "#2a6f97"), ("association, marker", "#89b0c4"), ("leaving", "#c98b3c"))
 _LEFT, _WIDTH, _BAR, _GAP, _TOP = 110, 560, 12, 16, 64
 
@@ -20,7 +18,7 @@ def plot(report: dict[str, Any]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img"',
         f'viewBox="0 0 {width} {height}" font-family="system-ui, sans-serif" font-size="12">',
         "<title>Held-out pairs by arm</title>",
-        '<text x="0" y="16" font-size="14">Held-out pairs, % (lines: 95% over questions)</text>',
+        '<text x="0" y="16" font-size="14">Held-out pairs, % (lines: 95% over anchors)</text>',
     ]
     for n, (measure, colour) in enumerate(_BARS):
         parts.append(f'<rect x="{n * 170}" y="28" width="12" height="12" fill="{colour}"/>')
@@ -32,9 +30,8 @@ def plot(report: dict[str, Any]) -> str:
     for n, (name, arm) in enumerate(arms):
         top = _TOP + n * row
         parts.append(f'<text x="0" y="{top + 20}">{escape(name)}</text>')
-        scores = arm["scores"].get(HELD_OUT, {})
         for k, (measure, colour) in enumerate(_BARS):
-            if score := scores.get(measure):
+            if score := arm["best"].get(measure):
                 parts.append(_bar(top + k * _BAR, score, colour))
     return "\n".join([*parts, "</svg>"])
 

@@ -1,33 +1,51 @@
 """What a run says: measures with intervals over questions and seeds, and which thresholds hold.
 
-The interval of a mean is a bootstrap over questions, each question's score being the mean over
-seeds; beside it stands the least and the greatest mean of one seed. A difference of two arms is
-taken question by question over the seeds that both have run.
+The interval of a mean is a bootstrap over anchors, each question's score being the mean over seeds;
+beside it stand the least and the greatest mean of one seed. A difference of two arms is taken
+question by question over the seeds that both have run. An arm that was taught no request is judged
+by its answers without one, where they are better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 
 from experiments.asking import GROUPS
-from experiments.settings import ALONE, ASKED, HELD_OUT, PLAIN, RECALL, Settings, Threshold
+from experiments.settings import ALONE, HELD_OUT, PLAIN, Settings, Threshold
+from training.behaviour.intervals import difference, interval
 from training.files import to_json, write_whole
 
+PLAINLY = {"association, marker": "association", "emission, any": ALONE, "emission, rate": PLAIN}
+"""What a measure with a request is without one."""
 KNOWN = "emission, any where known"
 """Emission over the questions whose Y is known: recall is 1."""
 SHOWN = (
     "association, marker", "association", "leaving", "request", "coherence",
-    "emission, any", "emission, rate", ALONE, PLAIN, RECALL, KNOWN,
+    "emission, any", "emission, rate", ALONE, PLAIN, "recall", KNOWN,
 )  # fmt: skip
-RESAMPLES = 1000
 WORST = 3
 Report = dict[str, Any]
 Values = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class _Asked(NamedTuple):
+    """The group and the anchor of each question."""
+
+    groups: list[str]
+    anchors: list[str]
+
+    def places(self, group: str) -> list[int]:
+        """The questions of a group."""
+        return [n for n, of in enumerate(self.groups) if of == group]
+
+    def anchors_in(self, group: str) -> list[str]:
+        """Their anchors."""
+        return [self.anchors[n] for n in self.places(group)]
 
 
 def report_of(settings: Settings, out: Path, about: dict[str, Any]) -> Report:
@@ -37,16 +55,19 @@ def report_of(settings: Settings, out: Path, about: dict[str, Any]) -> Report:
     """
     asked = orjson.loads((out / "questions.json").read_bytes())
     results = _results(settings, out)
-    groups = [question["group"] for question in asked["questions"]]
+    where = _Asked(
+        [question["group"] for question in asked["questions"]],
+        [question["probe"]["anchor"] for question in asked["questions"]],
+    )
     told: dict[str, Any] = {
-        name: _arm(settings, name, found, groups) for name, found in results.items() if found
+        name: _arm(settings, name, found, where) for name, found in results.items() if found
     }
     return about | {
         "settings": settings.model_dump(mode="json"),
         "groups": asked["by group"],
         "unstitched": len(asked["unstitched"]),
         "arms": told,
-        "thresholds": [_judged(t, results, groups) for t in settings.thresholds],
+        "thresholds": [_judged(settings, t, results, where) for t in settings.thresholds],
         "worst": {
             name: _worst(found[0], asked["questions"]) for name, found in results.items() if found
         },
@@ -62,7 +83,7 @@ def _results(settings: Settings, out: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _arm(
-    settings: Settings, name: str, found: Sequence[dict[str, Any]], groups: Sequence[str]
+    settings: Settings, name: str, found: Sequence[dict[str, Any]], where: _Asked
 ) -> dict[str, Any]:
     first, arm = found[0], settings.arms[name]
     kept = ("tokens", "steps", "weights", "vocabulary", "records", "corpora")
@@ -71,6 +92,7 @@ def _arm(
         "recipe": arm.recipe,
         "shares": arm.shares,
         "ask": arm.ask,
+        "taught": arm.taught,
         "seeds": [result["seed"] for result in found],
         "loss": [result["loss"] for result in found],
         "seconds": [result["seconds"] for result in found],
@@ -79,56 +101,79 @@ def _arm(
             group: {
                 measure: scored
                 for measure in SHOWN
-                if (scored := _score(_values(found, group, groups, measure))) is not None
+                if (scored := _scored(_values(found, group, where, measure), group, where))
             }
             for group in GROUPS
-            if group in groups
+            if group in where.groups
+        },
+        "best": {
+            measure: _scored(
+                _best(settings, name, found, HELD_OUT, where, measure), HELD_OUT, where
+            )
+            for measure in (*PLAINLY, "leaving")
         },
     }
 
 
-def _values(
-    found: Sequence[dict[str, Any]], group: str, groups: Sequence[str], measure: str
+def _best(
+    settings: Settings,
+    name: str,
+    found: Sequence[dict[str, Any]],
+    group: str,
+    where: _Asked,
+    measure: str,
 ) -> Values:
+    """A measure with a request; of an arm that was taught none, without one if that is better."""
+    asked = _values(found, group, where, measure)
+    if settings.arms[name].taught or measure not in PLAINLY:
+        return asked
+    plainly = _values(found, group, where, PLAINLY[measure])
+    both = not np.isnan(asked).all() and not np.isnan(plainly).all()
+    return plainly if both and np.nanmean(plainly) > np.nanmean(asked) else asked
+
+
+def _values(found: Sequence[dict[str, Any]], group: str, where: _Asked, measure: str) -> Values:
     """A measure of a group's questions, NaN where it was not asked. Shape: seeds, questions."""
-    places = [n for n, of in enumerate(groups) if of == group]
+    places = where.places(group)
     return np.array([[_value(result["answers"][n], measure) for n in places] for result in found])
 
 
 def _value(answer: dict[str, Any], measure: str) -> float:
     if measure == KNOWN:
-        return float(answer.get("emission, any", np.nan)) if answer.get(RECALL) else np.nan
+        return float(answer.get("emission, any", np.nan)) if answer.get("recall") else np.nan
     return float(answer.get(measure, np.nan))
 
 
-def _score(values: Values) -> dict[str, Any] | None:
-    there = ~np.isnan(values)
-    if not there.any(1).all():
+def _scored(
+    values: Values, group: str, where: _Asked, minus: Values | None = None
+) -> dict[str, Any] | None:
+    """Mean with intervals over anchors and seeds, of a difference with ``minus``; None of nothing.
+
+    Shape of values: (seeds, questions).
+    """
+    apart = values if minus is None else np.subtract(values, minus)
+    there = ~np.isnan(apart)
+    if not apart.size or not there.any(1).all():
         return None
-    by_seed = np.nanmean(values, axis=1)
-    some = values[:, there.any(0)]
-    low, high = _bootstrap(np.nanmean(some, axis=0))
-    return {
-        "mean": round(float(by_seed.mean()), 4),
-        "low": low,
-        "high": high,
-        "by_seed": [round(float(one), 4) for one in by_seed],
-        "n": int(some.shape[1]),
-    }
-
-
-def _bootstrap(found: Values) -> tuple[float, float]:
-    """The interval that holds the mean in 95 of 100 resamplings."""
-    draw = np.random.default_rng(0).integers(0, len(found), (RESAMPLES, len(found)))
-    low, high = np.quantile(found[draw].mean(1), (0.025, 0.975))
-    return round(float(low), 4), round(float(high), 4)
+    some = np.any(there, axis=0).reshape(-1)
+    anchors = [a for a, is_there in zip(where.anchors_in(group), some, strict=True) if is_there]
+    ours = np.nanmean(values[:, some], axis=0).tolist()
+    if minus is None:
+        told = interval(ours, anchors)
+    else:
+        told = difference(ours, np.nanmean(minus[:, some], axis=0).tolist(), anchors)
+    by_seed = [round(float(one), 4) for one in np.nanmean(apart, axis=1)]
+    return told | {"mean": round(float(np.mean(by_seed)), 4), "by_seed": by_seed}
 
 
 # --- thresholds -----------------------------------------------------------------------------------
 
 
 def _judged(
-    threshold: Threshold, results: dict[str, list[dict[str, Any]]], groups: Sequence[str]
+    settings: Settings,
+    threshold: Threshold,
+    results: dict[str, list[dict[str, Any]]],
+    where: _Asked,
 ) -> dict[str, Any]:
     """Whether a threshold was met: true, false, or null where it could not be asked."""
     told: dict[str, Any] = threshold.model_dump() | {"said": threshold.said, "met": None}
@@ -138,11 +183,12 @@ def _judged(
     seeds = sorted(ours.keys() & theirs.keys() if threshold.over else ours)
     if not seeds:
         return told
-    asked = groups, threshold.measure
-    values = _values([ours[seed] for seed in seeds], threshold.group, *asked)
+    asked = threshold.group, where, threshold.measure
+    values = _best(settings, threshold.arm, [ours[seed] for seed in seeds], *asked)
+    other = None
     if threshold.over:
-        values = np.subtract(values, _values([theirs[s] for s in seeds], threshold.group, *asked))
-    score = _score(values) if values.size else None
+        other = _best(settings, threshold.over, [theirs[seed] for seed in seeds], *asked)
+    score = _scored(values, threshold.group, where, other)
     if score is None:
         return told
     reached = 100 * score["mean"]
@@ -185,6 +231,3 @@ def write_report(report: Report, out: Path) -> None:
     write_whole(out / "report.md", markdown(report).encode())
     write_whole(out / "report.html", html(report, picture).encode())
     write_whole(out / "report.json", to_json(report))
-
-
-assert set(ASKED) <= set(SHOWN)

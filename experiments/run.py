@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,11 @@ from experiments.report import report_of, write_report
 from experiments.settings import Arm, Settings
 from forest.errors import UsageError
 from forest.stores.base import Store
+from training.behaviour.speaker import Speaker
 from training.errors import TrainingError
 from training.files import json_hash, to_json, write_whole
 from training.library import library
-from training.scratch import Words, batches, learn, model_of, tokenizer_of
+from training.scratch import batches, learn, model_of, tokenizer_of
 
 Progress = Callable[[str, int, int], None]
 """progress(what is counted, how many are done, of how many)."""
@@ -211,22 +212,43 @@ def _run_all(settings: Settings, out: Path, jobs: int, tell: Progress) -> None:
     left = [(arm, seed) for arm, seed in wanted if not _is_done(settings, out, arm, seed)]
     done = len(wanted) - len(left)
     tell("arms", done, len(wanted))
-    if jobs == 1 or len(left) < 2:
+    if jobs == 1 or not left:
         for arm, seed in left:
             run_arm(settings, out, arm, seed, tell)
             tell("arms", done := done + 1, len(wanted))
         return
-    with ProcessPoolExecutor(
-        min(jobs, len(left)), get_context("spawn"), max_tasks_per_child=1
-    ) as pool:
-        running = [pool.submit(run_arm, settings, out, arm, seed) for arm, seed in left]
-        try:
-            for one in as_completed(running):
-                one.result()
-                tell("arms", done := done + 1, len(wanted))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    for _ in _side_by_side(settings, out, left, jobs):
+        tell("arms", done := done + 1, len(wanted))
+
+
+def _side_by_side(
+    settings: Settings, out: Path, left: list[tuple[str, int]], jobs: int
+) -> Iterator[None]:
+    """Run arms in processes of their own; yields as each is done, and ends all where one fails."""
+    others = set(active_children())
+    pool = ProcessPoolExecutor(min(jobs, len(left)), get_context("spawn"), max_tasks_per_child=1)
+    try:
+        us = os.getpid()
+        running = [pool.submit(_run_for, us, settings, out, arm, seed) for arm, seed in left]
+        for one in as_completed(running):
+            one.result()
+            yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(active_children()) - others:
+            child.terminate()
+        raise
+    pool.shutdown()
+
+
+def _run_for(parent: int, settings: Settings, out: Path, arm: str, seed: int) -> None:
+    """`run_arm` in a process that ends with its parent, also where that one was killed."""
+
+    def tell(*_: object) -> None:
+        if os.getppid() != parent:
+            os._exit(1)
+
+    run_arm(settings, out, arm, seed, tell)
 
 
 def _is_done(settings: Settings, out: Path, arm: str, seed: int) -> bool:
@@ -250,7 +272,7 @@ def definition(settings: Settings, arm: Arm) -> str:
     exports = [
         export.recipe.with_seed(export.seed).hash for export in exports_of(settings, arm.recipe)
     ]
-    return json_hash([settings.hash, arm.model_dump(exclude={"about"}), exports])
+    return json_hash([settings.hash, arm.model_dump(exclude={"about", "taught"}), exports])
 
 
 def run_arm(settings: Settings, out: Path, name: str, seed: int, tell: Progress = _silent) -> None:
@@ -262,8 +284,10 @@ def run_arm(settings: Settings, out: Path, name: str, seed: int, tell: Progress 
     voice = masked.voice if settings.mode == "lora" else _voice
     corpora = opened(settings, arm.recipe, out)
     try:
-        trained, result = voice(settings, out, name, seed, corpora, told, tell)
-        answers = _asked(trained, asked, settings, arm, corpora[0].marker or "", seed, tell)
+        (model, words), result = voice(settings, out, name, seed, corpora, told, tell)
+        with library("torch").inference_mode():
+            speaker = Speaker(model, words, _Counted(tell, len(asked)))
+            answers = ask(speaker, asked, arm, corpora[0].marker or "", settings.samples, seed)
     except TrainingError as error:
         error.add_note(f"in the arm {name} with seed {seed}")
         raise
@@ -278,20 +302,15 @@ def run_arm(settings: Settings, out: Path, name: str, seed: int, tell: Progress 
     write_whole(result_path(out, name, seed), to_json(result))
 
 
-def _asked(
-    trained: Any,
-    asked: list[Question],
-    settings: Settings,
-    arm: Arm,
-    marker: str,
-    seed: int,
-    tell: Progress,
-) -> list[dict[str, Any]]:
-    with library("torch").inference_mode():
-        return ask(
-            trained, asked, arm, marker, settings.samples, seed,
-            lambda done, of: tell("answers", done, of),
-        )  # fmt: skip
+class _Counted:
+    """Tells how many answers came."""
+
+    def __init__(self, tell: Progress, questions: int) -> None:
+        self._tell, self._of, self._came = tell, 4 * questions, 0
+
+    def __call__(self, more: int) -> None:
+        self._came += more
+        self._tell("answers", min(self._came, self._of), self._of)
 
 
 def _voice(
@@ -316,7 +335,7 @@ def _voice(
     )  # fmt: skip
     weights = sum(p.numel() for p in model.parameters())
     records = {kind: len(some) for kind, some in sorted(found.items())}
-    return Words(model, words), {
+    return (model, words), {
         "loss": round(loss, 4), "tokens": size.tokens, "steps": size.steps,
         "weights": weights, "vocabulary": len(words), "records": records,
     }  # fmt: skip

@@ -15,16 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from exporters.recipe import Recipe, shipped_recipes
 from forest.errors import UsageError
-from training.behaviour.jumps import ANY, ASSOCIATION, RATE
+from training.behaviour.jumps import MEASURES
 from training.files import json_hash
 from training.scratch import Size
 
 HELD_OUT, SEEN, UNSTITCHED = "held out", "seen", "unstitched"
 """Groups of questions: pairs that no record says together, pairs that walks show, and pairs at
 anchors that no walk jumps at and no card names."""
-ALONE, PLAIN, RECALL = "emission without marker, any", "emission without marker, rate", "recall"
-JUMPS = (ASSOCIATION, "association", "leaving", "request", "coherence", ANY, RATE)
-ASKED = (*JUMPS, ALONE, PLAIN, RECALL)
+ALONE, PLAIN = "emission without marker, any", "emission without marker, rate"
+ASKED = (*MEASURES, ALONE, PLAIN)
 """All measures of an arm."""
 MODES = ("quick", "full", "lora")
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -42,6 +41,7 @@ class Arm(_Section):
     recipe: str
     shares: dict[str, Annotated[float, Field(gt=0)]] = {}
     ask: str = "{marker}"
+    taught: bool = True
     shuffled: bool = False
 
 

@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from training.behaviour.speaker import Speaker
 from training.errors import BaseError, TrainingFailed
-from training.examples import Example, encode
-from training.library import library, quiet
+from training.examples import Example
+from training.library import library
 
 UNKNOWN, BEGIN, END, PAD = "<unk>", "<s>", "</s>", "<pad>"
 LENGTH = 1024
@@ -192,85 +191,3 @@ def _loss(model: Any, batch: Batch) -> Any:
     told = torch.from_numpy(batch.trained[:, 1:])
     logits = model.lm_head(hidden[:, :-1][told])
     return torch.nn.functional.cross_entropy(logits, ids[:, 1:][told])
-
-
-# --- asking ---------------------------------------------------------------------------------------
-
-
-class Words(Speaker):
-    """A model of whole words as a voice: a prompt is read once for all that may follow it.
-
-    What follows a prompt is encoded by itself, which is exact where tokens are words.
-    """
-
-    def __init__(self, model: Any, tokenizer: Any) -> None:
-        super().__init__(model, tokenizer)
-        self._known: dict[str, dict[str, float]] = {}
-        self._lines: dict[str, list[str]] = {}
-
-    def scores(self, prompt: str, candidates: Sequence[str]) -> list[float]:
-        known = self._known.setdefault(prompt, {})
-        new = [text for text in dict.fromkeys(candidates) if text not in known]
-        if new:
-            known.update(zip(new, self._scored(prompt, new), strict=True))
-        return [known[text] for text in candidates]
-
-    def _scored(self, prompt: str, candidates: Sequence[str]) -> list[float]:
-        torch = self._torch
-        read = self._tensor([self._prompt(prompt)])
-        answers = [self._tokenizer(text, add_special_tokens=False).input_ids for text in candidates]
-        width = max(map(len, answers))
-        rows = self._tensor([row + [0] * (width - len(row)) for row in answers])
-        told = self._model.model(input_ids=read, use_cache=True)
-        first = self._model.lm_head(told.last_hidden_state[:, -1:]).expand(len(answers), -1, -1)
-        cache = told.past_key_values
-        cache.batch_repeat_interleave(len(answers))
-        rest = self._model.model(input_ids=rows, past_key_values=cache, use_cache=True)
-        logits = torch.cat([first, self._model.lm_head(rest.last_hidden_state[:, :-1])], 1)
-        chances = logits.float().log_softmax(-1).gather(2, rows.unsqueeze(-1)).squeeze(-1)
-        return [float(row[: len(ids)].mean()) for row, ids in zip(chances, answers, strict=True)]
-
-    def samples(self, prompt: str, number: int, length: int, seed: int) -> list[str]:
-        if prompt not in self._lines:
-            self.foresee([prompt], number, length, seed)
-        return self._lines[prompt]
-
-    def foresee(
-        self, prompts: Sequence[str], number: int, length: int, seed: int, batch: int = 24
-    ) -> None:
-        """Sample continuations of many prompts, some at a time, before they are asked for."""
-        torch = self._torch
-        read = {p: self._prompt(p) for p in prompts if p not in self._lines}
-        order = sorted(read, key=lambda prompt: (len(read[prompt]), prompt))
-        for n in range(0, len(order), batch):
-            some = order[n : n + batch]
-            width = max(len(read[p]) for p in some)
-            gaps = [width - len(read[p]) for p in some]
-            pad = self._tokenizer.pad_token_id
-            rows = [[pad] * gap + read[p] for p, gap in zip(some, gaps, strict=True)]
-            seen = [[0] * gap + [1] * (width - gap) for gap in gaps]
-            torch.manual_seed(seed * 1_000_003 + n)
-            with quiet():
-                said = self._model.generate(
-                    input_ids=self._tensor(rows),
-                    attention_mask=self._tensor(seen),
-                    do_sample=True,
-                    temperature=1.0,
-                    top_k=0,
-                    top_p=1.0,
-                    num_return_sequences=number,
-                    max_new_tokens=length,
-                    pad_token_id=pad,
-                )
-            texts = self._tokenizer.batch_decode(said[:, width:], skip_special_tokens=True)
-            lines = [text.strip().partition("\n")[0] for text in texts]
-            for k, prompt in enumerate(some):
-                self._lines[prompt] = lines[k * number : (k + 1) * number]
-
-    def _prompt(self, prompt: str) -> list[int]:
-        example = encode({"text": f"{prompt}\n"}, self._tokenizer, end=False)
-        assert example is not None
-        return example.ids
-
-    def _tensor(self, numbers: Any) -> Any:
-        return self._torch.as_tensor(numbers, dtype=self._torch.long, device=self._device)

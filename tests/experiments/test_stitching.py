@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def test_no_right_or_wrong_answer_stands_in_a_prompt(ran: Path) -> None:
         assert probe.own
         for answer in (probe.other, probe.own, *probe.others, *probe.distractors):
             assert answer not in probe.prompt
-        assert question.home is None or probe.other not in question.home
+        assert probe.other not in probe.there
 
 
 # --- the control ----------------------------------------------------------------------------------
@@ -194,11 +195,14 @@ def test_the_report_has_every_measure_an_interval_and_the_way_it_was_made(
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
 
 
-def test_two_jobs_give_what_one_gives(
+def test_an_arm_in_a_process_of_its_own_gives_what_it_gives_in_this_one(
     ran: Path, proofs: MemoryStore, settings: Settings, tmp_path: Path
 ) -> None:
-    stitching(proofs, tmp_path / "out", settings, jobs=2)
-    assert [result(tmp_path / "out", name) for name in ARMS] == [result(ran, n) for n in ARMS]
+    out = Path(
+        shutil.copytree(ran, tmp_path / "out", ignore=shutil.ignore_patterns("walks-0.json"))
+    )
+    stitching(proofs, out, settings, jobs=2)
+    assert result(out, "walks-0") == result(ran, "walks-0")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +212,7 @@ def test_two_jobs_give_what_one_gives(
 def test_a_threshold_is_met_or_it_is_not(
     ours: float, theirs: float, points: float, *, met: bool
 ) -> None:
-    from experiments.report import _judged
+    from experiments.report import _Asked, _judged
     from experiments.settings import Threshold
 
     results = {
@@ -216,15 +220,31 @@ def test_a_threshold_is_met_or_it_is_not(
             {"seed": seed, "answers": [{"leaving": share}] * 20 + [{"leaving": 0.0}]}
             for seed in (0, 1)
         ]
-        for name, share in (("a", ours), ("b", theirs))
+        for name, share in (("walks", ours), ("default", theirs))
     }
-    groups = [HELD_OUT] * 20 + ["seen"]
-    said = Threshold(arm="a", over="b", measure="leaving", points=points)
-    told = _judged(said, results, groups)
+    settings = Settings.load("full")
+    where = _Asked([HELD_OUT] * 20 + ["seen"], [f"a{n}" for n in range(21)])
+    said = Threshold(arm="walks", over="default", measure="leaving", points=points)
+    told = _judged(settings, said, results, where)
     assert told["met"] is met
     assert told["seeds"] == 2
-    alone = _judged(Threshold(arm="a", measure="leaving", points=70), results, groups)
-    assert alone["met"] is (ours >= 0.7)
+    alone = Threshold(arm="walks", measure="leaving", points=70)
+    assert _judged(settings, alone, results, where)["met"] is (ours >= 0.7)
+
+
+def test_an_arm_that_was_taught_no_request_is_judged_by_its_better_answers() -> None:
+    from experiments.report import _Asked, _judged
+    from experiments.settings import ALONE, Threshold
+
+    answers = {"emission, any": 0.5, ALONE: 0.0}, {"emission, any": 0.0, ALONE: 0.6}
+    results = {
+        name: [{"seed": 0, "answers": [one] * 5}]
+        for name, one in zip(("walks", "fragments"), answers, strict=True)
+    }
+    said = Threshold(arm="walks", over="fragments", measure="emission, any", points=0)
+    where = _Asked([HELD_OUT] * 5, list("abcde"))
+    told = _judged(Settings.load("full"), said, results, where)
+    assert (told["met"], told["reached"]) == (False, -10.0)
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -299,26 +319,6 @@ def test_the_shipped_modes_load_and_name_what_they_measure() -> None:
 
 
 # --- asking ---------------------------------------------------------------------------------------
-
-
-def test_a_prompt_that_is_read_once_scores_as_one_that_is_read_again_and_again(ran: Path) -> None:
-    import torch
-    from transformers import AutoTokenizer
-
-    from training.behaviour.speaker import Speaker
-    from training.scratch import Size, Words, model_of
-
-    words = AutoTokenizer.from_pretrained(ran / "words")
-    model = model_of(words, Size(**TINY["size"]), 3).eval()
-    once, again = Words(model, words), Speaker(model, words)
-    with torch.inference_mode():
-        for question in asked(ran):
-            probe = question.probe
-            texts = [probe.other, *probe.distractors]
-            assert once.scores(probe.prompt, texts) == pytest.approx(
-                again.scores(probe.prompt, texts), abs=1e-5
-            )
-            assert once.scores(probe.prompt, texts[::-1]) == once.scores(probe.prompt, texts)[::-1]
 
 
 def test_arms_ask_in_the_words_that_their_corpus_taught(ran: Path) -> None:
