@@ -68,10 +68,20 @@ class Told(NamedTuple):
     """``{start, end}`` of what carries no loss: pieces that do not, up to the next that does."""
 
     @property
+    def said(self) -> list[str]:
+        """Ids of the thoughts in the order in which they are said, again and again if they are."""
+        return said(self.thoughts, self.spans)
+
+    @property
     def text(self) -> str:
         """The column of a record that has one."""
         text: str = self.columns["text"]
         return text
+
+
+def said(thoughts: Sequence[str], spans: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Ids of the thoughts that spans say, in their order."""
+    return [thoughts[span["thought"]] for span in spans if span["thought"] >= 0]
 
 
 def size(columns: Mapping[str, Any], measure: Measure = len) -> int:
