@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -401,6 +402,20 @@ def test_wrong_usage_is_told_at_the_start(arguments: list[str], says: str, run: 
     assert (code, says in err) == (2, True)
 
 
+def test_units_and_the_cron_line_of_the_documentation_are_commands_that_run(run: Run) -> None:
+    page = (ROOT / "docs" / "nightly.md").read_text(encoding="utf-8")
+    units = re.findall(r"```ini\n(.*?)```", page, re.DOTALL)
+    enabled = [unit for unit in units if "[Install]" in unit]
+    assert (len(units), len(enabled)) == (3, 2)
+    assert all("[Unit]\nDescription=" in unit for unit in units)
+    line = r"^(?:ExecStart=|0 3 \* \* \*).*bin/forest (.*?)(?: >>.*)?$"
+    commands = re.findall(line, page, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        code, _, err = run(*command.split(), "--status")
+        assert (code, "no night was written" in err) == (1, True), command
+
+
 def test_a_missing_package_is_told_at_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     Path("r.toml").write_text('[corpus]\nfile = "parquet"\n')
@@ -542,7 +557,7 @@ def test_a_disk_without_room_for_the_status_hides_no_reason(
 
     lines = list[str]()
     monkeypatch.setattr(Status, "write", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ExportError, match=r"status cannot be written into .*: No space left"):
         nights(out, Clock("2026-11-23 03:00"), tell=lines.append).once()
     assert "the status cannot be written" in lines[0]
     assert latest(out) == "2026-11-22"
