@@ -308,9 +308,9 @@ class Outline:
     def before(self, place: int, room: int) -> list[int]:
         """What is said before a jump from a thought, and the thought itself last.
 
-        A leaf with leaves beside it is a premise (as a proof's facts are): the other premises
-        come first. Any other thought comes after the path from the root. Whole thoughts, the
-        nearest ones, while all together have at most ``room`` characters.
+        A leaf with leaves beside it is a premise (as a proof's facts are), unless it is refuted:
+        the other premises come first. Any other thought comes after the path from the root. Whole
+        thoughts, the nearest ones, while all together have at most ``room`` characters.
         """
         nearby = self._premises(place) if self._is_premise(place) else self._up(place)
         return [*sorted(self._fitting(nearby, room - self.sizes[place])), place]
@@ -319,11 +319,12 @@ class Outline:
         """What is said after a jump to a thought, and the thought itself first.
 
         The walk goes down, choosing one child by hash at each branching, a refuted one only where
-        no other is; from a leaf it climbs to the thoughts that the leaf supports, up to the root.
+        no other is; from a leaf it climbs to the thoughts that the leaf supports, up to the root
+        (a refuted leaf supports none).
         Whole thoughts while all together have at most ``room`` characters; at least one after the
         landing, if there is one and both have at most ``most``.
         """
-        onward = self._down(place, seed) if place in self._children else self._up(place)
+        onward = self._onward(place, seed)
         room -= self.sizes[place] + 1
         first = next(onward, None)
         if first is None or (most and self.sizes[place] + 1 + self.sizes[first] > most):
@@ -356,6 +357,14 @@ class Outline:
         up = self._fitting(self._up(parent), room - self.sizes[parent] - 1)
         return [self.pieces[p] for p in [*sorted(up), parent]]
 
+    def _onward(self, place: int, seed: int) -> Iterator[int]:
+        if place in self._children:
+            return self._down(place, seed)
+        return iter(()) if self._fails(place) else self._up(place)
+
+    def _fails(self, place: int) -> bool:
+        return bool(self._refuted) and self.tree.thoughts[place].kind in self._refuted
+
     def _fitting(self, places: Iterable[int], room: int) -> Iterator[int]:
         for place in places:
             room -= self.sizes[place] + 1
@@ -369,10 +378,9 @@ class Outline:
 
     def _down(self, place: int, seed: int) -> Iterator[int]:
         landing = self.pieces[place].thought
-        told, refuted = self.tree.thoughts, self._refuted
         while children := self._children.get(place):
-            if refuted:
-                children = [n for n in children if told[n].kind not in refuted] or children
+            if self._refuted:
+                children = [n for n in children if not self._fails(n)] or children
             choice = 0
             if len(children) > 1:
                 choice = draw(seed, landing, self.pieces[place].thought) % len(children)
@@ -380,14 +388,18 @@ class Outline:
             yield place
 
     def _is_premise(self, place: int) -> bool:
-        return place not in self._children and len(self._leaves_beside(place)) > 1
+        if place in self._children or self._fails(place):
+            return False
+        return len(self._leaves_beside(place)) > 1
 
     def _leaves_beside(self, place: int) -> list[int]:
-        """The leaves among a thought and its siblings."""
+        """The leaves among a thought and its siblings, without those that are refuted."""
         parent = self._parents[place]
         leaves = self._leaves.get(parent)
         if leaves is None:
-            leaves = [i for i in self._children[parent] if i not in self._children]
+            leaves = [
+                i for i in self._children[parent] if i not in self._children and not self._fails(i)
+            ]
             self._leaves[parent] = leaves
         return leaves
 

@@ -294,6 +294,16 @@ def test_after_a_leaf_the_text_climbs_to_what_it_supports() -> None:
     ]
 
 
+def test_a_refuted_leaf_is_no_premise_and_supports_nothing() -> None:
+    made = tree("T", "So.\n  One.\n  Two.\n  Wrong.\n  Three.")
+    made.edit(made.thoughts[3].id, kind="refuted")
+    outline = Outline(made, refuted=("refuted",))
+    assert around(made, outline.before(4, 500)) == ["One.", "Two.", "Three."]
+    assert around(made, outline.before(3, 500)) == ["So.", "Wrong."]
+    assert around(made, outline.after(3, 500, 0)) == ["Wrong."]
+    assert around(made, outline.after(4, 500, 0)) == ["Three.", "So."]
+
+
 def test_the_branch_depends_on_the_seed() -> None:
     made = tree("Fork", "Root.\n" + "\n".join(f"  Branch {n}." for n in range(8)))
     ways = {tuple(Outline(made).after(0, 500, seed)) for seed in range(40)}
