@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -318,6 +319,19 @@ def test_a_folder_with_other_things_is_refused(name: str, says: str, tmp_path: P
 # --- when -----------------------------------------------------------------------------------------
 
 
+@pytest.fixture(params=["named", "system"])
+def berlin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Schedule]:
+    """02:30 in Berlin, by its name and as the time zone of the system."""
+    if request.param == "named":
+        yield Schedule.read("02:30", "Europe/Berlin")
+        return
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield Schedule.read("02:30")
+    time.tzset()
+
+
 @pytest.mark.parametrize(
     ("day", "begins"),
     [
@@ -328,8 +342,9 @@ def test_a_folder_with_other_things_is_refused(name: str, says: str, tmp_path: P
         ("2026-10-26", "2026-10-26 01:30"),
     ],
 )
-def test_a_night_begins_once_on_days_when_clocks_change(day: str, begins: str) -> None:
-    berlin = Schedule.read("02:30", "Europe/Berlin")
+def test_a_night_begins_once_on_days_when_clocks_change(
+    day: str, begins: str, berlin: Schedule
+) -> None:
     assert berlin.after(moment(day) - timedelta(hours=3)) == moment(begins)
     assert berlin.before(moment(day) + timedelta(hours=20)) == moment(begins)
     assert berlin.after(moment(begins)) - moment(begins) >= timedelta(hours=23)
