@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from exporters.draw import draw
@@ -315,16 +316,18 @@ class Outline:
         nearby = self._premises(place) if self._is_premise(place) else self._up(place)
         return [*sorted(self._fitting(nearby, room - self.sizes[place])), place]
 
-    def after(self, place: int, room: int, seed: int, most: int | None = None) -> list[int]:
+    def after(
+        self, place: int, room: int, seed: int, most: int | None = None, premises: int = 0
+    ) -> list[int]:
         """What is said after a jump to a thought, and the thought itself first.
 
         The walk goes down, choosing one child by hash at each branching, a refuted one only where
         no other is; from a leaf it climbs to the thoughts that the leaf supports, up to the root
-        (a refuted leaf supports none).
+        (a refuted leaf supports none), behind its other premises up to ``premises`` characters.
         Whole thoughts while all together have at most ``room`` characters; at least one after the
         landing, if there is one and both have at most ``most``.
         """
-        onward = self._onward(place, seed)
+        onward = self._onward(place, seed, premises)
         room -= self.sizes[place] + 1
         first = next(onward, None)
         if first is None or (most and self.sizes[place] + 1 + self.sizes[first] > most):
@@ -337,6 +340,13 @@ class Outline:
         Whole thoughts, the nearest ones, while all together have at most ``room`` characters.
         """
         return sorted(self._fitting(self._premises(place), room)) if self._is_premise(place) else []
+
+    def are_premises(self, one: int, other: int) -> bool:
+        """Whether two thoughts, of which one follows the other, support the same.
+
+        A walk that jumped on from there would say none of that.
+        """
+        return one not in self._children and other not in self._children
 
     def pairs(self, chosen: Container[str], others: Container[str]) -> Iterator[tuple[int, int]]:
         """Siblings of which one is of a chosen kind and one of the others: each in one pair.
@@ -357,10 +367,12 @@ class Outline:
         up = self._fitting(self._up(parent), room - self.sizes[parent] - 1)
         return [self.pieces[p] for p in [*sorted(up), parent]]
 
-    def _onward(self, place: int, seed: int) -> Iterator[int]:
+    def _onward(self, place: int, seed: int, premises: int) -> Iterator[int]:
         if place in self._children:
             return self._down(place, seed)
-        return iter(()) if self._fails(place) else self._up(place)
+        if self._fails(place):
+            return iter(())
+        return chain(self.premises(place, premises) if premises else (), self._up(place))
 
     def _fails(self, place: int) -> bool:
         return bool(self._refuted) and self.tree.thoughts[place].kind in self._refuted

@@ -294,6 +294,14 @@ def test_after_a_leaf_the_text_climbs_to_what_it_supports() -> None:
     ]
 
 
+def test_the_other_premises_of_a_leaf_may_stand_before_what_they_support() -> None:
+    said = around(PROOF, Outline(PROOF).after(1, 500, 0, premises=500))
+    assert said == ["Iron is a metal.", "Metals conduct electricity.", PROOF.thoughts[0].text]
+    assert around(TALK, Outline(TALK).after(4, 500, 0, premises=500)) == around(
+        TALK, Outline(TALK).after(4, 500, 0)
+    )
+
+
 def test_a_refuted_leaf_is_no_premise_and_supports_nothing() -> None:
     made = tree("T", "So.\n  One.\n  Two.\n  Wrong.\n  Three.")
     made.edit(made.thoughts[3].id, kind="refuted")
