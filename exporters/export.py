@@ -113,7 +113,8 @@ def _write_records(
     if not writing.files():
         raise ExportError(
             "the recipe leaves no record of this forest",
-            hint="Give weight to other kinds, under [kinds], or to other axes, under [axes].",
+            hint="Give weight to other kinds, under [kinds], or to other axes, under [axes]; or a"
+            " larger budget.",
         )
     writing.leaks.check(corpus, writing.files(), alike, outside)
     return Manifest(
