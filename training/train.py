@@ -112,7 +112,12 @@ class _Training:
         self.interrupted = False
         if restart and network.first:
             self.checkpoint.unlink(missing_ok=True)
-        self.fingerprint = json_hash([base.hash, corpus.hash, config.hash])
+        self.begun = {
+            "base": base.hash,
+            "corpus": corpus.hash,
+            "config": config.model_dump(mode="json"),
+        }
+        self.fingerprint = json_hash(self.begun)
         self.state, tensors = self._restored()
         self.examples, self.validation = self._examples()
         network.wear(base, config.lora)
@@ -234,10 +239,10 @@ class _Training:
         with library("safetensors").safe_open(self.checkpoint, "pt") as file:
             told = orjson.loads(file.metadata()["state"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        if told.pop("fingerprint") != self.fingerprint:
+        if moved := _moved(told.pop("begun", {}), self.begun):
             raise MaskError(
-                f"a training of {self.path.stem} was begun with another base, corpus or settings",
-                hint="Go on with those, or throw it away with --restart.",
+                f"a training of {self.path.stem} was begun with {moved}",
+                hint="Go on with what it was begun with, or throw it away with --restart.",
             )
         state = _State()
         for key, value in told.items():
@@ -247,7 +252,7 @@ class _Training:
     def _save(self) -> None:
         if not self.network.first:
             return
-        told = orjson.dumps(asdict(self.state) | {"fingerprint": self.fingerprint}).decode()
+        told = orjson.dumps(asdict(self.state) | {"begun": self.begun}).decode()
         tensors = self.network.tensors() | {f"best/{k}": v for k, v in self.best.items()}
         save = library("safetensors.torch").save
         write_whole(self.checkpoint, save(tensors, metadata={"state": told}))
@@ -341,6 +346,23 @@ class _Training:
             f"saved at step {self.state.step} of {self.steps}; the same command goes on from there"
         )
         return stop
+
+
+def _moved(then: dict[str, Any], now: dict[str, Any]) -> str:
+    """What a training was begun with that is not what it is to go on with; empty: nothing."""
+    other = [
+        f"another {what} ({str(then.get(what))[:12]}, not {now[what][:12]})"
+        for what in ("base", "corpus")
+        if then.get(what) != now[what]
+    ]
+    for section, values in now["config"].items():
+        was = then.get("config", {}).get(section, {})
+        other += [
+            f"{section}.{key} = {was.get(key)} (not {value})"
+            for key, value in values.items()
+            if was.get(key) != value
+        ]
+    return ", ".join(other)
 
 
 @contextmanager

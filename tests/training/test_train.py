@@ -141,8 +141,14 @@ def test_what_was_interrupted_goes_on_and_ends_in_the_same_bytes(
     if how == "SIGINT":
         assert "saved at step 5 of 8" in done.stderr
         assert {p.name for p in (tmp_path / "cut").iterdir()} == {".m.checkpoint", "m.jsonl"}
-    with pytest.raises(MaskError, match="with another base, corpus or settings"):
-        train(corpus, base, "m", config(steps=9), masks=tmp_path / "cut")
+    other = settings.model_copy(
+        update={"training": settings.training.model_copy(update={"steps": 9})}
+    )
+    with pytest.raises(MaskError, match=r"was begun with training\.steps = 8 \(not 9\)\n"):
+        train(corpus, base, "m", other, masks=tmp_path / "cut")
+    moved = Corpus(corpus.path, corpus.manifest | {"forest_revision": "another"})
+    with pytest.raises(MaskError, match=r"was begun with another corpus \([0-9a-f]{12}, not "):
+        train(moved, base, "m", settings, masks=tmp_path / "cut")
     steps = list[int]()
     resumed = train(
         corpus, base, "m", settings, masks=tmp_path / "cut",
