@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from training.config import Lora
 from training.errors import BaseError
 from training.library import library, quiet
+from training.rows import beside
 
 if TYPE_CHECKING:
     from training.base import Base
@@ -51,8 +52,9 @@ def wear(network: Any, config: Any, name: str = NAME) -> Any:
     with quiet():
         if hasattr(network, "peft_config"):
             network.add_adapter(name, config)
-            return network
-        return library("peft").get_peft_model(network, config, adapter_name=name)
+        else:
+            network = library("peft").get_peft_model(network, config, adapter_name=name)
+    return beside(network)
 
 
 def state(model: Any, name: str = NAME) -> dict[str, Any]:

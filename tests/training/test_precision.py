@@ -147,7 +147,7 @@ def test_a_loss_that_is_no_number_in_validation_keeps_nothing_as_final(
     monkeypatch.setattr(
         Network,
         "_loss",
-        lambda self, r: said(self, r) * (1 if self.model.training else float("nan")),
+        lambda self, *r: said(self, *r) * (1 if self.model.training else float("nan")),
     )
     with pytest.raises(TrainingFailed, match="the validation loss is nan after step 2"):
         train(config(steps=2, precision="bf16"), "masks")
