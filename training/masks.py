@@ -228,8 +228,19 @@ class Library:
 
     @property
     def paths(self) -> list[Path]:
-        """The files of all masks, by name."""
-        return sorted(self.folder.glob(f"*{SUFFIX}"))
+        """The files of all masks, by name. Raises MaskError where two have the same one."""
+        found: dict[str, Path] = {}
+        for path in sorted(self.folder.glob(f"*{SUFFIX}")):
+            # й and é have two encodings, and a folder may hold both: they look the same.
+            name = unicodedata.normalize("NFC", path.stem)
+            if name in found:
+                raise MaskError(
+                    f"{self.folder} holds two masks called {name}, encoded otherwise: "
+                    f"{found[name].stem!a} and {path.stem!a}",
+                    hint="Rename or remove the file of one of them.",
+                )
+            found[name] = path
+        return list(found.values())
 
     def __iter__(self) -> Iterator[Mask]:
         """All masks by name. Raises MaskError where a file is none."""

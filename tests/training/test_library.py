@@ -210,3 +210,12 @@ def test_every_damaged_mask_is_named(own: Library, run: Run):
     code, out, err = run("masks", "verify")
     assert code == 1
     assert (out.count("whole"), err.count("does not match its checksum")) == (2, 2)
+
+
+def test_two_masks_that_are_called_the_same_are_refused(own: Library):
+    (path,) = (p for p in own.paths if p.stem == "Δ42_logic")
+    path.with_name("й.safetensors").write_bytes(path.read_bytes())
+    assert own.open("й").path.stem == "й"
+    path.with_name("и\u0306.safetensors").write_bytes(path.read_bytes())  # looks like it
+    with pytest.raises(MaskError, match=r"two masks called й.*'\\u0438\\u0306' and '\\u0439'"):
+        own.open("й")

@@ -144,7 +144,7 @@ def test_the_way_on_the_command_line(corpus_folder: Path, run: Run, tmp_path: Pa
     (tmp_path / "quick.toml").write_text(settings, encoding="utf-8")
     code, out, err = run("base", "prepare", "tiny:", "base", "--corpus", str(corpus_folder))
     assert (code, err) == (0, "")
-    assert "5 names are one token each" in out
+    assert "names that are one token each: 5" in out
     train = (
         "train",
         str(corpus_folder),
