@@ -26,7 +26,7 @@ _TYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 _SCALE = "scale/loss"
 _SCALES = (2.0**16, 2.0**24)
 """How many times a gradient in fp16 is enlarged, at first and at most."""
-_LOGITS = 1 << 25
+_LOGITS = 1 << 24
 """Logits that are there at once."""
 _SHORT = ("out of memory", "not enough memory", "allocate memory")
 _GROWS = 500
@@ -85,12 +85,16 @@ class Network:
             self._torch.manual_seed(self._steps.seed)
             self.train(adapter.wear(network, self.lora))
 
+    def take(self, model: Any) -> None:
+        """Take a model over, to compute losses with."""
+        self.model = rest(self._here(model))
+        self._read, self._head, self._vocabulary = parted(model)
+
     def train(self, model: Any) -> None:
         """Take a model whose parameters say themselves which of them train."""
         torch = self._torch
-        rest(self._here(model))
-        self._read, self._head, self._vocabulary = parted(model)
-        self.model = model.train()
+        self.take(model)
+        self.model.train()
         self._parts = adapter.trainable(model)
         rows = [p for n, p in self._parts if "token" in n]
         decayed = [p for n, p in self._parts if "token" not in n]

@@ -81,7 +81,8 @@ def test_a_mask_that_was_trained_on_a_quantized_base_speaks_on_the_base(
     found = read_examples(corpus, "validation", base.tokenizer(), names=(), window=1024)
     told = {}
     for name in ("base", "m"):
-        with voices.wearing(name) as network.model:
+        with voices.wearing(name) as model:
+            network.take(model)
             told[name] = network.loss(rows_of(found, range(len(found)), 256))
     assert told["m"] == pytest.approx(mask.about["results"]["validation_loss"], rel=0.01)
     assert told["m"] < 0.99 * told["base"]
