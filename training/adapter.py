@@ -88,11 +88,12 @@ def _rows(base: Base, network: Any) -> dict[str, list[int]] | None:
 
 
 def _require_modules(base: Base, network: Any, lora: Lora) -> None:
-    torch = library("torch")
+    # GPT-2 and its kin, ruGPT among them, have matrices of a kind of their own.
+    kinds = (library("torch").nn.Linear, library("transformers.pytorch_utils").Conv1D)
     linear = {
         name.rpartition(".")[2]
         for name, module in network.named_modules()
-        if isinstance(module, torch.nn.Linear) and module is not network.get_output_embeddings()
+        if isinstance(module, kinds) and module is not network.get_output_embeddings()
     }
     if missing := [name for name in lora.modules if name not in linear]:
         raise BaseError(

@@ -68,8 +68,13 @@ class Mask:
 
     @property
     def name(self) -> str:
-        """The name that it was trained under."""
-        return str(self.about["name"])
+        """What it is called: as its file is, also where that was renamed after the training."""
+        return unicodedata.normalize("NFC", self.path.stem)
+
+    @property
+    def slug(self) -> str:
+        """Its name in ASCII."""
+        return slug(self.name)
 
     @property
     def corpora(self) -> list[dict[str, Any]]:
@@ -164,7 +169,7 @@ class Mask:
         rank = next((r for r in _VLLM_RANKS if r >= lora["r"]), lora["r"])
         return (
             f"for vLLM: vllm serve BASE --enable-lora --max-lora-rank {rank} "
-            f"--lora-modules {self.about['slug']}={out}"
+            f"--lora-modules {self.slug}={out}"
         )
 
     def _write_merged(self, folder: Path, base: Base) -> None:

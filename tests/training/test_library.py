@@ -219,3 +219,14 @@ def test_two_masks_that_are_called_the_same_are_refused(own: Library):
     path.with_name("и\u0306.safetensors").write_bytes(path.read_bytes())  # looks like it
     with pytest.raises(MaskError, match=r"two masks called й.*'\\u0438\\u0306' and '\\u0439'"):
         own.open("й")
+
+
+def test_a_mask_is_called_as_its_file_is(own: Library, run: Run):
+    own.path("bare").rename(own.folder / "Δ7_край.safetensors")
+    names = [line.partition("\t")[0] for line in run("masks", "list")[1].splitlines()]
+    assert "bare" not in names
+    assert "Δ7_край" in names
+    shown = run("masks", "show", "Δ7_край")[1]
+    assert "delta7_u043a" in shown
+    assert "trained as bare" in shown
+    assert run("masks", "verify", "Δ7_край")[0] == 0

@@ -112,3 +112,18 @@ def test_new_rows_are_computed_as_peft_does_and_no_table_is_copied(
     assert sum("token" in name for name in found) == (1 if tied else 2)
     for name, gradient in found.items():
         assert stack.allclose(gradient, again[name], rtol=1e-3, atol=1e-4), name
+
+
+def test_a_base_of_the_kind_of_gpt_2_wears_a_mask_and_learns(base: Any, row: Row):
+    import transformers
+
+    from training import adapter
+    from training.network import Network
+
+    size = {"n_embd": 32, "n_layer": 2, "n_head": 2, "vocab_size": base.about["vocabulary"]}
+    model = transformers.GPT2LMHeadModel(transformers.GPT2Config(**size)).eval()
+    made = Network(Steps(threads=1, rate=0.01))
+    lora = adapter.lora_config(base, model, Lora(r=2, modules=("c_attn", "c_proj")))
+    made.train(adapter.wear(model, lora))
+    first, *_, last = (made.step([row], 0.01, seed) for seed in range(6))
+    assert last < first
