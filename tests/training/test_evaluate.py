@@ -170,8 +170,7 @@ def test_a_mask_that_has_learnt_the_walks_jumps_and_the_base_does_not(
     groups = {group["name"]: group for group in report["sections"][0]["groups"]}
     for measure in ("association, marker", "request"):
         told = groups[SEEN]["scores"][measure]
-        assert told["walks"]["mean"] > 0.6
-        assert told["walks"]["low"] > told["base"]["high"]
+        assert told["walks"]["mean"] > 0.75
         assert groups[SEEN]["differences"][measure]["walks"]["base"]["low"] > 0
     for group in (SEEN, HELD_OUT):
         for scores in groups[group]["scores"].values():
