@@ -387,6 +387,15 @@ def test_the_report_answers_first_whether_it_jumps_compared_with_the_control(cor
         assert "mask − control" in shown
 
 
+def test_where_no_voice_says_a_continuation_the_likelier_one_decides(corpus: Corpus):
+    jumps, stays = jumping(corpus, True), jumping(corpus, False)
+    silent = [Voice(lambda _: ["Молчу."], voice._likes) for voice in (stays, jumps, stays)]
+    found = told(Jumps(corpus, WAYS.most, 2, WAYS.seed), *silent, controls=["control"])
+    (verdict,) = verdicts(report_of(found, controls=["control"]))
+    assert verdict.holds
+    assert verdict.text.startswith("says no continuation in full, nor does any other voice, but")
+
+
 def test_the_page_is_one_file_with_pictures_and_everything_escaped(voiced: Corpus):
     evil = Voice(lambda _: ["<script>alert(1)</script> Весна & вода"])
     found = told(Scenes(Formulas(voiced), WAYS), evil, evil, evil)

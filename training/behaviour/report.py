@@ -39,12 +39,17 @@ def title(report: Report) -> str:
 
 
 def verdicts(report: Report) -> list[Verdict]:
-    """The answer for each mask that is no control. Empty where jumps were not measured."""
+    """The answer for each mask that is no control. Empty where jumps were not measured.
+
+    It is given by the emission, which is what a user sees; where no sample of any voice says a
+    continuation, by the association with the marker, and that is said.
+    """
     jumps = section_of(report, "jumps")
     if jumps is None or "groups" not in jumps:
         return []
     group = _group(jumps, HELD_OUT) or jumps["groups"][0]
-    what = ANY if ANY in group["scores"] else ASSOCIATION
+    emitted = group["scores"].get(ANY, {}).values()
+    what = ANY if any(score["mean"] for score in emitted) else ASSOCIATION
     return [
         _verdict(name, what, group, report["controls"] or [BASE])
         for name in report["masks"]
@@ -55,6 +60,8 @@ def verdicts(report: Report) -> list[Verdict]:
 def _verdict(mask: str, what: str, group: Mapping[str, Any], others: Sequence[str]) -> Verdict:
     scores, less = group["scores"][what], group["differences"][what][mask]
     does = "goes on in another tree" if what == ANY else "prefers another tree's continuation"
+    if what != ANY and ANY in group["scores"]:
+        does = f"says no continuation in full, nor does any other voice, but {does}"
     told = [
         f"{percent(scores[other])} by {other}, a difference of {points(less[other])} points"
         for other in others
