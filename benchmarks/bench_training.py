@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -335,6 +336,13 @@ def compared(
 # --- memory ---------------------------------------------------------------------------------------
 
 
+def peak() -> int:
+    """Kilobytes that this program has held at most; getrusage would count those of its parent."""
+    told = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text(encoding="utf-8"))
+    assert told is not None
+    return int(told[1])
+
+
 def memory_of(folder: Path, form: str, how: str) -> dict[str, float]:
     """Megabytes at the height of a step over what there was before it."""
     from training.base import Base
@@ -351,16 +359,16 @@ def memory_of(folder: Path, form: str, how: str) -> dict[str, float]:
         labels = torch.full_like(ids, -100)
         labels[0, row.targets + 1] = ids[0, row.targets + 1]
         positions = torch.as_tensor(row.positions, dtype=torch.long)[None]
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak()
         model(input_ids=ids, position_ids=positions, labels=labels, use_cache=False).loss.backward()
     else:
         config = settings(1)
         network = Network(config.training)
         network.wear(Base.open(folder / "base"), config.lora)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak()
         network._gradient(rows, 0)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"step": (peak - before) / 1024, "whole process": peak / 1024}
+    most = peak()
+    return {"step": (most - before) / 1024, "whole process": most / 1024}
 
 
 def memory(folder: Path) -> None:
