@@ -89,7 +89,12 @@ def test_anchors_that_may_be_forms_of_one_word_are_proposed_and_not_joined(fores
 
 @pytest.mark.parametrize(
     "pair",
-    [("путь", "путём"), ("a lie", "lies"), ("causal axis", "causal axes"), ("base", "bases")],
+    [
+        *(("месть", "мести"), ("жара", "жары"), ("человек боится", "человека боятся")),
+        *(("переход между мирами", "переход между миров"), ("дом бабушки", "дома бабушки")),
+        *(("a lie", "lies"), ("causal axis", "causal axes"), ("base", "bases")),
+        *(("leaf", "leaves"), ("leave", "leaves"), ("other life", "other lives")),
+    ],
 )
 def test_forms_that_are_not_sure_are_proposed_as_one(forest, pair):
     plant(forest, ("Долг тяжёл", [pair[0]]), ("Река шумит", [pair[1]]))
