@@ -64,6 +64,15 @@ def readings(word: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([lemma(word), *likely]))
 
 
+def stem(word: str) -> str:
+    """The bare Snowball stem of an English word in lower case, the dictionary form of a Russian.
+
+    >>> stem("causing") == stem("causes"), stem("moral") == stem("morale")
+    (True, True)
+    """
+    return lemma(word) if _CYRILLIC.match(word) else str(_english().stemWord(singular(word)))
+
+
 def _russian_lemma(parsed: Any) -> str:
     # The key has е for ё, and the dictionary knows both.
     form = _spelled(parsed.normal_form)
