@@ -251,7 +251,7 @@ def test_a_name_that_the_hub_does_not_know_is_asked_for_once(monkeypatch):
     pytest.importorskip("sentence_transformers")
     asked = []
 
-    def model_info(_, name, timeout):
+    def model_info(_, name, **__):
         asked.append(name)
         raise OSError("Name or service not known")
 
