@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from neo4j.exceptions import ConstraintError
 
 from forest.errors import Conflict, ForestError, InvalidTree, NotATree, UsageError
+from forest.fields import is_text
 from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
 from forest.nodes import Node, known
 from forest.stores.base import (
@@ -98,7 +99,8 @@ class Neo4jStore(Store):
         return map(tree_info, self.trees(skip))
 
     def get(self, tree_id: str) -> Tree:
-        nodes = self._connection.read(reading.tree_nodes, [tree_id])
+        asked = [tree_id] if is_text(tree_id) else []  # the driver cannot send what is no text
+        nodes = self._connection.read(reading.tree_nodes, asked)
         for found in reading.stream(self._connection, list(nodes.items())):
             return building.tree_or_error(self._connection, found)
         raise no_such_tree(tree_id)
