@@ -12,6 +12,7 @@ test class `forest.stores.testing.StoreContract` says the same in code; a new st
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -233,7 +234,7 @@ def open_store(
         from forest.stores.sqlite import SqliteStore
 
         path = rest.removeprefix("///")
-        if path in (rest, "", ":memory:") or path.endswith("/") or Path(path).is_dir():
+        if path in (rest, "", ":memory:") or path.endswith("/") or not _may_be_a_file(path):
             raise UsageError(
                 f"the store URL {url!r} names no file",
                 hint="Write sqlite:///forest.db for a file in this folder, "
@@ -253,6 +254,13 @@ def open_store(
         f"{shown} is not the URL of a store",
         hint="Expected sqlite:///PATH, neo4j://HOST:7687, bolt://HOST:7687 or memory:",
     )
+
+
+def _may_be_a_file(path: str) -> bool:
+    try:
+        return not Path(path).is_dir() and b"\0" not in os.fsencode(path)
+    except ValueError:  # NUL, or what no file system can encode
+        return False
 
 
 # --- what all stores share -----------------------------------------------------------------------
