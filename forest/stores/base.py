@@ -150,8 +150,9 @@ class Store(ABC):
         Ids count as they are when all is stored: a thought may pass from one tree to another,
         whichever of the two comes first.
 
-        Raises Conflict where two trees would have a thought of the same id; StoreUnavailable
-        where the store is busy, gone or full: what is stored then are whole trees only.
+        Raises Conflict where two of the trees have one id (`each_once`), or two trees would have
+        a thought of the same id; StoreUnavailable where the store is busy, gone or full: what is
+        stored then are whole trees only.
         """
 
     @abstractmethod
@@ -264,6 +265,19 @@ def _may_be_a_file(path: str) -> bool:
 
 
 # --- what all stores share -----------------------------------------------------------------------
+
+
+def each_once(trees: Iterable[Tree]) -> Iterator[Tree]:
+    """The trees of one write. Raises Conflict at one whose id an earlier one of them has."""
+    ids = set[str]()
+    for tree in trees:
+        if tree.id in ids:
+            raise Conflict(
+                f"two of the trees to be written have the id {tree.id!r} (one is {tree.title!r})",
+                hint="Nothing was stored. Give one of them another id.",
+            )
+        ids.add(tree.id)
+        yield tree
 
 
 def tree_info(tree: Tree) -> TreeInfo:

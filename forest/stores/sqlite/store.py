@@ -23,6 +23,7 @@ from forest.stores.base import (
     Store,
     Written,
     axis_in_use,
+    each_once,
     no_such_axis,
     no_such_thought,
     no_such_tree,
@@ -178,7 +179,7 @@ class SqliteStore(Store):
     def write(self, trees: Iterable[Tree], merge: Merge) -> Written:
         with transaction(self._db, self.url) as db:
             writing = Writing(db)
-            for tree in trees:
+            for tree in each_once(trees):
                 old = writing.read(tree.id)
                 stored = list(old.thoughts) if old else None  # merge may edit old and return it
                 new = merge(old, tree)
