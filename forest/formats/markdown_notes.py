@@ -27,7 +27,7 @@ from forest.formats.base import BadTree, Notice, Problem, SourceFile, linked, re
 from forest.formats.decoding import read_text
 from forest.formats.files import note_of
 from forest.formats.front_matter import FrontMatter, read_front_matter
-from forest.formats.json_trees import check_doubles, check_numbers, line_in_json
+from forest.formats.json_trees import Lines, check_doubles, check_numbers
 from forest.formats.markdown_inline import parser, read_block
 from forest.formats.markdown_outline import Entry, Outline, callout, end_of, is_heading
 from forest.formats.owner import looks_like_tree, tree_from
@@ -376,7 +376,7 @@ class _Shifted:
     first: int
 
     def error(self, problem: Problem, text: str, path: tuple[str | int, ...]) -> ImportRefused:
-        return problem.at(self.source, self.first + line_in_json(text, path))
+        return problem.at(self.source, self.first + Lines(text).of(path))
 
 
 def _add_part(dialogue: _Dialogue, speech: _Speech | None, block: list[Token]) -> None:
