@@ -95,7 +95,6 @@ def import_files(
     :param replace: where file and forest both changed, take the file's version.
     :raises ImportRefused: something is wrong with the input; nothing at all was written.
     :raises NotFound: a path does not exist.
-    :raises UsageError: the format of a file that was named itself is unknown.
     :raises TypeError: a path is none.
     """
     given = [paths] if isinstance(paths, str | Path) else _listed(paths)
