@@ -116,3 +116,9 @@ def plain_words(error: ValidationError) -> str:
     )
     said = first["msg"].removeprefix("Value error, ")
     return f"{where}: {said}" if where else said
+
+
+def kind_of(value: object) -> str:
+    """What a value of the wrong type is: ``an int``."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

@@ -47,6 +47,15 @@ def test_the_generated_pages_are_up_to_date() -> None:
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
 
 
+def test_the_page_of_commands_shows_what_help_shows(run: Run) -> None:
+    page = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+    for command in ("list", "axes bind", "neo4j start"):
+        code, out, _ = run(*command.split(), "--help")
+        assert code == 0
+        shown = page.split(f"## `forest {command}`\n\n```text\n")[1].split("```")[0]
+        assert re.sub(r"\s", "", shown) == re.sub(r"\s", "", out)  # lines break elsewhere
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))

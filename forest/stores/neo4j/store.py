@@ -23,6 +23,7 @@ from forest.stores.base import (
     Skip,
     Store,
     Written,
+    each_once,
     no_such_thought,
     no_such_tree,
     tree_info,
@@ -167,7 +168,7 @@ class Neo4jStore(Store):
 
     def write(self, trees: Iterable[Tree], merge: Merge) -> Written:
         written, strays = Written(), Strays()
-        with Spool(trees) as spool:
+        with Spool(each_once(trees)) as spool:
             batches = list(spool.batches())
             if len(batches) > 1:
                 rehearse(self._connection, spool, merge, strays)
