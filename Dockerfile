@@ -1,16 +1,28 @@
-# The `forest` command in a container: hash-checked packages, no build tool left behind, no root.
+# The `forest` command in containers: hash-checked packages, no build tool left behind, no root.
+#
+#   docker build .                    authors and exports: no torch in it
+#   docker build --target train .     trains masks, too: gigabytes, for a GPU or without one
 
-FROM python:3.12.12-slim-bookworm AS build
+FROM python:3.12.12-slim-bookworm AS packages
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 
-# Packages first: they change less often than the code, so this layer is reused.
+# Packages first: they change less often than the code, so these layers are reused.
 COPY requirements/run.txt requirements/build.txt requirements/
 RUN python -m venv /opt/forest \
  && /opt/forest/bin/pip install --require-hashes --no-deps --requirement requirements/run.txt \
  && python -m venv /opt/build \
  && /opt/build/bin/pip install --require-hashes --no-deps --requirement requirements/build.txt
+
+
+FROM packages AS packages-train
+
+COPY requirements/train.txt requirements/
+RUN /opt/forest/bin/pip install --require-hashes --no-deps --requirement requirements/train.txt
+
+
+FROM packages AS build
 
 COPY pyproject.toml README.md LICENSE ./
 COPY forest/ forest/
@@ -24,7 +36,14 @@ RUN /opt/build/bin/hatchling build --target wheel --directory /tmp/dist \
  && /opt/forest/bin/forest --help > /dev/null
 
 
-FROM python:3.12.12-slim-bookworm
+FROM packages-train AS build-train
+
+COPY --from=build /tmp/dist /tmp/dist
+RUN /opt/forest/bin/pip install --no-deps --no-index /tmp/dist/*.whl \
+ && /opt/forest/bin/forest train --print-config > /dev/null
+
+
+FROM python:3.12.12-slim-bookworm AS user
 
 LABEL org.opencontainers.image.title="reasoning-forest" \
       org.opencontainers.image.licenses="Apache-2.0"
@@ -33,10 +52,19 @@ LABEL org.opencontainers.image.title="reasoning-forest" \
 RUN useradd --uid 1000 --create-home forest \
  && install --directory --owner=forest --group=forest /forest
 
-COPY --from=build /opt/forest /opt/forest
-
 ENV PATH=/opt/forest/bin:$PATH PYTHONUNBUFFERED=1
 USER forest
 WORKDIR /forest
 ENTRYPOINT ["forest"]
 CMD ["--help"]
+
+
+FROM user AS train
+
+COPY --from=build-train /opt/forest /opt/forest
+
+
+# The last one is what a build makes that names no target.
+FROM user AS forest
+
+COPY --from=build /opt/forest /opt/forest

@@ -77,9 +77,14 @@ docs: $(STAMPS)/dev
 
 .PHONY: bench
 bench: $(STAMPS)/dev
+	@$(BIN)/uv --quiet pip install --require-hashes --no-deps --requirement requirements/bench.txt
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
-# dev.txt first: it holds all of the others, and they take its versions, so that the four agree.
+# What the container that trains holds beside the core.
+TRAIN_EXTRAS := gguf parquet plot quantize tensorboard train zstd
+
+# dev.txt first: it holds all of the others but what only benchmarks need, and they take its versions,
+# so that all agree.
 # Only names, versions and hashes are written; where to fetch them from is the user's own setting.
 COMPILE = UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet --universal \
   --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -91,6 +96,9 @@ lock: $(STAMPS)/uv
 	  --group test --group lint --group build pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --constraint requirements/dev.txt pyproject.toml -o requirements/run.txt
 	$(COMPILE) --constraint requirements/dev.txt --group build -o requirements/build.txt
+	$(COMPILE) --constraint requirements/dev.txt $(foreach extra,$(TRAIN_EXTRAS),--extra $(extra)) \
+	  pyproject.toml -o requirements/train.txt
+	$(COMPILE) --constraint requirements/dev.txt --group bench -o requirements/bench.txt
 	$(COMPILE) --group bootstrap -o requirements/uv.txt
 
 .PHONY: clean

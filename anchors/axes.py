@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -22,6 +23,8 @@ SEEN = 20_000
 """Characters of a tree that are compared."""
 EXAMPLES = 200
 """Trees of an axis that are compared with."""
+TRIED = 50
+"""Trees of which is tried whether suggestions are right."""
 
 
 def trees_by_axis(
@@ -73,28 +76,106 @@ def suggest_axes(store: Store, tree_id: str, embedder: Embedder | None = None) -
     :raises NotFound: there is no such tree.
     :raises Conflict: the forest has no axes.
     """
-    embedder, tree = embedder or WordVectors(), store.get(tree_id)
+    tree = store.get(tree_id)
+    table = _described(store)
+    bound = _examples(table, {tree.id})
+    others = list(dict.fromkeys(other for trees in bound for other, _ in trees))
+    texts = [said(tree), *_axis_texts(table), *(said(store.get(other)) for other in others)]
+    near = _near((embedder or WordVectors()).embed(texts))[0][1:]
+    return _weighted(_compared(table, bound, near, others))
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How far suggestions can be trusted: they were made for trees that are bound already."""
+
+    right: int
+    """Trees whose strongest axis (one of them) was suggested first, the tree itself left out."""
+    constant: int
+    """Trees whose strongest axis it is, if always the most common one is named."""
+    of: int
+
+
+def trust(store: Store, embedder: Embedder | None = None) -> Trust:
+    """How often the first suggestion is the strongest axis of a tree that is bound (leave-one-out).
+
+    At most `TRIED` trees are tried. Raises Conflict as `suggest_axes`.
+    """
+    table = _described(store)
+    strongest = _strongest(table)
+    tried = sorted(strongest)[:: -(-len(strongest) // TRIED) or 1]
+    kept = {other for trees in _examples(table, set()) for other, _ in trees}
+    ids = list(dict.fromkeys([*tried, *sorted(kept)]))
+    texts = [*_axis_texts(table), *(said(store.get(id_)) for id_ in ids)]
+    near = _near((embedder or WordVectors()).embed(texts)) if tried else []
+    right = 0
+    for at, id_ in enumerate(tried, len(table)):
+        found = _weighted(_compared(table, _examples(table, {id_}), near[at], ids))
+        right += bool(found) and found[0].axis in strongest[id_]
+    often = Counter(axis for id_ in tried for axis in strongest[id_])
+    return Trust(right, max(often.values(), default=0), len(tried))
+
+
+Table = list[tuple[Axis, list[tuple[str, float]]]]
+
+
+def _described(store: Store) -> Table:
     table = trees_by_axis(store, lambda _: None)
     if not table:
         raise Conflict(
             "the forest has no axes to suggest",
             hint="`forest init` adds the five axes of thinking, `forest axes add NAME` another.",
         )
-    bound = [
-        [(other, weight) for other, weight in trees if other != tree.id][:EXAMPLES]
+    return table
+
+
+def _axis_texts(table: Table) -> list[str]:
+    return [f"{axis.name}. {axis.description}" for axis, _ in table]
+
+
+def _examples(table: Table, without: set[str]) -> list[list[tuple[str, float]]]:
+    """By axis, the trees that are compared with, and their weights."""
+    return [
+        [(other, weight) for other, weight in trees if other not in without][:EXAMPLES]
         for _, trees in table
     ]
-    others = list(dict.fromkeys(other for trees in bound for other, _ in trees))
-    texts = [said(tree), *(f"{axis.name}. {axis.description}" for axis, _ in table)]
-    rows = embedder.embed([*texts, *(said(store.get(other)) for other in others)])
-    near = [max(0.0, _dot(rows[0], row)) for row in rows]
-    to_tree = dict(zip(others, near[len(texts) :], strict=True))
+
+
+def _strongest(table: Table) -> dict[str, set[str]]:
+    """By tree, its strongest axes."""
+    found: dict[str, list[tuple[float, str]]] = {}
+    for axis, trees in table:
+        for id_, weight in trees:
+            found.setdefault(id_, []).append((weight, axis.name))
+    return {
+        id_: {name for weight, name in axes if weight == max(axes)[0]}
+        for id_, axes in found.items()
+    }
+
+
+def _near(rows: Any) -> Any:
+    """The likeness of each text to each, 0 to 1."""
+    import numpy as np
+
+    matrix = np.asarray(rows, dtype=np.float64)
+    return np.clip(matrix @ matrix.T, 0.0, None)
+
+
+def _compared(
+    table: Table, bound: list[list[tuple[str, float]]], near: Any, ids: Sequence[str]
+) -> list[Suggestion]:
+    """How near each axis is; ``near`` is the likeness to the axes, then to the trees ``ids``."""
+    to_tree = dict(zip(ids, near[len(table) :], strict=True))
     found = []
-    for (axis, _), description, trees in zip(table, near[1:], bound, strict=False):
+    for (axis, _), description, trees in zip(table, near, bound, strict=False):
         total = sum(weight for _, weight in trees)
         mean = sum(to_tree[other] * weight for other, weight in trees) / total if total else 0.0
-        found.append(Suggestion(axis.name, (description + mean) / 2, description, mean))
-    return _weighted(found)
+        found.append(
+            Suggestion(
+                axis.name, (float(description) + float(mean)) / 2, float(description), float(mean)
+            )
+        )
+    return found
 
 
 def said(tree: Tree) -> str:
@@ -124,10 +205,6 @@ def _weighted(found: list[Suggestion]) -> list[Suggestion]:
         for (s, _), share in zip(leads, shares, strict=True)
         if share
     ]
-
-
-def _dot(one: Any, other: Any) -> float:
-    return float(sum(float(a) * float(b) for a, b in zip(one, other, strict=True)))
 
 
 class WordVectors:

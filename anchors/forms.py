@@ -3,15 +3,20 @@
 What meets here is one anchor without anybody's review, so a form joins its word only where nothing
 else can be meant:
 
-- A Russian form stands for the one lexeme of pymorphy3's dictionary that it can be a form of:
+- Of several Russian words only a noun phrase has forms, and they are those of its head
+  (`anchors.nominal`): «чужой боли» is «чужая боль», «матери дочь» is not «мать дочери». Joined by a
+  comma, a dash or «и», all must be in one case; the sides of an arrow or a plus go their own ways.
+- A single Russian form stands for the one lexeme of pymorphy3's dictionary whose form it can be:
   «следствия» for «следствие». A form that is a word of its own, such as a nominative or an
-  infinitive, always stands for that: «вина» never for «вино», «духи» (a perfume) never for «дух».
+  infinitive, always stands for that: «вина» never for «вино», «духи» (a perfume) never for «дух»;
+  where it seldom is that (`OWN`), for itself alone: «мести» neither for «месть» nor with «метёт».
   What can be a form of two words and is neither, such as «банки», stands for itself, unless nearly
-  all of its occurrences in the dictionary's corpus are of one, and that is no verb (`_SURE`). So do
-  comparatives and superlatives; participles stand for a voice of their verb. The times of day and
-  year said as adverbs («утром», «весною») are forms of their nouns.
+  all of its occurrences in the dictionary's corpus are of one, and that is no verb (`SURE`). So do
+  comparatives and superlatives; participles stand for a voice of their verb. Some adverbs that are
+  the instrumental of a noun («утром», «шагом») are forms of it.
 - An English plural, a third person or a possessive in -s stands for its word (`anchors.plurals`):
-  "causes" and "cause's" for "cause", "crises" for "crisis". Nothing else does: "meaning" is not
+  "causes" and "cause's" for "cause", "crises" for "crisis". What can be of two words ("lives",
+  "leaves") stands for itself. Nothing else does: "meaning" is not
   "mean", "moral" not "morale", and "related" is as much an adjective as a form of "relate".
 
 Guesses that are coarser (`anchors.lemmas`) serve discovery, which only proposes.
@@ -22,16 +27,18 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from functools import lru_cache
-from typing import Any
 
-from anchors.lemmas import russian
+from anchors.lemmas import OWN, russian
+from anchors.nominal import SURE, VERB, cases, reading, word_of
 from anchors.plurals import singular
 from forest.phrases import phrase_key
 
 _WORD = re.compile(r"\b(?:[а-я]+|[a-z]+(?:'[a-z]+)?)\b")
+_LATIN = re.compile(r"\b[a-z]+(?:'[a-z]+)?\b")
 _CYRILLIC = re.compile("[а-я]")
-_SURE = 0.95
-"""The share of a form's occurrences that must be of one word, where it can be of several."""
+# What stands between phrases that are each in a case of their own, and in one case.
+_APART = re.compile(r"(\s*[^\w\s',.:;()\[\]{}!…-]+\s*)")
+_JOINING = re.compile(r"(,\s*|\s*-\s*|\s+(?:и|или|либо)\s+)")
 _RARE = 0.02
 """A first name is a word of its own where it has this share: «Марк», but not «Света» in «света»."""
 
@@ -59,7 +66,8 @@ def form_key(phrase: str) -> str:
     seen = _ARROWS.sub("→", _UNSEEN.sub("", phrase))
     key = _QUOTES.sub("", phrase_key(seen)).replace("-", " - ")
     key = " ".join(key.split()).strip(_ENDS) or phrase_key(phrase)
-    return _WORD.sub(lambda word: form(word[0]), key)
+    parts = _APART.split(key)
+    return "".join(part if at % 2 else _part(part) for at, part in enumerate(parts))
 
 
 @lru_cache(maxsize=65536)
@@ -68,41 +76,63 @@ def form(word: str) -> str:
     return _russian_form(word) if _CYRILLIC.match(word) else singular(word)
 
 
+def _part(part: str) -> str:
+    """What stands between arrows, with the heads of its phrases in the form they stand for."""
+    if _CYRILLIC.search(part):
+        pieces = _JOINING.split(part)
+        if heads := _heads(pieces[::2]):
+            pieces[::2] = heads
+            part = "".join(pieces)
+        elif whole := _heads([part]):  # «и» stands in what the head governs
+            part = whole[0]
+    return _LATIN.sub(lambda word: singular(word[0]), part)
+
+
 # --- Russian --------------------------------------------------------------------------------------
 
-_TIMES = frozenset(
-    ["утром", "вечером", "ночью", "днем", "весной", "весною", "летом", "осенью", "зимой", "зимою"]
+_AS_NOUNS = frozenset(
+    """
+    утром вечером ночью днем весной весною летом осенью зимой зимою путем шагом силой чудом
+    """.split()  # noqa: SIM905 - prose reads better than a list
 )
-_VERB = "~v"
+"""Adverbs that mean what the instrumental of the noun means; «даром», «рядом» do not."""
+
+
+def _heads(phrases: list[str]) -> list[str] | None:
+    """Phrases in one case, each with its head in the form it stands for; None if they are none.
+
+    What is governed ends a list: in «надежда отца и матери» the heads are not hope and mother.
+    """
+    read = [_declined(phrase.split()) for phrase in phrases]
+    found = [(form, cases) for form, cases, _ in filter(None, read)]
+    if len(found) < len(phrases) or any(one and one[2] for one in read[:-1]):
+        return None
+    shared = frozenset.intersection(*(cases for _, cases in found))
+    return [form for form, _ in found] if shared or len(found) == 1 else None
+
+
+def _declined(words: list[str]) -> tuple[str, frozenset[str], bool] | None:
+    """(the form it stands for, its cases, whether its head governs something) of a phrase."""
+    if len(words) == 1:
+        return _WORD.sub(lambda word: form(word[0]), words[0]), cases(words[0]), False
+    found = reading(words)
+    return found and (" ".join(found.head + found.tail), found.cases, bool(found.tail))
 
 
 def _russian_form(word: str) -> str:
     words: dict[str, float] = defaultdict(float)
     own: set[str] = set()
     for parsed in russian().parse(word):
-        if word in _TIMES and parsed.tag.POS != "NOUN":
+        if word in _AS_NOUNS and parsed.tag.POS != "NOUN":
             continue
-        one = _word_of(word, parsed)
+        one = word_of(word, parsed)
         words[one] += parsed.score
         if one.partition("~")[0] == word and not ("Name" in parsed.tag and parsed.score < _RARE):
             own.add(one)
     if own:
         # Of a noun and a verb that look alike neither is meant for sure.
-        return own.pop() if len(own) == 1 else f"{word}~"
+        one = own.pop() if len(own) == 1 else f"{word}~"
+        return word if words.get(one, 1.0) < OWN else one
     best = max(words, key=lambda one: (words[one], one), default=word)
-    sure = words[best] >= _SURE * sum(words.values()) and not best.endswith(_VERB)
+    sure = words[best] >= SURE * sum(words.values()) and not best.endswith(VERB)
     return best if len(words) == 1 or sure else word
-
-
-def _word_of(word: str, parsed: Any) -> str:
-    """The lexeme of a parse: its dictionary form, and what tells it from others that share it."""
-    tag = parsed.tag
-    if tag.POS == "COMP" or "Supr" in tag:
-        return word
-    # The key has е for ё, and the dictionary knows both.
-    normal = str(parsed.normal_form).replace("ё", "е")
-    if tag.POS == "NOUN" and tag.number == "sing" and tag.gender != parsed.normalized.tag.gender:
-        return word  # «супруга» is counted among the forms of «супруг»
-    if tag.POS in ("PRTF", "PRTS"):
-        return f"{normal}~{tag.voice}"
-    return normal + _VERB if tag.POS in ("INFN", "VERB", "GRND") else normal

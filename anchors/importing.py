@@ -36,7 +36,6 @@ def import_files(
 
     :raises ImportRefused: something is wrong with the input; nothing at all was written.
     :raises NotFound: a path does not exist.
-    :raises UsageError: the format of a file that was named itself is unknown.
     """
     paths = list(paths)
     trees = forest.import_files(

@@ -12,7 +12,7 @@ import re
 from functools import cache, lru_cache
 from typing import Any
 
-from anchors.plurals import singular
+from anchors.plurals import plural_of, singular
 from forest.phrases import phrase_key
 
 _WORD = re.compile(r"[а-я]+(?:-[а-я]+)*|[a-z]+(?:'[a-z]+)?")
@@ -20,6 +20,8 @@ _CYRILLIC = re.compile("[а-я]")
 _CONTENT = frozenset(["NOUN", "ADJF", "INFN"])
 _LIKELY = 0.1
 """The share of a form's occurrences from which on a reading counts."""
+OWN = 0.18
+"""The share from which on a form that is also a word of its own stands for that alone."""
 # A suffix that makes another word of a word, with any ending that only inflects it.
 _DERIVED = re.compile(
     "(it|ic|al|ly|ion|iv|ment|ness|abl|ibl|ous|ful|less|ism|ist|anc|enc|er|or|iz|is)"
@@ -47,25 +49,38 @@ def lemma(word: str) -> str:
 def readings(word: str) -> tuple[str, ...]:
     """What a word in lower case may be a form of, the likeliest first.
 
-    What is a nominative or an infinitive is that alone.
+    What is a nominative or an infinitive, and not seldom so, is that alone.
 
-    >>> readings("путем"), readings("axes"), readings("вина")
-    (('путем', 'путь'), ('axe', 'axi~is'), ('вина',))
+    >>> readings("путем"), readings("axes"), readings("вина"), readings("жары")
+    (('путем', 'путь'), ('axi~is', 'axe'), ('вина',), ('жара',))
     """
     if not _CYRILLIC.match(word):
-        also = [lemma(f"{word[:-2]}is")] if word.endswith(("ses", "xes")) else []
-        return tuple(dict.fromkeys([lemma(word), *also]))
+        return tuple(dict.fromkeys(map(lemma, plural_of(word) or (word,))))
     parsed = russian().parse(word)
-    if any(p.tag.POS in _CONTENT and p.normal_form.replace("ё", "е") == word for p in parsed):
+    own = (p for p in parsed if p.tag.POS in _CONTENT and _spelled(p.normal_form) == word)
+    if sum(p.score for p in own) >= OWN:
         return (word,)
     likely = (_russian_lemma(p) for p in parsed if p.score >= _LIKELY)
     return tuple(dict.fromkeys([lemma(word), *likely]))
 
 
+def stem(word: str) -> str:
+    """The bare Snowball stem of an English word in lower case, the dictionary form of a Russian.
+
+    >>> stem("causing") == stem("causes"), stem("moral") == stem("morale")
+    (True, True)
+    """
+    return lemma(word) if _CYRILLIC.match(word) else str(_english().stemWord(singular(word)))
+
+
 def _russian_lemma(parsed: Any) -> str:
     # The key has е for ё, and the dictionary knows both.
-    form = str(parsed.normal_form).replace("ё", "е")
+    form = _spelled(parsed.normal_form)
     return f"{form}~{parsed.tag.voice}" if parsed.tag.POS in ("PRTF", "PRTS") else form
+
+
+def _spelled(word: str) -> str:
+    return word.replace("ё", "е")
 
 
 def _stem(word: str) -> str:

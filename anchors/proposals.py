@@ -17,7 +17,7 @@ from forest.schema import PROPOSAL
 from forest.stores.base import Store
 
 MARK, MERGE = "mark", "merge"
-RULES = ("exact", "lemma", "near", "meaning")
+RULES = ("exact", "lemma", "near", "meaning", "stem", "phrase")
 """From the surest on."""
 
 
@@ -28,7 +28,7 @@ class Proposal:
     what: str
     """mark or merge."""
     rule: str
-    """exact, lemma, near or meaning."""
+    """One of `RULES`."""
     score: float
     anchor: str
     """Id of the anchor; of a mark it need not be there yet."""
@@ -100,15 +100,18 @@ def _unreadable(node: Node) -> InvalidInput:
     )
 
 
-def replace(store: Store, found: Iterable[Proposal], rules: Iterable[str]) -> None:
+def replace(store: Store, found: Iterable[Proposal], rules: Iterable[str]) -> int:
     """Put what was found in the place of all that these rules found before.
 
-    What another rule proposes already stays as it is.
+    What another rule proposes already stays as it is. Returns how many were not on the list.
     """
     new = {proposal.node.at: proposal.node for proposal in found}
     asked = set(rules)
+    fresh = 0
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
+        nonlocal fresh
+        fresh = len(new.keys() - old.keys())
         kept = {at for at, node in old.items() if node.properties.get("rule") not in asked}
         return {
             **{at: None for at in old if at not in kept},
@@ -116,3 +119,4 @@ def replace(store: Store, found: Iterable[Proposal], rules: Iterable[str]) -> No
         }
 
     store.change_nodes([PROPOSAL.label], change)
+    return fresh

@@ -22,6 +22,7 @@ from functools import cached_property
 from anchors import marks
 from anchors.forms import form_key
 from forest.errors import Conflict, InvalidInput, NotFound
+from forest.fields import clean_line, clean_name
 from forest.model import Anchor, Occurrence, anchor_id
 from forest.nodes import Key, Node
 from forest.phrases import phrase_key
@@ -46,7 +47,7 @@ class Decision:
     phrase: str = ""
     """The new name; what stands in the thought; of an undo, the number that is taken back."""
     rule: str = "author"
-    """What proposed it: author, exact, near, meaning."""
+    """What proposed it: author, or a rule of discovery."""
     score: float | None = None
     why: str = ""
 
@@ -383,7 +384,8 @@ def decide(store: Store, say: Callable[[Registry], Iterable[Decision]]) -> list[
     """Add what ``say(registry)`` decides, all in one transaction; returns it with its numbers.
 
     ``say`` sees all decisions made before, also those of others in this moment; their numbers and
-    times are given here. It may be called more than once. Raises what ``say`` raises.
+    times are given here. It may be called more than once. Raises what ``say`` raises; InvalidInput
+    where a reason is not one line of text.
     """
     return decide_on(store, "", lambda registry, _: (say(registry), ()))
 
@@ -407,10 +409,19 @@ def decide_on(
         now = datetime.now(UTC).isoformat(timespec="seconds")
         said, done = say(Registry(anchors, known), old)
         made[:] = [replace(d, no=n, at=now) for n, d in enumerate(said, first)]
+        for why in {d.why for d in made}:
+            _text(clean_line, f"the reason {why!r}", why)
         return {**dict.fromkeys(done), **{node.at: node for node in map(_node, made)}}
 
     store.change_nodes(labels, change)
     return made
+
+
+def _text(clean: Callable[[str], str], what: str, value: str) -> str:
+    try:
+        return clean(value)
+    except ValueError as error:
+        raise InvalidInput(f"{what}: {error}") from None
 
 
 def _node(decision: Decision) -> Node:
@@ -509,9 +520,9 @@ def split(store: Store, anchor: str, *, why: str = "") -> list[Decision]:
 def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision:
     """Give an anchor the name that it is shown by. Thoughts keep what is written there.
 
-    Raises NotFound; InvalidInput for an empty name; Conflict if it is another anchor's.
+    Raises NotFound; InvalidInput for what is no name; Conflict if it is another anchor's.
     """
-    name = phrase.strip()
+    name = _text(clean_name, f"the new name {phrase!r}", phrase)
     if not phrase_key(name):
         raise InvalidInput(f"the new name {phrase!r} has no letter to be matched by")
 
@@ -529,26 +540,21 @@ def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision
     return decide(store, say)[0]
 
 
-def undo(store: Store, *numbers: int, why: str = "") -> list[Decision]:
-    """Take decisions back, all or none; also one that took another back.
+def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
+    """Take decisions back, all or none, by numbers or ranges; also one that took another back.
 
     Marks are taken from their thoughts in one write before that, and put back where their undoing
     is undone; interrupted between the two, the same call goes on.
 
     Raises NotFound; Conflict if that was done before, or if a thought that is to be marked again no
-    longer says so.
+    longer says so; InvalidInput for a reason that is not one line of text.
     """
+    _text(clean_line, f"the reason {why!r}", why)
 
     def say(registry: Registry) -> list[Decision]:
-        known = {d.no for d in registry.decisions}
-        for number in numbers:
-            if number not in known:
-                raise NotFound(
-                    f"there is no decision {number}", hint="`forest anchors history` lists them."
-                )
-            if number in registry.undone:
-                raise Conflict(f"decision {number} was taken back already")
-        unique = dict.fromkeys(numbers)
+        unique = dict.fromkeys(_known(registry, numbers))
+        if again := registry.undone & unique.keys():
+            raise Conflict(f"decision {min(again)} was taken back already")
         return [Decision(0, "", UNDO, phrase=str(number), why=why) for number in unique]
 
     before = Registry([], decisions(store))
@@ -559,6 +565,18 @@ def undo(store: Store, *numbers: int, why: str = "") -> list[Decision]:
     again = [_mark(d) for at, d in after.marks.items() if at not in before.marks]
     marks.put(store, again, all_or_none=True)
     return decide(store, say)
+
+
+def _known(registry: Registry, numbers: Iterable[int | range]) -> Iterator[int]:
+    """The numbers of decisions. Raises NotFound at the first that there is not."""
+    known = {d.no for d in registry.decisions}
+    for numbered in numbers:
+        for number in numbered if isinstance(numbered, range) else (numbered,):
+            if number not in known:
+                raise NotFound(
+                    f"there is no decision {number}", hint="`forest anchors history` lists them."
+                )
+            yield number
 
 
 def _mark(decision: Decision) -> marks.Mark:

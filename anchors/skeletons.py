@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from anchors.lemmas import lemmas
 from anchors.registry import Registry
 from forest.errors import Conflict, InvalidInput, NotFound, UsageError
+from forest.fields import clean_name
 from forest.language import guess_language
 from forest.phrases import tree_id_from
 from forest.stores.base import Store
@@ -68,13 +69,14 @@ def skeleton(
     :param folder: the author's own templates; they come before the shipped ones.
     :raises NotFound: there is no such template, or not in that language.
     :raises Conflict: the forest has a tree of that title.
-    :raises InvalidInput: the title is empty, or the template is wrong or writes no YAML.
+    :raises InvalidInput: the title is empty or no text, or the template is wrong or writes no YAML.
     """
     from jinja2 import TemplateError, TemplateNotFound
 
-    title = " ".join(title.split())
-    if not title:
-        raise InvalidInput("the title is empty")
+    try:
+        title = clean_name(" ".join(title.split()))
+    except ValueError as error:
+        raise InvalidInput(f"the title {title!r}: {error}") from None
     _refuse_known(store, title)
     guessed = lang or guess_language([title])
     found = _environment(folder)

@@ -23,8 +23,16 @@ from exporters.kinds import Plan
 from exporters.kinds.formulas import FormulaRecords, tokens
 from exporters.kinds.trees import TreeRecords, refuse_marker
 from exporters.leaks import Leaks
-from exporters.linearize import Outline, size
-from exporters.manifest import DataFile, LeftOut, Manifest, ProbeReport, SplitReport, TokenFile
+from exporters.linearize import Outline, said, size
+from exporters.manifest import (
+    DataFile,
+    JumpCoverage,
+    LeftOut,
+    Manifest,
+    ProbeReport,
+    SplitReport,
+    TokenFile,
+)
 from exporters.mix import Mix
 from exporters.probes import Probes
 from exporters.recipe import Recipe
@@ -105,7 +113,8 @@ def _write_records(
     if not writing.files():
         raise ExportError(
             "the recipe leaves no record of this forest",
-            hint="Give weight to other kinds, under [kinds], or to other axes, under [axes].",
+            hint="Give weight to other kinds, under [kinds], or to other axes, under [axes]; or a"
+            " larger budget.",
         )
     writing.leaks.check(corpus, writing.files(), alike, outside)
     return Manifest(
@@ -280,7 +289,7 @@ class Writing(ExitStack):
             if self._recipe.budget:
                 self._scratch.cut_silent(told.thoughts)
         else:
-            self._count(record.kind, record.split, told.columns, told.thoughts, len(record.jumps))
+            self._count(record.kind, record.split, told.columns, told.said, len(record.jumps))
             said = told.columns, told.trees, told.thoughts, record.jumps
             self._put(record.kind, record.split, line, *said)
 
@@ -352,6 +361,21 @@ class Writing(ExitStack):
             report.thoughts_covered = report.thoughts
             if self._loses(split):
                 report.thoughts_covered, report.steps_covered = self._scratch.said(split)
+            if self._cuts(split):
+                self._count_jumps(report.jumps, split)
+
+    def _cuts(self, split: str) -> bool:
+        """Whether a walk of this split may have been left out when it was made."""
+        return split == VALIDATION or bool(self._recipe.budget)
+
+    def _count_jumps(self, coverage: JumpCoverage, split: str) -> None:
+        """Count what the walks that were written cover, not those that were made."""
+        jumped = coverage.occurrences - sum(coverage.left_out.values())
+        sources, targets, left = self._scratch.walked(split)
+        coverage.source_once, coverage.source_more = sources
+        coverage.target_once, coverage.target_more = targets
+        if jumped > left:
+            coverage.left_out[BUDGET if split == TRAIN else SAME] = jumped - left
 
     def _kept(self, split: str) -> Iterator[tuple[dict[str, Any], dict[str, Any], bytes]]:
         """(columns, meta, line) of the records of a split that were kept."""
@@ -362,7 +386,9 @@ class Writing(ExitStack):
 
     def _write(self, columns: dict[str, Any], meta: dict[str, Any], line: bytes) -> None:
         kind, split, thoughts, jumps = (meta[n] for n in ("kind", "split", "thoughts", "jumps"))
-        self._count(kind, split, columns, thoughts, len(jumps))
+        self._count(kind, split, columns, said(thoughts, meta["spans"]), len(jumps))
+        if kind == WALK and self._cuts(split):
+            self._scratch.add_walked(split, jumps)
         self._put(kind, split, line, columns, meta["trees"], thoughts, jumps)
 
     def left_out(self) -> LeftOut:

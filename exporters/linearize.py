@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, NamedTuple, cast
 
 from exporters.draw import draw
@@ -69,10 +69,20 @@ class Told(NamedTuple):
     """``{start, end}`` of what carries no loss: pieces that do not, up to the next that does."""
 
     @property
+    def said(self) -> list[str]:
+        """Ids of the thoughts in the order in which they are said, again and again if they are."""
+        return said(self.thoughts, self.spans)
+
+    @property
     def text(self) -> str:
         """The column of a record that has one."""
         text: str = self.columns["text"]
         return text
+
+
+def said(thoughts: Sequence[str], spans: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Ids of the thoughts that spans say, in their order."""
+    return [thoughts[span["thought"]] for span in spans if span["thought"] >= 0]
 
 
 def size(columns: Mapping[str, Any], measure: Measure = len) -> int:
@@ -263,8 +273,10 @@ class Outline:
 
     def _argued_before(self, place: int) -> Iterator[int]:
         """What is said before a thought of a proof, the nearest first: its step's facts first."""
-        facts = self._leaves_beside(place) if place and place not in self._children else [place]
-        yield from (p for p in self._premises(place) if len(facts) > 1)
+        facts = [place]
+        if self._is_premise(place):
+            facts = self._leaves_beside(place)
+            yield from self._premises(place)
         yield from (self._argued[n] for n in range(self._said_at[facts[0]] - 1, -1, -1))
 
     # --- paths ---------------------------------------------------------------------------------
@@ -354,10 +366,10 @@ class Outline:
     def before(self, place: int, room: int) -> list[int]:
         """What is said before a jump from a thought, and the thought itself last.
 
-        A leaf with leaves beside it is a premise (as a proof's facts are): the other premises
-        come first. Any other thought comes after the path from the root. In a proof all comes
-        first that is said before the conclusion that the thought serves. Whole thoughts, the
-        nearest ones, while all together have at most ``room`` characters.
+        A leaf with leaves beside it is a premise (as a proof's facts are), unless it is refuted:
+        the other premises come first. Any other thought comes after the path from the root. In a
+        proof all comes first that is said before the conclusion that the thought serves. Whole
+        thoughts, the nearest ones, while all together have at most ``room`` characters.
         """
         if self._proof:
             near = self._fitting(self._argued_before(place), room - self.sizes[place])
@@ -365,17 +377,19 @@ class Outline:
         nearby = self._premises(place) if self._is_premise(place) else self._up(place)
         return [*sorted(self._fitting(nearby, room - self.sizes[place])), place]
 
-    def after(self, place: int, room: int, seed: int, most: int | None = None) -> list[int]:
+    def after(
+        self, place: int, room: int, seed: int, most: int | None = None, premises: int = 0
+    ) -> list[int]:
         """What is said after a jump to a thought, and the thought itself first.
 
         The walk goes down, choosing one child by hash at each branching, a refuted one only where
-        no other is; from a leaf it climbs to the thoughts that the leaf supports, up to the root,
-        and in a proof from any thought. Whole thoughts while all together have at most ``room``
-        characters; at least one after the
-        landing, if there is one and both have at most ``most``.
+        no other is; from a leaf it climbs to the thoughts that the leaf supports, up to the root
+        (a refuted leaf supports none), behind its other premises up to ``premises`` characters.
+        In a proof it climbs from any thought. Whole thoughts while all together have at most
+        ``room`` characters; at least one after the landing, if there is one and both have at most
+        ``most``.
         """
-        goes_down = place in self._children and not self._proof
-        onward = self._down(place, seed) if goes_down else self._up(place)
+        onward = self._onward(place, seed, premises)
         room -= self.sizes[place] + 1
         first = next(onward, None)
         if first is None or (most and self.sizes[place] + 1 + self.sizes[first] > most):
@@ -388,6 +402,13 @@ class Outline:
         Whole thoughts, the nearest ones, while all together have at most ``room`` characters.
         """
         return sorted(self._fitting(self._premises(place), room)) if self._is_premise(place) else []
+
+    def are_premises(self, one: int, other: int) -> bool:
+        """Whether two thoughts, of which one follows the other, support the same.
+
+        A walk that jumped on from there would say none of that.
+        """
+        return one not in self._children and other not in self._children
 
     def pairs(self, chosen: Container[str], others: Container[str]) -> Iterator[tuple[int, int]]:
         """Siblings of which one is of a chosen kind and one of the others: each in one pair.
@@ -408,6 +429,16 @@ class Outline:
         up = self._fitting(self._up(parent), room - self.sizes[parent] - 1)
         return [self.pieces[p] for p in [*sorted(up), parent]]
 
+    def _onward(self, place: int, seed: int, premises: int) -> Iterator[int]:
+        if place in self._children and not self._proof:
+            return self._down(place, seed)
+        if self._fails(place):
+            return iter(())
+        return chain(self.premises(place, premises) if premises else (), self._up(place))
+
+    def _fails(self, place: int) -> bool:
+        return bool(self._refuted) and self.tree.thoughts[place].kind in self._refuted
+
     def _fitting(self, places: Iterable[int], room: int) -> Iterator[int]:
         for place in places:
             room -= self.sizes[place] + 1
@@ -421,10 +452,9 @@ class Outline:
 
     def _down(self, place: int, seed: int) -> Iterator[int]:
         landing = self.pieces[place].thought
-        told, refuted = self.tree.thoughts, self._refuted
         while children := self._children.get(place):
-            if refuted:
-                children = [n for n in children if told[n].kind not in refuted] or children
+            if self._refuted:
+                children = [n for n in children if not self._fails(n)] or children
             choice = 0
             if len(children) > 1:
                 choice = draw(seed, landing, self.pieces[place].thought) % len(children)
@@ -432,14 +462,18 @@ class Outline:
             yield place
 
     def _is_premise(self, place: int) -> bool:
-        return place not in self._children and len(self._leaves_beside(place)) > 1
+        if place in self._children or self._fails(place):
+            return False
+        return len(self._leaves_beside(place)) > 1
 
     def _leaves_beside(self, place: int) -> list[int]:
-        """The leaves among a thought and its siblings."""
+        """The leaves among a thought and its siblings, without those that are refuted."""
         parent = self._parents[place]
         leaves = self._leaves.get(parent)
         if leaves is None:
-            leaves = [i for i in self._children[parent] if i not in self._children]
+            leaves = [
+                i for i in self._children[parent] if i not in self._children and not self._fails(i)
+            ]
             self._leaves[parent] = leaves
         return leaves
 

@@ -16,10 +16,7 @@ class _Part(BaseModel):
 
 
 class JumpCoverage(_Part):
-    """How the occurrences of shared anchors (a thought that carries one) take part in jumps.
-
-    Of the jumps that were made; a budget may leave out walks, and their jumps, after that.
-    """
+    """How the occurrences of shared anchors (a thought that carries one) take part in jumps."""
 
     occurrences: int = Field(0, description="of anchors that two or more trees of the split share")
     source_once: int = Field(0, description="occurrences that are the source of one jump")

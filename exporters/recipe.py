@@ -94,6 +94,7 @@ class WalkSettings(_Section):
     pairs: Annotated[int, Field(strict=True, ge=1, le=1000, description="jumps per source")] = 1
     prefix: Annotated[Length, Field(ge=0, description="said before the first jump")] = 500
     continuation: Annotated[Length, Field(ge=0, description="said after a landing")] = 500
+    premises: Annotated[Length, Field(ge=0, description="of a leaf, said after it")] = 0
     marker: Annotated[str, Field(min_length=1, max_length=64, description="where it jumps")] = "⤳"
     prefix_dropout: Literal["none", "tail", "part"] = "tail"
     restate: Annotated[bool, Field(strict=True, description="say the anchor again")] = True
@@ -233,7 +234,7 @@ class Recipe(_Section):
     def find(cls, name: str) -> Self:
         """The recipe in a file, or a shipped one by its name. Raises UsageError."""
         shipped = shipped_recipes()
-        if name in shipped and not Path(name).exists():
+        if name in shipped and not Path(name).is_file():  # a folder may have the name, too
             return cls.read(tomllib.loads(shipped[name]), f"{name}.toml")
         if not Path(name).exists():
             raise UsageError(

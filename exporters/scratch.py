@@ -12,7 +12,7 @@ This is the only module of the package that knows SQLite.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
@@ -36,6 +36,7 @@ CREATE TABLE occurrence (
 CREATE TABLE jump (
     no INTEGER PRIMARY KEY, split TEXT, anchor TEXT, source INTEGER, target INTEGER, phrase TEXT,
     key INTEGER);
+CREATE TABLE walked (split TEXT, anchor TEXT, source TEXT, target TEXT);
 CREATE TABLE kept (no INTEGER PRIMARY KEY, split TEXT, key INTEGER, size INTEGER, line BLOB);
 CREATE TABLE silent (
     thought TEXT PRIMARY KEY, tree INTEGER, parent TEXT, said INTEGER, stepped INTEGER, cut INTEGER
@@ -76,6 +77,19 @@ INSERT INTO follow SELECT arriving.no, leaving.no, own_road.step FROM (
     JOIN leaving ON leaving.source = own_road.next AND leaving.n = arriving.n;
 CREATE INDEX follow_next ON follow (next);
 """
+
+
+_TIMES = """
+SELECT coalesce(sum(n = 1), 0), coalesce(sum(n > 1), 0) FROM (
+    SELECT count(*) AS n FROM walked WHERE split = :split GROUP BY anchor, """
+WALKED = (
+    f"{_TIMES} source)",
+    f"{_TIMES} target)",
+    """
+SELECT count(*) FROM (
+    SELECT anchor, source FROM walked WHERE split = :split
+    UNION SELECT anchor, target FROM walked WHERE split = :split)""",
+)
 
 
 class TreeNote(NamedTuple):
@@ -293,6 +307,20 @@ class Scratch:
         self._db.executemany(
             "UPDATE silent SET stepped = 1 WHERE parent = ? AND thought = ?", steps
         )
+
+    def add_walked(self, split: str, jumps: Iterable[Mapping[str, str]]) -> None:
+        """Note the jumps of a walk that was written."""
+        self._db.executemany(
+            "INSERT INTO walked VALUES (?, ?, ?, ?)",
+            ((split, jump["anchor"], jump["from"], jump["to"]) for jump in jumps),
+        )
+
+    def walked(self, split: str) -> tuple[tuple[int, int], tuple[int, int], int]:
+        """Occurrences that the walks noted leave once and more often, reach so, and do either."""
+        sources, targets, either = (
+            self._db.execute(sql, {"split": split}).fetchone() for sql in WALKED
+        )
+        return sources, targets, either[0]
 
     def cut_silent(self, thoughts: Sequence[str]) -> None:
         """Note that a record of these thoughts was made, and may be left out again."""

@@ -63,12 +63,15 @@ class Gatherer:
         for place, no in numbers.items():
             id_ = outline.pieces[place].thought
             key, fate = draw(seed, id_), draw(id_)
-            after = outline.after(
-                place, settings.continuation, seed, max(self._recipe.window - settings.prefix, 0)
-            )
+            most = max(self._recipe.window - settings.prefix, 0)
+            after = outline.after(place, settings.continuation, seed, most, settings.premises)
             before = packer.pack(outline.before(place, settings.prefix))
             places.append((no, tree_no, key, id_, before, packer.pack(after)))
-            passing += [(no, n, numbers[p]) for n, p in enumerate(after) if n and p in numbers]
+            passing += [
+                (no, n, numbers[p])
+                for n, p in enumerate(after)
+                if n and p in numbers and not outline.are_premises(place, p)
+            ]
             for anchor, phrase in outline.links(place, self._shared):
                 ring = draw(seed, anchor, outline.tree.id)
                 occurrences.append(Occurrence(split, anchor, ring, tree_no, no, phrase, key, fate))

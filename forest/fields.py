@@ -45,6 +45,15 @@ def is_blank(text: str) -> bool:
     return _BLANK.fullmatch(text) is not None
 
 
+def is_text(value: str) -> bool:
+    """Whether a string can be written as UTF-8: bytes of an argument that are no text cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def surely_text(texts: Sequence[str], *, clean: bool = False) -> bool:
     """Whether all of these are what a thought may say: a quick test that refuses some that are.
 
@@ -73,8 +82,8 @@ def _clean_optional(value: str) -> str:
     return clean_name(value) if value else ""
 
 
-def _clean_key(value: str) -> str:
-    """A key may be longer than the name it was made from, and need not be NFC."""
+def clean_line(value: str) -> str:
+    """One line of text of any length, as it stands. Raises ValueError where it is none."""
     if bad := _CONTROL_OR_BREAK.search(value):
         raise ValueError(f"the character U+{ord(bad[0]):04X} may not stand in it")
     return value
@@ -93,7 +102,7 @@ Name = Annotated[str, AfterValidator(clean_name)]
 """An id or a name: one line, NFC."""
 OptionalName = Annotated[str, AfterValidator(_clean_optional)]
 """A name, or nothing."""
-Key = Annotated[str, AfterValidator(_clean_key)]
+Key = Annotated[str, AfterValidator(clean_line)]
 """The key of a name: one line, of any length."""
 FileName = Annotated[str, BeforeValidator(_clean_path)]
 """The name of a file, readable whatever its bytes are."""
@@ -107,3 +116,9 @@ def plain_words(error: ValidationError) -> str:
     )
     said = first["msg"].removeprefix("Value error, ")
     return f"{where}: {said}" if where else said
+
+
+def kind_of(value: object) -> str:
+    """What a value of the wrong type is: ``an int``."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

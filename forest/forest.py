@@ -8,7 +8,16 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from forest.errors import Conflict, InvalidTree, NotFound, UsageError
+from forest.arguments import (
+    again_and_again,
+    check_text,
+    check_trees,
+    id_of_thought,
+    id_of_tree,
+    name_of,
+)
+from forest.errors import Conflict, InvalidInput, InvalidTree, NotFound, UsageError
+from forest.fields import kind_of
 from forest.identity import finished, with_free_ids
 from forest.model import (
     Anchor,
@@ -84,13 +93,14 @@ class Forest:
 
         Without a URL it is FOREST_STORE, else ``store`` in forest.toml, else sqlite:///forest.db.
         Credentials for Neo4j come from the environment or forest.toml: see docs/configuration.md.
+        A SQLite file that is made (``create``) is there for good once something is written.
 
         :raises TypeError: ``url`` is no text.
         :raises UsageError: the URL or a setting is wrong.
         :raises StoreError: the store cannot be opened; `StoreUnavailable` if it may be later.
         """
-        if not isinstance(url, str | None):
-            raise TypeError(f"expected a URL such as 'sqlite:///forest.db', got {_kind(url)}")
+        if url is not None:
+            check_text(url, "a URL such as 'sqlite:///forest.db'")
         settings = Settings.load()
         store = open_store(
             url or settings.store,
@@ -123,7 +133,7 @@ class Forest:
         :raises Conflict: the forest has one of that id.
         :raises TypeError: one of them is no Tree.
         """
-        _refuse_other_than_trees(trees)
+        check_trees(trees)
 
         def merge(old: Tree | None, new: Tree, taken: frozenset[str]) -> Tree:
             if old is not None:
@@ -142,7 +152,7 @@ class Forest:
         They win over what anybody stored meanwhile; `editing` notices that, and refuses.
         Raises TypeError where one of them is no Tree.
         """
-        _refuse_other_than_trees(trees)
+        check_trees(trees)
 
         def merge(old: Tree | None, new: Tree, taken: frozenset[str]) -> Tree | None:
             tree = _next(new, old, taken)
@@ -160,15 +170,16 @@ class Forest:
             lambda taken: self.store.write(trees, lambda old, new: merge(old, new, taken)),
         )
 
-    def get(self, tree_id: str) -> Tree:
-        """One tree. Raises NotFound."""
-        return self.store.get(tree_id)
+    def get(self, tree_id: str | Tree) -> Tree:
+        """One tree as the forest has it now. Raises NotFound."""
+        return self.store.get(id_of_tree(tree_id))
 
     def find(self, prefix: str) -> str:
         """The id of the tree of that id or title, or of the only one whose id or title begins so.
 
         Raises NotFound; where several begin so, it names them.
         """
+        check_text(prefix, "the beginning of an id or a title")
         if not prefix:
             raise NotFound("no tree has an empty id", hint="Name one: `forest list` shows them.")
         with suppress(NotFound):
@@ -189,8 +200,9 @@ class Forest:
             raise NotFound(f"several trees begin with {prefix!r}: {', '.join(matches[:8])}{more}")
         raise no_such_tree(prefix)
 
-    def remove(self, *tree_ids: str) -> Written:
+    def remove(self, *trees: str | Tree) -> Written:
         """Remove trees, all or none. Raises NotFound."""
+        tree_ids = [id_of_tree(tree) for tree in trees]
 
         def change(old: dict[str, Tree | None]) -> dict[str, Tree | None]:
             for tree_id, tree in old.items():
@@ -213,11 +225,9 @@ class Forest:
         return True
 
     def __contains__(self, tree_id: object) -> bool:
-        """Whether there is a tree of that id. Raises TypeError for anything but an id."""
-        if not isinstance(tree_id, str):
-            raise TypeError(f"expected the id of a tree, got {_kind(tree_id)}")
+        """Whether there is such a tree. Raises TypeError for anything but a tree or its id."""
         with suppress(NotFound):
-            self.store.get(tree_id)
+            self.store.get(id_of_tree(tree_id))
             return True
         return False
 
@@ -230,11 +240,12 @@ class Forest:
         return self.store.infos(skip)
 
     @contextmanager
-    def editing(self, tree_id: str) -> Iterator[Tree]:
+    def editing(self, tree_id: str | Tree) -> Iterator[Tree]:
         """Change a tree with its own methods; stored when the block ends without an error.
 
         Raises Conflict at the end if somebody else changed the tree meanwhile.
         """
+        tree_id = id_of_tree(tree_id)
         tree = self.get(tree_id)
         before = tree.revision
         yield tree
@@ -265,9 +276,11 @@ class Forest:
 
     # --- thoughts ------------------------------------------------------------------------------
 
+    # A tree or a thought may be named by its id or be given itself: it is the one of that id.
+
     def add_thought(
         self,
-        tree_id: str,
+        tree_id: str | Tree,
         text: str,
         *,
         under: Thought | str | None = None,
@@ -277,7 +290,7 @@ class Forest:
         anchors: Iterable[str | AnchorLink] = (),
     ) -> Thought:
         """Add a thought below ``under`` (or after the last thought); returns it. See `Tree.add`."""
-        links = _again_and_again(anchors)
+        links = again_and_again(anchors)
         return self._in_tree(
             tree_id,
             lambda tree: tree.add(text, under=under, at=at, kind=kind, lang=lang, anchors=links),
@@ -285,12 +298,12 @@ class Forest:
 
     def add_steps(  # noqa: PLR0913  (what a new tree and what a new thought may have)
         self,
-        tree_id: str,
+        tree_id: str | Tree,
         texts: Sequence[str],
         *,
         title: str | None = None,
         axes: Any = None,
-        under: str | None = None,
+        under: Thought | str | None = None,
         at: int | None = None,
         kind: str | None = None,
         anchors: Iterable[str | AnchorLink] = (),
@@ -306,7 +319,8 @@ class Forest:
         """
         if isinstance(texts, str):
             raise TypeError("expected a list of texts, got a str; for one thought it is [text]")
-        links = _again_and_again(anchors)
+        tree_id = id_of_tree(tree_id)
+        links = again_and_again(anchors)
 
         def add_to(tree: Tree) -> list[Thought]:
             added: list[Thought] = []
@@ -337,13 +351,17 @@ class Forest:
         self.add(tree)
         return added
 
-    def edit_thought(self, thought_id: str, **changes: Any) -> Thought:
+    def edit_thought(self, thought: Thought | str, **changes: Any) -> Thought:
         """Change ``text``, ``kind``, ``lang`` or ``anchors`` of a thought; returns it."""
+        thought_id = id_of_thought(thought)
         tree_id = self.store.tree_of(thought_id)
         return self._in_tree(tree_id, lambda tree: tree.edit(thought_id, **changes))
 
-    def move_thought(self, thought_id: str, *, under: str, at: int | None = None) -> Thought:
+    def move_thought(
+        self, thought: Thought | str, *, under: Thought | str, at: int | None = None
+    ) -> Thought:
         """Move a thought with all below it; to another tree as well, where it keeps its ids."""
+        thought_id, under = id_of_thought(thought), id_of_thought(under)
         here, there = self.store.tree_of(thought_id), self.store.tree_of(under)
         if here == there:
             return self._in_tree(here, lambda tree: tree.move(thought_id, under=under, at=at))
@@ -359,12 +377,14 @@ class Forest:
         self.store.change([here, there], change)
         return self.get(there)[thought_id]
 
-    def graft(self, branch: Tree, *, under: str, at: int | None = None) -> Thought:
+    def graft(self, branch: Tree, *, under: Thought | str, at: int | None = None) -> Thought:
         """Put a copy of a tree's thoughts below a thought of the forest; returns its first.
 
-        Thoughts get new ids where the forest already has theirs.
+        Thoughts get new ids where the forest already has theirs. Raises InvalidTree where the
+        branch has no thoughts.
         """
-        _refuse_other_than_trees([branch])
+        check_trees([branch])
+        under = id_of_thought(under)
         tree_id = self.store.tree_of(under)
 
         def put(tree: Tree) -> Thought:
@@ -376,31 +396,34 @@ class Forest:
 
         return self._in_tree(tree_id, put)
 
-    def prune(self, thought_id: str) -> Tree:
+    def prune(self, thought: Thought | str) -> Tree:
         """Cut a thought with all below it; returns the branch as a tree. See `Tree.prune`."""
+        thought_id = id_of_thought(thought)
         tree_id = self.store.tree_of(thought_id)
         return self._in_tree(tree_id, lambda tree: tree.prune(thought_id))
 
-    def _in_tree(self, tree_id: str, act: Callable[[Tree], T]) -> T:
+    def _in_tree(self, tree: Tree | str, act: Callable[[Tree], T]) -> T:
         results: list[T] = []
+        tree_id = id_of_tree(tree)
 
         def change(old: dict[str, Tree | None], taken: frozenset[str]) -> dict[str, Tree | None]:
             before = _present(old, tree_id)
-            tree = _copy(before)
-            tree.avoid(taken)
-            results.append(act(tree))
-            return {tree_id: _next(tree, before, taken)}
+            after = _copy(before)
+            after.avoid(taken)
+            results.append(act(after))
+            return {tree_id: _next(after, before, taken)}
 
         self._change([tree_id], change)
         return results[-1]
 
     # --- meaning -------------------------------------------------------------------------------
 
-    def bind(self, tree_id: str, axes: Mapping[str, Any] | list[str]) -> dict[str, float]:
+    def bind(self, tree_id: str | Tree, axes: Mapping[str, Any] | list[str]) -> dict[str, float]:
         """Bind a tree to axes: ``{"причинность": "80%", "эмпатия": 0.2}`` or a list of names.
 
         Returns the weights as fractions. Raises InvalidTree unless they sum to 1 (or 100%).
         """
+        tree_id = id_of_tree(tree_id)
         try:
             weights = axis_weights(axes)
         except ValueError as error:
@@ -420,9 +443,11 @@ class Forest:
         """Add an axis, or describe the one of that name anew; returns it as it is then.
 
         One that is there keeps its name as it was written first, and without a ``description``
-        also the one it has.
+        also the one it has. Raises InvalidInput for what is no name.
         """
-        new = Axis(name=name, description=description or "")
+        check_text(name, "the name of an axis")
+        with in_plain_words(f"axis {name!r}", InvalidInput):
+            new = Axis(name=name, description=description or "")
         there = next((axis for axis in self.axes() if axis.id == new.id), None)
         if there is not None:
             told = there.description if description is None else description
@@ -431,19 +456,20 @@ class Forest:
             self.store.put_axes([new])
         return new
 
-    def remove_axis(self, name: str) -> None:
+    def remove_axis(self, name: str | Axis) -> None:
         """Remove an axis that no tree is bound to. Raises NotFound or Conflict."""
-        self.store.remove_axis(phrase_key(name))
+        self.store.remove_axis(phrase_key(name_of(name, Axis, "the name of an axis")))
 
     def anchors(self) -> Iterator[Anchor]:
         """All anchors with how many trees and thoughts carry them, in the order of their ids."""
         return self.store.anchors()
 
-    def thoughts_at(self, anchor: str) -> list[Occurrence]:
+    def thoughts_at(self, anchor: str | Anchor) -> list[Occurrence]:
         """The thoughts of all trees that carry an anchor, named by its id or by a spelling.
 
         `anchors.registry.thoughts_at` gives those of all its variants.
         """
+        anchor = name_of(anchor, Anchor, "an anchor or its phrase")
         found = list(self.store.occurrences(anchor))
         return found or list(self.store.occurrences(anchor_id(anchor)))
 
@@ -489,13 +515,22 @@ class Forest:
 
         return import_files(self, paths, **options)
 
-    def copy_to(self, other: Forest, progress: Callable[[int], None] | None = None) -> Written:
+    def copy_to(
+        self, other: Forest | str, progress: Callable[[int], None] | None = None
+    ) -> Written:
         """Copy everything into another forest, which must hold no trees. The revision stays equal.
 
         Axes that only the other forest has are removed there: it becomes the same forest.
 
-        Raises Conflict where the other forest holds trees, UsageError where it is the same one.
+        :param other: an opened forest, or the URL of one, which is opened for the copy.
+        :raises Conflict: the other forest holds trees.
+        :raises UsageError: it is the same one, or the URL is wrong.
         """
+        if isinstance(other, str):
+            with Forest.open(other) as opened:
+                return self.copy_to(opened, progress)
+        if not isinstance(other, Forest):
+            raise TypeError(f"expected a Forest or the URL of one, got {kind_of(other)}")
         if self.store is other.store or self.url == other.url != "memory:":
             raise UsageError(f"{self.url} cannot be copied into itself", hint="Name another TO.")
         held = chain(other.infos(), other.store.all_nodes())
@@ -504,11 +539,11 @@ class Forest:
                 f"{other.url} already holds trees, formulas or decisions",
                 hint="A forest is copied into an empty one; empty it, or name another.",
             )
+        written = other.store.write(_counted(self.store.trees(), progress), lambda _, new: new)
         axes = self.axes()
         for axis in {axis.id for axis in other.axes()} - {axis.id for axis in axes}:
             other.store.remove_axis(axis)
         other.store.put_axes(axes)
-        written = other.store.write(_counted(self.store.trees(), progress), lambda _, new: new)
         copy_nodes(self.store, other.store)
         return written
 
@@ -530,25 +565,6 @@ class Forest:
             shell, such as ``:param``, and then nothing was run.
         """
         return self.store.cypher_script(script, parameters)
-
-
-def _refuse_other_than_trees(values: Iterable[object]) -> None:
-    for value in values:
-        if not isinstance(value, Tree):
-            raise TypeError(
-                f"expected a Tree, got {_kind(value)}; Tree(title) makes one, and "
-                "forest.import_files([path]) reads files"
-            )
-
-
-def _again_and_again(anchors: Iterable[str | AnchorLink]) -> Iterable[str | AnchorLink]:
-    """Anchors that can be gone through more than once; what is no list stays, to be refused."""
-    return anchors if isinstance(anchors, str) else list(anchors)
-
-
-def _kind(value: object) -> str:
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def checked(tree: Tree) -> Tree:

@@ -23,10 +23,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from forest.collector import fewer_collections
 from forest.errors import Conflict, ForestError, ImportRefused, NotATree
+from forest.fields import kind_of
 from forest.formats import BadTree, SourceFile, find_files, read_file
 from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
 from forest.identity import finished, with_free_ids
@@ -94,13 +95,21 @@ def import_files(
     :param replace: where file and forest both changed, take the file's version.
     :raises ImportRefused: something is wrong with the input; nothing at all was written.
     :raises NotFound: a path does not exist.
-    :raises UsageError: the format of a file that was named itself is unknown.
+    :raises TypeError: a path is none.
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    given = [paths] if isinstance(paths, str | Path) else _listed(paths)
     return with_free_ids(
         forest.store,
         lambda taken: _Import(forest, format, keep_going, replace, progress, taken).run(given),
     )
+
+
+def _listed(paths: Any) -> list[str | Path | SourceFile]:
+    listed = list(paths) if isinstance(paths, Iterable) else [paths]
+    for path in listed:
+        if not isinstance(path, str | os.PathLike | SourceFile):
+            raise TypeError(f"expected the path of a file or folder, got {kind_of(path)}")
+    return listed
 
 
 class _Import:

@@ -31,8 +31,8 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from forest.errors import InvalidTree, NotFound
-from forest.fields import FileName, Key, Name, OptionalName, Text, plain_words
+from forest.errors import InvalidInput, InvalidTree, NotFound
+from forest.fields import FileName, Key, Name, OptionalName, Text, kind_of, plain_words
 from forest.identity import free_id
 from forest.phrases import phrase_key, tree_id_from
 from forest.weights import axis_name, axis_weights
@@ -344,7 +344,9 @@ class Tree(BaseModel):
     # --- reading -------------------------------------------------------------------------------
 
     def index(self, thought: Thought | str) -> int:
-        """Place of a thought in reading order, from 0. Raises NotFound."""
+        """Place of a thought in reading order, from 0. Raises NotFound; TypeError if it is none."""
+        if not isinstance(thought, Thought | str):
+            raise TypeError(f"expected a thought or its id, got {kind_of(thought)}")
         wanted = thought if isinstance(thought, str) else thought.id
         ids = (wanted, f"{self.id}/{wanted}") if wanted else ()
         for i in range(len(self.thoughts) - 1, -1, -1):  # authors work at the end
@@ -494,8 +496,13 @@ class Tree(BaseModel):
     ) -> Thought:
         """Put the thoughts of another tree below a thought of this one (the last by default).
 
-        Thoughts keep their ids, except where this tree already has one of that id.
+        Thoughts keep their ids, except where this tree already has one of that id. Raises
+        InvalidTree where one of the two has no thoughts.
         """
+        if not isinstance(branch, Tree):
+            raise TypeError(f"expected a Tree, got {kind_of(branch)}")
+        for tree in (self, branch):
+            tree.root  # noqa: B018  (raises where there is none)
         parent = self.thoughts[self.index(under)] if under is not None else self.thoughts[-1]
         known, said = dict(self._known()), dict[str, int]()
         thoughts = []
@@ -549,6 +556,8 @@ class Tree(BaseModel):
         end = self.end(i)
         if at is None:
             return end, level
+        if type(at) is not int:
+            raise TypeError(f"at: expected a whole number from 0, got {kind_of(at)}")
         starts = [j for j in range(i + 1, end) if self.thoughts[j].level == level]
         if not 0 <= at <= len(starts):
             raise InvalidTree(
@@ -577,14 +586,14 @@ class Tree(BaseModel):
 
 
 @contextmanager
-def in_plain_words(where: str) -> Iterator[None]:
-    """Turn what pydantic finds into one InvalidTree that says where and what."""
+def in_plain_words(where: str, kind: type[InvalidInput] = InvalidTree) -> Iterator[None]:
+    """Turn what pydantic finds into one error that says where and what."""
     try:
         yield
     except ValidationError as error:
-        raise InvalidTree(f"{where}: {plain_words(error)}") from None
+        raise kind(f"{where}: {plain_words(error)}") from None
     except ValueError as error:
-        raise InvalidTree(f"{where}: {error}") from None
+        raise kind(f"{where}: {error}") from None
 
 
 def relevel(branch: Sequence[Thought], level: int) -> list[Thought]:

@@ -27,15 +27,18 @@ def commands(context: click.Context) -> Iterator[click.Context]:
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is not None and not command.hidden:
-            below = click.Context(
-                command, info_name=name, parent=context, terminal_width=WIDTH, color=False
-            )
-            yield from commands(below)
+            yield from commands(context_of(command, name, context))
+
+
+def context_of(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    """A command's context as `Command.make_context` makes it, but for the parsing of arguments."""
+    settings = {**command.context_settings, "terminal_width": WIDTH, "color": False}
+    return click.Context(command, info_name=name, parent=parent, **settings)
 
 
 def cli_page() -> str:
     """The command reference."""
-    root = click.Context(forest, info_name="forest", terminal_width=WIDTH, color=False)
+    root = context_of(forest, "forest", None)
     parts = ["# Commands\n", NOTICE]
     for context in commands(root):
         text = "\n".join(line.rstrip() for line in context.get_help().splitlines())

@@ -27,8 +27,11 @@ EXAMPLES = [
     "forest.forest",
     "forest.model",
     "forest.phrases",
+    "training.behaviour.formulas",
     "training.behaviour.jumps",
+    "training.behaviour.report",
     "training.masks",
+    "training.registers",
     "training.tokens",
 ]
 
@@ -42,6 +45,15 @@ def test_the_generated_pages_are_up_to_date() -> None:
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+
+
+def test_the_page_of_commands_shows_what_help_shows(run: Run) -> None:
+    page = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+    for command in ("list", "axes bind", "neo4j start"):
+        code, out, _ = run(*command.split(), "--help")
+        assert code == 0
+        shown = page.split(f"## `forest {command}`\n\n```text\n")[1].split("```")[0]
+        assert re.sub(r"\s", "", shown) == re.sub(r"\s", "", out)  # lines break elsewhere
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

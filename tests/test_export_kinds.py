@@ -204,9 +204,10 @@ def test_a_reverse_path_of_a_proof_goes_from_its_conclusion_to_a_premise() -> No
 
 def test_what_follows_an_anchor_goes_no_refuted_way_where_there_is_another() -> None:
     outline = "Why.\n  Water. {water}\n    No.\n      Hence.\n    So.\n    Never."
+    marks = {"No": "refuted", "Never": "refuted"}
     forest = [
-        kinds_of(tree(title, outline), No="refuted", Never="refuted", So=kind)
-        for title, kind in (("A", None), ("B", "accepted"))
+        kinds_of(tree("A", outline), **marks),
+        kinds_of(tree("B", outline), **marks, So="accepted"),
     ]
     for seed in range(8):
         found = texts(forest, recipe("fragment", "walk", "card", "comparison", seed=seed))

@@ -6,6 +6,7 @@ import itertools
 import random
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -28,7 +29,7 @@ from exporters.records import KINDS as KIND_TABLE
 from exporters.texts import Texts, text_key
 from forest.errors import ExportError
 from forest.model import Tree
-from tests.export_helpers import SMALL, content, only, planted, records, tree
+from tests.export_helpers import SMALL, content, only, planted, records, spoken, tree
 from training.corpus import _records
 
 KINDS = [kind for kind in KIND_TABLE if kind not in ("preference", "stepwise")]
@@ -387,13 +388,45 @@ def test_every_thought_is_in_a_training_record_or_listed(
     assert bool(silent) == bool(changes)
     assert ("the budget" in left_out.thoughts) == ("budget" in changes)
     steps = {
-        frozenset(step) for r in train for step in itertools.pairwise(r["meta"]["thoughts"])
+        frozenset(step)
+        for record in train
+        for step in itertools.pairwise(id_ for _, id_, _ in spoken(record) if id_)
     } & {
         frozenset(step)
         for made in grown()
         for step in itertools.pairwise(t.id for t in made.thoughts)
     }
     assert report.steps_covered == len(steps)
+
+
+def test_the_manifest_counts_what_the_written_records_cover(tmp_path: Path) -> None:
+    forest = grown()
+    out, manifest = exported(tmp_path, forest, kinds=only("path", "walk", "chain"), budget=20_000)
+    above = {
+        (made.thoughts[parent].id, thought.id)
+        for made in forest
+        for thought, parent in zip(made.thoughts, made.parents(), strict=True)
+        if parent >= 0
+    }
+    for split, report in manifest.splits.items():
+        written = records(out, split)
+        jumps = [j for r in written if r["meta"]["kind"] == "walk" for j in r["meta"]["jumps"]]
+        ends = {
+            end: Counter((jump["anchor"], jump[end]) for jump in jumps) for end in ("from", "to")
+        }
+        told = report.jumps
+        assert told.source_once == sum(n == 1 for n in ends["from"].values())
+        assert told.source_more == sum(n > 1 for n in ends["from"].values())
+        assert told.target_once == sum(n == 1 for n in ends["to"].values())
+        assert told.target_more == sum(n > 1 for n in ends["to"].values())
+        met = len({*ends["from"], *ends["to"]})
+        assert met + told.left_out.get(export.BUDGET, 0) == told.occurrences
+        steps: set[tuple[str, str]] = set()
+        for record in written:
+            order = [end for _, end, _ in spoken(record) if end]
+            steps |= {*itertools.pairwise(order), *itertools.pairwise(order[::-1])}
+        assert report.steps_covered == len(steps & above)
+    assert manifest.splits["train"].jumps.left_out[export.BUDGET]
 
 
 def test_lengths_in_tokens_are_counted_in_tokens(tmp_path: Path) -> None:

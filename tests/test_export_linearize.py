@@ -294,6 +294,24 @@ def test_after_a_leaf_the_text_climbs_to_what_it_supports() -> None:
     ]
 
 
+def test_the_other_premises_of_a_leaf_may_stand_before_what_they_support() -> None:
+    said = around(PROOF, Outline(PROOF).after(1, 500, 0, premises=500))
+    assert said == ["Iron is a metal.", "Metals conduct electricity.", PROOF.thoughts[0].text]
+    assert around(TALK, Outline(TALK).after(4, 500, 0, premises=500)) == around(
+        TALK, Outline(TALK).after(4, 500, 0)
+    )
+
+
+def test_a_refuted_leaf_is_no_premise_and_supports_nothing() -> None:
+    made = tree("T", "So.\n  One.\n  Two.\n  Wrong.\n  Three.")
+    made.edit(made.thoughts[3].id, kind="refuted")
+    outline = Outline(made, refuted=("refuted",))
+    assert around(made, outline.before(4, 500)) == ["One.", "Two.", "Three."]
+    assert around(made, outline.before(3, 500)) == ["So.", "Wrong."]
+    assert around(made, outline.after(3, 500, 0)) == ["Wrong."]
+    assert around(made, outline.after(4, 500, 0)) == ["Three.", "So."]
+
+
 def test_the_branch_depends_on_the_seed() -> None:
     made = tree("Fork", "Root.\n" + "\n".join(f"  Branch {n}." for n in range(8)))
     ways = {tuple(Outline(made).after(0, 500, seed)) for seed in range(40)}

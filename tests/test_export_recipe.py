@@ -125,7 +125,11 @@ def test_the_hash_is_of_what_is_set_not_of_how_it_is_written(tmp_path: Path) -> 
         Recipe().with_seed(-1)
 
 
-def test_a_recipe_is_found_by_its_file_or_by_the_name_of_a_shipped_one(tmp_path: Path) -> None:
+def test_a_recipe_is_found_by_its_file_or_by_the_name_of_a_shipped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "islands").mkdir()  # a corpus, say
     assert Recipe.find("default") == Recipe()
     assert Recipe.find("islands").kinds.walk == 0
     assert Recipe.find(str(written(tmp_path, "seed = 4"))).seed == 4

@@ -32,6 +32,16 @@ def corpus(exported: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported, tmp_path / "corpus"))
 
 
+def test_what_was_checked_is_what_is_read_also_when_a_night_moves_the_link(
+    corpus: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "latest").symlink_to(corpus.name)
+    read = Corpus.open(tmp_path / "latest")
+    (tmp_path / "latest").unlink()
+    (tmp_path / "latest").symlink_to("the next night")
+    assert list(read.records()) == records(corpus, "train")
+
+
 def test_records_come_as_they_were_written(corpus: Path) -> None:
     read = Corpus.open(corpus)
     assert read.splits == ["train", "validation"]

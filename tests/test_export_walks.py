@@ -243,6 +243,16 @@ def test_a_proofs_fact_comes_after_the_other_premises_and_climbs() -> None:
     ]
 
 
+def test_other_premises_come_before_the_conclusion_and_a_walk_jumps_on_behind_it() -> None:
+    facts = "\n  Iron is hard. {iron is hard}\n  Metals conduct. {metals conduct}"
+    forest = [tree("Iron", f"A nail conducts.{facts}"), tree("Ring", f"A ring shines.{facts}")]
+    walks = walks_of(exported(forest, changed(premises=80))[0])
+    assert [len(walk["meta"]["jumps"]) for walk in walks] == [1, 1, 1, 1]
+    assert "Metals conduct.\nIron is hard.\n⤳ iron is hard\nMetals conduct.\nA ring shines." in {
+        walk["text"] for walk in walks
+    }
+
+
 def test_without_restating_a_target_that_differs_is_said() -> None:
     forest = [tree("A", "One. {x}\n  Two."), tree("B", "x. {x}\n  Leaf.")]
     texts = {r["text"] for r in walks_of(exported(forest, changed(hops=1, restate=False))[0])}

@@ -15,7 +15,15 @@ import orjson
 import pytest
 
 from forest import AnchorLink, Forest, Thought, Tree
-from forest.errors import Conflict, InvalidTree, NoCypher, NotFound, StoreError, UsageError
+from forest.errors import (
+    Conflict,
+    InvalidInput,
+    InvalidTree,
+    NoCypher,
+    NotFound,
+    StoreError,
+    UsageError,
+)
 from forest.nodes import Link, Node
 
 
@@ -522,3 +530,102 @@ def test_a_written_id_of_another_tree_is_refused(moved: Forest) -> None:
     tree = Tree("Третье", thoughts=[Thought(text="x", id=taken)])
     with pytest.raises(Conflict, match="already used in tree 'suffering'"):
         moved.add(tree)
+
+
+def test_a_thought_and_a_tree_name_themselves(forest: Forest) -> None:
+    tree = justice()
+    root, first, second = tree.thoughts
+    forest.replace(tree)
+    added = forest.add_thought(tree, "Ещё.", under=root)
+    assert forest.edit_thought(first, text="Нормы спорны.").id == first.id
+    assert forest.move_thought(second, under=first).level == 2
+    assert forest.graft(suffering(), under=added).level == 2
+    assert len(forest.prune(added)) == 3
+    assert forest.add_steps(tree, ["Конец."], under=first)[0].level == 2
+    assert forest.bind(tree, ["этика"]) == {"этика": 1.0}
+    with forest.editing(tree) as edited:
+        edited.title = "Право"
+    assert forest.get(tree).title == "Право"
+    assert tree in forest
+    anchor, axis = next(forest.anchors()), forest.add_axis("мораль")
+    assert [o.thought for o in forest.thoughts_at(anchor)] == [root.id]
+    forest.remove_axis(axis)
+    assert forest.remove(tree).removed == ["justice"]
+
+
+def test_a_thought_that_is_in_no_tree_is_not_found(forest: Forest) -> None:
+    with pytest.raises(NotFound, match=r"the thought 'Ничья\.' has no id"):
+        forest.prune(Thought(text="Ничья."))
+    with pytest.raises(NotFound, match="no thought 'justice/nowhere'"):
+        forest.prune(Thought(text="Чужая.", id="justice/nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (lambda f: f.add_thought("justice", "x", under=3), "expected a thought or its id, got an"),
+        (lambda f: f.add_thought("justice", "x", at="0"), "at: expected a whole number"),
+        (lambda f: f.add_thought("justice", "x", at=0.0), "at: expected a whole number"),
+        (lambda f: f.add_thought(3, "x"), "expected a tree or its id, got an int"),
+        (lambda f: f.graft(suffering(), under=root_of(f), at="x"), "at: expected a whole number"),
+        (lambda f: f.edit_thought(None, text="x"), "expected a thought or its id, got a NoneType"),
+        (lambda f: f.find(3), "expected the beginning of an id or a title, got an int"),
+        (lambda f: f.thoughts_at(3), "expected an anchor or its phrase, got an int"),
+        (lambda f: f.add_axis(3), "expected the name of an axis, got an int"),
+        (lambda f: f.remove_axis(None), "expected the name of an axis, got a NoneType"),
+        (lambda f: f.copy_to(3), "expected a Forest or the URL of one, got an int"),
+        (lambda f: f.import_files(3), "expected the path of a file or folder, got an int"),
+        (lambda f: f.import_files([3]), "expected the path of a file or folder, got an int"),
+    ],
+)
+def test_what_is_of_the_wrong_type_is_named(
+    forest: Forest, act: Callable[[Forest], object], said: str
+) -> None:
+    forest.add(justice())
+    before = forest.revision
+    with pytest.raises(TypeError, match=said):
+        act(forest)
+    assert forest.revision == before
+
+
+def root_of(forest: Forest) -> Thought:
+    return forest.get("justice").root
+
+
+def test_no_anchors_are_none_or_an_empty_list(forest: Forest) -> None:
+    forest.add(justice())
+    assert forest.add_thought("justice", "Без якорей.", anchors=None).anchors == ()  # type: ignore[arg-type]
+    with pytest.raises(InvalidTree, match="anchors"):
+        forest.add_thought("justice", "Число.", anchors=3)  # type: ignore[arg-type]
+
+
+def test_an_axis_without_a_name_is_refused(forest: Forest) -> None:
+    with pytest.raises(InvalidInput, match="axis ' ': name: it is empty"):
+        forest.add_axis(" ")
+
+
+def test_a_branch_without_thoughts_is_grafted_nowhere(forest: Forest) -> None:
+    forest.add(justice())
+    empty, full = Tree("Пустое"), justice()
+    for act in (
+        lambda: forest.graft(empty, under=root_of(forest)),
+        lambda: full.graft(empty),
+        lambda: empty.graft(full),
+    ):
+        with pytest.raises(InvalidTree, match="has no thoughts"):
+            act()
+    assert texts(full) == texts(forest.get("justice")) == texts(justice())
+
+
+def test_a_forest_is_copied_to_an_address(forest: Forest, tmp_path: Path) -> None:
+    forest.add(justice())
+    url = f"sqlite:///{tmp_path / 'copy.db'}"
+    assert forest.copy_to(url).added == ["justice"]
+    with Forest.open(url, create=False) as copy:
+        assert copy.revision == forest.revision
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b.db", "\ud800.db"])
+def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="names no file"):
+        Forest.open(f"sqlite:///{name}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -317,6 +319,19 @@ def test_a_folder_with_other_things_is_refused(name: str, says: str, tmp_path: P
 # --- when -----------------------------------------------------------------------------------------
 
 
+@pytest.fixture(params=["named", "system"])
+def berlin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Schedule]:
+    """02:30 in Berlin, by its name and as the time zone of the system."""
+    if request.param == "named":
+        yield Schedule.read("02:30", "Europe/Berlin")
+        return
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield Schedule.read("02:30")
+    time.tzset()
+
+
 @pytest.mark.parametrize(
     ("day", "begins"),
     [
@@ -327,8 +342,9 @@ def test_a_folder_with_other_things_is_refused(name: str, says: str, tmp_path: P
         ("2026-10-26", "2026-10-26 01:30"),
     ],
 )
-def test_a_night_begins_once_on_days_when_clocks_change(day: str, begins: str) -> None:
-    berlin = Schedule.read("02:30", "Europe/Berlin")
+def test_a_night_begins_once_on_days_when_clocks_change(
+    day: str, begins: str, berlin: Schedule
+) -> None:
     assert berlin.after(moment(day) - timedelta(hours=3)) == moment(begins)
     assert berlin.before(moment(day) + timedelta(hours=20)) == moment(begins)
     assert berlin.after(moment(begins)) - moment(begins) >= timedelta(hours=23)
@@ -399,6 +415,20 @@ def test_the_status_on_the_command_line(run: Run) -> None:
 def test_wrong_usage_is_told_at_the_start(arguments: list[str], says: str, run: Run) -> None:
     code, _, err = run("nightly", "out", *arguments)
     assert (code, says in err) == (2, True)
+
+
+def test_units_and_the_cron_line_of_the_documentation_are_commands_that_run(run: Run) -> None:
+    page = (ROOT / "docs" / "nightly.md").read_text(encoding="utf-8")
+    units = re.findall(r"```ini\n(.*?)```", page, re.DOTALL)
+    enabled = [unit for unit in units if "[Install]" in unit]
+    assert (len(units), len(enabled)) == (3, 2)
+    assert all("[Unit]\nDescription=" in unit for unit in units)
+    line = r"^(?:ExecStart=|0 3 \* \* \*).*bin/forest (.*?)(?: >>.*)?$"
+    commands = re.findall(line, page, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        code, _, err = run(*command.split(), "--status")
+        assert (code, "no night was written" in err) == (1, True), command
 
 
 def test_a_missing_package_is_told_at_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -542,7 +572,7 @@ def test_a_disk_without_room_for_the_status_hides_no_reason(
 
     lines = list[str]()
     monkeypatch.setattr(Status, "write", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ExportError, match=r"status cannot be written into .*: No space left"):
         nights(out, Clock("2026-11-23 03:00"), tell=lines.append).once()
     assert "the status cannot be written" in lines[0]
     assert latest(out) == "2026-11-22"

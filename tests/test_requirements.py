@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-FILES = ["build", "dev", "run", "uv"]
+FILES = ["bench", "build", "dev", "run", "train", "uv"]
 # Gigabytes that neither the demo nor the tests need.
 TOO_LARGE = {"torch", "transformers", "tensorflow", "triton"}
 
@@ -57,7 +57,16 @@ def test_a_file_holds_exact_versions_and_no_address(name):
     assert "://" not in (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("name", "wanted"), [("run", core()), ("dev", development())])
+def training() -> list[Requirement]:
+    """The core and what a container needs to train, on a quantized or GGUF base, on any corpus."""
+    extras = settings()["project"]["optional-dependencies"]
+    asked = ("train", "quantize", "gguf", "tensorboard", "parquet", "zstd", "plot")
+    return core() + [Requirement(line) for name in asked for line in extras[name]]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("run", core()), ("dev", development()), ("train", training())]
+)
 def test_what_pyproject_asks_for_is_pinned_at_a_version_it_allows(name, wanted):
     pinned = {canonicalize_name(pin.name): pin for pin in pins(name)}
     missing = [
@@ -70,8 +79,15 @@ def test_what_pyproject_asks_for_is_pinned_at_a_version_it_allows(name, wanted):
 
 
 def test_the_smaller_files_are_parts_of_the_development_file():
-    parts = {(pin.name, str(pin.specifier)) for name in ("run", "build") for pin in pins(name)}
+    smaller = ("run", "build", "train")
+    parts = {(pin.name, str(pin.specifier)) for name in smaller for pin in pins(name)}
     assert parts - {(pin.name, str(pin.specifier)) for pin in pins("dev")} == set()
+
+
+def test_only_the_benchmarks_need_what_they_are_measured_against():
+    measured = {Requirement(line).name for line in settings()["dependency-groups"]["bench"]}
+    files = {name for name in FILES for pin in pins(name) if pin.name in measured}
+    assert files == {"bench"}
 
 
 @pytest.mark.parametrize("name", ["run", "build", "uv"])

@@ -12,6 +12,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from tests import strategies  # noqa: E402
 
 Trees = dict[str, Tree | None]
 CODES = st.sampled_from(["Δ01", "Δ12", "Λ1"])
+ID = attrgetter("id")
 
 
 def replace(old: Tree | None, new: Tree) -> Tree:
@@ -133,18 +135,15 @@ class StoreMachine(RuleBasedStateMachine):
 
     # --- trees ---------------------------------------------------------------------------------
 
-    @initialize(trees=st.lists(strategies.raw_trees(max_size=6), max_size=4))
+    @initialize(trees=st.lists(strategies.raw_trees(max_size=6), max_size=4, unique_by=ID))
     def start(self, trees: list[Tree]) -> None:
         self.write(trees, replace)
 
     @rule(
-        trees=st.lists(strategies.raw_trees(), min_size=1, max_size=4),
+        trees=st.lists(strategies.raw_trees(), min_size=1, max_size=4, unique_by=ID),
         merge=st.sampled_from(MERGES),
     )
     def write(self, trees: list[Tree], merge: Callable[[Tree | None, Tree], Tree | None]) -> None:
-        first: dict[str, Tree] = {}
-        for tree in trees:  # a store may or may not remember the axes of a tree overwritten at once
-            tree.axes = first.setdefault(tree.id, tree).axes
         self.both(lambda store: store.write(_copies(trees), merge))
 
     @rule(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from training.config import Lora
 from training.errors import BaseError
 from training.library import library, quiet
+from training.rows import beside
 
 if TYPE_CHECKING:
     from training.base import Base
@@ -51,8 +52,9 @@ def wear(network: Any, config: Any, name: str = NAME) -> Any:
     with quiet():
         if hasattr(network, "peft_config"):
             network.add_adapter(name, config)
-            return network
-        return library("peft").get_peft_model(network, config, adapter_name=name)
+        else:
+            network = library("peft").get_peft_model(network, config, adapter_name=name)
+    return beside(network)
 
 
 def state(model: Any, name: str = NAME) -> dict[str, Any]:
@@ -86,11 +88,12 @@ def _rows(base: Base, network: Any) -> dict[str, list[int]] | None:
 
 
 def _require_modules(base: Base, network: Any, lora: Lora) -> None:
-    torch = library("torch")
+    # GPT-2 and its kin, ruGPT among them, have matrices of a kind of their own.
+    kinds = (library("torch").nn.Linear, library("transformers.pytorch_utils").Conv1D)
     linear = {
         name.rpartition(".")[2]
         for name, module in network.named_modules()
-        if isinstance(module, torch.nn.Linear) and module is not network.get_output_embeddings()
+        if isinstance(module, kinds) and module is not network.get_output_embeddings()
     }
     if missing := [name for name in lora.modules if name not in linear]:
         raise BaseError(

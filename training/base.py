@@ -69,6 +69,16 @@ class Base:
         return str(self.about["source"])
 
     @property
+    def positions(self) -> int | None:
+        """The longest text that the model was made for, in tokens; None where it does not say."""
+        told = orjson.loads((self.path / "config.json").read_bytes())
+        for settings in (told, told.get("text_config") or {}):
+            for name in ("max_position_embeddings", "n_positions"):
+                if isinstance(settings.get(name), int):
+                    return int(settings[name])
+        return None
+
+    @property
     def named(self) -> dict[str, str]:
         """What a mask keeps of its base: source, hash, tokenizer_hash."""
         return {"source": self.name, "hash": self.hash, "tokenizer_hash": self.tokenizer_hash}

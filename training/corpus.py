@@ -43,6 +43,9 @@ class Corpus:
         missing or not as it was exported.
         """
         path = Path(path)
+        if path.is_symlink():
+            # A night may move `latest` while it is read: what was checked is what is read.
+            path = path.resolve()
         manifest = _read_manifest(path)
         beside = [manifest.get("tokens"), manifest.get("probes"), manifest.get("left_out")]
         for file in [*manifest["files"], *filter(None, beside)]:

@@ -25,6 +25,8 @@ def quiet() -> Iterator[None]:
 
 def library(name: str, extra: str = "train") -> Any:
     """A module of an extra. Raises MissingExtra where it is not installed."""
+    # It tells of each cast that it makes, and of what else it would like; peft imports it, too.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         with quiet():
             module = import_module(name)
@@ -34,8 +36,6 @@ def library(name: str, extra: str = "train") -> Any:
             f"training needs the package {error.name or name}, which is not installed",
             hint=f"Install it, in the folder of the project's clone: pip install -e '.[{extras}]'",
         ) from error
-    if name == "bitsandbytes":
-        logging.getLogger(name).setLevel(logging.ERROR)  # it tells of each cast that it makes
     if name == "transformers":
         module.utils.logging.set_verbosity_error()
         module.utils.logging.disable_progress_bar()

@@ -68,8 +68,13 @@ class Mask:
 
     @property
     def name(self) -> str:
-        """The name that it was trained under."""
-        return str(self.about["name"])
+        """What it is called: as its file is, also where that was renamed after the training."""
+        return unicodedata.normalize("NFC", self.path.stem)
+
+    @property
+    def slug(self) -> str:
+        """Its name in ASCII."""
+        return slug(self.name)
 
     @property
     def corpora(self) -> list[dict[str, Any]]:
@@ -164,7 +169,7 @@ class Mask:
         rank = next((r for r in _VLLM_RANKS if r >= lora["r"]), lora["r"])
         return (
             f"for vLLM: vllm serve BASE --enable-lora --max-lora-rank {rank} "
-            f"--lora-modules {self.about['slug']}={out}"
+            f"--lora-modules {self.slug}={out}"
         )
 
     def _write_merged(self, folder: Path, base: Base) -> None:
@@ -228,8 +233,19 @@ class Library:
 
     @property
     def paths(self) -> list[Path]:
-        """The files of all masks, by name."""
-        return sorted(self.folder.glob(f"*{SUFFIX}"))
+        """The files of all masks, by name. Raises MaskError where two have the same one."""
+        found: dict[str, Path] = {}
+        for path in sorted(self.folder.glob(f"*{SUFFIX}")):
+            # й and é have two encodings, and a folder may hold both: they look the same.
+            name = unicodedata.normalize("NFC", path.stem)
+            if name in found:
+                raise MaskError(
+                    f"{self.folder} holds two masks called {name}, encoded otherwise: "
+                    f"{found[name].stem!a} and {path.stem!a}",
+                    hint="Rename or remove the file of one of them.",
+                )
+            found[name] = path
+        return list(found.values())
 
     def __iter__(self) -> Iterator[Mask]:
         """All masks by name. Raises MaskError where a file is none."""

@@ -6,7 +6,7 @@ small, so processes add them up after each step; nothing else of the model is sh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ _TYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 _SCALE = "scale/loss"
 _SCALES = (2.0**16, 2.0**24)
 """How many times a gradient in fp16 is enlarged, at first and at most."""
+_LOGITS = 1 << 24
+"""Logits that are there at once."""
 _SHORT = ("out of memory", "not enough memory", "allocate memory")
 _GROWS = 500
 """Steps that fit into fp16 one after another before it is enlarged twice as much."""
@@ -54,6 +56,15 @@ class Network:
         """Whether this is the process that writes."""
         return bool(self._process.is_main_process)
 
+    @property
+    def alone(self) -> bool:
+        """Whether there is no other process."""
+        return int(self._process.num_processes) == 1
+
+    def wait(self) -> None:
+        """Go on when all processes have come here."""
+        self._process.wait_for_everyone()
+
     def _chosen(self) -> str:
         if self._steps.precision != "auto":
             return self._steps.precision
@@ -74,10 +85,16 @@ class Network:
             self._torch.manual_seed(self._steps.seed)
             self.train(adapter.wear(network, self.lora))
 
+    def take(self, model: Any) -> None:
+        """Take a model over, to compute losses with."""
+        self.model = rest(self._here(model))
+        self._read, self._head, self._vocabulary = parted(model)
+
     def train(self, model: Any) -> None:
         """Take a model whose parameters say themselves which of them train."""
         torch = self._torch
-        self.model = self._here(model).train()
+        self.take(model)
+        self.model.train()
         self._parts = adapter.trainable(model)
         rows = [p for n, p in self._parts if "token" in n]
         decayed = [p for n, p in self._parts if "token" not in n]
@@ -121,9 +138,7 @@ class Network:
         total = max(1, sum(len(row.targets) for row in rows))
         told = 0.0
         for row in rows[process.process_index :: process.num_processes]:
-            loss = self._loss(row) / total
-            (loss * self._scale).backward()
-            told += float(loss.detach())
+            told += self._loss(row, self._scale / total) / total
         told = self._summed(told)
         parts = [p for _, p in self._parts]
         for part in parts:
@@ -140,7 +155,7 @@ class Network:
         rest(self.model)
         with self._torch.inference_mode(), self._as_training_errors():
             for row in rows:
-                told += float(self._loss(row))
+                told += self._loss(row)
                 total += len(row.targets)
         self.model.train()
         if not isfinite(told):
@@ -153,34 +168,55 @@ class Network:
 
     def any(self, flag: bool) -> bool:
         """Whether any of the processes says so."""
-        if self._process.num_processes == 1:
+        if self.alone:
             return flag
         told = self._torch.tensor([float(flag)], device=self._device)
         self._torch.distributed.all_reduce(told)
         return bool(told.item() > 0)
 
-    def _loss(self, row: Row) -> Any:
-        """The sum over all tokens with loss. The head computes at their places alone."""
+    def _loss(self, row: Row, share: float = 0.0) -> float:
+        """The sum over all tokens with loss; its gradient, times a share, is added to what trains.
+
+        The head computes at their places alone, and at so many at once that the logits of a large
+        vocabulary stay small: the gradient of each part is there before the next one is computed.
+        """
         torch = self._torch
-        targets = self._tensor(row.targets)
-        mixed = torch.autocast(self._device.type, self._dtype, enabled=self.precision != "fp32")
-        with mixed:
-            logits = self.model(
+        states, labels = self._states(row), self._tensor(row.labels)
+        most = max(1, _LOGITS // self._vocabulary)
+        told, gradients = torch.zeros((), device=self._device), []
+        for some, said in zip(states.split(most), labels.split(most), strict=True):
+            part = some.detach().requires_grad_(share != 0)
+            with self._mixed():
+                logits = self._head(part)
+            loss = torch.nn.functional.cross_entropy(logits.float(), said, reduction="sum")
+            if share:
+                (loss * share).backward()
+                gradients.append(part.grad)
+            told += loss.detach()
+        if share:
+            states.backward(torch.cat(gradients))
+        return float(told)
+
+    def _states(self, row: Row) -> Any:
+        """What the head reads at the places with loss: one line for each."""
+        with self._mixed():
+            return self._read(
+                self._tensor(row.targets),
                 input_ids=self._tensor(row.ids)[None],
                 position_ids=self._tensor(row.positions)[None],
-                logits_to_keep=targets,
                 use_cache=False,
-            ).logits[0]
-        return torch.nn.functional.cross_entropy(
-            logits.float(), self._tensor(row.labels), reduction="sum"
-        )
+            )
+
+    def _mixed(self) -> Any:
+        mixed = self.precision != "fp32"
+        return self._torch.autocast(self._device.type, self._dtype, enabled=mixed)
 
     def _tensor(self, numbers: Any) -> Any:
         return self._torch.as_tensor(numbers, dtype=self._torch.long, device=self._device)
 
     def _summed(self, loss: float) -> float:
         """The loss of all processes; their gradients are summed likewise."""
-        if self._process.num_processes == 1:
+        if self.alone:
             return loss
         reduce = self._torch.distributed.all_reduce
         for _, part in self._parts:
@@ -236,6 +272,29 @@ class Network:
         if step and _SCALE in tensors:
             self._scale, fitted = tensors[_SCALE].tolist()
             self._fitted = int(fitted)
+
+
+def parted(model: Any) -> tuple[Callable[..., Any], Callable[[Any], Any], int]:
+    """A model in two: what reads a text, and what makes logits of what was read at some places.
+
+    Where a model does more to its logits than its head, the first gives logits already. The third
+    is their number.
+    """
+    torch = library("torch")
+    whole = model.get_base_model() if hasattr(model, "get_base_model") else model
+    body, head = whole.base_model, whole.get_output_embeddings()
+    size = head.weight.shape[0]
+    ids = torch.arange(min(8, size), device=head.weight.device)[None]
+    with torch.inference_mode():
+        same = torch.equal(head(body(input_ids=ids)[0]), whole(input_ids=ids).logits)
+
+    def read(places: Any, **text: Any) -> Any:
+        return body(**text)[0][0].index_select(0, places)
+
+    def said(places: Any, **text: Any) -> Any:
+        return whole(logits_to_keep=places, **text).logits[0]
+
+    return (read, head, size) if same else (said, torch.nn.Identity(), size)
 
 
 def _kept(tensor: Any) -> Any:

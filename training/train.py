@@ -27,7 +27,7 @@ from training import adapter, logs
 from training.base import Base
 from training.config import Config
 from training.corpus import Corpus
-from training.errors import MaskError, TrainingFailed
+from training.errors import ConfigError, MaskError, TrainingFailed
 from training.examples import Examples, Row, plan, read_examples, rows_of, steps_in
 from training.files import json_hash, write_whole
 from training.library import library
@@ -61,6 +61,7 @@ def train(  # noqa: PLR0913 - what is trained, and who is told of it
     :param log: is told it, too: TensorBoard in ``tensorboard/NAME`` beside the mask, or MLflow.
 
     Raises MaskError where the mask exists, is being trained, or was begun with other settings;
+    ConfigError where the window lets records through that are too long for the base;
     BaseError and CorpusError where base and corpus do not fit; TrainingFailed where the loss is no
     number or memory is short; MissingExtra; KeyboardInterrupt after SIGINT, when it has saved.
     """
@@ -110,9 +111,16 @@ class _Training:
         self.checkpoint = path.with_name(f".{path.stem}.checkpoint")
         self.log = path.with_suffix(".jsonl")
         self.interrupted = False
-        if restart and network.first:
-            self.checkpoint.unlink(missing_ok=True)
-        self.fingerprint = json_hash([base.hash, corpus.hash, config.hash])
+        if restart:
+            if network.first:
+                self.checkpoint.unlink(missing_ok=True)
+            network.wait()  # else another process would go on from it
+        self.begun = {
+            "base": base.hash,
+            "corpus": corpus.hash,
+            "config": config.model_dump(mode="json"),
+        }
+        self.fingerprint = json_hash(self.begun)
         self.state, tensors = self._restored()
         self.examples, self.validation = self._examples()
         network.wear(base, config.lora)
@@ -217,8 +225,18 @@ class _Training:
             )
 
         examples = read("train")
+        self._require_room(max(examples.sizes))
         validation = VALIDATION if self.corpus.has(VALIDATION) else None
         return examples, read(validation) if validation else Examples.none()
+
+    def _require_room(self, longest: int) -> None:
+        most, window = self.base.positions, self.config.data.window
+        if most is not None and longest > most:
+            raise ConfigError(
+                f"data.window is {window} and a record has {longest} tokens; the base "
+                f"{self.base.path} reads {most} at most",
+                hint=f"Set data.window = {most}: what is longer is then left out and counted.",
+            )
 
     def _count_steps(self) -> int:
         set_ = self.config.training
@@ -234,10 +252,10 @@ class _Training:
         with library("safetensors").safe_open(self.checkpoint, "pt") as file:
             told = orjson.loads(file.metadata()["state"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        if told.pop("fingerprint") != self.fingerprint:
+        if moved := _moved(told.pop("begun", {}), self.begun):
             raise MaskError(
-                f"a training of {self.path.stem} was begun with another base, corpus or settings",
-                hint="Go on with those, or throw it away with --restart.",
+                f"a training of {self.path.stem} was begun with {moved}",
+                hint="Go on with what it was begun with, or throw it away with --restart.",
             )
         state = _State()
         for key, value in told.items():
@@ -247,7 +265,7 @@ class _Training:
     def _save(self) -> None:
         if not self.network.first:
             return
-        told = orjson.dumps(asdict(self.state) | {"fingerprint": self.fingerprint}).decode()
+        told = orjson.dumps(asdict(self.state) | {"begun": self.begun}).decode()
         tensors = self.network.tensors() | {f"best/{k}": v for k, v in self.best.items()}
         save = library("safetensors.torch").save
         write_whole(self.checkpoint, save(tensors, metadata={"state": told}))
@@ -319,14 +337,19 @@ class _Training:
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """The first SIGINT or SIGTERM ends the training after its step; the second one at once."""
+        """The first SIGINT or SIGTERM ends the training after its step; the second one at once.
+
+        Of several processes none ends at once: what started them tells each again what a terminal
+        has told all of them, and kills those that do not end.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def note(number: int, _: Any) -> None:
             self.interrupted = True
-            signal.signal(number, before[signal.Signals(number)])
+            if self.network.alone:
+                signal.signal(number, before[signal.Signals(number)])
 
         before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -341,6 +364,23 @@ class _Training:
             f"saved at step {self.state.step} of {self.steps}; the same command goes on from there"
         )
         return stop
+
+
+def _moved(then: dict[str, Any], now: dict[str, Any]) -> str:
+    """What a training was begun with that is not what it is to go on with; empty: nothing."""
+    other = [
+        f"another {what} ({str(then.get(what))[:12]}, not {now[what][:12]})"
+        for what in ("base", "corpus")
+        if then.get(what) != now[what]
+    ]
+    for section, values in now["config"].items():
+        was = then.get("config", {}).get(section, {})
+        other += [
+            f"{section}.{key} = {was.get(key)} (not {value})"
+            for key, value in values.items()
+            if was.get(key) != value
+        ]
+    return ", ".join(other)
 
 
 @contextmanager

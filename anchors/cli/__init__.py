@@ -164,16 +164,20 @@ def suggest(ctx: click.Context, tree: str, embedder: str | None, as_json: bool) 
 
     Nothing is bound. A tree is compared with the descriptions of the axes and with the trees that
     are bound to them. Columns: axis, weight, likeness to its description, likeness to its trees.
+    How far that can be trusted is said last: what it would have said of trees that are bound.
     """
     import shlex
 
-    from anchors.axes import suggest_axes
+    from anchors.axes import suggest_axes, trust
     from anchors.embedding import cached_embedder
     from forest.cli.terminal import print_table
+    from forest.render import plural
 
     with opened_forest(ctx) as forest:
         tree_id = forest.find(tree)
-        found = suggest_axes(forest.store, tree_id, cached_embedder(embedder) if embedder else None)
+        model = cached_embedder(embedder) if embedder else None
+        found = suggest_axes(forest.store, tree_id, model)
+        sure = None if as_json else trust(forest.store, model)
     if as_json:
         print_json([asdict(suggestion) for suggestion in found])
         return
@@ -186,3 +190,9 @@ def suggest(ctx: click.Context, tree: str, embedder: str | None, as_json: bool) 
     )
     weights = " ".join(shlex.quote(f"{s.axis}={s.weight:.0%}") for s in found)
     click.echo(f"forest axes bind {shlex.quote(tree_id)} {weights}")
+    if sure and sure.of:
+        say(
+            f"how sure: of {plural(sure.of, 'bound tree')} the first axis was the strongest of "
+            f"{sure.right}; naming the most common axis each time is right for {sure.constant}",
+            err=True,
+        )

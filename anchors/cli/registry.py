@@ -12,6 +12,7 @@ import click
 
 from anchors.discovery.cli import command_discover
 from forest.cli import new_file, opened_forest, print_json, say
+from forest.cli.numbers import Number
 
 if TYPE_CHECKING:
     from anchors.registry import Decision, Group, Registry
@@ -175,14 +176,18 @@ def undo(ctx: click.Context, numbers: tuple[str, ...], why: str) -> None:
     """
     from anchors.registry import undo as decide
 
-    asked = [number for text in numbers for number in _range(text)]
+    asked = [_range(text) for text in numbers]
     with opened_forest(ctx) as forest:
         _tell(forest, decide(forest.store, *asked, why=why))
 
 
+_DIGITS = 18
+"""Longer numbers are no decision's, and Python reads them slowly or not at all."""
+
+
 def _range(text: str) -> range:
     first, dash, last = text.partition("-")
-    if not first.isdecimal() or (dash and not last.isdecimal()):
+    if any(not n.isdecimal() or len(n) > _DIGITS for n in ([first, last] if dash else [first])):
         raise click.BadParameter(f"{text!r}: expected a number, or a range such as 3-40")
     if dash and int(last) < int(first):
         raise click.BadParameter(f"{text!r} holds no number: expected {last}-{first}")
@@ -250,12 +255,18 @@ def _marked(phrase: str, anchor: str) -> str:
     return f"«{phrase}»" if same else f"«{phrase}» as «{anchor}»"
 
 
+_TOLD = 20
+"""Decisions that a command says one by one."""
+
+
 def _tell(forest: Forest, made: list[Decision]) -> None:
     from anchors.registry import Registry
 
     registry = Registry.of(forest.store, skip=lambda _: None)
-    for decision in made:
+    for decision in made[:_TOLD]:
         say(f"{decision.no}: {_sentence(registry, decision)}")
+    if len(made) > _TOLD:
+        say(f"and {len(made) - _TOLD:,} more: `forest anchors history` lists them")
 
 
 # --- proposals ------------------------------------------------------------------------------------
@@ -316,7 +327,7 @@ def _print_proposals(entries: list[dict[str, Any]]) -> None:
 
 @command_anchors.command("accept")
 @click.argument("ids", nargs=-1, metavar="[ID...]")
-@click.option("--above", type=click.FloatRange(0, 1), metavar="SCORE", help="All of this score.")
+@click.option("--above", type=Number(0, 1), metavar="SCORE", help="All of this score.")
 @click.option(
     "--from",
     "file",

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from forest.cli import opened_forest, print_json, tell_left_out
+from forest.cli.numbers import Number
 
 if TYPE_CHECKING:
     from forest.errors import ForestError
 
-_share = click.FloatRange(0, 1, min_open=True)
+_share = Number(0, 1, min_open=True)
 
 
 @click.command("discover")
@@ -19,26 +20,24 @@ _share = click.FloatRange(0, 1, min_open=True)
     "--rule",
     "rules",
     multiple=True,
-    type=click.Choice(["exact", "lemma", "near", "meaning"]),
+    type=click.Choice(["exact", "lemma", "near", "meaning", "stem", "phrase"]),
     help="What to look for; may be repeated.  [default: exact, lemma, near]",
 )
 @click.option(
     "--embedder",
     metavar="NAME",
-    default="hashed",
-    show_default=True,
-    help="For meaning: hashed, a model's name or folder, or http(s)://HOST/v1#MODEL.",
+    help="For meaning: hashed (the default), a model's name or folder, or http(s)://HOST/v1#MODEL.",
 )
-@click.option("--near", type=_share, metavar="SCORE", help="Least likeness of near texts.")
-@click.option("--meaning", type=_share, metavar="SCORE", help="Least cosine of vectors.")
-@click.option("--phrases", type=_share, metavar="SCORE", help="Least NPMI of a new phrase.")
+@click.option("--near", type=_share, metavar="SCORE", help="For near: least likeness.")
+@click.option("--meaning", type=_share, metavar="SCORE", help="For meaning: least cosine.")
+@click.option("--phrases", type=_share, metavar="SCORE", help="For phrase: least NPMI.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the hash functions.")
 @click.option("--json", "as_json", is_flag=True, help="Print the proposals as JSON.")
 @click.pass_context
 def command_discover(
     ctx: click.Context,
     rules: tuple[str, ...],
-    embedder: str,
+    embedder: str | None,
     near: float | None,
     meaning: float | None,
     phrases: float | None,
@@ -52,15 +51,17 @@ def command_discover(
     """
     from anchors.discovery import DEFAULT_RULES, discover
     from anchors.embedding import cached_embedder
+    from anchors.embedding.opening import DEFAULT
     from forest.render import plural
 
+    named = embedder or (DEFAULT if "meaning" in rules else None)
     given = {"near": near, "meaning": meaning, "phrases": phrases}
     broken: list[ForestError] = []
     with opened_forest(ctx) as forest:
         report = discover(
             forest.store,
             rules=rules or DEFAULT_RULES,
-            embedder=cached_embedder(embedder) if "meaning" in rules else None,
+            embedder=cached_embedder(named) if named else None,
             thresholds={name: value for name, value in given.items() if value is not None},
             seed=seed,
             skip=broken.append,
@@ -72,7 +73,8 @@ def command_discover(
         click.echo(f"{what:6} {rule:8} {number:,}")
     click.echo(
         f"{plural(len(report.proposals), 'proposal')} from {plural(report.thoughts, 'thought')} "
-        f"in {plural(report.trees, 'tree')}; {report.known:,} known or refused already"
+        f"in {plural(report.trees, 'tree')}, {report.new:,} not on the list before; "
+        f"{report.known:,} known or refused already"
     )
     if report.beyond:
         click.echo(f"{report.beyond:,} more, less sure, were left out: the list is full")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,8 +35,11 @@ DEFAULT_RULES = ("exact", "lemma", "near")
 THRESHOLDS: Mapping[str, float] = {"near": 0.9, "meaning": 0.99, "phrases": phrases.NPMI}
 """From which score on something is proposed; see docs/discovery.md for what they let through."""
 
-GUESSED = 0.5
-"""Score of a merge of anchors whose words may be forms of one («банки», «банк») or may not."""
+GUESSED, STEMMED = 0.5, 0.25
+"""Scores of a merge of anchors whose words may be forms of one («банки», «банк») or may not, and of
+one whose words only have their stems in common ("cause of pain", "causing pain")."""
+_RULE_OF = {"near": "near", "meaning": "meaning", "phrases": "phrase"}
+"""The rule that a threshold is about."""
 
 MOST = 100_000
 """Proposals that a list holds; the store keeps them in memory while it writes them."""
@@ -50,6 +53,8 @@ class Report:
     thoughts: int = 0
     proposals: list[Proposal] = field(default_factory=list)
     """The surest first."""
+    new: int = 0
+    """Proposals that were not on the list before."""
     known: int = 0
     """Findings that are marked, merged or refused already."""
     unnameable: int = 0
@@ -68,7 +73,7 @@ def discover(
     *,
     rules: Sequence[str] = DEFAULT_RULES,
     embedder: Embedder | None = None,
-    thresholds: Mapping[str, float] = THRESHOLDS,
+    thresholds: Mapping[str, float] | None = None,
     seed: int = 0,
     most: int = MOST,
     skip: Skip | None = None,
@@ -78,13 +83,13 @@ def discover(
     Nothing else is changed; what these rules had proposed before and nobody decided is replaced.
     The same forest, rules and seed give the same list on every store.
 
-    :param rules: exact, lemma, near, meaning; the last one needs an ``embedder``.
+    :param rules: of exact, lemma, near, meaning (which needs an ``embedder``), stem, phrase.
     :param thresholds: least scores by rule, and of new ``phrases``; the others as in `THRESHOLDS`.
     :param seed: of the hash functions of ``near``.
     :param most: of more proposals only the surest are put on the list.
 
-    :raises UsageError: no such rule or threshold, or no embedder for ``meaning``; a forest too
-        large for ``meaning``.
+    :raises UsageError: no such rule or threshold, or one that is not about these rules; no embedder
+        for ``meaning``, or one without it; a forest too large for ``meaning``.
     :raises NotATree: see `Store.trees`; so does InvalidTree. Both go to ``skip`` if it is given.
     :raises EmbedderError: see `anchors.embedding`.
     :raises OSError: the temporary folder (TMPDIR) has no room.
@@ -97,7 +102,7 @@ def discover(
             report = search.run(rules, embedder)
         finally:
             thoughts.close()
-    replace(store, report.proposals, rules)
+    report.new = replace(store, report.proposals, rules)
     return report
 
 
@@ -113,21 +118,28 @@ def _scratch() -> Iterator[str]:
 
 
 def _checked(
-    rules: Sequence[str], embedder: Embedder | None, thresholds: Mapping[str, float]
+    rules: Sequence[str], embedder: Embedder | None, thresholds: Mapping[str, float] | None
 ) -> dict[str, float]:
     for rule in rules:
         if rule not in RULES:
             raise UsageError(f"there is no rule {rule!r}: expected some of {', '.join(RULES)}")
     if "meaning" in rules and embedder is None:
         raise UsageError("the rule meaning needs an embedder", hint="The simplest is `hashed`.")
-    for threshold, value in thresholds.items():
+    if embedder is not None and "meaning" not in rules:
+        raise UsageError("an embedder is for the rule meaning, which was not asked for")
+    for threshold, value in (thresholds or {}).items():
         if threshold not in THRESHOLDS:
             raise UsageError(
                 f"there is no threshold {threshold!r}: expected some of {', '.join(THRESHOLDS)}"
             )
+        if _RULE_OF[threshold] not in rules:
+            raise UsageError(
+                f"the threshold {threshold} is for the rule {_RULE_OF[threshold]}, which was not "
+                "asked for"
+            )
         if not (math.isfinite(value) and 0 < value <= 1):
             raise UsageError(f"the threshold {threshold} is {value}: expected above 0, at most 1")
-    return {**THRESHOLDS, **thresholds}
+    return {**THRESHOLDS, **(thresholds or {})}
 
 
 class _Search:
@@ -149,10 +161,12 @@ class _Search:
         self._found: dict[str, Proposal] = {}
 
     def run(self, rules: Sequence[str], embedder: Embedder | None) -> Report:
-        if "exact" in rules or "lemma" in rules:
+        if not {"exact", "lemma", "phrase"}.isdisjoint(rules):
             self._words(rules)
         if "lemma" in rules:
-            self._merges(self._guessed(), "lemma")
+            self._merges(self._alike(words.readings_of, GUESSED), "lemma")
+        if "stem" in rules:
+            self._merges(self._alike(words.stems_of, STEMMED), "stem")
         if "near" in rules:
             limit = self._limits["near"]
             self._pairs(near.near_pairs(self._thoughts, self._folder, limit, self._seed), "near")
@@ -171,7 +185,9 @@ class _Search:
         anchors = known.registry.anchors.values()
         # All of them first: they cover words, which no new phrase is made of.
         hits = [hit for hit in phrases.standing(thoughts, anchors, known) if not hit.marked]
-        new = phrases.new_phrases(thoughts, self._folder, self._limits["phrases"])
+        new: Iterable[Mark] = ()
+        if "phrase" in rules:
+            new = phrases.new_phrases(thoughts, self._folder, self._limits["phrases"])
         for mark in chain(whole_marks, self._standing(hits), new):
             if mark.rule in rules:
                 self._mark(mark)
@@ -252,14 +268,16 @@ class _Search:
         heads = sorted({registry.head(id_) for id_ in registry.anchors})
         return [(id_, registry.anchors[id_].phrase) for id_ in heads]
 
-    def _guessed(self) -> Iterator[tuple[str, str, float]]:
-        """Anchors whose words are forms of one by a guess that is too coarse to join them."""
+    def _alike(
+        self, keys: Callable[[str], Iterable[int]], score: float
+    ) -> Iterator[tuple[str, str, float]]:
+        """Anchors that share a key which is too coarse to join them."""
         same: dict[int, str] = {}
         for id_, phrase in self._phrases():
-            for number in filter(None, words.readings_of(phrase)):
+            for number in filter(None, keys(phrase)):
                 first = same.setdefault(number, id_)
                 if first != id_:
-                    yield first, id_, GUESSED
+                    yield first, id_, score
 
     def _merges(self, pairs: Iterable[tuple[str, str, float]], rule: str) -> None:
         anchors = self._known.registry.anchors

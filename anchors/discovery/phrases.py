@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from anchors.discovery.scratch import Chunk, Column, Sorter, Thoughts, groups
 from anchors.discovery.whole import Mark
 from anchors.discovery.words import BREAK, COVERED, FUNCTION, NEGATION, negations, read, spans
 from anchors.forms import form_key
+from anchors.nominal import reading
 from forest.model import Anchor
 from forest.phrases import phrase_key
 
@@ -28,6 +30,9 @@ The normalised pointwise mutual information (Bouma 2009), for n words: ln(p / (p
 MOST_TREES = 0.05
 """A new phrase that stands in a larger share of the trees, and in more than 20, is everyday."""
 _FEW_TREES = 20
+
+_RUSSIAN = re.compile("[а-я]+")
+_WITHIN = frozenset("a an the of and or in on for from to between with".split())  # noqa: SIM905
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
@@ -129,11 +134,11 @@ def new_phrases(thoughts: Thoughts, folder: Path, npmi: float = NPMI) -> Iterato
     """Marks of runs of 2 to 6 words that recur in two trees or more.
 
     They begin and end with words of content, cross no punctuation, meet more often than by chance
-    (``npmi``), and stand in no more than a twentieth of the trees (or 20). What is denied begins
-    with the word that denies it («не хранит прошлое»), if two words of content follow. Of runs
-    within longer ones only those are taken that stand elsewhere too; a passage of more than six
-    words is no phrase, nor is what stands nowhere else. What the phrases of anchors cover, and
-    whole thoughts that recur, is left to `standing` and `recurring`.
+    (``npmi``), name something (`names`), and stand in no more than a twentieth of the trees (or
+    20). What is denied begins with the word that denies it («не чужая боль»), if two words of
+    content follow. Of runs within longer ones only those are taken that stand elsewhere too; a
+    passage of more than six words is no phrase, nor is what stands nowhere else. What the phrases
+    of anchors cover, and whole thoughts that recur, is left to `standing` and `recurring`.
     """
     counts = _word_counts(thoughts, folder)
     within: dict[int, int] = defaultdict(int)
@@ -149,10 +154,23 @@ def new_phrases(thoughts: Thoughts, folder: Path, npmi: float = NPMI) -> Iterato
                 continue
             for part in _parts(words):
                 within[part] = max(within[part], len(places))
-            if length <= LONGEST:
-                trees = len({int(thoughts.tree[number]) for number, _ in places})
+            named = [at for at in places if names(_phrase(thoughts[at[0]].text, at[1], length))]
+            trees = len({int(thoughts.tree[number]) for number, _ in named})
+            if length <= LONGEST and trees > 1:
                 score = min(together, 1.0) * _discount(trees, min(often))
-                yield from _marks(thoughts, places, length, score)
+                yield from _marks(thoughts, named, length, score)
+
+
+def names(phrase: str) -> bool:
+    """Whether a run of words can name something: no verb, preposition or conjunction leads it on.
+
+    In Russian it is a noun phrase, denied or not; of English only the words without content within
+    it are looked at.
+    """
+    said = phrase_key(phrase).split()
+    if not all(map(_RUSSIAN.fullmatch, said)):
+        return all(word in _WITHIN for word in said[1:-1] if all(read(word)[1]))
+    return reading(said[1:] if said[0] in ("не", "ни") else said) is not None
 
 
 def _word_counts(thoughts: Thoughts, folder: Path) -> dict[int, int]:
@@ -262,9 +280,8 @@ def _marks(
     for i, (number, _) in enumerate(places):
         others = [j for j, tree in enumerate(trees) if tree != trees[i]]
         key = phrase_key(texts[i])
-        same = next((j for j in others if phrase_key(texts[j]) == key), None)
-        other, rule = (others[0], "lemma") if same is None else (same, "exact")
-        yield Mark(number, anchor, texts[i], places[other][0], rule, score)
+        other = next((j for j in others if phrase_key(texts[j]) == key), others[0])
+        yield Mark(number, anchor, texts[i], places[other][0], "phrase", score)
 
 
 def _phrase(text: str, place: int, length: int) -> str:

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from hashlib import blake2b
 from itertools import islice, product
 
-from anchors.lemmas import lemma, readings
+from anchors.lemmas import lemma, readings, stem
 from forest.phrases import phrase_key
 
 BREAK, FUNCTION, COVERED, NEGATION = 1, 2, 4, 8
@@ -140,6 +140,13 @@ def readings_of(text: str) -> list[int]:
         del found[0]
     ways = product(*(_readings(key) for key in found))
     return [whole_of([number_of(form) for form in way], text) for way in islice(ways, _WAYS)]
+
+
+def stems_of(text: str) -> list[int]:
+    """One number for the stems of a text's words of content, in order; none without such words."""
+    found = [phrase_key(word) for word in words(text)]
+    content = [stem(key) for key in found if key and not _known(key)[1] & FUNCTION]
+    return [number_of("\0".join(content))] if content else []
 
 
 def _readings(key: str) -> Sequence[str]:

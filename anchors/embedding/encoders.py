@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from anchors.embedding.errors import EmbedderError
 from forest.errors import MissingExtra
 
 BATCH = 32
+_PATIENCE = 10.0
+"""Seconds that the hub has to say whether it knows a model."""
 
 
 def _missing(what: str, module: str | None, extra: str) -> MissingExtra:
@@ -37,11 +41,16 @@ class SentenceEmbedder:
     """A model of sentence-transformers, by name or folder. Raises MissingExtra, EmbedderError."""
 
     def __init__(self, name: str) -> None:
+        if find_spec("sentence_transformers") is None:
+            raise _missing(f"the embedder {name!r}", "sentence_transformers", "embed")
+        with _loading(name):
+            _ask_for(name)  # first, for the import takes seconds
         try:
-            from sentence_transformers import SentenceTransformer
+            with _without_kernels():
+                from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise _missing(f"the embedder {name!r}", error.name, "embed") from error
-        with _loading(name), _quiet():
+        with _loading(name), _without_kernels(), _quiet():
             self._model = SentenceTransformer(name)
         commit = getattr(getattr(self._model[0], "auto_model", None), "config", None)
         self._fingerprint = (
@@ -71,11 +80,12 @@ class EncoderEmbedder:
 
     def __init__(self, folder: Path) -> None:
         try:
-            import torch
-            from transformers import AutoModel, AutoTokenizer
+            with _without_kernels():
+                import torch
+                from transformers import AutoModel, AutoTokenizer
         except ImportError as error:
             raise _missing(f"the embedder {folder}", error.name, "embed") from error
-        with _loading(str(folder)), _quiet():
+        with _loading(str(folder)), _without_kernels(), _quiet():
             self._model = AutoModel.from_pretrained(folder).eval()
             self._tokenizer = AutoTokenizer.from_pretrained(folder)
         self._torch = torch
@@ -162,6 +172,41 @@ def _loading(name: str) -> Iterator[None]:
             f"the embedder {name} cannot be loaded: {first}",
             hint="Expected a model's name on the Hugging Face hub, or the folder of one.",
         ) from error
+
+
+def _ask_for(name: str) -> None:
+    """Raise at once where a model is neither on this machine nor on the hub.
+
+    The libraries that load it ask the hub for a dozen files, and again for each after a pause.
+    """
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    named = [name] if "/" in name else [name, f"sentence-transformers/{name}"]
+    if Path(name).is_dir() or any(
+        isinstance(try_to_load_from_cache(one, "config.json"), str) for one in named
+    ):
+        return
+    for one in named:
+        try:
+            HfApi().model_info(one, timeout=_PATIENCE)
+        except RepositoryNotFoundError:
+            if one == named[-1]:
+                raise
+        else:
+            return
+
+
+@contextmanager
+def _without_kernels() -> Iterator[None]:
+    """Without what bitsandbytes says of kernels that training alone would use."""
+    log = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @contextmanager

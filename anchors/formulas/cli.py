@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forest.cli import opened_forest, print_json, say, tell_left_out
+from forest.cli.numbers import Number
 from forest.errors import ForestError, InvalidInput, UsageError
 
 if TYPE_CHECKING:
@@ -394,7 +395,7 @@ def near(
     "--by-chance",
     default=0.05,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=Number(0),
     help="How many such sets chance may have made, at most.",
 )
 @click.option("--most", default=50, show_default=True, type=click.IntRange(min=1), help="How many.")

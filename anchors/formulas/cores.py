@@ -145,6 +145,19 @@ def found_in(
     return found
 
 
+def by_chance(carried: Mapping[str, set[str]], anchors: Iterable[str]) -> tuple[int, float]:
+    """(trees, p) of one set of 2 to 4 anchors that was not searched for, so nothing is corrected.
+
+    :returns: how many trees carry all of them, and the p-value of the least significant split, or
+        one above `PLAIN`.
+    """
+    wanted = frozenset(anchors)
+    miner = _Miner([there & wanted for there in carried.values()], 1, 1.0)
+    if len(miner.names) < len(wanted):
+        return 0, 1.0
+    return miner.judged(tuple(range(len(wanted))))
+
+
 def mine(carried: Iterable[set[str]], *, trees: int = 2, by_chance: float = 0.05) -> Mined:
     """The cores among the anchors that each tree carries."""
     return _Miner(list(carried), max(trees, 2), by_chance).mined
@@ -169,6 +182,11 @@ class _Miner:
             for i in row:
                 self.trees_of[i] |= 1 << place
         self.by_chance = by_chance
+
+    def judged(self, some: Set) -> tuple[int, float]:
+        """(trees, p) of a set."""
+        together = self._common(some).bit_count()
+        return together, self._p(some, together)
 
     @cached_property
     def mined(self) -> Mined:
@@ -281,9 +299,3 @@ def fisher(total: int, one: int, other: int, together: int) -> float:
 
 def _log_comb(n: int, k: int) -> float:
     return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
-
-
-def core_of(cores: Iterable[Core], anchors: Iterable[str]) -> Core | None:
-    """The core of just these anchors."""
-    wanted = frozenset(anchors)
-    return next((core for core in cores if frozenset(core.anchors) == wanted), None)

@@ -2,7 +2,10 @@
 
 stable          its terms stand together in at least n trees: each tree carries all of them, on
                 whichever thoughts. Forms of a word and merged anchors count as one.
-reproducible    the same set of terms is found again as a recurring core (`anchors.formulas.cores`).
+reproducible    its terms are found again together, in more trees than chance would have it, by the
+                test of recurring cores (`anchors.formulas.cores`). A formula is one set that
+                somebody named, so that is corrected for the formulas there are, and not for all
+                sets that a search would try.
 registers       scenes voice it in two registers at least.
 reversible      each of its scenes finds it again: with that scene left out of it, it is still the
                 nearest of all formulas.
@@ -17,7 +20,7 @@ from functools import cached_property
 from anchors.embedding import Embedder
 from anchors.formulas.book import Book
 from anchors.formulas.codes import is_code
-from anchors.formulas.cores import SIZES, Mined, carried, core_of, found_in
+from anchors.formulas.cores import PLAIN, SIZES, by_chance, carried
 from anchors.formulas.model import Formula, Scene
 from anchors.formulas.syntax import read
 from anchors.formulas.vectors import HeldOut, Space, recall
@@ -115,10 +118,6 @@ class Judge:
         return carried(self.store, self.registry, self.skip)
 
     @cached_property
-    def _mined(self) -> Mined:
-        return found_in(self._carried, self.registry, self.book, self.trees)
-
-    @cached_property
     def _space(self) -> Space:
         return Space(self.book, self.embedder)
 
@@ -130,7 +129,7 @@ class Judge:
         held_out = self._space.held_out(key)
         criteria = (
             self._stable(together),
-            _reproducible(sorted(heads), self._mined),
+            self._reproducible(heads),
             _in_registers({scene.register for scene in self.book.voices(key)} - {""}),
             _reversible(held_out, len(self.book.formulas)),
         )
@@ -163,6 +162,19 @@ class Judge:
             + f", {self.trees} are asked for",
         )
 
+    def _reproducible(self, heads: set[str]) -> Criterion:
+        if len(heads) not in SIZES:
+            said = f"a core has {SIZES[0]} to {SIZES[-1]} terms, this has {len(heads)}"
+            return Criterion("reproducible", False, said)
+        count, p = by_chance(self._carried, heads)
+        formulas = len(self.book.formulas)
+        met = count >= self.trees and p * formulas <= PLAIN
+        beyond = f"more than by chance: p = {p:.2g}, of {plural(formulas, 'formula')}"
+        said = f"together in {count} of {plural(len(self._carried), 'tree')}, " + (
+            beyond if met else "no more than by chance"
+        )
+        return Criterion("reproducible", met, said)
+
 
 def _bag(items: Iterable[str], join: str) -> object:
     return tuple(items) if join == "→" else frozenset(items)
@@ -178,20 +190,6 @@ def _added(book: Book, what: str, scenes: Sequence[Scene]) -> str:
         book.formulas[key] = book.joined(formula) if has_code else formula
     book.voice(key, scenes)
     return key
-
-
-def _reproducible(heads: list[str], mined: Mined) -> Criterion:
-    if len(heads) not in SIZES:
-        said = f"a core has {SIZES[0]} to {SIZES[-1]} terms, this has {len(heads)}"
-        return Criterion("reproducible", False, said)
-    core = core_of(mined.cores, heads)
-    if core is None:
-        said = "its terms are not found as a recurring core: together no more than by chance"
-        return Criterion(
-            "reproducible", False, f"{said}, in a forest of {plural(mined.trees, 'tree')}"
-        )
-    said = f"found as a recurring core in {core.trees} trees; by chance {core.by_chance:.2g} such"
-    return Criterion("reproducible", True, said)
 
 
 def _in_registers(registers: set[str]) -> Criterion:

@@ -298,10 +298,12 @@ class _Comments:
 
     def blanked(self, body: str, number: int) -> str:
         """The text of a line without comments, as long as before."""
-        at = 0
+        at, spanless = 0, None
         while True:
             if not self.end:
-                opening = _COMMENT.search(_SPAN.sub(_blank, body), at)
+                if spanless is None:
+                    spanless = _SPAN.sub(_blank, body)
+                opening = _COMMENT.search(spanless, at)
                 if opening is None:
                     return body
                 at, end = opening.start(), "-->" if opening[0] == "<!--" else "%%"
@@ -313,6 +315,9 @@ class _Comments:
                 after = at
             close = body.find(self.end, after)
             stop = len(body) if close < 0 else close + len(self.end)
+            if spanless is not None:  # a backtick that goes may have been the end of a span
+                same = "`" not in body[at:stop]
+                spanless = spanless[:at] + " " * (stop - at) + spanless[stop:] if same else None
             body = body[:at] + " " * (stop - at) + body[stop:]
             if close < 0:
                 return body

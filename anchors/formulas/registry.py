@@ -8,6 +8,7 @@ may be, the criteria are worked out before.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -93,6 +94,9 @@ def add(
         return report
 
     return _put(store, make, scenes, force=force, trees=trees, embedder=embedder, granted=granted)
+
+
+_LANGUAGE = re.compile("(?:[A-Za-z]{2,8}|[xi])(?:-[A-Za-z0-9]{1,8})*")
 
 
 class _Codes:
@@ -335,7 +339,14 @@ def _without(node: Node, code: str) -> dict[Key, Node | None]:
 
 
 def scene_of_text(text: str, *, register: str = "", lang: str = "", origin: str = "") -> Scene:
-    """A scene; its register under its standard name, its language guessed where it is not given."""
+    """A scene; its register under its standard name, its language guessed where it is not given.
+
+    Raises InvalidInput where the language is not written as BCP 47 writes it.
+    """
+    if lang and not _LANGUAGE.fullmatch(lang):
+        raise InvalidInput(
+            f"{lang!r} is no language tag of BCP 47", hint="Expected one such as ru, en or pt-BR."
+        )
     return Scene(
         text=text.strip(),
         register=standard(register.strip(), REGISTERS),

@@ -188,7 +188,7 @@ class Nights:
         status = self._status
         if not folder.exists() and folder.name not in status.corpora:
             status.corpora.append(folder.name)
-        status.write(self.out)
+        self._begin()
         self._clean_up()
         manifest = self._patiently(folder)
         status.error = None
@@ -200,6 +200,16 @@ class Nights:
         self._retire(folder.name)
         same = "" if status.last_good.changed else ", the same as the night before"
         self._tell(f"{folder.name}: {manifest.records} records{same}")
+
+    def _begin(self) -> None:
+        """Say that the night is running: one that cannot be watched does not begin."""
+        try:
+            self._status.write(self.out)
+        except OSError as error:
+            raise ExportError(
+                f"the status cannot be written into {self.out}: {error.strerror}",
+                hint="What was there before is unchanged. Is there room on the disk?",
+            ) from error
 
     def _patiently(self, folder: Path) -> Manifest:
         for pause in (*PAUSES, None):

@@ -55,5 +55,9 @@ class Schedule:
         return [self._on(today + timedelta(days=days)) for days in (-2, -1, 0, 1, 2)]
 
     def _on(self, day: date) -> datetime:
-        # Python compares two moments of one zone by what its clock shows: hence UTC.
-        return datetime.combine(day, self.at, self.zone).astimezone(UTC)
+        # Python compares two moments of one zone by what its clock shows: hence UTC. A time that is
+        # skipped it reads in both ways, for the system's zone and a named one in other orders.
+        folds = (self.at.replace(fold=fold) for fold in (0, 1))
+        moments = [datetime.combine(day, at, self.zone).astimezone(UTC) for at in folds]
+        shown = [moment for moment in moments if self.local(moment).time() == self.at]
+        return min(shown) if shown else max(moments)

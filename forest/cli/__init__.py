@@ -1,7 +1,7 @@
 """The command `forest`: one table of commands, each loaded when it is called.
 
 A command parses its arguments, makes one call of the Python API, and prints what came back.
-Exit codes: 0 done, 1 findings or refused input, 2 wrong usage, 130 interrupted, 143 terminated.
+Exit codes: see EXIT_CODES.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from forest.errors import ForestError, UsageError
 if TYPE_CHECKING:
     from forest.forest import Forest
 
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 findings or refused input, 2 wrong usage; 130 interrupted, 143 "
+    "terminated, 141 whoever reads the output has closed it, as `head` does."
+)
 COMMANDS = {
     "init": ("forest.cli.authoring", "Make a forest here; with --sample, one to look at."),
     "new": ("anchors.cli.new", "Write the skeleton of a tree from a template."),
@@ -52,6 +56,10 @@ COMMANDS = {
 """Name of a command: the module that holds it, under the name ``command_NAME``, and its help."""
 
 
+class _OutputClosed(Exception):
+    """Whoever read what a command prints reads no more."""
+
+
 class Commands(click.Group):
     """A group whose commands are imported when they are called, not before."""
 
@@ -65,6 +73,13 @@ class Commands(click.Group):
             return None
         command: click.Command = getattr(import_module(COMMANDS[name][0]), f"command_{name}")
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. A closed output is told apart, as click itself would exit with 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _OutputClosed from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -85,7 +100,9 @@ class Commands(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES
+)
 @click.option(
     "--store",
     metavar="URL",
@@ -214,9 +231,10 @@ def main(arguments: list[str] | None = None) -> None:
     except ForestError as error:
         say(f"forest: {error}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+    except _OutputClosed:
+        with suppress(OSError, ValueError):  # for the flush at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)  # as of a program that SIGPIPE ends
     except OSError as error:
         say(f"forest: {error.filename or 'the output'}: {error.strerror or error}", err=True)
         sys.exit(1)

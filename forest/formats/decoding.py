@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -83,7 +84,10 @@ def read_bytes(source: SourceFile) -> bytes:
     """
     try:
         with source.path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size
+            raw = file.read(min(size, MAX_BYTES) + 1)  # takes that memory before it reads
+            if len(raw) > size:  # a pipe, or it has grown
+                raw += file.read(MAX_BYTES + 1 - len(raw))
     except OSError as error:
         raise unreadable(source, error) from None
     if len(raw) > MAX_BYTES:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import orjson
 
-from forest.errors import ImportRefused, NotFound, UsageError
+from forest.errors import ImportRefused, NotFound
 from forest.formats.base import Notice, SourceFile, silent
 from forest.phrases import tree_id_from
 
@@ -51,7 +51,8 @@ def find_files(
     `SourceFile` with a ``problem``.
 
     :raises NotFound: a path does not exist.
-    :raises UsageError: a file that was named itself has an unknown suffix, and no format is given.
+    :raises ImportRefused: a file that was named itself has an unknown suffix, and no format is
+        given; a folder cannot be read.
     """
     for given in paths:
         path = Path(given)
@@ -61,7 +62,7 @@ def find_files(
         elif not path.exists():
             raise NotFound(f"{name}: no such file or folder")
         elif format == "auto" and path.suffix.lower() not in SUFFIXES:
-            raise UsageError(f"{name}: the format cannot be told from the name", hint=_HINT)
+            raise ImportRefused(f"{name}: the format cannot be told from the name", hint=_HINT)
         else:
             yield SourceFile(path, name)
 
@@ -101,8 +102,11 @@ class _Vault:
             linked = [f for f in folders if f not in hidden and (here / f).is_symlink()]
             folders[:] = sorted(set(folders).difference(hidden, linked))
             for f in sorted(files):
-                if not f.startswith(".") and self._is_meant(here / f) and not _is_pipe(here / f):
-                    paths.append(here / f)
+                path, meant = here / f, not f.startswith(".") and self._is_meant(here / f)
+                if meant and _is_pipe(path):
+                    self.notice(f"{self._name(path)}: a pipe, socket or device, skipped")
+                elif meant:
+                    paths.append(path)
                 else:
                     skipped[Path(f).suffix.lower() or f] += 1
             paths += [here / f for f in linked]
@@ -196,11 +200,11 @@ def _inside(source: SourceFile) -> Iterator[tuple[str, ...]]:
 def detect(source: SourceFile) -> str:
     """The format of a file, by its suffix and, for JSON and JSONL, by how it begins.
 
-    :raises UsageError: the suffix is unknown.
+    :raises ImportRefused: the suffix is unknown.
     """
     format = SUFFIXES.get(source.path.suffix.lower())
     if format is None:
-        raise UsageError(f"{source.name}: the format cannot be told from the name", hint=_HINT)
+        raise ImportRefused(f"{source.name}: the format cannot be told from the name", hint=_HINT)
     if format == "jsonl" and _is_proof(source.path):
         return "entailment-bank"
     if format == "json" and _is_node_link(source.path):

@@ -38,13 +38,13 @@ def read_json(source: SourceFile, notice: Notice) -> Iterator[Tree | BadTree]:
         raise _no_json(source, text, error) from None
     check_doubles(text, data, source)
     check_numbers(text, data, source)
-    listed = isinstance(data, list)
+    listed, lines = isinstance(data, list), Lines(text)
     for i, item in enumerate(data if listed else [data]):
         try:
             yield tree_from(item, source.name)
         except Problem as problem:
             path = (i, *problem.path) if listed else problem.path
-            yield BadTree(problem.at(source, line_in_json(text, path)))
+            yield BadTree(problem.at(source, lines.of(path)))
 
 
 def _no_json(source: SourceFile, text: str, error: orjson.JSONDecodeError) -> ImportRefused:
@@ -264,34 +264,62 @@ def _ends_object(raw: bytes) -> bool:
 # --- where a value stands ----------------------------------------------------------------------
 
 _WHOLE = re.compile(r"-?[0-9]+")
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+# Possessive: else the parser keeps a way back for each character of a long text.
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:]|[^\s{}\[\],:"]++', re.DOTALL)
 
 
-def line_in_json(text: str, path: tuple[str | int, ...]) -> int:
-    """Line, from 1, of the value at a path in valid JSON; of the nearest around it if none is.
+class Lines:
+    """Says in which lines of a JSON text values stand.
 
-    An element of ``path`` is a key or a place in a list.
+    Elements of a list that are asked for in their order are found in one pass over the text.
+
+    :param text: valid JSON.
     """
-    at: list[str | int] = []
-    best, depth = len(text) - len(text.lstrip()), 0
-    key: str | None = None
-    for match in _TOKEN.finditer(text):
-        if depth == len(path):
-            break
-        token = match[0]
-        if token in "}]":
-            at.pop()
-        elif token == ",":
-            if at and isinstance(at[-1], int):
-                at[-1] += 1
-        elif token == ":":
-            at[-1] = key or ""
-            if len(at) > depth and tuple(at) == path[: len(at)]:
-                best, depth = match.start(), len(at)
-        else:
-            if at and isinstance(at[-1], int) and len(at) > depth and tuple(at) == path[: len(at)]:
-                best, depth = match.start(), len(at)
-            if token in "{[":
-                at.append("" if token == "{" else 0)
-            key = json.loads(token, strict=False) if token[0] == '"' else None
-    return text.count("\n", 0, best) + 1
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._first = len(text) - len(text.lstrip())
+        self._known = (0, self._first)
+        """The element of the outermost list that was found last, and where it begins."""
+        self._counted = (0, 1)
+        """An offset, and its line."""
+
+    def of(self, path: tuple[str | int, ...]) -> int:
+        """Line, from 1, of the value at a path; of the nearest around it if none is there.
+
+        An element of ``path`` is a key or a place in a list.
+        """
+        best = self._place(path)
+        start, line = self._counted if self._counted[0] <= best else (0, 1)
+        self._counted = best, line + self._text.count("\n", start, best)
+        return self._counted[1]
+
+    def _place(self, path: tuple[str | int, ...]) -> int:
+        index, start = self._known
+        at: list[str | int] = [index]
+        if not path or not isinstance(path[0], int) or not path[0] >= index > 0:
+            at, start = [], self._first
+        best, depth, key = self._first, 0, ""
+        for match in _TOKEN.finditer(self._text, start):
+            if depth == len(path):
+                break
+            token = match[0]
+            if token in "}]":
+                at.pop()
+            elif token == ",":
+                if at and isinstance(at[-1], int):
+                    at[-1] += 1
+            elif token == ":":
+                at[-1] = json.loads(key, strict=False)
+                if len(at) > depth and tuple(at) == path[: len(at)]:
+                    best, depth = match.start(), len(at)
+            else:
+                element = at and isinstance(at[-1], int) and len(at) > depth
+                if element and tuple(at) == path[: len(at)]:
+                    best, depth = match.start(), len(at)
+                    if depth == 1:
+                        self._known = int(at[0]), best
+                if token in "{[":
+                    at.append("" if token == "{" else 0)
+                key = token
+        return best

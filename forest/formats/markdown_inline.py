@@ -7,8 +7,9 @@ Emphasis and the brackets of links are taken away, the words stay. ``[[note#part
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -60,13 +61,31 @@ def parser() -> MarkdownIt:
 def _sign(state: StateInline, silent: bool) -> bool:
     """``*`` between terms, ``_`` before a label, a backslash in quotes: signs of a formula."""
     match = _SIGN.match(state.src, state.pos, state.posMax)
-    line = state.src.rfind("\n", 0, state.pos) + 1
-    if match is None or not _FORMULA.search(state.src, line, state.pos):
+    if match is None or not _follows_a_formula(state.src, state.pos):
         return False
     if not silent:
         state.pending += match[0]
     state.pos = match.end()
     return True
+
+
+def _follows_a_formula(text: str, at: int) -> bool:
+    """Whether a formula begins before this place, in its line."""
+    ends, line_ends = _first_formulas(text)
+    i = bisect_right(ends, at) - 1
+    return i >= 0 and at <= line_ends[i]
+
+
+@lru_cache(maxsize=1)
+def _first_formulas(text: str) -> tuple[list[int], list[int]]:
+    """Where the first formula of each line that has one has said its ``=``, and the line's end."""
+    ends, line_ends = list[int](), [-1]
+    for match in _FORMULA.finditer(text):
+        if match.start() > line_ends[-1]:
+            ends.append(match.end())
+            end = text.find("\n", match.start())
+            line_ends.append(len(text) if end < 0 else end)
+    return ends, line_ends[1:]
 
 
 def _wikilink(state: StateInline, silent: bool) -> bool:

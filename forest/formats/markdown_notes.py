@@ -23,14 +23,23 @@ from markdown_it.token import Token
 from pydantic import ValidationError
 
 from forest.errors import ImportRefused
-from forest.formats.base import BadTree, Notice, Problem, SourceFile, linked, refused, shortened
+from forest.formats.base import (
+    BadTree,
+    Notice,
+    Problem,
+    SourceFile,
+    linked,
+    refused,
+    shortened,
+    shown,
+)
 from forest.formats.decoding import read_text
 from forest.formats.files import note_of
 from forest.formats.front_matter import FrontMatter, read_front_matter
-from forest.formats.json_trees import check_doubles, check_numbers, line_in_json
+from forest.formats.json_trees import Lines, check_doubles, check_numbers
 from forest.formats.markdown_inline import parser, read_block
 from forest.formats.markdown_outline import Entry, Outline, callout, end_of, is_heading
-from forest.formats.owner import looks_like_tree, tree_from
+from forest.formats.owner import looks_like_tree, misspelt_in, tree_from
 from forest.identity import derived_id
 from forest.model import AnchorLink, Thought, Tree
 
@@ -305,8 +314,20 @@ class _Note:
             return None
         items = data if isinstance(data, list) else [data]
         if not items or not all(looks_like_tree(item) for item in items):
+            self._tell_misspelt(token.content, data, items, first)
             return None
         return self._json_trees(token.content, data, items, first)
+
+    def _tell_misspelt(self, text: str, data: object, items: list[Any], first: int) -> None:
+        for i, item in enumerate(items):
+            if (found := misspelt_in(item)) is not None:
+                key, meant = found
+                path: tuple[str | int, ...] = (i, key) if isinstance(data, list) else (key,)
+                self.notice(
+                    f"{self.source.name}:{first + Lines(text).of(path)}: the block of JSON is kept "
+                    f"as code, as it is no tree: {shown(key)} stands in it, {meant!r} was meant?"
+                )
+                return
 
     def _json_trees(self, text: str, data: object, items: list[Any], first: int) -> str:
         inside = _Shifted(self.source, first)
@@ -376,7 +397,7 @@ class _Shifted:
     first: int
 
     def error(self, problem: Problem, text: str, path: tuple[str | int, ...]) -> ImportRefused:
-        return problem.at(self.source, self.first + line_in_json(text, path))
+        return problem.at(self.source, self.first + Lines(text).of(path))
 
 
 def _add_part(dialogue: _Dialogue, speech: _Speech | None, block: list[Token]) -> None:

@@ -36,6 +36,18 @@ def looks_like_tree(data: object) -> bool:
     return isinstance(data, dict) and "nodes" in data and ("tree" in data or "title" in data)
 
 
+def misspelt_in(data: object) -> tuple[str, str] | None:
+    """The key that keeps this from looking like a tree, and the one that was probably meant."""
+    if not isinstance(data, dict) or looks_like_tree(data):
+        return None
+    for key, value in data.items():
+        wanted = ["nodes"] if isinstance(value, list) else ["tree", "title"]
+        for meant in difflib.get_close_matches(str(key), wanted, 1, 0.7):
+            if looks_like_tree(data | {meant: value}):
+                return str(key), meant
+    return None
+
+
 def tree_from(data: object, source: str, *, clean: bool = False) -> Tree:
     """The tree that the data describes.
 

@@ -12,6 +12,7 @@ test class `forest.stores.testing.StoreContract` says the same in code; a new st
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -149,8 +150,9 @@ class Store(ABC):
         Ids count as they are when all is stored: a thought may pass from one tree to another,
         whichever of the two comes first.
 
-        Raises Conflict where two trees would have a thought of the same id; StoreUnavailable
-        where the store is busy, gone or full: what is stored then are whole trees only.
+        Raises Conflict where two of the trees have one id (`each_once`), or two trees would have
+        a thought of the same id; StoreUnavailable where the store is busy, gone or full: what is
+        stored then are whole trees only.
         """
 
     @abstractmethod
@@ -233,7 +235,7 @@ def open_store(
         from forest.stores.sqlite import SqliteStore
 
         path = rest.removeprefix("///")
-        if path in (rest, "", ":memory:") or path.endswith("/") or Path(path).is_dir():
+        if path in (rest, "", ":memory:") or path.endswith("/") or not _may_be_a_file(path):
             raise UsageError(
                 f"the store URL {url!r} names no file",
                 hint="Write sqlite:///forest.db for a file in this folder, "
@@ -255,7 +257,27 @@ def open_store(
     )
 
 
+def _may_be_a_file(path: str) -> bool:
+    try:
+        return not Path(path).is_dir() and b"\0" not in os.fsencode(path)
+    except ValueError:  # NUL, or what no file system can encode
+        return False
+
+
 # --- what all stores share -----------------------------------------------------------------------
+
+
+def each_once(trees: Iterable[Tree]) -> Iterator[Tree]:
+    """The trees of one write. Raises Conflict at one whose id an earlier one of them has."""
+    ids = set[str]()
+    for tree in trees:
+        if tree.id in ids:
+            raise Conflict(
+                f"two of the trees to be written have the id {tree.id!r} (one is {tree.title!r})",
+                hint="Nothing was stored. Give one of them another id.",
+            )
+        ids.add(tree.id)
+        yield tree
 
 
 def tree_info(tree: Tree) -> TreeInfo:

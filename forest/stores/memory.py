@@ -31,6 +31,7 @@ from forest.stores.base import (
     Written,
     axis_in_use,
     best_spelling,
+    each_once,
     id_taken,
     no_such_axis,
     no_such_thought,
@@ -132,10 +133,8 @@ class MemoryStore(Store):
     def write(self, trees: Iterable[Tree], merge: Merge) -> Written:
         written = Written()
         new: dict[str, Tree] = {}
-        for tree in trees:
-            again = new.get(tree.id)
-            old = again.model_copy(deep=True) if again else read_tree(self.graph, tree.id)
-            merged = merge(old, tree)
+        for tree in each_once(trees):
+            merged = merge(read_tree(self.graph, tree.id), tree)
             if merged is None:
                 written.unchanged.append(tree.id)
             else:

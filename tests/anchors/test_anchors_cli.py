@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from anchors.registry import Decision, decide
 from forest import Forest
 from tests.anchors.conftest import propose, trees
 from tests.conftest import Run
@@ -52,6 +53,72 @@ def test_deciding_and_taking_back(planted: Run) -> None:
     ]  # fmt: skip
     assert "(taken back)" in planted("anchors", "history")[1]
     assert "Воля на пороге" in planted("anchors", "list")[1]
+
+
+BAD = "\udcff"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("rename", "порог", f"a{BAD}"),
+        ("rename", "порог", "a\nb"),
+        ("rename", "порог", "a\x00"),
+        ("merge", "порог", "граница", "--why", BAD),
+        ("refuse", "--pair", "порог", "граница", "--why", BAD),
+        ("split", "причинности → следствия", "--why", BAD),
+    ],
+)
+def test_what_is_no_text_is_refused_and_nothing_decided(planted: Run, arguments) -> None:
+    code, _, err = planted("anchors", *arguments)
+    assert (code, "may not stand in it" in err) == (1, True)
+    assert planted("anchors", "history", "--json")[1].strip() == "[]"
+
+
+def test_a_range_is_not_longer_than_the_history(planted: Run) -> None:
+    assert planted("anchors", "merge", "воля", "порог")[0] == 0
+    for asked in ("1-99999999999999", "2"):
+        code, _, err = planted("anchors", "undo", asked)
+        assert (code, "there is no decision 2" in err) == (1, True)
+    assert planted("anchors", "undo", "9" * 5000)[0] == 2
+    assert planted("anchors", "undo", "1-1")[0] == 0
+
+
+def test_many_decisions_are_not_told_one_by_one(planted: Run) -> None:
+    with Forest.open() as forest:
+        decide(forest.store, lambda _: [Decision(0, "", "rename", "воля", phrase="В")] * 25)
+    told = planted("anchors", "undo", "1-25")[1].splitlines()
+    assert len(told) == 21
+    assert told[-1].startswith("and 5 more")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("anchors", "accept", "--above"), ("formulas", "propose", "--by-chance")],
+)
+def test_no_number_is_no_score(planted: Run, arguments) -> None:
+    code, _, err = planted(*arguments, "nan")
+    assert (code, "nan" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("show", BAD), ("axes", "suggest", BAD), ("remove", BAD, "--yes"), ("edit", BAD)]
+)
+def test_a_tree_whose_name_is_no_text_is_not_there(planted: Run, arguments) -> None:
+    code, _, err = planted(*arguments)
+    assert (code, "there is no tree" in err, "damaged" in err) == (1, True, False)
+
+
+def test_a_scene_is_in_a_language_that_there_can_be(planted: Run) -> None:
+    assert planted("formulas", "add", "Δ12 = (вода + весна) = «Зов»")[0] == 0
+    code, _, err = planted("formulas", "scene", "Δ12", "Вода идёт.", "--lang", "не язык!")
+    assert (code, "no language tag" in err) == (1, True)
+    assert planted("formulas", "scene", "Δ12", "Вода идёт.", "--lang", "sr-Cyrl")[0] == 0
+
+
+def test_a_title_that_is_no_text_is_refused(planted: Run) -> None:
+    code, _, err = planted("new", BAD, "--template", "paradox")
+    assert (code, "the title" in err, "damaged" in err) == (1, True, False)
 
 
 def test_reviewing(planted: Run, tmp_path: Path) -> None:

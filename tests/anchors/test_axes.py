@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from anchors.axes import suggest_axes
+from anchors.axes import Trust, suggest_axes, trust
 from forest import Forest
 from forest.errors import Conflict, NotFound
 from forest.model import Axis
@@ -50,6 +50,16 @@ def test_another_embedder_may_judge(store):
     ]
 
 
+def test_what_would_have_been_suggested_for_bound_trees_says_how_sure_it_is(store):
+    assert trust(store) == Trust(right=2, constant=1, of=2)
+    assert trust(store, Mute()).right == 0
+
+
+class Mute:
+    def embed(self, texts, /):
+        return [[0.0] for _ in texts]
+
+
 def test_what_cannot_be_suggested(store):
     with pytest.raises(NotFound):
         suggest_axes(store, "нет")
@@ -69,6 +79,8 @@ def test_the_command_binds_nothing_and_says_what_would(run):
     command = shlex.split(out.splitlines()[-1])
     assert command[:5] == ["forest", "axes", "bind", "врач", "эмпатия=100%"]
     assert run(*command[1:])[0] == 0
+    run("add", "рана", "--new", "Рана", "Боль чужая.")
+    assert "how sure: of 1 bound tree" in run("axes", "suggest", "рана")[2]
 
 
 def test_an_axis_keeps_its_name_and_description_unless_told_otherwise(run):

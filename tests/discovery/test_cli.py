@@ -28,13 +28,17 @@ def test_it_fills_the_review_list_and_says_with_what(tmp_path):
     with Forest.open(url) as forest:
         forest.plant_sample()
         before = [tree.revision for tree in forest]
-    said = run(url).output
-    assert "mark   exact" in said
+    assert "1 proposal from" in run(url).output
+    asked = ("--rule", "exact", "--rule", "phrase")
+    said = run(url, *asked).output
+    assert "mark   phrase" in said
     with Forest.open(url) as forest:
         there = proposals(forest.store)
         assert [tree.revision for tree in forest] == before
     assert f"{len(there)} proposals from" in said
-    listed = json.loads(run(url, "--json").output)
+    assert f"{len(there) - 1} not on the list before" in said
+    assert " 0 not on the list before" in run(url, *asked).output
+    listed = json.loads(run(url, *asked, "--json").output)
     assert [one["id"] for one in listed] == [proposal.id for proposal in there]
     assert set(listed[0]) >= {"what", "rule", "score", "anchor", "phrase", "thought", "other"}
 
@@ -44,11 +48,11 @@ def test_rules_and_thresholds_can_be_chosen(tmp_path):
     with Forest.open(url) as forest:
         forest.plant_sample()
     few, more = (
-        json.loads(run(url, "--rule", "exact", "--phrases", least, "--json").output)
-        for least in ("0.9", "0.5")
+        json.loads(run(url, "--rule", "phrase", "--phrases", least, "--json").output)
+        for least in ("0.8", "0.5")
     )
-    assert {one["rule"] for one in few} == {"exact"}
-    assert {one["id"] for one in few} < {one["id"] for one in more}
+    assert {one["rule"] for one in few} == {"phrase"}
+    assert len(few) < len(more)
     many = json.loads(run(url, "--rule", "meaning", "--meaning", "0.4", "--json").output)
     assert {one["rule"] for one in many} == {"meaning"}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from anchors import review
@@ -89,7 +91,12 @@ def test_anchors_that_may_be_forms_of_one_word_are_proposed_and_not_joined(fores
 
 @pytest.mark.parametrize(
     "pair",
-    [("путь", "путём"), ("a lie", "lies"), ("causal axis", "causal axes"), ("base", "bases")],
+    [
+        *(("месть", "мести"), ("жара", "жары"), ("человек боится", "человека боятся")),
+        *(("переход между мирами", "переход между миров"), ("дом бабушки", "дома бабушки")),
+        *(("a lie", "lies"), ("causal axis", "causal axes"), ("base", "bases")),
+        *(("leaf", "leaves"), ("leave", "leaves"), ("other life", "other lives")),
+    ],
 )
 def test_forms_that_are_not_sure_are_proposed_as_one(forest, pair):
     plant(forest, ("Долг тяжёл", [pair[0]]), ("Река шумит", [pair[1]]))
@@ -129,6 +136,23 @@ def test_nothing_new_is_made_of_the_words_of_an_anchor(forest):
     assert found(forest) == set()
 
 
+@pytest.mark.parametrize("pair", [("cause of pain", "causing pain"), ("relate", "related")])
+def test_what_has_only_its_stems_in_common_is_proposed_when_asked_for(forest, pair):
+    plant(forest, ("Долг тяжёл", [pair[0]]), ("Река шумит", [pair[1]]), ("x", ["a pain"]))
+    assert Registry.of(forest.store).united == 0
+    assert {(x[:2], {*x[2:4]} == {*pair}) for x in found(forest, rules=["stem"])} == {
+        (("merge", "stem"), True)
+    }
+
+
+def test_new_phrases_come_only_when_asked_for(forest):
+    plant(forest, "Там тёмная вода", "Опять тёмная вода")
+    assert found(forest) == set()
+    assert {x[1:4] for x in found(forest, rules=["phrase"])} == {
+        ("phrase", "темная вода", "тёмная вода")
+    }
+
+
 def test_a_new_phrase_is_the_longest_that_recurs_without_function_words_at_its_ends(forest):
     a, b, _ = plant(
         forest,
@@ -136,33 +160,44 @@ def test_a_new_phrase_is_the_longest_that_recurs_without_function_words_at_its_e
         "Она стоит у порога чужого молчания для других",
         "Порог не дом; чужое — не молчание",
     )
-    assert found(forest) == {
-        ("mark", "lemma", "порог чужого молчания", "порог чужого молчания", a, b),
-        ("mark", "lemma", "порог чужого молчания", "порога чужого молчания", b, a),
+    assert found(forest, rules=["phrase"]) == {
+        ("mark", "phrase", "порог чужого молчания", "порог чужого молчания", a, b),
+        ("mark", "phrase", "порог чужого молчания", "порога чужого молчания", b, a),
     }
 
 
 def test_a_new_phrase_is_not_cut_off_from_its_negation(forest):
     plant(
         forest,
-        "Память не хранит прошлое целиком",
-        "Говорят, память души не хранит прошлое",
-        "Архив хранит прошлое",
-        "Этот музей хранит прошлое",
+        "Память не чужая боль",
+        "Говорят, память души не чужая боль",
+        "Архив чужая боль",
+        "Этот музей чужая боль",
         *(f"{n}1 {n}2 {n}3 {n}4 {n}5" for n in range(10)),
     )
-    assert {x[3:5] for x in found(forest)} == {
-        ("не хранит прошлое", forest.get("t0").root.id),
-        ("не хранит прошлое", forest.get("t1").root.id),
-        ("хранит прошлое", forest.get("t2").root.id),
-        ("хранит прошлое", forest.get("t3").root.id),
+    assert {x[3:5] for x in found(forest, rules=["phrase"])} == {
+        ("не чужая боль", forest.get("t0").root.id),
+        ("не чужая боль", forest.get("t1").root.id),
+        ("чужая боль", forest.get("t2").root.id),
+        ("чужая боль", forest.get("t3").root.id),
     }
+
+
+def test_a_new_phrase_names_something(forest):
+    plant(
+        forest,
+        *("Там двое выходят из дома", "И двое выходят к ней"),
+        *("Опять нечем отличить", "Ей нечем отличить"),
+        *("A man becomes very stone", "He becomes very stone too"),
+        *("It is stone of fate", "The stone of fate"),
+    )
+    assert {x[2] for x in found(forest, rules=["phrase"])} == {"stone of fate"}
 
 
 def test_what_was_seen_twice_is_less_sure_than_what_recurs(forest):
     texts = [f"{n}1 {n}2 белый снег {n}3" for n in range(20)]
     plant(forest, *texts, "Там тёмная вода", "Опять тёмная вода")
-    discover(forest.store)
+    discover(forest.store, rules=["phrase"])
     scores = {p.phrase: p.score for p in proposals(forest.store)}
     assert scores["белый снег"] > 0.9
     assert scores["тёмная вода"] < 0.5
@@ -171,13 +206,13 @@ def test_what_was_seen_twice_is_less_sure_than_what_recurs(forest):
 @pytest.mark.parametrize(("trees", "comes"), [(20, True), (21, False)])
 def test_an_everyday_phrase_does_not_come(forest, trees, comes):
     plant(forest, *(f"{n}1 {n}2 {n}3 белый снег {n}4 {n}5" for n in range(trees)))
-    assert bool(found(forest)) == comes
+    assert bool(found(forest, rules=["phrase"])) == comes
 
 
 def test_words_that_meet_by_chance_are_no_phrase(forest):
     words = ["снег", "дом", "лес", "путь"]
     plant(forest, *(f"{a} {b} {c}" for a in words for b in words for c in words))
-    assert not any(x[3] == "снег дом" for x in found(forest))
+    assert not any(x[3] == "снег дом" for x in found(forest, rules=["phrase"]))
 
 
 def test_the_phrase_of_an_anchor_recurs_in_another_tree_or_is_no_news(forest):
@@ -238,11 +273,9 @@ def test_near_thoughts_get_one_anchor(forest):
 )
 def test_anchors_that_are_nearly_one_are_proposed_to_be_merged(forest, one, other, rule):
     plant(forest, ("a", [one]), ("b", [other]), ("c", [other]))
-    options = {
-        "rules": [rule],
-        "embedder": HashedEmbedder(),
-        "thresholds": {"meaning": 0.7},
-    }
+    options: dict[str, Any] = {"rules": [rule]}
+    if rule == "meaning":
+        options |= {"embedder": HashedEmbedder(), "thresholds": {"meaning": 0.7}}
     ((what, by, anchor, into, _, _),) = found(forest, **options)
     assert (what, by, {anchor, into}) == ("merge", rule, {one.casefold(), other.casefold()})
     assert into == other.casefold()
@@ -281,7 +314,7 @@ def sample_list(url: str, **access) -> list:
         found = [
             discover(
                 opened.store,
-                rules=["exact", "lemma", "near", "meaning"],
+                rules=["exact", "lemma", "near", "meaning", "stem", "phrase"],
                 embedder=HashedEmbedder(),
                 thresholds={"meaning": 0.7},
             ).proposals
@@ -312,13 +345,14 @@ def test_a_text_that_cannot_be_a_phrase_is_counted(forest):
 def test_a_passage_longer_than_a_phrase_gives_no_phrases(forest):
     passage = "весна тёмной воды открывает старый порог чужого молчания"
     plant(forest, f"Тогда {passage} навсегда", f"Снова {passage} напрасно")
-    assert found(forest) == set()
+    assert found(forest, rules=["phrase"]) == set()
 
 
 def test_a_list_holds_the_surest(forest):
     plant(forest, "Время лечит", "Время лечит", "Вот тёмная вода стоит", "Нужна тёмная вода ему")
-    whole = discover(forest.store).proposals
-    report = discover(forest.store, most=2)
+    rules = ["exact", "phrase"]
+    whole = discover(forest.store, rules=rules).proposals
+    report = discover(forest.store, rules=rules, most=2)
     assert (report.proposals, report.beyond) == (whole[:2], len(whole) - 2)
     assert len(whole) == 4
 
@@ -333,6 +367,8 @@ def test_an_empty_forest_has_nothing(forest):
         ({"rules": ["fuzzy"]}, "no rule 'fuzzy'"),
         ({"rules": ["meaning"]}, "needs an embedder"),
         ({"thresholds": {"nearly": 0.5}}, "no threshold 'nearly'"),
+        ({"embedder": HashedEmbedder()}, "for the rule meaning, which was not asked for"),
+        ({"thresholds": {"phrases": 0.7}}, "for the rule phrase, which was not asked for"),
         ({"thresholds": {"near": 80}}, "near is 80: expected above 0, at most 1"),
     ],
 )

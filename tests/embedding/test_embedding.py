@@ -247,6 +247,20 @@ def test_a_path_without_a_model_is_named_whatever_is_installed(name, says, tmp_p
 # --- models on this machine -----------------------------------------------------------------------
 
 
+def test_a_name_that_the_hub_does_not_know_is_asked_for_once(monkeypatch):
+    pytest.importorskip("sentence_transformers")
+    asked = []
+
+    def model_info(_, name, **__):
+        asked.append(name)
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", model_info)
+    with pytest.raises(EmbedderError, match="no-such/model cannot be loaded: Name or service"):
+        open_embedder("no-such/model")
+    assert asked == ["no-such/model"]
+
+
 @pytest.mark.parametrize("module", ["sentence_transformers", "torch", "tokenizers"])
 def test_what_is_missing_is_named_with_the_extra_that_brings_it(module, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)

@@ -62,7 +62,7 @@ def test_a_missing_path_is_named(tmp_path: Path) -> None:
 
 def test_a_named_file_of_unknown_kind_is_refused_with_the_kinds(tmp_path: Path) -> None:
     path = touch(tmp_path / "tree.txt", TREE)
-    with pytest.raises(UsageError, match=r"\.jsonl .*--format"):
+    with pytest.raises(ImportRefused, match=r"\.jsonl .*--format"):
         found(path)
     names, _ = found(path, format="json")
     assert len(names) == 1
@@ -131,3 +131,11 @@ def test_the_file_is_the_trees_source(tmp_path: Path) -> None:
 def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImportRefused, match=r"a\.md: the file cannot be read"):
         list(read_file(SourceFile(tmp_path / "a.md", "a.md")))
+
+
+def test_a_pipe_in_a_folder_is_skipped_and_named_as_one(tmp_path: Path) -> None:
+    touch(tmp_path / "a.md")
+    os.mkfifo(tmp_path / "x.md")
+    names, notices = found(tmp_path)
+    assert names == [f"{tmp_path}/a.md"]
+    assert notices == [f"{tmp_path}/x.md: a pipe, socket or device, skipped"]

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forest.errors import ImportRefused
-from forest.formats import SourceFile, read_file
-from forest.formats.json_trees import line_in_json
+from forest.formats import BadTree, SourceFile, read_file
+from forest.formats.json_trees import Lines
 
 from .conftest import Reader
 
@@ -120,7 +120,7 @@ def test_the_line_of_any_value_is_found(
         path.append(key)
     marked = json.dumps(_marked(value, path), indent=indent, ensure_ascii=ascii_)
     expected = marked[: marked.index('"MARK!"')].count("\n") + 1
-    assert line_in_json(marked, tuple(path)) == expected
+    assert Lines(marked).of(tuple(path)) == expected
 
 
 def _marked(value: object, path: list[str | int]) -> object:
@@ -145,3 +145,31 @@ def test_jsonl_is_read_in_the_memory_of_one_tree(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2_000_000 < path.stat().st_size
+
+
+@pytest.mark.parametrize("order", ["forwards", "backwards"])
+def test_each_bad_tree_of_a_list_is_told_with_its_line(order: str) -> None:
+    text = json.dumps([{"tree": f"«{i}»,]", "nodes": [i, {"a": []}]} for i in range(9)], indent=1)
+    paths = [(i, "nodes", 1, "a") for i in range(9)] + [(9, "nodes")]
+    wanted = [line for line, said in enumerate(text.split("\n"), 1) if '"a"' in said] + [1]
+    if order == "backwards":
+        paths, wanted = paths[::-1], wanted[::-1]
+    lines = Lines(text)
+    assert [lines.of(path) for path in paths] == wanted
+
+
+@pytest.mark.parametrize("text", ["я" * 1_500_000, "\n" * 1_500_000], ids=["plain", "escaped"])
+def test_refusing_a_large_text_takes_little_more_memory_than_its_file(
+    tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "large.json"
+    path.write_text(json.dumps({"tree": "a", "nodes": [{"text": f"x{text}"}]}, ensure_ascii=False))
+    tracemalloc.start()
+    try:
+        (bad,) = read_file(SourceFile(path, path.name))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert isinstance(bad, BadTree)
+    assert "more than 1,000,000" in str(bad.error)
+    assert peak < 20 * path.stat().st_size  # most of it the parser's, which never touches it

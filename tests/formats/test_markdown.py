@@ -7,6 +7,7 @@ import textwrap
 import time
 from collections import Counter
 from pathlib import Path
+from unittest.mock import Mock
 
 import orjson
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forest.errors import ImportRefused
-from forest.formats import BadTree, SourceFile, read_file
+from forest.formats import BadTree, SourceFile, markdown_inline, read_file
 from forest.identity import finished
 from forest.model import Thought, Tree
 
@@ -362,6 +363,18 @@ def test_other_json_is_code(read: Reader) -> None:
     assert read("x\n\n" + fenced(JSON, "js")).tree.thoughts[2].kind == "code"
 
 
+def test_json_that_is_a_tree_but_for_a_misspelt_key_is_told(read: Reader) -> None:
+    for key, written in (("nodes", "node"), ("tree", "tre")):
+        note = "x\n\n" + fenced(JSON.replace(f'"{key}"', f'\n"{written}"'))
+        result = read(note)
+        assert result.tree.thoughts[2].kind == "code"
+        line = note[: note.index(f'"{written}"')].count("\n") + 1
+        (notice,) = result.notices
+        assert notice.startswith(f"note.md:{line}: the block of JSON is kept as code")
+        assert f"'{written}' stands in it, '{key}' was meant?" in notice
+    assert read("x\n\n" + fenced('{"title": "x", "node": 3}')).notices == []
+
+
 def test_a_broken_tree_is_an_error_with_its_line_and_the_rest_is_read(read: Reader) -> None:
     result = read("a\n\nb\n\n" + fenced(JSON.replace("0,", "1,")) + fenced(JSON))
     assert [t.id for t in result.trees] == ["note", "вода"]
@@ -446,12 +459,38 @@ def test_two_hundred_levels_of_lists(read: Reader) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["*a " * 20_000, "<!--" * 20_000, "==a " * 20_000, "%%\n" * 9999, "<a " * 9999, "- " * 5000],
+    [
+        "*a " * 20_000,
+        "*a_" * 20_000,
+        "<!--" * 20_000,
+        "==a " * 20_000,
+        "%%\n" * 9999,
+        "<a " * 9999,
+        "- " * 5000,
+    ],
 )
 def test_no_text_takes_long(read: Reader, text: str) -> None:
     started = time.perf_counter()
     read(text)
     assert time.perf_counter() - started < 10
+
+
+@given(st.lists(st.sampled_from(["Δ12", " = ", "a*b", ")_c", "\n", " ", "Λ"]), max_size=12))
+def test_what_follows_a_formula_in_its_line_is_known_wherever_it_is_asked(parts: list[str]) -> None:
+    text = "".join(parts)
+    for at in range(len(text) + 1):
+        line = text.rfind("\n", 0, at) + 1
+        expected = markdown_inline._FORMULA.search(text, line, at) is not None
+        assert markdown_inline._follows_a_formula(text, at) == expected
+
+
+def test_a_paragraph_is_searched_once_for_formulas_however_many_signs_are_in_it(
+    read: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formula = Mock(wraps=markdown_inline._FORMULA)
+    monkeypatch.setattr(markdown_inline, "_FORMULA", formula)
+    read("*a_" * 500)
+    assert len(formula.method_calls) <= 1
 
 
 def test_a_control_character_is_named_with_its_line(read: Reader) -> None:

@@ -55,6 +55,22 @@ def test_a_formula_from_its_first_line_to_its_last(run, tmp_path):
     ]  # fmt: skip
 
 
+def test_a_formula_of_the_sample_forest_earns_a_code(run):
+    run("init", "--sample")
+    scenes = (
+        "--scene",
+        "поэтически=Вода несёт весну",
+        "--scene",
+        "телесно=Весной вода холодит руки",
+    )
+    added = run("formulas", "add", "(вода + весна) = «Ледоход»", *scenes)
+    assert added[0] == 0
+    assert added[1].startswith("added: Δ00")
+    out = run("formulas", "check", "Δ00")[1]
+    assert [line.split()[1] for line in out.splitlines()] == ["yes"] * 4
+    assert run("formulas", "check", "(вода + порог)")[1].splitlines()[1].split()[1] == "no"
+
+
 def test_a_code_is_asked_for(run):
     code, _, err = run("formulas", "add", "(вода + весна)")
     assert code == 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from anchors.formulas import notes
 from anchors.formulas.model import Scene, roles
 from anchors.formulas.notes import NoteFormulas, formulas_in
 from anchors.formulas.syntax import text_of
@@ -208,3 +210,18 @@ def test_the_owners_seed_is_read_whole(shared: Path) -> None:
     ]
     assert {"Δ57", "Δ73", "Δ01", "Δ02", "Δ03"} <= set(found.undefined)
     assert found.undefined["Δ57"] == (202,)
+
+
+def test_a_line_is_searched_once_for_code_spans_however_many_comments_are_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spans = Mock(wraps=notes._SPAN)
+    monkeypatch.setattr(notes, "_SPAN", spans)
+    assert printed("%% a %% b " * 500 + "Δ12 = (вода + лёд) = зов") == [
+        (1, "Δ12 = (вода + лёд) = зов")
+    ]
+    assert spans.sub.call_count <= 2
+
+
+def test_a_comment_that_takes_one_end_of_a_code_span_ends_the_span() -> None:
+    assert printed("%% ` %% Δ12 = (вода + лёд) = зов %% ` %%") == [(1, "Δ12 = (вода + лёд) = зов")]

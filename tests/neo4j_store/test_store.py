@@ -54,7 +54,7 @@ IN_MANY_TRANSACTIONS = [
     "test_a_stream_of_trees_goes_on_while_the_store_is_used",
     "test_a_thought_id_of_another_tree_is_a_conflict",
     "test_a_thought_id_used_twice_in_one_write_is_a_conflict",
-    "test_a_tree_written_twice_in_one_write_is_merged_with_itself",
+    "test_two_trees_of_one_id_in_one_write_are_a_conflict",
     "test_a_wide_family",
     "test_change_may_add_move_prune_and_graft_in_place",
     "test_every_field_comes_back",

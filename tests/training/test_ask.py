@@ -139,7 +139,7 @@ def test_the_worn_mask_speaks_unless_another_is_named(says: Any, shelf: Library)
         assert speakers() == ["bare"]
         assert speakers("--mask", "base") == ["base"]
         assert speakers("--mask", "Δ42_logic") == ["Δ42_logic"]
-        assert speakers("--compare", "Δ42_logic,base,bare") == ["Δ42_logic", "base", "bare"]
+        assert speakers("--compare", "Δ42_logic, base,bare") == ["Δ42_logic", "base", "bare"]
         assert speakers("--mask", str(shelf.path("dora"))) == ["dora"]
         assert (
             "two masks are called dora"

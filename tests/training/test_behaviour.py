@@ -24,7 +24,7 @@ from training.behaviour.plain import Plain
 from training.behaviour.repetition import FREE, Repetition
 from training.behaviour.report import markdown, verdicts
 from training.behaviour.scenes import Scenes, Unseen, Ways
-from training.behaviour.style import Style
+from training.behaviour.style import Registers, Style
 from training.corpus import Corpus
 from training.errors import CorpusError, TrainingError
 from training.evaluate import Questions, evaluate, phrases
@@ -204,6 +204,17 @@ def test_style_is_told_by_its_manner_whatever_the_topic(voiced: Corpus):
     assert "chance is 50%" in found["method"]
 
 
+def test_the_words_of_a_formulas_own_scenes_do_not_give_its_style_away(voiced: Corpus):
+    formulas = Formulas(voiced)
+    one, another = formulas.all[0], formulas.all[1]
+    strange = "Щъщъ ыщщ ъыщъ щыъщ."
+    (guessed,) = Registers(formulas).of([strange], without=one)
+    (other,) = {"логически", "поэтически"} - {guessed}
+    one.scenes.setdefault(other, []).append(strange)
+    assert Registers(formulas).of([strange], without=one) == [guessed]
+    assert Registers(formulas).of([strange], without=another) == [other]
+
+
 def test_style_is_not_measured_where_the_corpus_does_not_teach_it(voiced: Corpus):
     formulas = Formulas(voiced)
     for one in formulas.all:  # the same manner in both registers
@@ -376,16 +387,27 @@ def test_the_report_answers_first_whether_it_jumps_compared_with_the_control(cor
         assert "mask − control" in shown
 
 
+def test_where_no_voice_says_a_continuation_the_likelier_one_decides(corpus: Corpus):
+    jumps, stays = jumping(corpus, True), jumping(corpus, False)
+    silent = [Voice(lambda _: ["Молчу."], voice._likes) for voice in (stays, jumps, stays)]
+    found = told(Jumps(corpus, WAYS.most, 2, WAYS.seed), *silent, controls=["control"])
+    (verdict,) = verdicts(report_of(found, controls=["control"]))
+    assert verdict.holds
+    assert verdict.text.startswith("says no continuation in full, nor does any other voice, but")
+
+
 def test_the_page_is_one_file_with_pictures_and_everything_escaped(voiced: Corpus):
     evil = Voice(lambda _: ["<script>alert(1)</script> Весна & вода"])
     found = told(Scenes(Formulas(voiced), WAYS), evil, evil, evil)
+    found["worst"]["mask"][0] |= {"asked": "<img src=x>", "expected": ["<img src=y>"]}
     missing = not_measured("style", "Style", "the corpus teaches <none>")
     shown = page(report_of(found, missing))
     assert "<script" not in shown
+    assert "<img" not in shown
     assert "&lt;script&gt;alert(1)&lt;/script&gt; Весна &amp; вода" in shown
     assert "Not measured: the corpus teaches &lt;none&gt;" in shown
     assert "&lt;b&gt;tiny&lt;/b&gt;" in shown
-    assert not re.search(r"(?:src|href)=|@import|url\(", shown)
+    assert not re.search(r"<[^>]*(?:src|href)=|@import|url\(", shown)
     assert "prefers-color-scheme:dark" in shown
     drawn = ElementTree.fromstring(picture(found, ["base", "mask", "control"], ["control"]))
     assert drawn.tag.endswith("svg")

@@ -165,18 +165,19 @@ def test_a_mask_that_has_learnt_the_walks_jumps_and_the_base_does_not(
     told["training"] = {"steps": 120, "row": 512, "rows": 1, "rate": 3e-3, "threads": 1}
     train(corpus, base, "walks", Config.read(told, "test"), masks=tmp_path)
     mask = Library(tmp_path).open("walks")
-    asked = Questions(most=12, samples=1, length=16)
+    asked = Questions(only=("jumps",), most=24, samples=0)
     report = evaluate(corpus, base, [mask], asked)
-    seen = report["groups"][SEEN]["voices"]
+    groups = {group["name"]: group for group in report["sections"][0]["groups"]}
     for measure in ("association, marker", "request"):
-        assert seen["walks"][measure]["mean"] > 0.75
-        assert seen["walks"][measure]["low"] > seen["base"][measure]["high"]
+        told = groups[SEEN]["scores"][measure]
+        assert told["walks"]["mean"] > 0.75
+        assert groups[SEEN]["differences"][measure]["walks"]["base"]["low"] > 0
     for group in (SEEN, HELD_OUT):
-        voices = report["groups"][group]["voices"]
-        assert set(voices) == {"base", "walks"}
-        assert all(0 <= s["low"] <= s["mean"] <= s["high"] <= 1 for s in voices["walks"].values())
+        for scores in groups[group]["scores"].values():
+            assert set(scores) <= {"base", "walks"}
+            assert all(0 <= s["low"] <= s["mean"] <= s["high"] <= 1 for s in scores.values())
     assert report["masks"]["walks"]["trained_on_this_corpus"]
-    assert len(report["worst"]["walks"]) == 5
+    assert len(report["sections"][0]["worst"]["walks"]) == 5
     assert report == evaluate(corpus, base, [mask], asked)
 
 
@@ -185,13 +186,20 @@ def test_evaluate_and_ask_on_the_command_line(
     base: Any, corpus_folder: Path, run: Run, tmp_path: Path
 ):
     where = ("--base", str(base.path))
-    some = ("--probes", "3", "--samples", "1", "--out", "report")
+    some = ("--probes", "3", "--samples", "1", "--length", "8", "--out", "report")
     code, out, err = run("evaluate", *where, "--corpus", str(corpus_folder), *some)
     assert (code, err) == (0, "")
-    assert "| association, marker |" in out
+    assert "| association, marker, % |" in out
     report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
-    assert report["groups"]["seen"]["probes"] == 3
-    assert "# Do the masks jump?" in (tmp_path / "report" / "report.md").read_text("utf-8")
+    sections = {section["key"]: section for section in report["sections"]}
+    assert {group["name"]: group["questions"] for group in sections["jumps"]["groups"]} == {
+        SEEN: 3,
+        HELD_OUT: 3,
+    }
+    for key in ("scenes", "unseen", "style"):
+        assert "has no formulas" in sections[key]["not_measured"]
+    assert {"plain", "repetition"} <= set(sections)
+    assert "# Does the base jump?" in (tmp_path / "report" / "report.md").read_text("utf-8")
     code, _, err = run("evaluate", *where, "--corpus", str(corpus_folder), *some)
     assert (code, "exists and is not empty" in err) == (1, True)
 

@@ -210,3 +210,23 @@ def test_every_damaged_mask_is_named(own: Library, run: Run):
     code, out, err = run("masks", "verify")
     assert code == 1
     assert (out.count("whole"), err.count("does not match its checksum")) == (2, 2)
+
+
+def test_two_masks_that_are_called_the_same_are_refused(own: Library):
+    (path,) = (p for p in own.paths if p.stem == "Δ42_logic")
+    path.with_name("й.safetensors").write_bytes(path.read_bytes())
+    assert own.open("й").path.stem == "й"
+    path.with_name("и\u0306.safetensors").write_bytes(path.read_bytes())  # looks like it
+    with pytest.raises(MaskError, match=r"two masks called й.*'\\u0438\\u0306' and '\\u0439'"):
+        own.open("й")
+
+
+def test_a_mask_is_called_as_its_file_is(own: Library, run: Run):
+    own.path("bare").rename(own.folder / "Δ7_край.safetensors")
+    names = [line.partition("\t")[0] for line in run("masks", "list")[1].splitlines()]
+    assert "bare" not in names
+    assert "Δ7_край" in names
+    shown = run("masks", "show", "Δ7_край")[1]
+    assert "delta7_u043a" in shown
+    assert "trained as bare" in shown
+    assert run("masks", "verify", "Δ7_край")[0] == 0

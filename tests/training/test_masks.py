@@ -82,7 +82,7 @@ def test_an_export_loads_in_peft_and_merged_says_the_same(
     worn = said(voices, "Δ42_logic", "Δ12 и вода")
     with stack.inference_mode(), quiet():
         peft = PeftModel.from_pretrained(base.model(), tmp_path / "peft").eval()
-        assert stack.equal(peft(input_ids=tokens).logits[0], worn)
+        assert stack.allclose(peft(input_ids=tokens).logits[0], worn, atol=1e-5)
         whole = AutoModelForCausalLM.from_pretrained(tmp_path / "whole").eval()
         assert stack.allclose(whole(input_ids=tokens).logits[0], worn, atol=1e-4)
     with pytest.raises(MaskError, match="exists and is not empty"):
@@ -144,7 +144,7 @@ def test_the_way_on_the_command_line(corpus_folder: Path, run: Run, tmp_path: Pa
     (tmp_path / "quick.toml").write_text(settings, encoding="utf-8")
     code, out, err = run("base", "prepare", "tiny:", "base", "--corpus", str(corpus_folder))
     assert (code, err) == (0, "")
-    assert "5 names are one token each" in out
+    assert "names that are one token each: 5" in out
     train = (
         "train",
         str(corpus_folder),

@@ -81,7 +81,8 @@ def test_a_mask_that_was_trained_on_a_quantized_base_speaks_on_the_base(
     found = read_examples(corpus, "validation", base.tokenizer(), names=(), window=1024)
     told = {}
     for name in ("base", "m"):
-        with voices.wearing(name) as network.model:
+        with voices.wearing(name) as model:
+            network.take(model)
             told[name] = network.loss(rows_of(found, range(len(found)), 256))
     assert told["m"] == pytest.approx(mask.about["results"]["validation_loss"], rel=0.01)
     assert told["m"] < 0.99 * told["base"]
@@ -147,7 +148,7 @@ def test_a_loss_that_is_no_number_in_validation_keeps_nothing_as_final(
     monkeypatch.setattr(
         Network,
         "_loss",
-        lambda self, r: said(self, r) * (1 if self.model.training else float("nan")),
+        lambda self, *r: said(self, *r) * (1 if self.model.training else float("nan")),
     )
     with pytest.raises(TrainingFailed, match="the validation loss is nan after step 2"):
         train(config(steps=2, precision="bf16"), "masks")

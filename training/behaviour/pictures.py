@@ -10,7 +10,7 @@ from typing import Any
 from training.masks import BASE
 
 _WIDTH, _LEFT, _RIGHT = 760, 250, 24
-_VOICE, _GAP, _HEAD = 15, 14, 34
+_VOICE, _GAP = 15, 14
 _LIGHT = ("#6b6b6b", "#0072b2", "#c0500c", "#00795a", "#a0508a", "#8a6d00", "#444fc4", "#b0203a")
 _DARK = ("#a8a8a8", "#5cb3ea", "#ff9a52", "#3fd0a3", "#e29acb", "#e8cb4a", "#9aa2ff", "#ff7d8f")
 
@@ -33,15 +33,16 @@ def picture(section: Mapping[str, Any], voices: Sequence[str], controls: Sequenc
     The base has a ring, a control a square, a mask a dot; the line is the 95% interval.
     """
     rows = [
-        (f"{what}", group["name"], scores, _chance(group, what))
+        (what, group["name"], scores, _chance(group, what))
         for group in section["groups"]
         for what, scores in group["scores"].items()
     ]
     share = all(scale["share"] for scale in section["scales"].values())
     most = 1.0 if share else _most(rows)
-    height = _HEAD + sum(_height(scores) for _, _, scores, _ in rows) + _room(rows) + 26
-    body = "".join(_body(rows, voices, controls, most, share))
-    legend = "".join(_legend(voices, controls))
+    legend, top = _legend(voices, controls)
+    end = top + sum(_height(scores) for _, _, scores, _ in rows) + _room(rows)
+    height = end + 26
+    body = "".join([*_axis(top, end, most, share), *_body(rows, voices, controls, most, top)])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
         f'width="{_WIDTH}" height="{height}"><title>{escape(section["title"])}</title>'
@@ -84,14 +85,18 @@ def _x(value: float, most: float) -> float:
     return round(_LEFT + (_WIDTH - _LEFT - _RIGHT) * value / most, 1)
 
 
-def _legend(voices: Sequence[str], controls: Sequence[str]) -> Iterator[str]:
-    x = 8.0
+def _legend(voices: Sequence[str], controls: Sequence[str]) -> tuple[str, int]:
+    """The names of the voices, and how high they stand."""
+    x, y, parts = 8.0, 16, []
     for n, voice in enumerate(voices):
-        named = f"{voice} (control)" if voice in controls else voice
-        named = named if len(named) < 34 else f"{named[:32]}…"
-        yield f'<g class="{colour(n)}">{_mark(voice, controls, x + 5, 12)}</g>'
-        yield f'<text class="ink" x="{x + 14}" y="16">{escape(named)}</text>'
-        x += 30 + 7.2 * len(named)
+        named = _short(f"{voice} (control)" if voice in controls else voice, 34)
+        width = 30 + 7.2 * len(named)
+        if x > 8 and x + width > _WIDTH:
+            x, y = 8.0, y + 18
+        parts.append(f'<g class="{colour(n)}">{_mark(voice, controls, x + 5, y - 4)}</g>')
+        parts.append(f'<text class="ink" x="{x + 14}" y="{y}">{escape(named)}</text>')
+        x += width
+    return "".join(parts), y + 18
 
 
 def _mark(voice: str, controls: Sequence[str], x: float, y: float) -> str:
@@ -102,16 +107,18 @@ def _mark(voice: str, controls: Sequence[str], x: float, y: float) -> str:
     return f'<circle class="dot" cx="{x}" cy="{y}" r="5"/>'
 
 
-def _body(
-    rows: Sequence[_Row], voices: Sequence[str], controls: Sequence[str], most: float, share: bool
-) -> Iterator[str]:
-    y, named = _HEAD, ""
-    end = _HEAD + sum(_height(scores) for _, _, scores, _ in rows) + _room(rows)
+def _axis(top: int, end: int, most: float, share: bool) -> Iterator[str]:
     for n in range(5):
         x, told = _x(most * n / 4, most), most * n / 4
         label = f"{100 * told:.0f}%" if share else f"{told:.2f}"
-        yield f'<line class="axis" x1="{x}" x2="{x}" y1="{_HEAD}" y2="{end}"/>'
+        yield f'<line class="axis" x1="{x}" x2="{x}" y1="{top}" y2="{end}"/>'
         yield f'<text class="faint" x="{x}" y="{end + 16}" text-anchor="middle">{label}</text>'
+
+
+def _body(
+    rows: Sequence[_Row], voices: Sequence[str], controls: Sequence[str], most: float, y: int
+) -> Iterator[str]:
+    named = ""
     for what, group, scores, chance in rows:
         if group != named:
             named = group

@@ -39,12 +39,17 @@ def title(report: Report) -> str:
 
 
 def verdicts(report: Report) -> list[Verdict]:
-    """The answer for each mask that is no control. Empty where jumps were not measured."""
+    """The answer for each mask that is no control. Empty where jumps were not measured.
+
+    It is given by the emission, which is what a user sees; where no sample of any voice says a
+    continuation, by the association with the marker, and that is said.
+    """
     jumps = section_of(report, "jumps")
     if jumps is None or "groups" not in jumps:
         return []
     group = _group(jumps, HELD_OUT) or jumps["groups"][0]
-    what = ANY if ANY in group["scores"] else ASSOCIATION
+    emitted = group["scores"].get(ANY, {}).values()
+    what = ANY if any(score["mean"] for score in emitted) else ASSOCIATION
     return [
         _verdict(name, what, group, report["controls"] or [BASE])
         for name in report["masks"]
@@ -55,6 +60,8 @@ def verdicts(report: Report) -> list[Verdict]:
 def _verdict(mask: str, what: str, group: Mapping[str, Any], others: Sequence[str]) -> Verdict:
     scores, less = group["scores"][what], group["differences"][what][mask]
     does = "goes on in another tree" if what == ANY else "prefers another tree's continuation"
+    if what != ANY and ANY in group["scores"]:
+        does = f"says no continuation in full, nor does any other voice, but {does}"
     told = [
         f"{percent(scores[other])} by {other}, a difference of {points(less[other])} points"
         for other in others
@@ -101,19 +108,23 @@ def _group(section: Section, name: str) -> Mapping[str, Any] | None:
 
 
 def cell(score: Mapping[str, float] | None, share: bool = True) -> str:
-    """A mean with its interval: ``71 (64–78)``, in per cent if it is a share."""
+    """A mean with its interval: ``71 (64–78)``, in per cent if it is a share.
+
+    >>> cell({"mean": 0.71, "low": 0.64, "high": 0.78, "clusters": 41})
+    '71 (64–78)'
+    """
     if score is None:
         return "–"
+    mean, low, high = (_number(score[edge], share) for edge in ("mean", "low", "high"))
     if score["clusters"] < 2:
-        return f"{_number(score['mean'], share)} (one alone: no interval)"
-    low, high = (_number(score[edge], share) for edge in ("low", "high"))
-    return f"{_number(score['mean'], share)} ({low}–{high})"
+        return f"{mean} (one alone: no interval)"
+    return f"{mean} ({low}–{high})"
 
 
 def percent(score: Mapping[str, float]) -> str:
-    """A share as it stands in a sentence: ``71% (64–78)``."""
+    """A share as it stands in a sentence: ``71% (64–78)``; without an interval if it is fixed."""
     mean, _, rest = cell(score).partition(" ")
-    return f"{mean}% {rest}"
+    return f"{mean}%" if score["low"] == score["high"] else f"{mean}% {rest}"
 
 
 def points(less: Mapping[str, float] | None, share: bool = True) -> str:
@@ -217,11 +228,12 @@ def _named(voice: str, report: Report) -> str:
 
 def _section(section: Section, report: Report, whole: bool) -> Iterator[str]:
     yield f"## {section['title']}"
-    yield ""
     if "not_measured" in section:
-        yield f"Not measured: {section['not_measured']}"
+        yield ""
+        yield f"Not measured: {_safe(section['not_measured'])}"
         return
     if whole:
+        yield ""
         yield section["method"]
         yield ""
         yield f"![{section['title']}](pictures/{section['key']}.svg)"

@@ -145,13 +145,14 @@ class Speaker:
         return self._obeys
 
     def _tried(self) -> bool:
-        size = min(16, self._model.get_input_embeddings().weight.shape[0] // 2)
-        same, one, other = range(size // 2), range(size // 2, size), range(size, size + size // 2)
-        mark = [False] * (size // 2) + [True] * (size // 2)
-        rows = [Example([*same, *rest], mark) for rest in (one, other)]
-        together = np.concatenate(self._together(rows))
-        alone = np.concatenate([told for row in rows for told in self._together([row])])
-        return bool(np.allclose(together, alone, rtol=0.02, atol=0.02))
+        """Whether a row says beside another what it says alone, whatever stands beside it."""
+        size = max(2, min(8, self._model.get_input_embeddings().weight.shape[0] // 4))
+        same, *rest = (range(n * size, (n + 1) * size) for n in range(4))
+        mark = [False] * size + [True] * size
+        one, other, third = (Example([*same, *tail], mark) for tail in rest)
+        beside, besides = (self._together([first, third])[1] for first in (one, other))
+        (alone,) = self._together([third])
+        return np.array_equal(beside, besides) and np.allclose(beside, alone, rtol=0.02, atol=0.02)
 
     # --- speech --------------------------------------------------------------------------------
 
@@ -234,8 +235,10 @@ class Speaker:
             yield wish, [text.partition("\n")[0].strip() if line else text for text in some]
 
     def _read(self, ids: Any, seen: Any, number: int) -> Any:
-        """What the model keeps of some prompts, for so many answers to each."""
+        """What the model keeps of some prompts, for so many answers to each, if it can be kept."""
         cache = library("transformers").DynamicCache(config=self._model.config)
+        if not all(hasattr(layer, "batch_repeat_interleave") for layer in cache.layers):
+            return None  # linear attention: each answer reads the prompt itself
         self._model(
             input_ids=ids,
             attention_mask=seen,

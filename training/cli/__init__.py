@@ -59,7 +59,7 @@ def _prepare(model: str, out: Path, corpus_folder: Path | None, seed: int, steps
     told = base.about
     say(
         f"{out}: {base.name}, {told['vocabulary']} tokens, {len(told['new_rows'])} of them new; "
-        f"{len(told['tokens'])} names are one token each; {base.hash[:12]}"
+        f"names that are one token each: {len(told['tokens'])}; {base.hash[:12]}"
     )
 
 

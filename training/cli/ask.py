@@ -103,7 +103,8 @@ def command_ask(
     if corpus_folder is not None and register is None:
         raise click.UsageError("--corpus says how a formula unfolds in a --register: give it too")
     library = Library(folder)
-    names = compare.split(",") if compare is not None else [name or library.worn]
+    several = [one.strip() for one in compare.split(",")] if compare is not None else []
+    names = several or [name or library.worn]
     names = list(dict.fromkeys(names))
     named = {one: library.open(one) for one in names if one != BASE}
     order = [named[one].name if one in named else BASE for one in names]

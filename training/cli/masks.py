@@ -85,8 +85,10 @@ def _told(mask: Mask) -> dict[str, str]:
     if data.get("registers"):
         kinds += f" (scenes: {', '.join(data['registers'])})"
     told = {"file": str(mask.path)}
-    if about["slug"] != mask.name:
-        told["slug"] = f"{about['slug']}, where only ASCII will do"
+    if mask.slug != mask.name:
+        told["slug"] = f"{mask.slug}, where only ASCII will do"
+    if about["name"] != mask.name:
+        told["trained as"] = about["name"]
     told["base"] = f"{base['source']}, {base['hash'][:12]}"
     if "quantized" in base:
         told["base"] += f"; trained on it in {base['quantized']}"

@@ -35,7 +35,7 @@ class _Rehearsal:
         self._spool = spool
         self._merge = merge
         self._strays = strays
-        self._earlier: dict[str, list[Record]] = {}
+        self._earlier: dict[str, Record] = {}
         self._freed: set[str] = set()
         """Ids of thoughts that trees lose in this write."""
         self._foreign: dict[str, str] = {}
@@ -49,22 +49,18 @@ class _Rehearsal:
             arriving: dict[str, str] = {}
             for record in batch:
                 old = olds.get(record.tree_id)
-                if record.tree_id in self._earlier:
-                    old = self._replayed(record.tree_id)
                 before = {t.id for t in old.thoughts} if old else set()
                 new = self._merge(old, self._spool.read(record))
                 if new is not None:
                     arriving |= self._arriving(record.tree_id, new, before)
-                self._earlier.setdefault(record.tree_id, []).append(record)
+                self._earlier[record.tree_id] = record
             if there and arriving:
                 refuse_taken(self._connection, arriving)
 
     def _replayed(self, tree_id: str) -> Tree | None:
-        """The tree as the earlier ones of that id in this write will have left it."""
-        tree = trees_there(self._connection, [tree_id], self._strays).get(tree_id)
-        for record in self._earlier[tree_id]:
-            tree = self._merge(tree, self._spool.read(record)) or tree
-        return tree
+        """The tree as this write, which came to it earlier, will have left it."""
+        old = trees_there(self._connection, [tree_id], self._strays).get(tree_id)
+        return self._merge(old, self._spool.read(self._earlier[tree_id])) or old
 
     def _arriving(self, tree_id: str, new: Tree, before: set[str]) -> dict[str, str]:
         """The ids that come into a tree, with the tree. Raises Conflict for one of this write."""

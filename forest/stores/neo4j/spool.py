@@ -61,18 +61,18 @@ class Spool:
         self._file.close()
 
     def batches(self) -> Iterator[list[Record]]:
-        """Records in batches of BATCH thoughts, none with two trees of one id."""
-        batch: dict[str, Record] = {}
+        """Records in batches of BATCH thoughts."""
+        batch: list[Record] = []
         size = 0
         for record in self.records:
             full = size + record.thoughts > BATCH or len(batch) == BATCH_TREES
-            if batch and (full or record.tree_id in batch):
-                yield list(batch.values())
-                batch, size = {}, 0
-            batch[record.tree_id] = record
+            if batch and full:
+                yield batch
+                batch, size = [], 0
+            batch.append(record)
             size += record.thoughts
         if batch:
-            yield list(batch.values())
+            yield batch
 
     def read(self, record: Record) -> Tree:
         """A tree as it came; a new object each time."""

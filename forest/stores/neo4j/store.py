@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from neo4j.exceptions import ConstraintError
 
 from forest.errors import Conflict, ForestError, InvalidTree, NotATree, UsageError
+from forest.fields import is_text
 from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
 from forest.nodes import Node, known
 from forest.stores.base import (
@@ -22,6 +23,7 @@ from forest.stores.base import (
     Skip,
     Store,
     Written,
+    each_once,
     no_such_thought,
     no_such_tree,
     tree_info,
@@ -98,7 +100,8 @@ class Neo4jStore(Store):
         return map(tree_info, self.trees(skip))
 
     def get(self, tree_id: str) -> Tree:
-        nodes = self._connection.read(reading.tree_nodes, [tree_id])
+        asked = [tree_id] if is_text(tree_id) else []  # the driver cannot send what is no text
+        nodes = self._connection.read(reading.tree_nodes, asked)
         for found in reading.stream(self._connection, list(nodes.items())):
             return building.tree_or_error(self._connection, found)
         raise no_such_tree(tree_id)
@@ -165,7 +168,7 @@ class Neo4jStore(Store):
 
     def write(self, trees: Iterable[Tree], merge: Merge) -> Written:
         written, strays = Written(), Strays()
-        with Spool(trees) as spool:
+        with Spool(each_once(trees)) as spool:
             batches = list(spool.batches())
             if len(batches) > 1:
                 rehearse(self._connection, spool, merge, strays)

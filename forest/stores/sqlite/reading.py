@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from forest.collector import collector_paused
+from forest.fields import is_text
 from forest.language import guess_language
 from forest.model import (
     Anchor,
@@ -43,6 +44,8 @@ def read_tree(db: sqlite3.Connection, tree_id: str, links: dict[int, AnchorLink]
 
     Raises Damaged where it is not what was written.
     """
+    if not is_text(tree_id):
+        return None  # nothing was ever written under such an id
     with sound(f"tree {tree_id!r}"):
         return _read_tree(db, tree_id, links)
 

@@ -23,11 +23,12 @@ from forest.stores.base import (
     Store,
     Written,
     axis_in_use,
+    each_once,
     no_such_axis,
     no_such_thought,
     no_such_tree,
 )
-from forest.stores.sqlite.connection import one_state, opened, transaction
+from forest.stores.sqlite.connection import one_state, opened, remove_if_empty, transaction
 from forest.stores.sqlite.faults import Damaged, forest_errors, sound
 from forest.stores.sqlite.reading import anchors_after, axes_of, read_nodes, read_time, read_tree
 from forest.stores.sqlite.schema import SPAN
@@ -44,7 +45,8 @@ class SqliteStore(Store):
     """A forest in one SQLite file.
 
     :param path: the file.
-    :param create: make the file if it is not there.
+    :param create: make the file if it is not there. If nothing was written when the store is
+        closed, it is removed again.
     :param read_only: never write to it.
     :raises NotFound: the file is not there and ``create`` is false.
     :raises StoreError: the file is no forest, or cannot be opened.
@@ -60,6 +62,7 @@ class SqliteStore(Store):
         busy_seconds: float = BUSY_SECONDS,
     ) -> None:
         self.path = path
+        self._made = not path.exists()
         self.url = f"sqlite:///{path}"
         self.folder = path.parent
         self._db = opened(
@@ -67,6 +70,9 @@ class SqliteStore(Store):
         )
 
     def close(self) -> None:
+        if self._made:
+            remove_if_empty(self._db, self.path)
+            self._made = False
         self._db.close()
 
     # --- reading -------------------------------------------------------------------------------
@@ -178,7 +184,7 @@ class SqliteStore(Store):
     def write(self, trees: Iterable[Tree], merge: Merge) -> Written:
         with transaction(self._db, self.url) as db:
             writing = Writing(db)
-            for tree in trees:
+            for tree in each_once(trees):
                 old = writing.read(tree.id)
                 stored = list(old.thoughts) if old else None  # merge may edit old and return it
                 new = merge(old, tree)

@@ -38,6 +38,8 @@ class ReadingContract(Contract):
 
     def test_an_unknown_tree_is_not_found(self, store: Store) -> None:
         put(store, tree("known"))
+        with pytest.raises(NotFound, match="there is no tree"):
+            store.get("\udcff")
         with pytest.raises(NotFound, match="'unknown'"):
             store.get("unknown")
 

@@ -66,13 +66,15 @@ class WriteContract(Contract):
         assert [a.id for a in store.anchors()] == ["якорь"]
         assert next(store.revisions())[1] == store.get("a").revision
 
-    def test_a_tree_written_twice_in_one_write_is_merged_with_itself(self, store: Store) -> None:
-        def longer(old: Tree | None, new: Tree) -> Tree:
-            return new if old is None or len(new) > len(old) else old
-
-        store.write([tree("a", "1", "2", "3"), tree("a", "1", "2"), tree("b")], longer)
-        assert len(store.get("a")) == 3
-        assert [i.id for i in store.infos()] == ["a", "b"]
+    @pytest.mark.parametrize("there", [True, False])
+    def test_two_trees_of_one_id_in_one_write_are_a_conflict(
+        self, store: Store, there: bool
+    ) -> None:
+        put(store, tree("a" if there else "z"))
+        before = everything(store)
+        with pytest.raises(Conflict, match="two of the trees to be written have the id 'a'"):
+            put(store, tree("a", "1", "2", "3"), tree("b"), tree("a", "1", "2"))
+        assert everything(store) == before
 
     def test_a_write_replaces_the_whole_tree(self, store: Store) -> None:
         put(store, rich_tree())
