@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from exporters.diff import Difference
     from exporters.manifest import Manifest
     from exporters.recipe import Recipe
 
@@ -87,6 +89,73 @@ def command_export(
         click.echo(manifest.to_json(), nl=False)
     else:
         say(_summary(manifest, out))
+
+
+@click.command("diff")
+@click.argument("one", type=click.Path(path_type=Path), metavar="OUT1")
+@click.argument("other", type=click.Path(path_type=Path), metavar="OUT2")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+def command_diff(one: Path, other: Path, as_json: bool) -> int:
+    """Say what is other in the corpus OUT2 than in the corpus OUT1, and why.
+
+    Both are read as they lie there; no forest is needed. Exit codes: 0 they are the same, 1 they
+    differ, 2 one of them is no corpus.
+    """
+    from exporters.diff import compare
+    from forest.cli import print_json, say
+
+    found = compare(one, other)
+    if as_json:
+        print_json(found)
+    else:
+        say(_told(found))
+    return int(not found.same)
+
+
+MOST = 20
+"""Trees of one sort that are named; --json names all."""
+
+
+def _told(found: Difference) -> str:
+    if found.same:
+        return "The corpora are the same."
+    lines = [f"recipe   {name}: {a!r} → {b!r}" for name, (a, b) in found.recipe.items()]
+    if found.format_version:
+        lines.append("format   {} → {}".format(*found.format_version))
+    if found.forest:
+        lines.append("forest   {} → {}".format(*(revision[:16] for revision in found.forest)))
+    trees = found.trees
+    sorts = {
+        "added": trees.added,
+        "removed": trees.removed,
+        "edited": [f"{tree}: {edited.told()}" for tree, edited in trees.edited.items()],
+        "on the other side": trees.other_split,
+    }
+    counts = ", ".join(f"{len(names)} {what}" for what, names in sorts.items() if names)
+    lines.append(f"trees    {counts or 'the same'}")
+    for what, names in sorts.items():
+        lines += [f"         {what}: {name}" for name in names[:MOST]]
+        if len(names) > MOST:
+            lines.append(f"         {what}: {len(names) - MOST} more (--json names them)")
+    return "\n".join([*lines, *_told_records(found), *_told_files(found)])
+
+
+def _told_records(found: Difference) -> Iterator[str]:
+    for kind, changes in found.records.items():
+        counts = [
+            f"{count} {what}"
+            for what in ("added", "removed", "changed")
+            if (count := getattr(changes, what))
+        ]
+        near = f"; {changes.near} of trees to which nothing happened" if changes.near else ""
+        yield f"records  {kind}: {', '.join(counts)}{near}"
+
+
+def _told_files(found: Difference) -> Iterator[str]:
+    files = found.files
+    counts = {"added": files.added, "removed": files.removed, "changed": files.changed}
+    said = [f"{len(paths)} {what}" for what, paths in counts.items() if paths]
+    yield f"files    {', '.join([*said, f'{len(files.same)} the same'])}"
 
 
 def find_recipe(name: str | None) -> Recipe:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
-from io import FileIO, RawIOBase
+from io import BufferedReader, FileIO, RawIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -47,6 +47,27 @@ def require(form: str) -> None:
 def folder_of(config: str) -> str:
     """Where the files of a configuration lie, relative to the corpus folder."""
     return "data" if config == DEFAULT else f"data/{config}"
+
+
+def records_of(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a data file, by the form that its name ends in; few in memory at a time.
+
+    :raises MissingExtra: the package that reads this form is not installed.
+    """
+    require(path.name.partition(".")[2])
+    with path.open("rb") as raw:
+        if path.suffix == ".parquet":
+            from pyarrow.parquet import ParquetFile
+
+            for batch in ParquetFile(raw).iter_batches(batch_size=100):
+                yield from batch.to_pylist()
+        elif path.suffix == ".zst":
+            import zstandard
+
+            with zstandard.ZstdDecompressor().stream_reader(raw) as told:
+                yield from map(orjson.loads, BufferedReader(told))
+        else:
+            yield from map(orjson.loads, raw)
 
 
 class SplitWriter:
