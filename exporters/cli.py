@@ -49,6 +49,13 @@ def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     type=click.Choice(["jsonl", "jsonl.zst", "parquet"]),
     help="What data files are, in place of the recipe's.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many processes make records; the bytes are the same.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @click.option(
     "--as",
@@ -64,6 +71,7 @@ def command_export(
     seed: int | None,
     format: str | None,
     file: str | None,
+    workers: int,
     as_json: bool,
     graph: str | None,
 ) -> None:
@@ -75,16 +83,17 @@ def command_export(
     but canvas, a picture for Obsidian. An earlier export of the same kind in OUT is replaced.
     """
     if graph is not None:
-        if recipe_name or seed is not None or format or file or as_json:
+        if recipe_name or seed is not None or format or file or workers > 1 or as_json:
             raise click.UsageError(
-                "--recipe, --seed, --format, --file and --json are for a corpus: not with --as"
+                "--recipe, --seed, --format, --file, --workers and --json are for a corpus: "
+                "not with --as"
             )
         _export_graph(ctx, out, graph)
         return
     from forest.cli import say
 
     recipe = find_recipe(recipe_name).said_as(format, file)
-    manifest = write_corpus(ctx, out, recipe, seed)
+    manifest = write_corpus(ctx, out, recipe, seed, workers)
     if as_json:
         click.echo(manifest.to_json(), nl=False)
     else:
@@ -165,7 +174,9 @@ def find_recipe(name: str | None) -> Recipe:
     return Recipe.find(name) if name else Recipe.default()
 
 
-def write_corpus(ctx: click.Context, out: Path, recipe: Recipe, seed: int | None) -> Manifest:
+def write_corpus(
+    ctx: click.Context, out: Path, recipe: Recipe, seed: int | None, workers: int = 1
+) -> Manifest:
     """Export the forest that a command is about, with a progress bar."""
     from exporters.export import export_corpus
     from forest.cli import opened_forest
@@ -177,6 +188,7 @@ def write_corpus(ctx: click.Context, out: Path, recipe: Recipe, seed: int | None
             out,
             recipe,
             seed=seed,
+            workers=workers,
             progress=lambda what, done, everything: bar.update(done, everything, what),
         )
 

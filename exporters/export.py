@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from itertools import repeat
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,29 +16,30 @@ import orjson
 from anchors.formulas.book import Book
 from anchors.registry import Registry
 from exporters.card import card
-from exporters.draw import draw
-from exporters.families import Families, signature
+from exporters.families import Families
 from exporters.files import SplitWriter, require
 from exporters.folder import LEFT_OUT, MANIFEST, TOKENS, Listing, replaced_whole, write_synced
 from exporters.kinds import Plan
 from exporters.kinds.formulas import FormulaRecords, tokens
-from exporters.kinds.trees import TreeRecords, refuse_marker
 from exporters.leaks import Leaks
-from exporters.linearize import Outline, size
+from exporters.lines import Finishing, Line
 from exporters.manifest import DataFile, LeftOut, Manifest, ProbeReport, SplitReport, TokenFile
-from exporters.mix import Mix
+from exporters.parts import TreeBegun, TreeDone
 from exporters.probes import Probes
 from exporters.recipe import Recipe
-from exporters.records import KINDS, PATH, WALK, Record, axes_of
+from exporters.records import KINDS, WALK
 from exporters.scratch import Scratch
 from exporters.splits import TRAIN, VALIDATION
-from exporters.templates import Templates
-from exporters.texts import Texts, text_key
-from exporters.walks import THINNED, Gatherer, Rings, Walks
+from exporters.texts import Texts
+from exporters.walks import THINNED, Chains, Closed, Rings, Taken
+from exporters.work import Crew, batched, crew_of, plan_of, tell_held, tell_shared
+from forest.collector import fewer_collections
 from forest.errors import ExportError
 from forest.revision import forest_revision
 from forest.stores.base import Store
 
+THOUGHTS, OCCURRENCES, CHAINS = 1000, 200, 100
+"""What a batch for a worker has at least of: trees by their thoughts, rings, chains of jumps."""
 Progress = Callable[[str, int, int], None]
 """progress(what is counted, how many are done, of how many): called after each tree and walk."""
 BUDGET, SAME = "the budget", "the training split says the same"
@@ -50,6 +52,7 @@ def export_corpus(
     recipe: Recipe | None = None,
     *,
     seed: int | None = None,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Manifest:
     """Write a forest as a training corpus into the folder ``out``, in the place of an earlier one.
@@ -59,19 +62,26 @@ def export_corpus(
 
     :param recipe: the shipped default where none is given.
     :param seed: in place of the recipe's own.
+    :param workers: how many processes make records: 1 is this one; with more, start Python from a
+        module that may be imported again (`if __name__ == "__main__"`).
     :param progress: called with ("thoughts" or "jumps", done, all).
     :returns: what was written; also in ``out/manifest.json``.
     :raises UsageError: the seed is wrong, or the recipe prefers an axis that the forest has not.
     :raises MissingExtra: the recipe asks for files or a measure whose package is not installed.
     :raises InvalidInput: a formula or a scene, typed with Cypher, is none.
     :raises ExportError: the forest is empty or the recipe leaves nothing of it, a text contains the
-        jump marker, ``out`` is something else than a corpus, another export is writing it, or there
-        is no room.
+        jump marker, ``out`` is something else than a corpus, another export is writing it, there
+        is no room, or a worker process died.
     """
     recipe = (recipe or Recipe.default()).with_seed(seed)
     require(recipe.corpus.file)
-    with replaced_whole(out) as (corpus, room), store.snapshot(room) as forest:
-        manifest = _write_records(forest, corpus, room, recipe, progress)
+    with (
+        replaced_whole(out) as (corpus, room),
+        store.snapshot(room) as forest,
+        fewer_collections(),
+        crew_of(forest, room, recipe, workers) as crew,
+    ):
+        manifest = _write_records(forest, crew, corpus, room, recipe, progress)
         write_synced(corpus / "README.md", card(manifest).encode())
         write_synced(corpus / MANIFEST, manifest.to_json())
     return manifest
@@ -79,23 +89,18 @@ def export_corpus(
 
 def _write_records(
     forest: Store,
+    crew: Crew,
     corpus: Path,
     room: Path,
     recipe: Recipe,
     progress: Progress | None,
 ) -> Manifest:
-    sides, near = _sides(forest, room, recipe.corpus.validation, progress)
+    plan = plan_of(recipe, forest)
+    sides, near = _sides(forest, crew, room, recipe.corpus.validation, progress)
     book = Book.of(forest)
-    measure = recipe.measure()
-    plan = Plan(
-        recipe,
-        Mix(recipe, (axis.name for axis in forest.axes())),
-        Templates(recipe.templates, recipe.walks.marker, measure),
-        measure,
-    )
-    with Scratch(room) as scratch, Writing(corpus, room, plan, scratch) as writing:
+    with Scratch(room) as scratch, Writing(corpus, room, plan, scratch, crew) as writing:
         writing.trees(forest, sides, progress)
-        writing.all(FormulaRecords(plan, book))
+        writing.all(map(writing.finishing, FormulaRecords(plan, book)))
         probes = writing.joined(progress)
         writing.finish()
         left_out = writing.left_out()
@@ -123,7 +128,7 @@ def _write_records(
 
 
 def _sides(
-    forest: Store, room: Path, validation: float, progress: Progress | None
+    forest: Store, crew: Crew, room: Path, validation: float, progress: Progress | None
 ) -> tuple[Iterator[str], list[tuple[int, int]]]:
     """The split of each tree in turn, and near-identical trees by their numbers from 0.
 
@@ -135,9 +140,11 @@ def _sides(
     families = Families(room)
     everything = sum(info.size for info in forest.infos()) if progress else 0
     done = 0
-    for tree in forest.trees():
-        families.add(signature(tree), tree.id, tree.created_at)
-        done += len(tree)
+    batches = batched(forest.infos(), THOUGHTS, lambda info: info.size)
+    found = crew.do("signatures", ([info.id for info in batch] for batch in batches))
+    for info, signature in zip(forest.infos(), found, strict=True):
+        families.add(signature, info.id, info.created_at)
+        done += info.size
         if progress:
             progress("thoughts compared", done, everything)
     sides = list(families.sides(validation))
@@ -160,19 +167,16 @@ def _write_tokens(corpus: Path, book: Book) -> TokenFile:
 class Writing(ExitStack):
     """The records of one export on their way into files, counted."""
 
-    def __init__(self, corpus: Path, room: Path, plan: Plan, scratch: Scratch) -> None:
+    def __init__(self, corpus: Path, room: Path, plan: Plan, scratch: Scratch, crew: Crew) -> None:
         super().__init__()
-        self._corpus, self._plan, self._scratch = corpus, plan, scratch
-        self._recipe = plan.recipe
+        self._corpus, self._plan, self._scratch, self._crew = corpus, plan, scratch, crew
+        self._recipe, self._room = plan.recipe, room
         self._reports: dict[str, SplitReport] = {}
         self._writers: dict[tuple[str, str], SplitWriter] = {}
         self._records: Counter[tuple[str, str]] = Counter()
         self._characters: Counter[tuple[str, str]] = Counter()
         self._tokens: Counter[tuple[str, str]] = Counter()
-        self._sorts = self._recipe.order == "shuffled" or bool(self._recipe.budget)
-        self._thins = bool(self._recipe.budget) or not plan.mix.wants_all(PATH)
-        self._splits = bool(self._recipe.corpus.validation)
-        self._holds_out = bool(self._recipe.probes.share)
+        self.finishing = Finishing(plan)
         self._texts = Texts(room)
         self.leaks = Leaks(room)
         self.united = 0
@@ -182,151 +186,128 @@ class Writing(ExitStack):
 
     def trees(self, forest: Store, sides: Iterator[str], progress: Progress | None) -> None:
         """Read each tree: write its records, put its shared anchors aside."""
-        registry = Registry.of(forest)
-        self.united, shared, head = registry.united, registry.shared(forest), registry.heads
-        del registry  # it grows with the forest's anchors
-        gatherer = Gatherer(self._scratch, self._recipe, shared)
-        records = TreeRecords(self._plan, shared)
+        self._tell_shared(forest)
         everything = sum(info.size for info in forest.infos()) if progress else 0
+        units = ((info.size, info.id, next(sides)) for info in forest.infos())
+        batches = batched(units, THOUGHTS, itemgetter(0))
+        given = ([(id_, split) for _, id_, split in batch] for batch in batches)
         done = 0
-        for no, tree in enumerate(forest.trees(), 1):
-            refuse_marker(tree, self._recipe.walks.marker)
-            split = next(sides)
-            outline = Outline(tree, head, self._plan.measure)
-            axes = axes_of(tree.axes)
-            self._scratch.add_tree(no, tree, orjson.dumps(axes), split)
-            self._count_tree(outline, no, split, shared)
-            self._tell(records.of(outline, split, axes), split)
-            gatherer.gather(outline, no, split)
-            done += len(tree)
+        for no, tree, records in _by_trees(self._crew.do("trees", given)):
+            self._scratch.add_tree(no, tree[:6])
+            self._count_tree(no, tree)
+            for record in records:
+                if isinstance(record, TreeDone):
+                    self._scratch.add_places(no, tree.split, record.gathered)
+                    self._reports[tree.split].steps_covered += record.stepped
+                else:
+                    self._take(record)
+            done += tree.thoughts
             if progress:
                 progress("thoughts", done, everything)
+        self._scratch.settle()
         if not self._reports:
             raise ExportError(
                 "the forest has no trees, so there is nothing to export",
                 hint="`forest import` or `forest init --sample` plants some.",
             )
 
-    def _count_tree(self, outline: Outline, no: int, split: str, shared: frozenset[str]) -> None:
-        report = self._reports.setdefault(split, SplitReport())
-        sizes = [len(piece.text) for piece in outline.pieces]
-        lang = outline.tree.lang
-        own = {a for piece in outline.pieces if piece.anchors for a in piece.anchors} - shared
+    def _tell_shared(self, forest: Store) -> None:
+        registry = Registry.of(forest)
+        self.united = registry.united
+        tell_shared(self._room, registry.shared(forest), registry.joined)
+
+    def _count_tree(self, no: int, tree: TreeBegun) -> None:
+        report = self._reports.setdefault(tree.split, SplitReport())
         report.trees += 1
-        report.thoughts += len(sizes)
-        report.steps += len(sizes) - 1
-        report.characters += sum(sizes)
-        report.languages[lang] = report.languages.get(lang, 0) + 1
-        report.anchors += len(own)
-        report.long_thoughts += sum(long > self._recipe.window for long in outline.sizes)
-        if self._plan.measure is not len:
-            report.tokens += sum(outline.sizes)
-        if self._loses(split):
-            ids = [piece.thought for piece in outline.pieces]
-            above = [ids[place] if place >= 0 else None for place in outline.tree.parents()]
-            self._scratch.add_silent(no, zip(ids, above, strict=True))
-
-    def _tell(self, records: Iterable[Record], split: str) -> None:
-        """Write the records of a tree; where none can be lost, count the steps of its paths."""
-        if self._loses(split):
-            self.all(records)
-            return
-        stepped: set[str] = set()
-        for record in records:
-            if record.kind == PATH:
-                stepped.update(record.told.thoughts[1:])
-            self._take(record)
-        self._reports[split].steps_covered += len(stepped)
-
-    def _loses(self, split: str) -> bool:
-        """Whether a thought of this split may be in no record."""
-        return self._thins or split == VALIDATION
+        report.thoughts += tree.thoughts
+        report.steps += tree.thoughts - 1
+        report.characters += tree.characters
+        report.languages[tree.lang] = report.languages.get(tree.lang, 0) + 1
+        report.anchors += tree.own_anchors
+        report.long_thoughts += tree.long_thoughts
+        report.tokens += tree.tokens
+        if tree.silent:
+            self._scratch.add_silent(no, tree.silent)
 
     # --- records that join trees ---------------------------------------------------------------
 
     def joined(self, progress: Progress | None) -> ProbeReport:
         """Close the rings of all anchors, write their records, walks and probes."""
-        rings = Rings(self._plan, self._scratch)
-        rings.hold()
+        rings = Rings(self._recipe, self._scratch)
+        tell_held(self._room, rings.hold())
         probes = Probes(self._plan, self._scratch, rings.stitches)
-        self.all(rings.close(probes.hear))
+        batches = batched(rings.shared_ones(probes.hear), OCCURRENCES, len)
+        for made in self._crew.do("rings", batches):
+            if isinstance(made, Closed):
+                rings.closed(made)
+            else:
+                self._take(made)
         self._scratch.link()
-        done = 0
-        for walk in Walks(self._scratch, self._plan, rings.jumps, rings.held):
-            self._take(walk)
-            done += len(walk.jumps)
-            if progress:
-                progress("jumps", done, rings.jumps)
+        self._scratch.settle()
+        self._walk(Chains(self._scratch, self._recipe.walks.hops, rings.jumps), rings, progress)
         for split, report in self._reports.items():
             report.anchors += rings.anchors[split]
             report.shared_anchors = rings.shared[split]
             report.jumps = rings.coverage.get(split, report.jumps)
         return probes.write(self._corpus)
 
+    def _walk(self, chains: Chains, rings: Rings, progress: Progress | None) -> None:
+        done = 0
+        for heads in (chains.heads, chains.circles):
+            for made in self._crew.do("walks", batched(heads(), CHAINS, lambda _: 1)):
+                if isinstance(made, Taken):
+                    chains.take(made.jumps)
+                    continue
+                self._take(made)
+                done += made.jumps
+                if progress:
+                    progress("jumps", done, rings.jumps)
+
     # --- writing -------------------------------------------------------------------------------
 
-    def all(self, records: Iterable[Record]) -> None:
+    def all(self, lines: Iterable[Line]) -> None:
         """Write some records, or keep them to be sorted."""
-        for record in records:
-            self._take(record)
+        for line in lines:
+            self._take(line)
 
-    def _take(self, record: Record) -> None:
-        told, line = record.told, record.line()
-        if self._sorts or record.split == VALIDATION:  # validation is written when training is
-            key = draw(self._recipe.seed, "order", line.decode()) if self._sorts else 0
-            self._scratch.keep(record.split, key, size(told.columns), line)
+    def _take(self, line: Line) -> None:
+        if self.finishing.sorts or line.split == VALIDATION:  # written when training is
+            self._scratch.keep(line)
             if self._recipe.budget:
-                self._scratch.cut_silent(told.thoughts)
+                self._scratch.cut_silent(line.thoughts)
         else:
-            self._count(record.kind, record.split, told.columns, told.thoughts, len(record.jumps))
-            said = told.columns, told.trees, told.thoughts, record.jumps
-            self._put(record.kind, record.split, line, *said)
+            self._write(line)
 
-    def _count(
-        self,
-        kind: str,
-        split: str,
-        columns: Mapping[str, Any],
-        thoughts: Sequence[str],
-        jumps: int,
-    ) -> None:
-        characters, report = size(columns), self._reports[split]
-        self._records[split, kind] += 1
-        self._characters[split, kind] += characters
-        length = self._length(columns, characters)
+    def _write(self, line: Line) -> None:
+        self._count(line)
+        self._put(line)
+
+    def _count(self, line: Line) -> None:
+        kind, split, _, size, length, *_ = line
+        at = split, kind
+        report = self._reports[split]
+        self._records[at] += 1
+        self._characters[at] += size
         if self._plan.measure is not len:
-            self._tokens[split, kind] += length
+            self._tokens[at] += length
         if length > self._recipe.window:
             report.long_records[kind] = report.long_records.get(kind, 0) + 1
         if kind == WALK:
-            report.walks_by_jumps[jumps] = report.walks_by_jumps.get(jumps, 0) + 1
-        if self._loses(split):
-            self._scratch.remove_silent(thoughts)
+            by_jumps = report.walks_by_jumps
+            by_jumps[line.jumps] = by_jumps.get(line.jumps, 0) + 1
+        if self.finishing.loses(split):
+            self._scratch.remove_silent(line.thoughts)
 
-    def _length(self, columns: Mapping[str, Any], characters: int) -> int:
-        measure = self._plan.measure
-        return characters if measure is len else size(columns, measure)
-
-    def _put(
-        self,
-        kind: str,
-        split: str,
-        line: bytes,
-        columns: Mapping[str, Any],
-        trees: Sequence[str],
-        thoughts: Sequence[str],
-        jumps: Sequence[Mapping[str, str]],
-    ) -> None:
-        text = text_key(columns) if self._splits else 0
-        if self._splits and split == TRAIN:
-            self._texts.add(text)
-        if self._splits or self._holds_out:
-            self.leaks.note(kind, split, trees, thoughts, jumps, text)
-        of = KINDS[kind].config, split
+    def _put(self, line: Line) -> None:
+        if self.finishing.splits and line.split == TRAIN:
+            self._texts.add(line.text)
+        of = KINDS[line.kind].config, line.split
+        if line.note:
+            self.leaks.note(*of, line.note)
         if of not in self._writers:
             writer = SplitWriter(self._corpus, *of, self._recipe.corpus)
             self._writers[of] = self.enter_context(writer)
-        self._writers[of].write(line)
+        self._writers[of].write(line.line)
 
     def finish(self) -> None:
         """Write the records that were kept, training first, and count what is in no record.
@@ -334,34 +315,27 @@ class Writing(ExitStack):
         A validation record that says what a training record says is left out: it would test what
         was learnt by heart.
         """
-        if self._sorts:
-            for columns, meta, line in self._kept(TRAIN):
-                self._write(columns, meta, line)
+        if self.finishing.sorts:
+            for line in self._kept(TRAIN):
+                self._write(line)
         if VALIDATION in self._reports:
-            said = self._texts.among(text_key(columns) for columns, _, _ in self._kept(VALIDATION))
+            said = self._texts.among(line.text for line in self._kept(VALIDATION))
             left_out = self._reports[VALIDATION].records_left_out
-            for columns, meta, line in self._kept(VALIDATION):
-                if said and text_key(columns) in said:
+            for line in self._kept(VALIDATION):
+                if line.text in said:
                     left_out[SAME] = left_out.get(SAME, 0) + 1
-                    self._scratch.cut_silent(meta["thoughts"])
+                    self._scratch.cut_silent(line.thoughts)
                 else:
-                    self._write(columns, meta, line)
+                    self._write(line)
         for split, report in self._reports.items():
             report.thoughts_covered = report.thoughts
-            if self._loses(split):
+            if self.finishing.loses(split):
                 report.thoughts_covered, report.steps_covered = self._scratch.said(split)
 
-    def _kept(self, split: str) -> Iterator[tuple[dict[str, Any], dict[str, Any], bytes]]:
-        """(columns, meta, line) of the records of a split that were kept."""
+    def _kept(self, split: str) -> Iterator[Line]:
+        """The records of a split that were kept."""
         budget = self._recipe.budget if split == TRAIN else 0
-        for line in self._scratch.kept(split, budget, self._recipe.order == "shuffled"):
-            columns = orjson.loads(line)
-            yield columns, columns.pop("meta"), line
-
-    def _write(self, columns: dict[str, Any], meta: dict[str, Any], line: bytes) -> None:
-        kind, split, thoughts, jumps = (meta[n] for n in ("kind", "split", "thoughts", "jumps"))
-        self._count(kind, split, columns, thoughts, len(jumps))
-        self._put(kind, split, line, columns, meta["trees"], thoughts, jumps)
+        return self._scratch.kept(split, budget, self._recipe.order == "shuffled")
 
     def left_out(self) -> LeftOut:
         """List what is in no training record, and why: whole trees, or thoughts."""
@@ -404,6 +378,22 @@ class Writing(ExitStack):
     def files(self) -> list[DataFile]:
         """The files that were written; complete when the block has ended."""
         return [file for at in sorted(self._writers) for file in self._writers[at].files]
+
+
+def _by_trees(
+    made: Iterator[TreeBegun | Line | TreeDone],
+) -> Iterator[tuple[int, TreeBegun, Iterator[Line | TreeDone]]]:
+    """(number from 1, tree, its records, then what joins it to others) of each tree."""
+    for no, tree in enumerate(made, 1):
+        assert isinstance(tree, TreeBegun)
+        yield no, tree, _up_to_done(made)
+
+
+def _up_to_done(made: Iterator[Any]) -> Iterator[Line | TreeDone]:
+    for one in made:
+        yield one
+        if isinstance(one, TreeDone):
+            return
 
 
 def _of(split: str, counts: Counter[tuple[str, str]]) -> dict[str, int]:

@@ -19,10 +19,9 @@ from typing import Any, Self
 
 import orjson
 
-from exporters.formats import say
 from exporters.manifest import DataFile
 from exporters.recipe import CorpusSettings
-from exporters.records import DEFAULT, TEXT, features
+from exporters.records import DEFAULT, features
 from forest.errors import MissingExtra
 
 LEVEL = 3
@@ -103,10 +102,7 @@ class SplitWriter:
             self._file.close()
 
     def write(self, line: bytes) -> None:
-        """Write a record, told as a text."""
-        if self._settings.format != TEXT:
-            told = say(orjson.loads(line), self._config, self._settings.format)
-            line = orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
+        """Write a record, a line of JSON."""
         self._waiting.append(line)
         self._waiting_bytes += len(line)
         self._records += 1

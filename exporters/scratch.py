@@ -3,8 +3,11 @@
 While trees stream by, one in memory, the thoughts that carry shared anchors are put here together
 with the text around them. Then SQLite sorts them into rings, finds which jump follows which, and
 gives back one ring or jump at a time. Records that have to be sorted wait here too. So memory does
-not grow with the forest. The file lives as long as the export and is worth nothing afterwards;
-nothing in it is synced.
+not grow with the forest. The files live as long as the export and are worth nothing afterwards;
+nothing in them is synced.
+
+There are three: places, jumps, and records that wait. The first is written while trees stream by,
+the second while rings are closed; from then on other processes may read them (`Reading`).
 
 This is the only module of the package that knows SQLite.
 """
@@ -20,9 +23,9 @@ from typing import NamedTuple, Self
 
 import orjson
 
+from exporters.lines import Line
 from exporters.records import Axes
 from forest.errors import ExportError
-from forest.model import Tree
 
 SCHEMA = """
 CREATE TABLE tree (
@@ -33,20 +36,23 @@ CREATE TABLE passing (place INTEGER, step INTEGER, next INTEGER);
 CREATE TABLE occurrence (
     split TEXT, anchor TEXT, ring INTEGER, tree INTEGER, place INTEGER, phrase TEXT, key INTEGER,
     fate INTEGER);
-CREATE TABLE jump (
+CREATE TABLE jumps.jump (
     no INTEGER PRIMARY KEY, split TEXT, anchor TEXT, source INTEGER, target INTEGER, phrase TEXT,
     key INTEGER);
-CREATE TABLE kept (no INTEGER PRIMARY KEY, split TEXT, key INTEGER, size INTEGER, line BLOB);
-CREATE TABLE silent (
+CREATE TABLE waiting.kept (
+    no INTEGER PRIMARY KEY, split TEXT, key INTEGER, size INTEGER, line BLOB, about BLOB,
+    note BLOB);
+CREATE TABLE waiting.silent (
     thought TEXT PRIMARY KEY, tree INTEGER, parent TEXT, said INTEGER, stepped INTEGER, cut INTEGER
 ) WITHOUT ROWID;
 """
 
+FILES = {"main": "places.db", "jumps": "jumps.db", "waiting": "waiting.db"}
 PRAGMAS = (
-    "journal_mode = OFF",
-    "synchronous = OFF",
-    "locking_mode = EXCLUSIVE",
-    "cache_size = -32768",  # KiB
+    *(f"{name}.{pragma} = OFF" for name in FILES for pragma in ("journal_mode", "synchronous")),
+    "main.cache_size = -24576",  # KiB
+    "jumps.cache_size = -8192",
+    "waiting.cache_size = -8192",
     "temp_store = FILE",
 )
 
@@ -57,25 +63,29 @@ SELECT no FROM (
 KEPT = {False: f"{_IN_BUDGET} no", True: f"{_IN_BUDGET} place, no"}
 
 FOLLOW = """
-CREATE INDEX jump_source ON jump (source);
-CREATE TABLE road AS SELECT place, step, next FROM (
+CREATE INDEX jumps.jump_source ON jump (source);
+CREATE TABLE jumps.road AS SELECT place, step, next FROM (
     SELECT place, step, next, row_number() OVER (PARTITION BY place ORDER BY step) AS nearest
     FROM passing WHERE EXISTS (SELECT 1 FROM jump WHERE source = next)) WHERE nearest = 1;
-CREATE TABLE own_road AS SELECT no, step, next FROM (
+CREATE TABLE jumps.own_road AS SELECT no, step, next FROM (
     SELECT place.no, step, next, row_number() OVER (PARTITION BY next ORDER BY key, no) AS first
     FROM road JOIN place ON place.no = road.place) WHERE first = 1;
-CREATE UNIQUE INDEX own_road_place ON own_road (no);
-CREATE TABLE leaving AS
+CREATE UNIQUE INDEX jumps.own_road_place ON own_road (no);
+CREATE TABLE jumps.leaving AS
     SELECT no, source, row_number() OVER (PARTITION BY source ORDER BY no) AS n FROM jump;
-CREATE UNIQUE INDEX leaving_source ON leaving (source, n);
-CREATE TABLE follow (jump INTEGER PRIMARY KEY, next INTEGER, step INTEGER);
+CREATE UNIQUE INDEX jumps.leaving_source ON leaving (source, n);
+CREATE TABLE jumps.follow (jump INTEGER PRIMARY KEY, next INTEGER, step INTEGER);
 INSERT INTO follow SELECT arriving.no, leaving.no, own_road.step FROM (
         SELECT no, target, row_number() OVER (PARTITION BY target ORDER BY no) AS n FROM jump
     ) AS arriving
     JOIN own_road ON own_road.no = arriving.target
     JOIN leaving ON leaving.source = own_road.next AND leaving.n = arriving.n;
-CREATE INDEX follow_next ON follow (next);
+CREATE INDEX jumps.follow_next ON follow (next);
 """
+
+
+PLACE_BITS = 32
+"""A place is the number of its tree, and the thought's in so many bits."""
 
 
 class TreeNote(NamedTuple):
@@ -139,15 +149,67 @@ class Leg(NamedTuple):
     """How many thoughts after the target its source is."""
 
 
-class Scratch:
-    """The scratch file. A context manager: errors of SQLite leave its block as ExportError."""
+class Gathered(NamedTuple):
+    """The thoughts of a tree that carry shared anchors; a place is a thought's in its tree."""
+
+    places: list[tuple[int, int, str, bytes, bytes]]
+    """(place, hash of the thought's id, the id, what is said before, and after)."""
+    passing: list[tuple[int, int, int]]
+    """(place, step, next): what is said after it comes to the place next after so many thoughts."""
+    carried: list[tuple[int, str, int, str, int, int]]
+    """(place, anchor, ring, phrase, key, fate) of each `Occurrence`."""
+
+
+class Reading:
+    """What trees and jumps left, to be read by any process once it is there.
+
+    :param jumps: whether those are there already.
+    """
+
+    def __init__(self, folder: Path, *, jumps: bool) -> None:
+        self._db = sqlite3.connect(_read_only(folder / "places.db"), uri=True, isolation_level=None)
+        if jumps:
+            self._db.execute("ATTACH ? AS jumps", (_read_only(folder / "jumps.db"),))
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._db.close()
+
+    def leg(self, jump: int) -> Leg:
+        """A jump with what a walk needs to take it."""
+        row = self._db.execute(
+            "SELECT jump.no, split, anchor, source, jump.key, phrase, thought, place.tree, after,"
+            " next, step FROM jump JOIN place ON place.no = jump.target"
+            " LEFT JOIN follow ON follow.jump = jump.no WHERE jump.no = ?",
+            (jump,),
+        ).fetchone()
+        return Leg(*row)
+
+    def place(self, no: int) -> tuple[bytes, bytes]:
+        """What is said before a jump from a place, and after one to it."""
+        found: tuple[bytes, bytes] = self._db.execute(
+            "SELECT before, after FROM place WHERE no = ?", (no,)
+        ).fetchone()
+        return found
+
+    def tree(self, no: int) -> TreeNote:
+        """What was kept of a tree."""
+        found = "SELECT id, title, lang, axes FROM tree WHERE no = ?"
+        id_, title, lang, axes = self._db.execute(found, (no,)).fetchone()
+        return TreeNote(id_, title, lang, orjson.loads(axes))
+
+
+class Scratch(Reading):
+    """The scratch files. A context manager: errors of SQLite leave its block as ExportError."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "scratch.db"
-        self._db = sqlite3.connect(self._path, isolation_level=None)
+        self._paths = {name: folder / file for name, file in FILES.items()}
+        self._db = sqlite3.connect(self._paths["main"], isolation_level=None)
 
     def __enter__(self) -> Self:
         try:
+            for name in list(FILES)[1:]:
+                self._db.execute(f"ATTACH ? AS {name}", (str(self._paths[name]),))
             for pragma in PRAGMAS:
                 self._db.execute(f"PRAGMA {pragma}")
             self._db.executescript(SCHEMA)
@@ -159,33 +221,40 @@ class Scratch:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._db.close()
-        self._path.unlink(missing_ok=True)
+        for path in self._paths.values():
+            path.unlink(missing_ok=True)
         if isinstance(error, sqlite3.Error):
             raise _no_room(error) from error
 
+    def settle(self) -> None:
+        """Let other processes see what was written so far."""
+        self._db.execute("COMMIT")
+        self._db.execute("BEGIN")
+
     # --- while trees stream by -----------------------------------------------------------------
 
-    def add_tree(self, no: int, tree: Tree, axes: bytes, split: str) -> None:
-        """Keep what records that join trees and the forest's revision need of a tree."""
-        row = no, tree.id, tree.revision, tree.title, tree.lang, axes, split
-        self._db.execute("INSERT INTO tree VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    def add_tree(self, no: int, tree: tuple[str, str, str, str, bytes, str]) -> None:
+        """Keep (id, revision, title, language, axes, split) of a tree."""
+        self._db.execute("INSERT INTO tree VALUES (?, ?, ?, ?, ?, ?, ?)", (no, *tree))
 
-    def add_places(
-        self,
-        places: Iterable[tuple[int, int, int, str, bytes, bytes]],
-        passing: Iterable[tuple[int, int, int]],
-        occurrences: Iterable[Occurrence],
-    ) -> None:
-        """Keep the thoughts of a tree that carry shared anchors.
-
-        ``places`` are (number, tree, hash of the thought's id, the id, what is said before, and
-        after); ``passing`` is (place, step, next): what is said after ``place`` comes to the
-        place ``next`` after so many thoughts.
-        """
-        self._db.executemany("INSERT INTO place VALUES (?, ?, ?, ?, ?, ?)", places)
-        self._db.executemany("INSERT INTO passing VALUES (?, ?, ?)", passing)
-        insert = "INSERT INTO occurrence VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        self._db.executemany(insert, occurrences)
+    def add_places(self, no: int, split: str, gathered: Gathered) -> None:
+        """Keep the thoughts of a tree that carry shared anchors."""
+        first = no << PLACE_BITS
+        self._db.executemany(
+            "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?)",
+            ((first + place, no, *said) for place, *said in gathered.places),
+        )
+        self._db.executemany(
+            "INSERT INTO passing VALUES (?, ?, ?)",
+            ((first + place, step, first + to) for place, step, to in gathered.passing),
+        )
+        self._db.executemany(
+            "INSERT INTO occurrence VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (split, anchor, ring, no, first + place, phrase, key, fate)
+                for place, anchor, ring, phrase, key, fate in gathered.carried
+            ),
+        )
 
     def revisions(self) -> Iterator[tuple[str, str]]:
         """(tree id, revision) of all trees, in the order in which they were read."""
@@ -238,46 +307,28 @@ class Scratch:
         ):
             yield no
 
-    def leg(self, jump: int) -> Leg:
-        """A jump with what a walk needs to take it."""
-        row = self._db.execute(
-            "SELECT jump.no, split, anchor, source, jump.key, phrase, thought, place.tree, after,"
-            " next, step FROM jump JOIN place ON place.no = jump.target"
-            " LEFT JOIN follow ON follow.jump = jump.no WHERE jump.no = ?",
-            (jump,),
-        ).fetchone()
-        return Leg(*row)
-
-    def place(self, no: int) -> tuple[bytes, bytes]:
-        """What is said before a jump from a place, and after one to it."""
-        found: tuple[bytes, bytes] = self._db.execute(
-            "SELECT before, after FROM place WHERE no = ?", (no,)
-        ).fetchone()
-        return found
-
-    def tree(self, no: int) -> TreeNote:
-        """What was kept of a tree."""
-        found = "SELECT id, title, lang, axes FROM tree WHERE no = ?"
-        id_, title, lang, axes = self._db.execute(found, (no,)).fetchone()
-        return TreeNote(id_, title, lang, orjson.loads(axes))
-
     # --- records that are sorted, or cut down to a budget ---------------------------------------
 
-    def keep(self, split: str, key: int, size: int, line: bytes) -> None:
-        """Keep a record; ``key`` is its place in the shuffled order, ``size`` its characters."""
-        row = split, key, size, line
-        self._db.execute("INSERT INTO kept (split, key, size, line) VALUES (?, ?, ?, ?)", row)
+    def keep(self, line: Line) -> None:
+        """Keep a record."""
+        about = orjson.dumps((line.kind, line.length, line.jumps, line.thoughts, line.text))
+        self._db.execute(
+            "INSERT INTO kept (split, key, size, line, about, note) VALUES (?, ?, ?, ?, ?, ?)",
+            (line.split, line.order, line.size, line.line, about, line.note),
+        )
 
-    def kept(self, split: str, budget: int, shuffled: bool) -> Iterator[bytes]:
-        """The lines of a split's records kept, in the order in which they came or shuffled.
+    def kept(self, split: str, budget: int, shuffled: bool) -> Iterator[Line]:
+        """A split's records kept, in the order in which they came or shuffled.
 
         With a budget (0: none) the first in the shuffled order, while all together have at most so
         many characters.
         """
         rows = self._db.execute(KEPT[shuffled], (split, budget, budget))
         for (no,) in rows:
-            found = self._db.execute("SELECT line FROM kept WHERE no = ?", (no,))
-            yield found.fetchone()[0]
+            found = "SELECT key, size, line, about, note FROM kept WHERE no = ?"
+            key, size, line, about, note = self._db.execute(found, (no,)).fetchone()
+            kind, length, jumps, thoughts, text = orjson.loads(about)
+            yield Line(kind, split, line, size, length, jumps, thoughts, key, text, note)
 
     def add_silent(self, tree: int, thoughts: Iterable[tuple[str, str | None]]) -> None:
         """Note (thought, parent) of a tree that are in no record so far."""
@@ -315,6 +366,10 @@ class Scratch:
             (split,),
         ):
             yield id_, thought, bool(cut)
+
+
+def _read_only(path: Path) -> str:
+    return f"{path.as_uri()}?mode=ro"
 
 
 def _no_room(error: sqlite3.Error) -> ExportError:

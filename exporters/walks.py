@@ -15,7 +15,7 @@ near it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
@@ -27,16 +27,22 @@ from exporters.held import Held, Least, Pair, Stitch, directed, drawn, thoughts_
 from exporters.kinds import Plan
 from exporters.kinds.rings import RingRecords, unpacked
 from exporters.linearize import ANCHOR, MARKER, Outline, Piece, dropped, length, says, tell
+from exporters.lines import Finishing, Line
 from exporters.manifest import JumpCoverage
 from exporters.recipe import Recipe
 from exporters.records import WALK, Record, mean_axes
-from exporters.scratch import Jump, Leg, Occurrence, Scratch, TreeNote
+from exporters.scratch import (
+    PLACE_BITS,
+    Gathered,
+    Jump,
+    Leg,
+    Occurrence,
+    Reading,
+    Scratch,
+    TreeNote,
+)
 from exporters.splits import TRAIN
 
-PLACE_BITS = 32
-"""A place in the scratch file is the number of its tree, and the thought's in so many bits."""
-BATCH = 5000
-"""Jumps that wait in memory before they are put into the scratch file."""
 HUB, ALONE = "hub cap", "no other tree of the split carries the anchor"
 THINNED = "the recipe's weights"
 """Reasons for an occurrence to be in no jump."""
@@ -46,32 +52,32 @@ THINNED = "the recipe's weights"
 
 
 class Gatherer:
-    """Puts the thoughts that carry shared anchors into the scratch file, tree by tree."""
+    """Gathers the thoughts of trees that carry shared anchors."""
 
-    def __init__(self, scratch: Scratch, recipe: Recipe, shared: frozenset[str]) -> None:
-        self._scratch, self._recipe, self._shared = scratch, recipe, shared
+    def __init__(self, recipe: Recipe, shared: frozenset[str]) -> None:
+        self._recipe, self._shared = recipe, shared
 
-    def gather(self, outline: Outline, tree_no: int, split: str) -> None:
-        """Keep a tree's occurrences with the text before and after them."""
+    def gather(self, outline: Outline) -> Gathered:
+        """A tree's occurrences with the text before and after them."""
         seed, settings = self._recipe.seed, self._recipe.walks
-        first, packer = tree_no << PLACE_BITS, _Packer(outline.pieces)
-        numbers = {place: first + place for place in outline.carrying(self._shared)}
-        places: list[tuple[int, int, int, str, bytes, bytes]] = []
-        passing: list[tuple[int, int, int]] = []
-        occurrences: list[Occurrence] = []
-        for place, no in numbers.items():
+        packer = _Packer(outline.pieces)
+        carrying = dict.fromkeys(outline.carrying(self._shared))
+        gathered = Gathered([], [], [])
+        for place in carrying:
             id_ = outline.pieces[place].thought
             key, fate = draw(seed, id_), draw(id_)
             after = outline.after(
                 place, settings.continuation, seed, max(self._recipe.window - settings.prefix, 0)
             )
             before = packer.pack(outline.before(place, settings.prefix))
-            places.append((no, tree_no, key, id_, before, packer.pack(after)))
-            passing += [(no, n, numbers[p]) for n, p in enumerate(after) if n and p in numbers]
+            gathered.places.append((place, key, id_, before, packer.pack(after)))
+            gathered.passing.extend(
+                (place, n, p) for n, p in enumerate(after) if n and p in carrying
+            )
             for anchor, phrase in outline.links(place, self._shared):
                 ring = draw(seed, anchor, outline.tree.id)
-                occurrences.append(Occurrence(split, anchor, ring, tree_no, no, phrase, key, fate))
-        self._scratch.add_places(places, passing, occurrences)
+                gathered.carried.append((place, anchor, ring, phrase, key, fate))
+        return gathered
 
 
 class _Packer:
@@ -139,12 +145,77 @@ def _exchanged(
     return jumps
 
 
-class Rings:
-    """Closes the rings of all anchors, and counts what their jumps cover."""
+def covered(
+    ring: Sequence[Occurrence], recipe: Recipe
+) -> tuple[list[tuple[int, int]], dict[Pair, int]]:
+    """The jumps of a ring, and the pairs that they avoid where they can."""
+    apart = drawn(ring, recipe.probes.share if ring[0].split == TRAIN else 0)
+    return ring_cover([o.tree for o in ring], recipe.walks.pairs, apart), apart
 
-    def __init__(self, plan: Plan, scratch: Scratch) -> None:
-        self._recipe, self._mix, self._scratch = plan.recipe, plan.mix, scratch
-        self._records = RingRecords(plan, scratch)
+
+class Closed(NamedTuple):
+    """What became of a ring."""
+
+    split: str
+    jumps: list[tuple[str, int, int, str, int]]
+    """(anchor, source, target, phrase at the target, hash) of each that walks take."""
+    sources: tuple[int, int]
+    """How many of its occurrences are the source of one jump, and of more."""
+    targets: tuple[int, int]
+    thinned: int
+    """How many are in no jump."""
+
+
+class RingWork:
+    """Closes rings, each by itself.
+
+    :param held: what no record of the training split says together.
+    """
+
+    def __init__(self, plan: Plan, reading: Reading, held: Held) -> None:
+        self._recipe, self._mix = plan.recipe, plan.mix
+        self._records = RingRecords(plan, reading, held)
+        self._finish = Finishing(plan)
+        self._whole = plan.mix.wants_all(WALK)
+
+    def of(self, ring: list[Occurrence]) -> Iterator[Line | Closed]:
+        """The records of a ring, then its jumps."""
+        pairs, _ = self._cover(ring)
+        for record in self._records.of(ring, pairs):
+            yield self._finish(record)
+        walked = [pair for pair in pairs if self._whole or self._is_walked(ring, *pair)]
+        yield Closed(
+            ring[0].split,
+            [self._jump(ring[i], ring[j]) for i, j in walked],
+            _once_and_more(source for source, _ in walked),
+            _once_and_more(target for _, target in walked),
+            len(ring) - len({i for pair in walked for i in pair}),
+        )
+
+    def _cover(self, ring: list[Occurrence]) -> tuple[list[tuple[int, int]], dict[Pair, int]]:
+        return covered(ring, self._recipe)
+
+    def _is_walked(self, ring: list[Occurrence], i: int, j: int) -> bool:
+        source, target = ring[i], ring[j]
+        axes = mean_axes([self._records.tree(no).axes for no in (source.tree, target.tree)])
+        return self._mix.keeps(WALK, axes, source.anchor, source.key, target.key)
+
+    def _jump(self, source: Occurrence, target: Occurrence) -> tuple[str, int, int, str, int]:
+        key = draw(self._recipe.seed, source.anchor, source.key, target.key)
+        return source.anchor, source.place, target.place, target.phrase, key
+
+
+def _once_and_more(places: Iterator[int]) -> tuple[int, int]:
+    counts = Counter(places).values()
+    once = sum(count == 1 for count in counts)
+    return once, len(counts) - once
+
+
+class Rings:
+    """The rings of all anchors: what is held out of them, and what their jumps cover."""
+
+    def __init__(self, recipe: Recipe, scratch: Scratch) -> None:
+        self._recipe, self._scratch = recipe, scratch
         self.stitches: list[Stitch] = []
         """The held-out stitches, those that drew least first."""
         self.coverage: dict[str, JumpCoverage] = {}
@@ -155,13 +226,8 @@ class Rings:
         self.jumps = 0
         """How many jumps for walks were put into the scratch file."""
 
-    @property
-    def held(self) -> Held:
-        """What no record of the training split says together."""
-        return self._records.held
-
-    def hold(self) -> None:
-        """Choose what is held out, before any ring is closed."""
+    def hold(self) -> list[tuple[str, str]]:
+        """Choose what is held out, before any ring is closed: pairs of thoughts."""
         settings = self._recipe.probes
         least = Least(settings.count)
         for ring in self._scratch.rings() if settings.share and settings.count else ():
@@ -170,21 +236,13 @@ class Rings:
             if ring[0].tree == ring[-1].tree:
                 continue
             kept = self._capped(ring)
-            pairs, apart = self._cover(kept)
+            pairs, apart = covered(kept, self._recipe)
             free = apart.keys() - {frozenset(pair) for pair in pairs}
             for pair in sorted(free, key=apart.__getitem__):
                 if least.would_take(apart[pair]) and self._share_one(*(kept[i] for i in pair)):
                     least.add(directed(kept, pair, apart[pair]))
         self.stitches = list(least)
-        self._records.held = Held(
-            (self._thought(stitch.source), self._thought(stitch.target)) for stitch in self.stitches
-        )
-
-    def _cover(self, ring: list[Occurrence]) -> tuple[list[tuple[int, int]], dict[Pair, int]]:
-        """The jumps of a ring, and the pairs that they avoid where they can."""
-        share = self._recipe.probes.share if ring[0].split == TRAIN else 0
-        apart = drawn(ring, share)
-        return ring_cover([o.tree for o in ring], self._recipe.walks.pairs, apart), apart
+        return [(self._thought(one.source), self._thought(one.target)) for one in self.stitches]
 
     def _share_one(self, one: Occurrence, other: Occurrence) -> bool:
         """Whether one anchor alone joins two thoughts: no other ring needs their pair."""
@@ -201,13 +259,11 @@ class Rings:
         )[0]
         return landing
 
-    def close(self, hear: Callable[[list[Occurrence]], None]) -> Iterator[Record]:
-        """The records made of each ring; its jumps for walks are put into the scratch file.
+    def shared_ones(self, hear: Callable[[list[Occurrence]], None]) -> Iterator[list[Occurrence]]:
+        """The rings of anchors that two trees share, to be closed; all are counted.
 
         :param hear: is told of each ring.
         """
-        waiting: list[Jump] = []
-        whole = self._mix.wants_all(WALK)
         for ring in self._scratch.rings():
             hear(ring)
             coverage = self.coverage.setdefault(ring[0].split, JumpCoverage())
@@ -219,28 +275,19 @@ class Rings:
             coverage.occurrences += len(ring)
             kept = self._capped(ring)
             _leave_out(coverage, HUB, len(ring) - len(kept))
-            pairs, _ = self._cover(kept)
-            yield from self._records.of(kept, pairs)
-            walked = [pair for pair in pairs if whole or self._is_walked(kept, *pair)]
-            _count(coverage, walked)
-            _leave_out(coverage, THINNED, len(kept) - len({i for pair in walked for i in pair}))
-            waiting += (
-                self._jump(no, kept[i], kept[j]) for no, (i, j) in enumerate(walked, self.jumps + 1)
-            )
-            self.jumps += len(walked)
-            if len(waiting) >= BATCH:
-                self._scratch.add_jumps(waiting)
-                waiting.clear()
-        self._scratch.add_jumps(waiting)
+            yield kept
 
-    def _is_walked(self, ring: list[Occurrence], i: int, j: int) -> bool:
-        source, target = ring[i], ring[j]
-        axes = mean_axes([self._records.tree(no).axes for no in (source.tree, target.tree)])
-        return self._mix.keeps(WALK, axes, source.anchor, source.key, target.key)
-
-    def _jump(self, no: int, source: Occurrence, target: Occurrence) -> Jump:
-        key = draw(self._recipe.seed, source.anchor, source.key, target.key)
-        return Jump(no, source.split, source.anchor, source.place, target.place, target.phrase, key)
+    def closed(self, ring: Closed) -> None:
+        """Count what became of a ring, and put its jumps into the scratch file."""
+        coverage = self.coverage[ring.split]
+        coverage.source_once += ring.sources[0]
+        coverage.source_more += ring.sources[1]
+        coverage.target_once += ring.targets[0]
+        coverage.target_more += ring.targets[1]
+        _leave_out(coverage, THINNED, ring.thinned)
+        numbered = enumerate(ring.jumps, self.jumps + 1)
+        self._scratch.add_jumps(Jump(no, ring.split, *jump) for no, jump in numbered)
+        self.jumps += len(ring.jumps)
 
     def _capped(self, ring: list[Occurrence]) -> list[Occurrence]:
         """The occurrences of the first trees on the ring, as many as the hub cap says."""
@@ -256,17 +303,6 @@ def _leave_out(coverage: JumpCoverage, reason: str, count: int) -> None:
         coverage.left_out[reason] = coverage.left_out.get(reason, 0) + count
 
 
-def _count(coverage: JumpCoverage, pairs: list[tuple[int, int]]) -> None:
-    sources = Counter(source for source, _ in pairs)
-    targets = Counter(target for _, target in pairs)
-    once = sum(count == 1 for count in sources.values())
-    coverage.source_once += once
-    coverage.source_more += len(sources) - once
-    once = sum(count == 1 for count in targets.values())
-    coverage.target_once += once
-    coverage.target_more += len(targets) - once
-
-
 # --- walks ----------------------------------------------------------------------------------------
 
 
@@ -279,52 +315,75 @@ class _Road(NamedTuple):
     """Characters of the walk up to there, and one to separate what follows."""
 
 
-class Walks:
-    """All walks over the jumps in the scratch file, each jump in exactly one of them."""
+class Chains:
+    """The heads of all chains of jumps: each jump is in exactly one chain."""
 
-    def __init__(self, scratch: Scratch, plan: Plan, jumps: int, held: Held) -> None:
-        self._scratch, self._plan, self._jumps, self._held = scratch, plan, jumps, held
+    def __init__(self, scratch: Scratch, hops: int, jumps: int) -> None:
+        self._scratch, self._hops, self._jumps = scratch, hops, jumps
         self._taken = bytearray(jumps // 8 + 1)
-        self._tree = lru_cache(maxsize=4096)(scratch.tree)
 
-    def __iter__(self) -> Iterator[Record]:
-        for head in self._scratch.heads(self._plan.recipe.walks.hops):
-            yield from self._walks(self._chain(head))
+    def heads(self) -> Iterator[int]:
+        """Where a chain begins: nothing leads there, or a hash says so."""
+        return self._scratch.heads(self._hops)
+
+    def circles(self) -> Iterator[int]:
+        """When all that follows the heads is taken: a head for each circle of what is left."""
         for no in range(1, self._jumps + 1):
-            if not self._is_taken(no):
-                yield from self._walks(self._chain(self._head_of_cycle(no)))
+            if not self._taken[no >> 3] & 1 << (no & 7):
+                yield self._head_of_circle(no)
 
-    # --- which jumps follow each other ---------------------------------------------------------
+    def _head_of_circle(self, no: int) -> int:
+        """Of jumps that follow each other in a circle, the one with the least hash."""
+        leg = self._scratch.leg(no)
+        circle = [(leg.key, leg.no)]
+        while leg.next is not None and leg.next != no:
+            leg = self._scratch.leg(leg.next)
+            circle.append((leg.key, leg.no))
+        self.take(number for _, number in circle)
+        return min(circle)[1]
 
-    def _chain(self, head: int) -> Iterator[Leg]:
+    def take(self, jumps: Iterable[int]) -> None:
+        """Note jumps that are in a chain."""
+        for no in jumps:
+            self._taken[no >> 3] |= 1 << (no & 7)
+
+
+class Taken(NamedTuple):
+    """The jumps that a chain took."""
+
+    jumps: list[int]
+
+
+class WalkWork:
+    """Tells chains of jumps as walks, each by itself.
+
+    :param held: what no record of the training split says together.
+    """
+
+    def __init__(self, plan: Plan, reading: Reading, held: Held) -> None:
+        self._reading, self._plan, self._held = reading, plan, held
+        self._finish = Finishing(plan)
+        self._tree = lru_cache(maxsize=4096)(reading.tree)
+
+    def of(self, head: int) -> Iterator[Line | Taken]:
+        """The walks of the chain that begins with a jump, then the jumps of the chain."""
+        taken: list[int] = []
+        for walk in self._walks(self._chain(head, taken)):
+            yield self._finish(walk)
+        yield Taken(taken)
+
+    def _chain(self, head: int, taken: list[int]) -> Iterator[Leg]:
         """The jumps that follow a head, itself first, up to the next head."""
         hops = self._plan.recipe.walks.hops
-        leg = self._scratch.leg(head)
+        leg = self._reading.leg(head)
         while True:
-            self._take(leg.no)
+            taken.append(leg.no)
             yield leg
             if leg.next is None or leg.next == head:
                 return
-            leg = self._scratch.leg(leg.next)
+            leg = self._reading.leg(leg.next)
             if leg.key % hops == 0:
                 return
-
-    def _head_of_cycle(self, no: int) -> int:
-        """Of jumps that follow each other in a circle, the one with the least hash."""
-        leg = self._scratch.leg(no)
-        least = (leg.key, leg.no)
-        while leg.next is not None and leg.next != no:
-            leg = self._scratch.leg(leg.next)
-            least = min(least, (leg.key, leg.no))
-        return least[1]
-
-    def _take(self, no: int) -> None:
-        self._taken[no >> 3] |= 1 << (no & 7)
-
-    def _is_taken(self, no: int) -> bool:
-        return bool(self._taken[no >> 3] & 1 << (no & 7))
-
-    # --- how they are told ---------------------------------------------------------------------
 
     def _walks(self, chain: Iterator[Leg]) -> Iterator[Record]:
         """A chain of jumps, cut to walks that keep to the recipe's hops and window."""
@@ -343,7 +402,7 @@ class Walks:
     def _begun(self, leg: Leg) -> _Walking:
         tree = self._tree(leg.source >> PLACE_BITS)
         recipe = self._plan.recipe
-        packed, _ = self._scratch.place(leg.source)
+        packed, _ = self._reading.place(leg.source)
         before = unpacked(packed, tree.id)
         before = dropped(before, recipe.walks.prefix_dropout, recipe.seed)
         before = self._held.begun(before, leg.target)

@@ -25,6 +25,7 @@ from exporters.manifest import Manifest
 from exporters.recipe import Recipe
 from exporters.records import FORMATS
 from exporters.records import KINDS as KIND_TABLE
+from exporters.scratch import Scratch
 from exporters.texts import Texts, text_key
 from forest.errors import ExportError
 from forest.model import Tree
@@ -194,9 +195,9 @@ def refused(tmp_path: Path, forest: list[Tree] | None = None, **changes: Any) ->
 
 
 def test_a_walk_over_the_border_is_caught(leaking: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    gather = walks.Gatherer.gather
+    add = Scratch.add_places
     leaking.setattr(
-        walks.Gatherer, "gather", lambda self, outline, no, _: gather(self, outline, no, "train")
+        Scratch, "add_places", lambda self, no, _, gathered: add(self, no, "train", gathered)
     )
     assert "joins trees of both sides" in refused(tmp_path)
 
@@ -249,13 +250,13 @@ def test_a_held_out_pair_in_a_record_is_caught(leaking: pytest.MonkeyPatch, tmp_
 
 
 def test_a_held_out_jump_is_caught(leaking: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    cover = walks.Rings._cover
+    cover = walks.RingWork._cover
 
-    def careless(self: walks.Rings, ring: Any) -> Any:
+    def careless(self: walks.RingWork, ring: Any) -> Any:
         pairs, apart = cover(self, ring)
-        return pairs + [tuple(sorted(pair)) for pair in apart] * bool(self.stitches), apart
+        return pairs + [tuple(sorted(pair)) for pair in apart], apart
 
-    leaking.setattr(walks.Rings, "_cover", careless)
+    leaking.setattr(walks.RingWork, "_cover", careless)
     leaking.setattr(Held, "__init__", lambda self, _=(): setattr(self, "_from", {}))
     for kind in ("walk", "bridge", "composite", "chain", "comparison"):
         assert "are a held-out stitch" in refused(tmp_path, kinds=only(kind))
