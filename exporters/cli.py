@@ -175,7 +175,12 @@ def find_recipe(name: str | None) -> Recipe:
 
 
 def write_corpus(
-    ctx: click.Context, out: Path, recipe: Recipe, seed: int | None, workers: int = 1
+    ctx: click.Context,
+    out: Path,
+    recipe: Recipe,
+    seed: int | None,
+    workers: int = 1,
+    earlier: Path | None = None,
 ) -> Manifest:
     """Export the forest that a command is about, with a progress bar."""
     from exporters.export import export_corpus
@@ -189,6 +194,7 @@ def write_corpus(
             recipe,
             seed=seed,
             workers=workers,
+            earlier=earlier,
             progress=lambda what, done, everything: bar.update(done, everything, what),
         )
 

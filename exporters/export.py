@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
-from itertools import repeat
+from functools import partial
+from itertools import chain, repeat
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import orjson
 
 from anchors.formulas.book import Book
@@ -18,26 +22,37 @@ from anchors.registry import Registry
 from exporters.card import card
 from exporters.families import Families
 from exporters.files import SplitWriter, require
-from exporters.folder import LEFT_OUT, MANIFEST, TOKENS, Listing, replaced_whole, write_synced
+from exporters.folder import (
+    LEFT_OUT,
+    MANIFEST,
+    PARTS,
+    TOKENS,
+    Listing,
+    replaced_whole,
+    write_synced,
+)
 from exporters.kinds import Plan
 from exporters.kinds.formulas import FormulaRecords, tokens
 from exporters.leaks import Leaks
 from exporters.lines import Finishing, Line
 from exporters.manifest import DataFile, LeftOut, Manifest, ProbeReport, SplitReport, TokenFile
-from exporters.parts import TreeBegun, TreeDone
+from exporters.parts import TreeBegun, TreeDone, packed, unpacked
 from exporters.probes import Probes
 from exporters.recipe import Recipe
-from exporters.records import KINDS, WALK
-from exporters.scratch import Scratch
+from exporters.records import KINDS, WALK, axes_of
+from exporters.reuse import Kept, Made, Parts, Spoiled, state_of
+from exporters.scratch import Occurrence, Scratch
 from exporters.splits import TRAIN, VALIDATION
 from exporters.texts import Texts
-from exporters.walks import THINNED, Chains, Closed, Rings, Taken
+from exporters.walks import THINNED, Chains, Closed, Rings, Walked
 from exporters.work import Crew, batched, crew_of, plan_of, tell_held, tell_shared
 from forest.collector import fewer_collections
 from forest.errors import ExportError
+from forest.model import TreeInfo
 from forest.revision import forest_revision
 from forest.stores.base import Store
 
+_End = TypeVar("_End", TreeDone, Closed, Walked)
 THOUGHTS, OCCURRENCES, CHAINS = 1000, 200, 100
 """What a batch for a worker has at least of: trees by their thoughts, rings, chains of jumps."""
 Progress = Callable[[str, int, int], None]
@@ -53,6 +68,7 @@ def export_corpus(
     *,
     seed: int | None = None,
     workers: int = 1,
+    earlier: Path | None = None,
     progress: Progress | None = None,
 ) -> Manifest:
     """Write a forest as a training corpus into the folder ``out``, in the place of an earlier one.
@@ -64,6 +80,8 @@ def export_corpus(
     :param seed: in place of the recipe's own.
     :param workers: how many processes make records: 1 is this one; with more, start Python from a
         module that may be imported again (`if __name__ == "__main__"`).
+    :param earlier: the corpus from which what did not change is taken over, in place of that in
+        ``out``.
     :param progress: called with ("thoughts" or "jumps", done, all).
     :returns: what was written; also in ``out/manifest.json``.
     :raises UsageError: the seed is wrong, or the recipe prefers an axis that the forest has not.
@@ -75,30 +93,58 @@ def export_corpus(
     """
     recipe = (recipe or Recipe.default()).with_seed(seed)
     require(recipe.corpus.file)
+    job = _Job(store, out.resolve(), (earlier or out).resolve(), recipe, workers, progress)
+    try:
+        return _export(job, again=False)
+    except Spoiled:
+        return _export(job, again=True)
+
+
+class _Job(NamedTuple):
+    store: Store
+    out: Path
+    earlier: Path
+    recipe: Recipe
+    workers: int
+    progress: Progress | None
+
+
+def _export(job: _Job, *, again: bool) -> Manifest:
+    """Write a corpus; ``again`` if nothing of an earlier one can be taken over."""
+    recipe = job.recipe
     with (
-        replaced_whole(out) as (corpus, room),
-        store.snapshot(room) as forest,
+        replaced_whole(job.out) as (corpus, room),
+        job.store.snapshot(room) as forest,
         fewer_collections(),
-        crew_of(forest, room, recipe, workers) as crew,
+        crew_of(forest, room, recipe, job.workers) as crew,
+        Parts(room / PARTS, None if again else job.earlier, recipe) as parts,
     ):
-        manifest = _write_records(forest, crew, corpus, room, recipe, progress)
+        state = state_of(forest) if parts.keeps else ""
+        if same := parts.whole(state, corpus):
+            manifest = Manifest.model_validate(same | {"recipe": recipe})
+        else:
+            _empty(corpus)
+            manifest = _write_records(forest, crew, corpus, room, parts, job)
         write_synced(corpus / "README.md", card(manifest).encode())
         write_synced(corpus / MANIFEST, manifest.to_json())
+        parts.finish(state, manifest.to_json())
     return manifest
 
 
+def _empty(folder: Path) -> None:
+    """Remove what was linked from a corpus that turned out not to be whole."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def _write_records(
-    forest: Store,
-    crew: Crew,
-    corpus: Path,
-    room: Path,
-    recipe: Recipe,
-    progress: Progress | None,
+    forest: Store, crew: Crew, corpus: Path, room: Path, parts: Parts, job: _Job
 ) -> Manifest:
+    recipe, progress = job.recipe, job.progress
     plan = plan_of(recipe, forest)
-    sides, near = _sides(forest, crew, room, recipe.corpus.validation, progress)
+    sides, near = _sides(forest, crew, room, parts, job)
     book = Book.of(forest)
-    with Scratch(room) as scratch, Writing(corpus, room, plan, scratch, crew) as writing:
+    with Scratch(room) as scratch, Writing(corpus, room, plan, scratch, crew, parts) as writing:
         writing.trees(forest, sides, progress)
         writing.all(map(writing.finishing, FormulaRecords(plan, book)))
         probes = writing.joined(progress)
@@ -128,27 +174,37 @@ def _write_records(
 
 
 def _sides(
-    forest: Store, crew: Crew, room: Path, validation: float, progress: Progress | None
+    forest: Store, crew: Crew, room: Path, parts: Parts, job: _Job
 ) -> tuple[Iterator[str], list[tuple[int, int]]]:
     """The split of each tree in turn, and near-identical trees by their numbers from 0.
 
     All trees are read and compared, unless all are for training. A few trees that are all drawn
     for validation train all the same.
     """
+    validation, progress = job.recipe.corpus.validation, job.progress
     if not validation:
         return repeat(TRAIN), []
     families = Families(room)
     everything = sum(info.size for info in forest.infos()) if progress else 0
     done = 0
-    batches = batched(forest.infos(), THOUGHTS, lambda info: info.size)
+    kept = parts.kept("signatures")
+    known = array("q", (_signed(kept, info) for info in forest.infos()))
+    missing = (i for i, at in zip(forest.infos(), known, strict=True) if at < 0)
+    batches = batched(missing, THOUGHTS, lambda info: info.size)
     found = crew.do("signatures", ([info.id for info in batch] for batch in batches))
-    for info, signature in zip(forest.infos(), found, strict=True):
+    for info, at in zip(forest.infos(), known, strict=True):
+        signature = next(found) if at < 0 else np.frombuffer(kept.take(at)[2], np.uint32)
+        kept.add(info.id, info.revision, Made(), Made().packed(signature.tobytes()))
         families.add(signature, info.id, info.created_at)
         done += info.size
         if progress:
             progress("thoughts compared", done, everything)
     sides = list(families.sides(validation))
     return (iter(sides), families.near) if TRAIN in sides else (repeat(TRAIN), [])
+
+
+def _signed(kept: Kept, info: TreeInfo) -> int:
+    return kept.find(info.id, lambda revision: bool(revision == info.revision))
 
 
 def _write_tokens(corpus: Path, book: Book) -> TokenFile:
@@ -167,8 +223,17 @@ def _write_tokens(corpus: Path, book: Book) -> TokenFile:
 class Writing(ExitStack):
     """The records of one export on their way into files, counted."""
 
-    def __init__(self, corpus: Path, room: Path, plan: Plan, scratch: Scratch, crew: Crew) -> None:
+    def __init__(
+        self,
+        corpus: Path,
+        room: Path,
+        plan: Plan,
+        scratch: Scratch,
+        crew: Crew,
+        parts: Parts,
+    ) -> None:
         super().__init__()
+        self._parts = parts
         self._corpus, self._plan, self._scratch, self._crew = corpus, plan, scratch, crew
         self._recipe, self._room = plan.recipe, room
         self._reports: dict[str, SplitReport] = {}
@@ -178,6 +243,7 @@ class Writing(ExitStack):
         self._tokens: Counter[tuple[str, str]] = Counter()
         self.finishing = Finishing(plan)
         self._texts = Texts(room)
+        self._made: Made | None = None
         self.leaks = Leaks(room)
         self.united = 0
         """Anchors that count under another one."""
@@ -186,24 +252,13 @@ class Writing(ExitStack):
 
     def trees(self, forest: Store, sides: Iterator[str], progress: Progress | None) -> None:
         """Read each tree: write its records, put its shared anchors aside."""
-        self._tell_shared(forest)
         everything = sum(info.size for info in forest.infos()) if progress else 0
-        units = ((info.size, info.id, next(sides)) for info in forest.infos())
-        batches = batched(units, THOUGHTS, itemgetter(0))
-        given = ([(id_, split) for _, id_, split in batch] for batch in batches)
         done = 0
-        for no, tree, records in _by_trees(self._crew.do("trees", given)):
-            self._scratch.add_tree(no, tree[:6])
-            self._count_tree(no, tree)
-            for record in records:
-                if isinstance(record, TreeDone):
-                    self._scratch.add_places(no, tree.split, record.gathered)
-                    self._reports[tree.split].steps_covered += record.stepped
-                else:
-                    self._take(record)
-            done += tree.thoughts
+        for thoughts in self._trees(forest, sides):
+            done += thoughts
             if progress:
                 progress("thoughts", done, everything)
+        self._scratch.order()
         self._scratch.settle()
         if not self._reports:
             raise ExportError(
@@ -211,10 +266,72 @@ class Writing(ExitStack):
                 hint="`forest import` or `forest init --sample` plants some.",
             )
 
-    def _tell_shared(self, forest: Store) -> None:
+    def _trees(self, forest: Store, sides: Iterator[str]) -> Iterator[int]:
+        """Take over or make all trees, in their order; gives the number of thoughts of each."""
+        kept = self._parts.kept("trees")
+        splits, known = self._known(kept, forest, sides)
+        todo = (
+            (info.size, info.id, split)
+            for info, split, at in zip(forest.infos(), splits, known, strict=True)
+            if at < 0
+        )
+        batches = batched(todo, THOUGHTS, itemgetter(0))
+        made = self._crew.do("trees", ([unit[1:] for unit in batch] for batch in batches))
+        for no, at in enumerate(known, 1):
+            yield self._make_tree(no, made, kept) if at < 0 else self._take_tree(no, at, kept)
+
+    def _known(
+        self, kept: Kept, forest: Store, sides: Iterator[str]
+    ) -> tuple[list[str], Sequence[int]]:
+        """The split of each tree, and where what it gives is kept: -1 where it must be made."""
         registry = Registry.of(forest)
         self.united = registry.united
-        tell_shared(self._room, registry.shared(forest), registry.joined)
+        shared, joined = registry.shared(forest), registry.joined
+        tell_shared(self._room, shared, joined)
+        del registry  # it grows with the forest's anchors
+        splits, known = [], array("q")
+        for info, split in zip(forest.infos(), sides, strict=False):
+            same = partial(_is_same_tree, info, shared, joined)
+            splits.append(split)
+            known.append(kept.find(info.id, same) if split == TRAIN else -1)
+        return splits, known
+
+    def _make_tree(self, no: int, made: Iterator[TreeBegun | Line | TreeDone], kept: Kept) -> int:
+        """Write a tree's records, put its shared anchors aside."""
+        tree = next(made)
+        assert isinstance(tree, TreeBegun)
+        self._scratch.add_tree(no, tree[:6])
+        self._count_tree(no, tree)
+        unit = self._begin_unit(tree.split)
+        done = self._until(made, TreeDone)
+        self._join_tree(no, tree, done)
+        if unit:
+            kept.add(tree.id, _key_of(tree), unit, unit.packed(packed(tree, done)))
+        self._made = None
+        return tree.thoughts
+
+    def _until(self, made: Iterator[Any], end: type[_End]) -> _End:
+        """Write the records of a unit; gives what it ends with."""
+        for one in made:
+            if isinstance(one, end):
+                return one
+            self._take(one)
+        raise AssertionError(f"a unit ends with {end.__name__}")
+
+    def _take_tree(self, no: int, at: int, kept: Kept) -> int:
+        """Take over a tree as an earlier export made it."""
+        made, told, rest = kept.take(at)
+        tree, done = unpacked(rest)
+        self._scratch.add_tree(no, tree[:6])
+        self._count_tree(no, tree)
+        self._take_over(made)
+        self._join_tree(no, tree, done)
+        kept.add(tree.id, _key_of(tree), made, told)
+        return tree.thoughts
+
+    def _join_tree(self, no: int, tree: TreeBegun, done: TreeDone) -> None:
+        self._scratch.add_places(no, tree.split, done.gathered)
+        self._reports[tree.split].steps_covered += done.stepped
 
     def _count_tree(self, no: int, tree: TreeBegun) -> None:
         report = self._reports.setdefault(tree.split, SplitReport())
@@ -236,32 +353,82 @@ class Writing(ExitStack):
         rings = Rings(self._recipe, self._scratch)
         tell_held(self._room, rings.hold())
         probes = Probes(self._plan, self._scratch, rings.stitches)
-        batches = batched(rings.shared_ones(probes.hear), OCCURRENCES, len)
-        for made in self._crew.do("rings", batches):
-            if isinstance(made, Closed):
-                rings.closed(made)
-            else:
-                self._take(made)
+        self._close(rings, probes)
         self._scratch.link()
         self._scratch.settle()
-        self._walk(Chains(self._scratch, self._recipe.walks.hops, rings.jumps), rings, progress)
+        self._walk(rings, progress)
         for split, report in self._reports.items():
             report.anchors += rings.anchors[split]
             report.shared_anchors = rings.shared[split]
             report.jumps = rings.coverage.get(split, report.jumps)
         return probes.write(self._corpus)
 
-    def _walk(self, chains: Chains, rings: Rings, progress: Progress | None) -> None:
+    def _close(self, rings: Rings, probes: Probes) -> None:
+        """Take over or make all rings, in their order."""
+        kept = self._parts.kept("rings")
+        known = array("q", (_same_ring(kept, rings, ring) for ring in rings.counted(probes.hear)))
+        todo = (ring for ring, at in zip(rings.to_close(), known, strict=True) if at < 0)
+        made = self._crew.do("rings", batched(todo, OCCURRENCES, len))
+        for ring, at in zip(rings.to_close(), known, strict=True):
+            if at < 0:
+                unit = self._begin_unit(ring[0].split)
+                closed = self._until(made, Closed)
+                told = unit.packed(orjson.dumps(tuple(closed))) if unit else b""
+            else:
+                unit, told, rest = kept.take(at)
+                closed = Closed._make(orjson.loads(rest))
+                self._take_over(unit)
+            rings.closed(ring, closed)
+            if unit:
+                kept.add(_name_of(ring), rings.made_of(ring), unit, told)
+            self._made = None
+
+    def _begin_unit(self, split: str) -> Made | None:
+        """What is written from now on is kept together, if it can be taken over."""
+        self._made = Made() if self._parts.keeps and split == TRAIN else None
+        return self._made
+
+    def _walk(self, rings: Rings, progress: Progress | None) -> None:
+        """Take over or make the walks of all chains, in their order."""
+        chains = Chains(self._scratch.links(), self._recipe.walks.hops)
         done = 0
-        for heads in (chains.heads, chains.circles):
-            for made in self._crew.do("walks", batched(heads(), CHAINS, lambda _: 1)):
-                if isinstance(made, Taken):
-                    chains.take(made.jumps)
-                    continue
-                self._take(made)
-                done += made.jumps
-                if progress:
-                    progress("jumps", done, rings.jumps)
+        for jumps in chain(self._walk_chains(chains, rings), self._walk_circles(chains)):
+            done += jumps
+            if progress:
+                progress("jumps", done, rings.jumps)
+
+    def _walk_chains(self, chains: Chains, rings: Rings) -> Iterator[int]:
+        kept, held = self._parts.kept("walks"), rings.held_among
+
+        def find(head: int) -> int:
+            if not self._parts.keeps or not chains.is_of(head, TRAIN):
+                return -1
+            return kept.find(chains.name(head), lambda of: bool(of == chains.made_of(head, held)))
+
+        known = array("q", map(find, chains.heads()))
+        todo = (head for head, at in zip(chains.heads(), known, strict=True) if at < 0)
+        made = self._crew.do("walks", batched(todo, CHAINS, lambda _: 1))
+        for head, at in zip(chains.heads(), known, strict=True):
+            if at < 0:
+                unit = self._begin_unit(TRAIN if chains.is_of(head, TRAIN) else VALIDATION)
+                jumps = self._until(made, Walked).jumps
+                told = unit.packed(b"") if unit else b""
+            else:
+                unit, told, _ = kept.take(at)
+                jumps = sum(unit.walks)
+                self._take_over(unit)
+            if unit:
+                kept.add(chains.name(head), chains.made_of(head, held), unit, told)
+            self._made = None
+            yield jumps
+
+    def _walk_circles(self, chains: Chains) -> Iterator[int]:
+        made = self._crew.do("walks", batched(chains.circles(), CHAINS, lambda _: 1))
+        for one in made:
+            if isinstance(one, Walked):
+                yield one.jumps
+            else:
+                self._take(one)
 
     # --- writing -------------------------------------------------------------------------------
 
@@ -304,10 +471,41 @@ class Writing(ExitStack):
         of = KINDS[line.kind].config, line.split
         if line.note:
             self.leaks.note(*of, line.note)
+        writer = self._writer(*of)
+        if self._made is not None:
+            self._made.add(line, writer.place, long=line.length > self._recipe.window)
+        writer.write(line.line)
+
+    def _writer(self, config: str, split: str) -> SplitWriter:
+        of = config, split
         if of not in self._writers:
             writer = SplitWriter(self._corpus, *of, self._recipe.corpus)
             self._writers[of] = self.enter_context(writer)
-        self._writers[of].write(line.line)
+        return self._writers[of]
+
+    def _take_over(self, made: Made) -> None:
+        """Write the training records of a unit as an earlier export wrote them."""
+        report = self._reports[TRAIN]
+        for jumps in made.walks:
+            report.walks_by_jumps[jumps] = report.walks_by_jumps.get(jumps, 0) + 1
+        for kind, (records, characters, length, long) in made.kinds.items():
+            at = TRAIN, kind
+            self._records[at] += records
+            self._characters[at] += characters
+            if self._plan.measure is not len:
+                self._tokens[at] += length
+            if long:
+                report.long_records[kind] = report.long_records.get(kind, 0) + long
+        if self.finishing.splits:
+            for text in made.texts:
+                self._texts.add(text)
+        for config, lines in made.lines.items():
+            writer = self._writer(config, TRAIN)
+            made.places[config] = writer.place
+            for line in lines:
+                writer.write(line)
+            for note in made.notes[config]:
+                self.leaks.note(config, TRAIN, note)
 
     def finish(self) -> None:
         """Write the records that were kept, training first, and count what is in no record.
@@ -380,20 +578,34 @@ class Writing(ExitStack):
         return [file for at in sorted(self._writers) for file in self._writers[at].files]
 
 
-def _by_trees(
-    made: Iterator[TreeBegun | Line | TreeDone],
-) -> Iterator[tuple[int, TreeBegun, Iterator[Line | TreeDone]]]:
-    """(number from 1, tree, its records, then what joins it to others) of each tree."""
-    for no, tree in enumerate(made, 1):
-        assert isinstance(tree, TreeBegun)
-        yield no, tree, _up_to_done(made)
+def _name_of(ring: Sequence[Occurrence]) -> str:
+    return f"{ring[0].split}\0{ring[0].anchor}"
 
 
-def _up_to_done(made: Iterator[Any]) -> Iterator[Line | TreeDone]:
-    for one in made:
-        yield one
-        if isinstance(one, TreeDone):
-            return
+def _same_ring(kept: Kept, rings: Rings, ring: Sequence[Occurrence]) -> int:
+    if ring[0].split != TRAIN:
+        return -1
+    return kept.find(_name_of(ring), lambda made_of: bool(made_of == rings.made_of(ring)))
+
+
+def _key_of(tree: TreeBegun) -> tuple[Any, ...]:
+    """What a tree's records are made of."""
+    return tree.revision, orjson.loads(tree.axes), tree.anchors
+
+
+def _is_same_tree(
+    info: TreeInfo, shared: Set[str], joined: Mapping[str, str], key: tuple[Any, ...]
+) -> bool:
+    """Whether the tree's records would be made of the same again."""
+    revision, axes, anchors = key
+    return (
+        revision == info.revision
+        and axes == axes_of(info.axes)
+        and all(
+            joined.get(own, own) == head and (head in shared) == is_shared
+            for own, head, is_shared in anchors
+        )
+    )
 
 
 def _of(split: str, counts: Counter[tuple[str, str]]) -> dict[str, int]:

@@ -101,6 +101,11 @@ class SplitWriter:
             self._sink.abandon()
             self._file.close()
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """The number of the file, and the byte in it, at which the next line of JSON begins."""
+        return len(self.files), self._bytes + self._waiting_bytes
+
     def write(self, line: bytes) -> None:
         """Write a record, a line of JSON."""
         self._waiting.append(line)

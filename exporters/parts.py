@@ -35,6 +35,8 @@ class TreeBegun(NamedTuple):
     long_thoughts: int
     silent: list[tuple[str, str | None]]
     """(thought, parent) of all its thoughts, where one may be in no record."""
+    anchors: list[tuple[str, str, bool]]
+    """(id, the one under which it counts, whether that is shared) of each that it carries."""
 
 
 class TreeDone(NamedTuple):
@@ -43,6 +45,30 @@ class TreeDone(NamedTuple):
     gathered: Gathered
     stepped: int
     """Steps that its paths say, where no record can be lost."""
+
+
+def packed(tree: TreeBegun, done: TreeDone) -> bytes:
+    """A tree without its records, as bytes."""
+    gathered = done.gathered
+    texts = [text for *_, before, after in gathered.places for text in (before, after)]
+    places = [(*of, len(before), len(after)) for *of, before, after in gathered.places]
+    begun, others = tree[:4], tree[5:]
+    said = begun, tree.axes.decode(), others, done.stepped, places, *gathered[1:]
+    return b"".join([orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE), *texts])
+
+
+def unpacked(told: bytes) -> tuple[TreeBegun, TreeDone]:
+    """What `packed` made bytes of."""
+    head, _, texts = told.partition(b"\n")
+    begun, axes, others, stepped, places, passing, carried = orjson.loads(head)
+    tree = TreeBegun._make((*begun, axes.encode(), *others))
+    gathered = Gathered([], passing, carried)
+    at = 0
+    for *of, before, after in places:
+        middle, end = at + before, at + before + after
+        gathered.places.append((*of, texts[at:middle], texts[middle:end]))
+        at = end
+    return tree, TreeDone(gathered, stepped)
 
 
 class TreeWork:
@@ -91,7 +117,13 @@ class TreeWork:
             len(own),
             sum([long > recipe.window for long in outline.sizes]),
             self._silent(outline) if self._finish.loses(split) else [],
+            self._anchors(tree),
         )
+
+    def _anchors(self, tree: Tree) -> list[tuple[str, str, bool]]:
+        carried = {link.anchor for thought in tree.thoughts for link in thought.anchors}
+        heads = ((anchor, self._head(anchor)) for anchor in sorted(carried))
+        return [(anchor, head, head in self._shared) for anchor, head in heads]
 
     def _silent(self, outline: Outline) -> list[tuple[str, str | None]]:
         ids = [piece.thought for piece in outline.pieces]

@@ -31,11 +31,12 @@ SCHEMA = """
 CREATE TABLE tree (
     no INTEGER PRIMARY KEY, id TEXT, revision TEXT, title TEXT, lang TEXT, axes BLOB, split TEXT);
 CREATE TABLE place (
-    no INTEGER PRIMARY KEY, tree INTEGER, key INTEGER, thought TEXT, before BLOB, after BLOB);
+    no INTEGER PRIMARY KEY, tree INTEGER, key INTEGER, thought TEXT, said INTEGER, before BLOB,
+    after BLOB);
 CREATE TABLE passing (place INTEGER, step INTEGER, next INTEGER);
 CREATE TABLE occurrence (
     split TEXT, anchor TEXT, ring INTEGER, tree INTEGER, place INTEGER, phrase TEXT, key INTEGER,
-    fate INTEGER);
+    fate INTEGER, said INTEGER);
 CREATE TABLE jumps.jump (
     no INTEGER PRIMARY KEY, split TEXT, anchor TEXT, source INTEGER, target INTEGER, phrase TEXT,
     key INTEGER);
@@ -112,6 +113,8 @@ class Occurrence(NamedTuple):
     """Hash of the seed and the thought's id."""
     fate: int
     """Hash of the thought's id alone."""
+    said: int
+    """Hash of all that is said of the thought and its tree."""
 
 
 class Jump(NamedTuple):
@@ -149,15 +152,33 @@ class Leg(NamedTuple):
     """How many thoughts after the target its source is."""
 
 
+class Link(NamedTuple):
+    """A jump, with what it is made of and which one follows it."""
+
+    split: str
+    anchor: str
+    key: int
+    phrase: str
+    source: int
+    target: int
+    left: int
+    """Hash of all that is said of the place it leaves, and its tree."""
+    landed: int
+    """The same of the place where it lands."""
+    next: int | None
+    step: int | None
+
+
 class Gathered(NamedTuple):
     """The thoughts of a tree that carry shared anchors; a place is a thought's in its tree."""
 
-    places: list[tuple[int, int, str, bytes, bytes]]
-    """(place, hash of the thought's id, the id, what is said before, and after)."""
+    places: list[tuple[int, int, str, int, bytes, bytes]]
+    """(place, hash of the thought's id, the id, hash of all that is said of it and its tree, what
+    is said before, and after)."""
     passing: list[tuple[int, int, int]]
     """(place, step, next): what is said after it comes to the place next after so many thoughts."""
-    carried: list[tuple[int, str, int, str, int, int]]
-    """(place, anchor, ring, phrase, key, fate) of each `Occurrence`."""
+    carried: list[tuple[int, str, int, str, int, int, int]]
+    """(place, anchor, ring, phrase, key, fate, said) of each `Occurrence`."""
 
 
 class Reading:
@@ -241,7 +262,7 @@ class Scratch(Reading):
         """Keep the thoughts of a tree that carry shared anchors."""
         first = no << PLACE_BITS
         self._db.executemany(
-            "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?)",
             ((first + place, no, *said) for place, *said in gathered.places),
         )
         self._db.executemany(
@@ -249,10 +270,10 @@ class Scratch(Reading):
             ((first + place, step, first + to) for place, step, to in gathered.passing),
         )
         self._db.executemany(
-            "INSERT INTO occurrence VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO occurrence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                (split, anchor, ring, no, first + place, phrase, key, fate)
-                for place, anchor, ring, phrase, key, fate in gathered.carried
+                (split, anchor, ring, no, first + place, *of)
+                for place, anchor, ring, *of in gathered.carried
             ),
         )
 
@@ -266,6 +287,10 @@ class Scratch(Reading):
             yield id_
 
     # --- rings ---------------------------------------------------------------------------------
+
+    def order(self) -> None:
+        """Let rings be read in their order; when all places are there."""
+        self._db.execute("CREATE INDEX ring_order ON occurrence (split, anchor, ring, tree, place)")
 
     def rings(self) -> Iterator[list[Occurrence]]:
         """The occurrences of each anchor of the training split, then of validation, as rings."""
@@ -298,14 +323,15 @@ class Scratch(Reading):
 
     # --- walks ---------------------------------------------------------------------------------
 
-    def heads(self, hops: int) -> Iterator[int]:
-        """Jumps that begin a walk: nothing leads to them, or their hash is divisible by hops."""
-        for (no,) in self._db.execute(
-            "SELECT no FROM jump WHERE key % ? = 0"
-            " OR NOT EXISTS (SELECT 1 FROM follow WHERE next = no) ORDER BY no",
-            (hops,),
-        ):
-            yield no
+    def links(self) -> Iterator[Link]:
+        """All jumps in their order, with what each is made of; after `link`."""
+        rows = self._db.execute(
+            "SELECT split, anchor, jump.key, phrase, source, target, left.said, landed.said, next,"
+            " step FROM jump JOIN place AS left ON left.no = source"
+            " JOIN place AS landed ON landed.no = target"
+            " LEFT JOIN follow ON follow.jump = jump.no ORDER BY jump.no"
+        )
+        return map(Link._make, rows)
 
     # --- records that are sorted, or cut down to a budget ---------------------------------------
 

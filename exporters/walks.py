@@ -14,9 +14,11 @@ near it.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from functools import lru_cache
+from hashlib import blake2b
 from itertools import groupby
 from typing import NamedTuple
 
@@ -30,12 +32,13 @@ from exporters.linearize import ANCHOR, MARKER, Outline, Piece, dropped, length,
 from exporters.lines import Finishing, Line
 from exporters.manifest import JumpCoverage
 from exporters.recipe import Recipe
-from exporters.records import WALK, Record, mean_axes
+from exporters.records import WALK, Record, axes_of, mean_axes
 from exporters.scratch import (
     PLACE_BITS,
     Gathered,
     Jump,
     Leg,
+    Link,
     Occurrence,
     Reading,
     Scratch,
@@ -63,21 +66,33 @@ class Gatherer:
         packer = _Packer(outline.pieces)
         carrying = dict.fromkeys(outline.carrying(self._shared))
         gathered = Gathered([], [], [])
+        tree = outline.tree
+        of = orjson.dumps((tree.id, tree.title, tree.lang, axes_of(tree.axes)))
         for place in carrying:
             id_ = outline.pieces[place].thought
             key, fate = draw(seed, id_), draw(id_)
             after = outline.after(
                 place, settings.continuation, seed, max(self._recipe.window - settings.prefix, 0)
             )
-            before = packer.pack(outline.before(place, settings.prefix))
-            gathered.places.append((place, key, id_, before, packer.pack(after)))
+            before, ahead = packer.pack(outline.before(place, settings.prefix)), packer.pack(after)
+            said = hashed(of, before, ahead)
+            gathered.places.append((place, key, id_, said, before, ahead))
             gathered.passing.extend(
                 (place, n, p) for n, p in enumerate(after) if n and p in carrying
             )
             for anchor, phrase in outline.links(place, self._shared):
-                ring = draw(seed, anchor, outline.tree.id)
-                gathered.carried.append((place, anchor, ring, phrase, key, fate))
+                ring = draw(seed, anchor, tree.id)
+                gathered.carried.append((place, anchor, ring, phrase, key, fate, said))
         return gathered
+
+
+def hashed(*told: bytes) -> int:
+    """A number from 0 to `RANGE` - 1 that stands for these bytes."""
+    digest = blake2b(digest_size=8)
+    for some in told:
+        digest.update(b"%d " % len(some))
+        digest.update(some)
+    return int.from_bytes(digest.digest(), "big") >> 1
 
 
 class _Packer:
@@ -156,9 +171,8 @@ def covered(
 class Closed(NamedTuple):
     """What became of a ring."""
 
-    split: str
-    jumps: list[tuple[str, int, int, str, int]]
-    """(anchor, source, target, phrase at the target, hash) of each that walks take."""
+    jumps: list[tuple[int, int, int]]
+    """(source, target, hash) of each that walks take, as places on the ring."""
     sources: tuple[int, int]
     """How many of its occurrences are the source of one jump, and of more."""
     targets: tuple[int, int]
@@ -185,8 +199,7 @@ class RingWork:
             yield self._finish(record)
         walked = [pair for pair in pairs if self._whole or self._is_walked(ring, *pair)]
         yield Closed(
-            ring[0].split,
-            [self._jump(ring[i], ring[j]) for i, j in walked],
+            [(i, j, self._draw(ring[i], ring[j])) for i, j in walked],
             _once_and_more(source for source, _ in walked),
             _once_and_more(target for _, target in walked),
             len(ring) - len({i for pair in walked for i in pair}),
@@ -200,9 +213,8 @@ class RingWork:
         axes = mean_axes([self._records.tree(no).axes for no in (source.tree, target.tree)])
         return self._mix.keeps(WALK, axes, source.anchor, source.key, target.key)
 
-    def _jump(self, source: Occurrence, target: Occurrence) -> tuple[str, int, int, str, int]:
-        key = draw(self._recipe.seed, source.anchor, source.key, target.key)
-        return source.anchor, source.place, target.place, target.phrase, key
+    def _draw(self, source: Occurrence, target: Occurrence) -> int:
+        return draw(self._recipe.seed, source.anchor, source.key, target.key)
 
 
 def _once_and_more(places: Iterator[int]) -> tuple[int, int]:
@@ -216,6 +228,8 @@ class Rings:
 
     def __init__(self, recipe: Recipe, scratch: Scratch) -> None:
         self._recipe, self._scratch = recipe, scratch
+        self._held_by: dict[int, set[tuple[int, int]]] = {}
+        self._apart: dict[tuple[int, int], list[tuple[str, str]]] = {}
         self.stitches: list[Stitch] = []
         """The held-out stitches, those that drew least first."""
         self.coverage: dict[str, JumpCoverage] = {}
@@ -242,7 +256,16 @@ class Rings:
                 if least.would_take(apart[pair]) and self._share_one(*(kept[i] for i in pair)):
                     least.add(directed(kept, pair, apart[pair]))
         self.stitches = list(least)
-        return [(self._thought(one.source), self._thought(one.target)) for one in self.stitches]
+        return [self._apart_from(stitch) for stitch in self.stitches]
+
+    def _apart_from(self, stitch: Stitch) -> tuple[str, str]:
+        """The thoughts of a stitch, noted by their trees."""
+        one, other = self._thought(stitch.source), self._thought(stitch.target)
+        trees = stitch.source.tree, stitch.target.tree
+        self._apart.setdefault(trees, []).append((one, other))
+        for tree in trees:
+            self._held_by.setdefault(tree, set()).add(trees)
+        return one, other
 
     def _share_one(self, one: Occurrence, other: Occurrence) -> bool:
         """Whether one anchor alone joins two thoughts: no other ring needs their pair."""
@@ -259,8 +282,14 @@ class Rings:
         )[0]
         return landing
 
-    def shared_ones(self, hear: Callable[[list[Occurrence]], None]) -> Iterator[list[Occurrence]]:
-        """The rings of anchors that two trees share, to be closed; all are counted.
+    def to_close(self) -> Iterator[list[Occurrence]]:
+        """The rings of anchors that two trees share, as they are closed."""
+        for ring in self._scratch.rings():
+            if ring[0].tree != ring[-1].tree:
+                yield self._capped(ring)
+
+    def counted(self, hear: Callable[[list[Occurrence]], None]) -> Iterator[list[Occurrence]]:
+        """The same; all rings are counted.
 
         :param hear: is told of each ring.
         """
@@ -277,17 +306,33 @@ class Rings:
             _leave_out(coverage, HUB, len(ring) - len(kept))
             yield kept
 
-    def closed(self, ring: Closed) -> None:
+    def closed(self, ring: list[Occurrence], into: Closed) -> None:
         """Count what became of a ring, and put its jumps into the scratch file."""
-        coverage = self.coverage[ring.split]
-        coverage.source_once += ring.sources[0]
-        coverage.source_more += ring.sources[1]
-        coverage.target_once += ring.targets[0]
-        coverage.target_more += ring.targets[1]
-        _leave_out(coverage, THINNED, ring.thinned)
-        numbered = enumerate(ring.jumps, self.jumps + 1)
-        self._scratch.add_jumps(Jump(no, ring.split, *jump) for no, jump in numbered)
-        self.jumps += len(ring.jumps)
+        coverage = self.coverage[ring[0].split]
+        coverage.source_once += into.sources[0]
+        coverage.source_more += into.sources[1]
+        coverage.target_once += into.targets[0]
+        coverage.target_more += into.targets[1]
+        _leave_out(coverage, THINNED, into.thinned)
+        numbered = enumerate(into.jumps, self.jumps + 1)
+        self._scratch.add_jumps(
+            self._jump(no, ring[i], ring[j], key) for no, (i, j, key) in numbered
+        )
+        self.jumps += len(into.jumps)
+
+    def _jump(self, no: int, source: Occurrence, target: Occurrence, key: int) -> Jump:
+        return Jump(no, source.split, source.anchor, source.place, target.place, target.phrase, key)
+
+    def made_of(self, ring: Sequence[Occurrence]) -> str:
+        """A hash of all that the records and jumps of a ring are made of."""
+        told = [(at.said, at.phrase) for at in ring], self.held_among({at.tree for at in ring})
+        return blake2b(orjson.dumps(told), digest_size=16).hexdigest()
+
+    def held_among(self, trees: Set[int]) -> list[tuple[str, str]]:
+        """Pairs of thoughts of these trees that are held apart."""
+        near = {pair for tree in trees for pair in self._held_by.get(tree, ())}
+        inside = (pair for pair in near if pair[0] in trees and pair[1] in trees)
+        return sorted(held for pair in inside for held in self._apart[pair])
 
     def _capped(self, ring: list[Occurrence]) -> list[Occurrence]:
         """The occurrences of the first trees on the ring, as many as the hub cap says."""
@@ -316,42 +361,99 @@ class _Road(NamedTuple):
 
 
 class Chains:
-    """The heads of all chains of jumps: each jump is in exactly one chain."""
+    """Which jumps follow each other: each jump is in exactly one chain.
 
-    def __init__(self, scratch: Scratch, hops: int, jumps: int) -> None:
-        self._scratch, self._hops, self._jumps = scratch, hops, jumps
-        self._taken = bytearray(jumps // 8 + 1)
+    Memory is some bytes for each jump.
+
+    :param jumps: all of them, in the order of their numbers from 1.
+    :param hops: where the hash of a jump is divisible by this, a chain begins.
+    """
+
+    def __init__(self, jumps: Iterable[Link], hops: int) -> None:
+        self._next, self._keys = array("q", [0]), array("q", [0])
+        self._left, self._hashes = array("Q", [0]), array("Q", [0])
+        self._trees = array("I", [0, 0])
+        self._names, self._places = [""], array("I", [0])
+        self._hops = hops
+        for one in jumps:
+            self._next.append(one.next or 0)
+            self._keys.append(one.key)
+            self._left.append(one.left)
+            told = one.anchor, one.phrase, one.landed, one.step
+            self._hashes.append(hashed(orjson.dumps(told)))
+            self._trees.extend((one.source >> PLACE_BITS, one.target >> PLACE_BITS))
+            name = f"{one.split}\0{one.anchor}"
+            again = self._names[-1] == name
+            self._places.append(self._places[-1] + 1 if again else 0)
+            self._names.append(self._names[-1] if again else name)
+        self._kinds = self._marked()
+
+    def _marked(self) -> bytearray:
+        """Of each jump: 1 where a chain begins, 2 in a circle, 0 elsewhere."""
+        marks = bytearray(len(self._next))
+        led_to = bytearray(len(self._next))
+        for no in self._next:
+            led_to[no] = 1
+        for no in range(1, len(marks)):
+            marks[no] = not led_to[no] or self._keys[no] % self._hops == 0
+        taken = bytearray(len(marks))
+        for head in range(1, len(marks)):
+            if marks[head]:
+                for no in self._from(head, marks):
+                    taken[no] = 1
+        for no in range(1, len(marks)):
+            if not taken[no]:
+                marks[no] = 2
+        return marks
+
+    def _from(self, head: int, marks: bytearray) -> Iterator[int]:
+        no = head
+        while True:
+            yield no
+            no = self._next[no]
+            if not no or no == head or marks[no] == 1:
+                return
 
     def heads(self) -> Iterator[int]:
         """Where a chain begins: nothing leads there, or a hash says so."""
-        return self._scratch.heads(self._hops)
+        return (no for no, kind in enumerate(self._kinds) if kind == 1)
 
     def circles(self) -> Iterator[int]:
-        """When all that follows the heads is taken: a head for each circle of what is left."""
-        for no in range(1, self._jumps + 1):
-            if not self._taken[no >> 3] & 1 << (no & 7):
-                yield self._head_of_circle(no)
-
-    def _head_of_circle(self, no: int) -> int:
         """Of jumps that follow each other in a circle, the one with the least hash."""
-        leg = self._scratch.leg(no)
-        circle = [(leg.key, leg.no)]
-        while leg.next is not None and leg.next != no:
-            leg = self._scratch.leg(leg.next)
-            circle.append((leg.key, leg.no))
-        self.take(number for _, number in circle)
-        return min(circle)[1]
+        seen: set[int] = set()
+        for no, kind in enumerate(self._kinds):
+            if kind == 2 and no not in seen:
+                circle = list(self.chain(no))
+                seen.update(circle)
+                yield min(circle, key=lambda one: (self._keys[one], one))
 
-    def take(self, jumps: Iterable[int]) -> None:
-        """Note jumps that are in a chain."""
-        for no in jumps:
-            self._taken[no >> 3] |= 1 << (no & 7)
+    def chain(self, head: int) -> Iterator[int]:
+        """The jumps of a chain."""
+        return self._from(head, self._kinds)
+
+    def name(self, head: int) -> str:
+        """What a chain is called in every export; they are in the order of their heads."""
+        return f"{self._names[head]}\0{self._places[head]:09}"
+
+    def is_of(self, head: int, split: str) -> bool:
+        """Whether a chain is of a split."""
+        return self._names[head].startswith(f"{split}\0")
+
+    def made_of(self, head: int, held: Callable[[Set[int]], object]) -> str:
+        """A hash of all that the walks of a chain are made of.
+
+        :param held: which thoughts of some trees are held apart.
+        """
+        jumps = list(self.chain(head))
+        trees = {tree for no in jumps for tree in self._trees[2 * no : 2 * no + 2]}
+        told = self._left[head], [self._hashes[no] for no in jumps], held(trees)
+        return blake2b(orjson.dumps(told), digest_size=16).hexdigest()
 
 
-class Taken(NamedTuple):
-    """The jumps that a chain took."""
+class Walked(NamedTuple):
+    """The walks of a chain are told."""
 
-    jumps: list[int]
+    jumps: int
 
 
 class WalkWork:
@@ -365,19 +467,19 @@ class WalkWork:
         self._finish = Finishing(plan)
         self._tree = lru_cache(maxsize=4096)(reading.tree)
 
-    def of(self, head: int) -> Iterator[Line | Taken]:
-        """The walks of the chain that begins with a jump, then the jumps of the chain."""
-        taken: list[int] = []
-        for walk in self._walks(self._chain(head, taken)):
+    def of(self, head: int) -> Iterator[Line | Walked]:
+        """The walks of the chain that begins with a jump, then how many jumps it has."""
+        jumps = 0
+        for walk in self._walks(self._chain(head)):
+            jumps += len(walk.jumps)
             yield self._finish(walk)
-        yield Taken(taken)
+        yield Walked(jumps)
 
-    def _chain(self, head: int, taken: list[int]) -> Iterator[Leg]:
+    def _chain(self, head: int) -> Iterator[Leg]:
         """The jumps that follow a head, itself first, up to the next head."""
         hops = self._plan.recipe.walks.hops
         leg = self._reading.leg(head)
         while True:
-            taken.append(leg.no)
             yield leg
             if leg.next is None or leg.next == head:
                 return

@@ -31,7 +31,7 @@ from exporters.parts import TreeBegun, TreeDone, TreeWork
 from exporters.recipe import Recipe
 from exporters.scratch import Occurrence, Reading
 from exporters.templates import Templates
-from exporters.walks import Closed, RingWork, Taken, WalkWork
+from exporters.walks import Closed, RingWork, Walked, WalkWork
 from forest.errors import ExportError
 from forest.stores.base import Store, copy_nodes
 from forest.stores.sqlite import SqliteStore
@@ -94,7 +94,7 @@ class Worker:
         for ring in rings:
             yield from self._of_rings.of(ring)
 
-    def walks(self, heads: Iterable[int]) -> Iterator[Line | Taken]:
+    def walks(self, heads: Iterable[int]) -> Iterator[Line | Walked]:
         """What the chain of jumps behind each head gives."""
         for head in heads:
             yield from self._of_walks.of(head)

@@ -74,12 +74,15 @@ def command_nightly(
     from exporters.cli import find_recipe, write_corpus
     from exporters.files import require
     from exporters.nightly import Nights, Schedule
+    from exporters.nightly.nights import LATEST
 
     if not once:  # a service says at its start what would fail every night
         require(find_recipe(recipe_name).corpus.file)
 
     def export(folder: Path) -> Manifest:
-        return write_corpus(ctx, folder, find_recipe(recipe_name), seed, workers)
+        latest = out / LATEST
+        earlier = latest if latest.exists() else None
+        return write_corpus(ctx, folder, find_recipe(recipe_name), seed, workers, earlier)
 
     nights = Nights(out, export, schedule=Schedule.read(at, timezone), keep=keep, tell=say)
     if once:
