@@ -77,7 +77,8 @@ def command_export(
 ) -> None:
     """Write the forest as a training corpus into the folder OUT.
 
-    An earlier corpus in OUT is replaced when the new one is complete, and not before.
+    An earlier corpus in OUT is replaced when the new one is complete, and not before. What did not
+    change is taken over from it; the bytes are those of a full export.
 
     With --as, OUT is a file that holds the forest as a graph; `forest import` reads all of these
     but canvas, a picture for Obsidian. An earlier export of the same kind in OUT is replaced.

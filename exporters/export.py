@@ -121,13 +121,14 @@ def _export(job: _Job, *, again: bool) -> Manifest:
     ):
         state = state_of(forest) if parts.keeps else ""
         if same := parts.whole(state, corpus):
-            manifest = Manifest.model_validate(same | {"recipe": recipe})
+            manifest, text = Manifest.model_validate(same[0] | {"recipe": recipe}), same[1]
         else:
             _empty(corpus)
             manifest = _write_records(forest, crew, corpus, room, parts, job)
-        write_synced(corpus / "README.md", card(manifest).encode())
+            text = card(manifest)
+        write_synced(corpus / "README.md", text.encode())
         write_synced(corpus / MANIFEST, manifest.to_json())
-        parts.finish(state, manifest.to_json())
+        parts.finish(state, manifest.to_json(), text)
     return manifest
 
 

@@ -38,6 +38,7 @@ from forest.stores.base import Store
 ABOUT = "about.json"
 LIBRARIES = (
     "orjson",
+    "lark",
     "jinja2",
     "markupsafe",
     "numpy",
@@ -93,7 +94,7 @@ def _sources(package: str) -> Iterator[tuple[str, bytes]]:
             path = f"{name}/{entry.name}"
             if entry.is_dir() and entry.name != "__pycache__":
                 left.append((path, entry))
-            elif entry.name.endswith((".py", ".toml")):
+            elif entry.name.endswith((".py", ".toml", ".lark")):
                 yield path, entry.read_bytes()
 
 
@@ -340,8 +341,8 @@ class Parts(ExitStack):
             self.callback(earlier.close)
         return Kept(new, earlier)
 
-    def whole(self, state: str, corpus: Path) -> dict[str, Any] | None:
-        """The manifest of an earlier corpus that is what this export would make; else None.
+    def whole(self, state: str, corpus: Path) -> tuple[dict[str, Any], str] | None:
+        """Manifest and card of an earlier corpus that is what this export would make; else None.
 
         Its files are then in ``corpus``, as links where that can be done, and its parts are kept.
 
@@ -352,6 +353,7 @@ class Parts(ExitStack):
         try:
             about = orjson.loads((self._old / ABOUT).read_bytes())
             told = (self._out / MANIFEST).read_bytes()
+            text = about.pop("card")
             if about != self._about | {"forest": state, "manifest": _sha256(told)}:
                 return None
             manifest: dict[str, Any] = orjson.loads(told)
@@ -362,14 +364,17 @@ class Parts(ExitStack):
         except (OSError, ValueError, KeyError):
             return None
         self.keeps = False
-        return manifest
+        return manifest, text
 
-    def finish(self, state: str, manifest: bytes) -> None:
-        """All are there: say what they were made of, and what was made."""
+    def finish(self, state: str, manifest: bytes, card: str) -> None:
+        """All are there: say what they were made of, and what was made.
+
+        The card is kept as it was: people may edit the one in the corpus.
+        """
         self.close()
         if self.keeps:
-            about = self._about | {"forest": state, "manifest": _sha256(manifest)}
-            (self._new / ABOUT).write_bytes(orjson.dumps(about))
+            made = {"forest": state, "manifest": _sha256(manifest), "card": card}
+            (self._new / ABOUT).write_bytes(orjson.dumps(self._about | made))
 
 
 def state_of(forest: Store) -> str:

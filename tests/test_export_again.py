@@ -160,7 +160,7 @@ CHANGES: list[Change] = [
 ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1 << 32), st.lists(st.lists(st.sampled_from(CHANGES)), max_size=4))
 def test_an_export_over_an_earlier_corpus_gives_the_bytes_of_a_full_one(
     tmp_path_factory: pytest.TempPathFactory, seed: int, nights: list[list[Change]]
