@@ -194,13 +194,12 @@ def test_only_trees_that_changed_are_made(made: list[str], tmp_path: Path) -> No
     assert len(outside) < 10  # those of validation are always made
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_workers_make_what_is_left_to_make(workers: int, tmp_path: Path) -> None:
+def test_workers_make_what_is_left_to_make(tmp_path: Path) -> None:
     trees = [Tree(**one.model_dump()) for one in grown()]
-    export_corpus(planted(*trees), tmp_path / "again", SMALL, workers=workers)
+    export_corpus(planted(*trees), tmp_path / "again", SMALL)
     for one in trees[3::9]:
         one.edit(one.thoughts[2], text="Иначе.")
-    export_corpus(planted(*trees), tmp_path / "again", SMALL, workers=workers)
+    export_corpus(planted(*trees), tmp_path / "again", SMALL, workers=2)
     export_corpus(planted(*trees), tmp_path / "full", SMALL)
     assert content(tmp_path / "again") == content(tmp_path / "full")
 
