@@ -107,6 +107,10 @@ class Store(ABC):
     def get(self, tree_id: str) -> Tree:
         """One tree. Raises NotFound; NotATree where the graph holds no tree under that id."""
 
+    def some(self, tree_ids: Iterable[str]) -> Iterator[Tree]:
+        """Trees by their ids, in the order in which they are asked for. Raises as `get` does."""
+        return map(self.get, tree_ids)
+
     @abstractmethod
     def trees(self, skip: Skip | None = None) -> Iterator[Tree]:
         """All trees in the order of their ids, in memory bounded by the largest tree.
