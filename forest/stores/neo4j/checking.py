@@ -151,6 +151,10 @@ def _tree(connection: Connection, found: Found, *, fix: bool) -> Iterator[Findin
         for violation in building.violations(found):
             yield Finding(where, _without(where, violation), fixable=False)
         return
+    if wrong := list(_no_places(found)):
+        for problem in wrong:
+            yield Finding(where, problem, fixable=False)
+        return
     missing = list(_missing(tree, found))
     if not missing:
         return
@@ -162,6 +166,24 @@ def _tree(connection: Connection, found: Found, *, fix: bool) -> Iterator[Findin
         return
     for problem in missing:
         yield Finding(where, problem, fixable=True, fixed=fix)
+
+
+def _no_places(found: Found) -> Iterator[str]:
+    """Positions that are no numbers. Reading passes over them; only their author knows them."""
+    for link, _, position, *_ in found.head.axes:
+        if not _may_be_a_place(position):
+            yield f"an ALIGNS_WITH (id {link}) has the position {position!r}, which is no number"
+    for row in found.rows:
+        links = [(step.position, "LEADS_TO that leads to it") for step in row.steps]
+        links += [(link.position, "ANCHORED_BY of it") for link in row.links]
+        for position, which in links:
+            if not _may_be_a_place(position):
+                who = building.name_of(row)
+                yield f"{who}: the {which} has the position {position!r}, which is no number"
+
+
+def _may_be_a_place(position: Any) -> bool:
+    return position is None or position is False or reading.is_place(position)
 
 
 def _without(where: str, violation: str) -> str:

@@ -125,6 +125,13 @@ UNWIND range(0, size(ts), {CHUNK * 10}) AS i
 RETURN [t IN ts[i..i + {CHUNK * 10}] | [id(t), t.id, t.title, t.stamp]]
 """
 
+SOURCES = f"""
+MATCH (t:Tree)
+WITH collect(t) AS ts
+UNWIND range(0, size(ts), {CHUNK * 10}) AS i
+RETURN [t IN ts[i..i + {CHUNK * 10}] | [t.id, t.title, t.source]]
+"""
+
 TREES_BY_ID = """
 UNWIND $ids AS id
 MATCH (t:Tree {id: id})
@@ -227,6 +234,16 @@ def all_trees(tx: ManagedTransaction) -> list[tuple[str, int, Any]]:
     """
     rows = [row for chunk in ask(tx, TREES) for row in chunk[0]]
     return sorted((tree_id(id_, title), node, stamp) for node, id_, title, stamp in rows)
+
+
+def all_sources(tx: ManagedTransaction) -> list[tuple[str, str | None]]:
+    """(id on reading, source) of every Tree that has a name, in the order of ids."""
+    rows = [row for chunk in ask(tx, SOURCES) for row in chunk[0]]
+    named = ((tree_id(id_, title), source) for id_, title, source in rows)
+    return sorted(
+        ((id_, source if isinstance(source, str) else None) for id_, source in named if id_),
+        key=itemgetter(0),
+    )
 
 
 def unnamed(trees: Sequence[tuple[str, int, Any]]) -> dict[int, NotATree]:
@@ -394,10 +411,13 @@ def _rows(
 
 def order(position: Any, link: int) -> tuple[bool, float, int]:
     """What children, anchors and axes are sorted by: their position, else when they were linked."""
+    return (False, position, link) if is_place(position) else (True, 0, link)
+
+
+def is_place(position: Any) -> bool:
+    """Whether it is a number. NaN is none."""
     number = isinstance(position, int | float) and not isinstance(position, bool)
-    if number and position == position:  # noqa: PLR0124 - NaN is no place
-        return (False, position, link)
-    return (True, 0, link)
+    return number and bool(position == position)  # noqa: PLR0124
 
 
 def outline(head: Head, rows: list[Row]) -> Found:
