@@ -98,6 +98,9 @@ class Neo4jStore(Store):
     def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
         return map(tree_info, self.trees(skip))
 
+    def sources(self) -> Iterator[tuple[str, str | None]]:
+        return iter(self._connection.read(reading.all_sources))
+
     def get(self, tree_id: str) -> Tree:
         nodes = self._connection.read(reading.tree_nodes, [tree_id])
         for found in reading.stream(self._connection, list(nodes.items())):
