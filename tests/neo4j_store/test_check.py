@@ -169,6 +169,7 @@ def test_thoughts_outside_of_trees_are_named(store, typed):
     findings = sorted((f.where, f.problem) for f in store.check(fix=True))
     assert len(findings) == 3
     (ring, loose, lonely) = findings
+    assert re.search(r"«Одинокая мысль\.» \(id \d+\)", lonely[0])  # as Cypher's id() gives it
     assert "ring/" in ring[0]
     assert re.fullmatch(
         "a cycle that stands in no tree: thought 'ring/[ab]' → thought 'ring/[ab]' → .*", ring[1]

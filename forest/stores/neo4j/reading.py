@@ -115,7 +115,7 @@ CALL (n) {
   MATCH (r)<-[:ROOT]-(t:Tree)
   RETURN collect(DISTINCT [id(t), t.id, t.title]) AS trees
 }
-RETURN collect([node, elementId(n), n.id, n.text, trees])
+RETURN collect([node, n.id, n.text, trees])
 """
 
 TREES = f"""
@@ -499,17 +499,15 @@ def _list(nodes: Sized) -> str:
 def described(tx: ManagedTransaction, found: Found) -> Iterator[str]:
     """The problems of a tree with the names of the thoughts they are about."""
     nodes = sorted({node for problem in found.problems for node in problem.nodes})
-    names = {
-        node: _name(rest, home=found.head.node) for node, *rest in ask(tx, NAMES, nodes=nodes)[0][0]
-    }
+    names = {row[0]: _name(row, home=found.head.node) for row in ask(tx, NAMES, nodes=nodes)[0][0]}
     for problem in found.problems:
         yield problem.text.format(*(names.get(node, "a deleted thought") for node in problem.nodes))
 
 
 def _name(row: list[Any], home: int) -> str:
-    element, id_, text, trees = row
-    others = [repr(tree_id(i, title) or "?") for node, i, title in trees if node != home]
-    return called(id_, text, element) + (f" (also in tree {', '.join(others)})" if others else "")
+    node, id_, text, trees = row
+    others = [repr(tree_id(i, title) or "?") for n, i, title in trees if n != home]
+    return called(id_, text, node) + (f" (also in tree {', '.join(others)})" if others else "")
 
 
 def trees_above(tx: ManagedTransaction, nodes: Sequence[int]) -> dict[int, list[str]]:
@@ -520,11 +518,11 @@ def trees_above(tx: ManagedTransaction, nodes: Sequence[int]) -> dict[int, list[
     }
 
 
-def called(id_: Any, text: Any, element: str) -> str:
+def called(id_: Any, text: Any, node: int) -> str:
     """How a message calls a thought: by its id, else by the beginning of its text."""
     if isinstance(id_, str) and id_:
         return f"thought {id_!r}"
-    return f"thought «{str(text or '')[:40]}» ({element})"
+    return f"thought «{str(text or '')[:40]}» (id {node})"
 
 
 def no_tree(tx: ManagedTransaction, found: Found) -> NotATree:
