@@ -116,6 +116,10 @@ class SqliteStore(Store):
                     )
                 yield info
 
+    def sources(self) -> Iterator[tuple[str, str | None]]:
+        for page in self._pages("source"):
+            yield from page
+
     def get(self, tree_id: str) -> Tree:
         with one_state(self._db, self.url) as db:
             tree = read_tree(db, tree_id, {})
