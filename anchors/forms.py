@@ -28,7 +28,7 @@ import re
 from collections import defaultdict
 from functools import lru_cache
 
-from anchors.lemmas import OWN, russian
+from anchors.lemmas import OWN, parses
 from anchors.nominal import SURE, VERB, cases, reading, word_of
 from anchors.plurals import singular
 from forest.phrases import phrase_key
@@ -122,7 +122,7 @@ def _declined(words: list[str]) -> tuple[str, frozenset[str], bool] | None:
 def _russian_form(word: str) -> str:
     words: dict[str, float] = defaultdict(float)
     own: set[str] = set()
-    for parsed in russian().parse(word):
+    for parsed in parses(word):
         if word in _AS_NOUNS and parsed.tag.POS != "NOUN":
             continue
         one = word_of(word, parsed)

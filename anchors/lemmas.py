@@ -42,7 +42,7 @@ def lemma(word: str) -> str:
     """
     if not _CYRILLIC.match(word):
         return _stem(word)
-    return _russian_lemma(russian().parse(word)[0])
+    return _russian_lemma(parses(word)[0])
 
 
 @lru_cache(maxsize=65536)
@@ -56,7 +56,7 @@ def readings(word: str) -> tuple[str, ...]:
     """
     if not _CYRILLIC.match(word):
         return tuple(dict.fromkeys(map(lemma, plural_of(word) or (word,))))
-    parsed = russian().parse(word)
+    parsed = parses(word)
     own = (p for p in parsed if p.tag.POS in _CONTENT and _spelled(p.normal_form) == word)
     if sum(p.score for p in own) >= OWN:
         return (word,)
@@ -95,8 +95,14 @@ def _stem(word: str) -> str:
     return stem if made is None or stem.endswith(made[1]) else f"{stem}~{made[1]}"
 
 
+@lru_cache(maxsize=32768)
+def parses(word: str) -> tuple[Any, ...]:
+    """What a Russian word in lower case can be a form of, the likeliest first (pymorphy3)."""
+    return tuple(_russian().parse(word))
+
+
 @cache
-def russian() -> Any:
+def _russian() -> Any:
     """pymorphy3's analyzer, opened once."""
     import pymorphy3
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from anchors.lemmas import russian
+from anchors.lemmas import parses
 
 SURE = 0.95
 """The share of a form's occurrences that must be of one word, where it can be of several."""
@@ -47,7 +47,10 @@ def reading(words: Sequence[str]) -> Reading | None:
     :param words: in lower case, with е for ё.
     :returns: None where they are none, or not surely.
     """
-    for at in range(len(words) - 1, -1, -1):
+    lead = 0
+    while lead < len(words) - 1 and any(p.tag.POS in _ADJECTIVES for p in parses(words[lead])):
+        lead += 1
+    for at in range(lead, -1, -1):
         if heads := _heads(tuple(words[: at + 1])):
             tail = tuple(words[at + 1 :])
             head = _surest(heads) if _is_governed(tail) else None
@@ -58,7 +61,7 @@ def reading(words: Sequence[str]) -> Reading | None:
 @lru_cache(maxsize=65536)
 def cases(word: str) -> frozenset[str]:
     """In which cases a word can be."""
-    return frozenset(_case(p.tag) for p in russian().parse(word) if p.tag.POS in _DECLINED)
+    return frozenset(_case(p.tag) for p in parses(word) if p.tag.POS in _DECLINED)
 
 
 def word_of(word: str, parsed: Any) -> str:
@@ -88,15 +91,16 @@ def _surest(heads: dict[tuple[str, ...], float]) -> tuple[str, ...] | None:
     return best if heads[best] >= SURE * sum(heads.values()) else None
 
 
+@lru_cache(maxsize=65536)
 def _heads(words: tuple[str, ...]) -> dict[tuple[str, ...], float]:
     """The ways to read words as adjectives that agree with the noun behind them, and their weights.
 
     Without an adjective, a noun that is surely one, and not also another word in that place.
     """
     *adjectives, noun = words
-    parses = russian().parse(noun)
+    there = parses(noun)
     found: dict[tuple[str, ...], float] = defaultdict(float)
-    for parsed in parses:
+    for parsed in there:
         if parsed.tag.POS != "NOUN":
             continue
         agreeing = [_agreeing(word, parsed.tag) for word in adjectives]
@@ -106,7 +110,7 @@ def _heads(words: tuple[str, ...]) -> dict[tuple[str, ...], float]:
                 weight *= sum(one.values())
             head = (*(max(one, key=lambda f: (one[f], f)) for one in agreeing),)
             found[(*head, word_of(noun, parsed))] += weight
-    if not adjectives and sum(found.values()) < SURE * sum(p.score for p in parses):
+    if not adjectives and sum(found.values()) < SURE * sum(p.score for p in there):
         return {}
     return found if adjectives else _without_homonyms(noun, found)
 
@@ -122,7 +126,7 @@ def _without_homonyms(
 def _agreeing(word: str, noun: Any) -> dict[str, float]:
     """The adjectives, in dictionary form, whose form a word is that agrees with a noun's form."""
     found: dict[str, float] = defaultdict(float)
-    for parsed in russian().parse(word):
+    for parsed in parses(word):
         tag = parsed.tag
         if tag.POS not in _ADJECTIVES:
             continue
@@ -147,15 +151,15 @@ def _is_governed(words: Sequence[str]) -> bool:
     if words and (words[0] in _JOINED or not all(map(str.isalpha, words))):
         return False
     for word in words:
-        parses = russian().parse(word)
-        prepared = parses[0].tag.POS == "PREP"
+        there = parses(word)
+        prepared = there[0].tag.POS == "PREP"
         if prepared:
             allowed = _AFTER_A_PREPOSITION
         elif word not in _JOINED:
-            named = [p for p in parses if p.tag.POS in _DECLINED]
+            named = [p for p in there if p.tag.POS in _DECLINED]
             if not any(_case(p.tag) in allowed for p in named):
                 return False
-            shares = sum(p.score for p in named), sum(p.score for p in parses)
+            shares = sum(p.score for p in named), sum(p.score for p in there)
             if allowed is _GOVERNED and shares[0] < SURE * shares[1] - 1e-9:
                 return False
     return not prepared and (not words or words[-1] not in _JOINED)

@@ -132,10 +132,9 @@ class Registry:
         return anchor if root is None else self._heads[root]
 
     @property
-    def heads(self) -> Callable[[str], str]:
-        """`head`, which holds on to nothing but the anchors that are joined: for a long run."""
-        joined = {id_: self._heads[root] for id_, root in self._group.items()}
-        return lambda anchor: joined.get(anchor, anchor)
+    def joined(self) -> dict[str, str]:
+        """`head` of each anchor that is joined with another; all others count by themselves."""
+        return {id_: self._heads[root] for id_, root in self._group.items()}
 
     def name(self, anchor: str) -> str:
         """What an anchor is shown as: the name of its group, else the most frequent spelling."""

@@ -1,11 +1,14 @@
 """How fast a forest goes into Neo4j, beside a loop that somebody would write by hand.
 
-    python benchmarks/bench_neo4j.py [--thoughts N] [--version V] [--rounds R]
+    python benchmarks/bench_neo4j.py [--thoughts N | --file PATH] [--version V] [--rounds R]
 
 Starts a temporary Neo4j (it needs the extra ``local-neo4j``) and writes the same trees in turns:
 ``store`` with `Neo4jStore.write`, ``loop`` with the bare driver and batched UNWINDs, nodes, links
 and anchors, 5,000 thoughts a transaction. Both begin with an empty database that has the same
 constraints. The last line is the ratio of the two speeds.
+
+With ``--file`` the trees are those of a file, and ``store`` is all that `Forest.import_files` does:
+it also reads and checks the file and compares it with the forest, while ``loop`` gets the trees.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from typing import Any
 
 import neo4j
 
+from forest.forest import Forest
+from forest.formats import find_files, read_file
 from forest.identity import finished
 from forest.local_neo4j import DEFAULT_VERSION, temporary_server
 from forest.model import AnchorLink, Thought, Tree
@@ -67,10 +72,22 @@ def forest(thoughts: int) -> Iterator[Tree]:
         yield finished(Tree(f"Дерево {number}", id=f"tree-{number:06}", thoughts=outline))
 
 
+def of_file(path: str) -> list[Tree]:
+    """The good trees of a file, with ids."""
+    items = (item for source in find_files([path]) for item in read_file(source))
+    return [finished(item) for item in items if isinstance(item, Tree)]
+
+
 def by_store(url: str, password: str, trees: list[Tree]) -> None:
     """Write the trees with the library."""
     with Neo4jStore(url, password=password) as store:
         store.write(iter(trees), lambda _, new: new)
+
+
+def by_import(url: str, password: str, path: str) -> None:
+    """Import a file with the library."""
+    with Neo4jStore(url, password=password) as store:
+        Forest(store).import_files(path)
 
 
 def by_loop(url: str, password: str, trees: list[Tree]) -> None:
@@ -81,7 +98,8 @@ def by_loop(url: str, password: str, trees: list[Tree]) -> None:
                 session.run(statement).consume()  # type: ignore[arg-type]
         waiting = iter(trees)
         with driver.session() as session:
-            while some := list(islice(waiting, BATCH // PER_TREE)):
+            per_batch = max(1, BATCH * len(trees) // sum(map(len, trees)))
+            while some := list(islice(waiting, per_batch)):
                 session.execute_write(write_batch, some)
 
 
@@ -131,11 +149,15 @@ def main() -> None:
     """Measure, print each run and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--thoughts", type=int, default=100_000)
+    parser.add_argument("--file", help="import this file instead")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--version", default=DEFAULT_VERSION)
     options: Any = parser.parse_args()
-    trees = list(forest(options.thoughts))
+    trees = of_file(options.file) if options.file else list(forest(options.thoughts))
+    thoughts = sum(map(len, trees))
     ways = {"store": by_store, "loop": by_loop}
+    if options.file:
+        ways["store"] = lambda url, password, _: by_import(url, password, options.file)
     speeds: dict[str, list[float]] = {name: [] for name in ways}
     with temporary_server(options.version, heap="1g", page_cache="256m") as server:
         url, password = server.bolt_url, server.password()
@@ -147,7 +169,7 @@ def main() -> None:
                 with stopwatch() as seconds:
                     ways[name](url, password, trees)
                 empty(url, password)
-                speeds[name].append(options.thoughts / seconds[0])
+                speeds[name].append(thoughts / seconds[0])
                 print(f"{name:5} {seconds[0]:7.2f} s {speeds[name][-1]:9,.0f} thoughts/s")
     ratio = statistics.median(speeds["store"]) / statistics.median(speeds["loop"])
     print(f"Neo4j {options.version}: store / loop = {ratio:.2f}")

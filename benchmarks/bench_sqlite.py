@@ -1,4 +1,4 @@
-"""SQLite: import, ordered stream and export, each beside the bare thing, in one run.
+"""SQLite: import and ordered stream, each beside the bare thing, in one run.
 
     python benchmarks/bench_sqlite.py                          1,000,000 thoughts, 1,000 trees
     python benchmarks/bench_sqlite.py --thoughts 100000        smaller
@@ -83,19 +83,8 @@ def bare_select(source: Path, _: Path) -> float:
         return time.perf_counter() - start
 
 
-def export(source: Path, target: Path) -> float:
-    """`forest export` with the default recipe into a new folder."""
-    from exporters.export import export_corpus
-    from forest import Forest
-
-    with Forest.open(f"sqlite:///{source}") as forest:
-        start = time.perf_counter()
-        export_corpus(forest.store, target)
-        return time.perf_counter() - start
-
-
 STEPS: dict[str, Callable[[Path, Path], float]] = {
-    f.__name__: f for f in (do_import, bare_insert, stream, bare_select, export)
+    f.__name__: f for f in (do_import, bare_insert, stream, bare_select)
 }
 
 
@@ -154,14 +143,6 @@ def run(
                 f"  {title:8} {per[title]:6.2f} µs a thought; bare {b / thoughts * 1e6:6.2f}; "
                 f"speed {b / a:.2f} of the bare one; peak {peak:,.0f} MB"
             )
-        results = [
-            measure("export", folder / "forest.db", folder / f"corpus-{i}") for i in range(rounds)
-        ]
-        per["export"] = min(s for s, _ in results) / thoughts * 1e6
-        print(
-            f"  export   {per['export']:6.2f} µs a thought; peak "
-            f"{max(m for _, m in results):,.0f} MB"
-        )
     return per
 
 

@@ -40,7 +40,7 @@ Progress = Callable[[str, int, int], None]
 def carriers(store: Store) -> dict[str, set[str]]:
     """The trees that carry each anchor, of those that two or more carry."""
     registry = Registry.of(store)
-    shared, head = registry.shared(store), registry.heads
+    shared, head = registry.shared(store), registry.head
     found: dict[str, set[str]] = {}
     for tree in store.trees():
         for thought in tree.thoughts:

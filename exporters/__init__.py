@@ -9,14 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from exporters.diff import Difference, compare
     from exporters.export import export_corpus
     from exporters.graph import export_graph
     from exporters.manifest import Manifest
     from exporters.recipe import Recipe
 
-__all__ = ["Manifest", "Recipe", "export_corpus", "export_graph"]
+__all__ = ["Difference", "Manifest", "Recipe", "compare", "export_corpus", "export_graph"]
 
 _HOME = {
+    "Difference": "diff",
+    "compare": "diff",
     "Manifest": "manifest",
     "Recipe": "recipe",
     "export_corpus": "export",

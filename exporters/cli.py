@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from exporters.diff import Difference
     from exporters.manifest import Manifest
     from exporters.recipe import Recipe
 
@@ -48,6 +50,13 @@ def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     type=click.Choice(["jsonl", "jsonl.zst", "parquet"]),
     help="What data files are, in place of the recipe's.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many processes make records; the bytes are the same.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @click.option(
     "--as",
@@ -63,31 +72,101 @@ def command_export(
     seed: int | None,
     format: str | None,
     file: str | None,
+    workers: int,
     as_json: bool,
     graph: str | None,
 ) -> None:
     """Write the forest as a training corpus into the folder OUT.
 
-    An earlier corpus in OUT is replaced when the new one is complete, and not before.
+    An earlier corpus in OUT is replaced when the new one is complete, and not before. What did not
+    change is taken over from it; the bytes are those of a full export.
 
     With --as, OUT is a file that holds the forest as a graph; `forest import` reads all of these
     but canvas, a picture for Obsidian. An earlier export of the same kind in OUT is replaced.
     """
     if graph is not None:
-        if recipe_name or seed is not None or format or file or as_json:
+        if recipe_name or seed is not None or format or file or workers > 1 or as_json:
             raise click.UsageError(
-                "--recipe, --seed, --format, --file and --json are for a corpus: not with --as"
+                "--recipe, --seed, --format, --file, --workers and --json are for a corpus: "
+                "not with --as"
             )
         _export_graph(ctx, out, graph)
         return
     from forest.cli import say
 
     recipe = find_recipe(recipe_name).said_as(format, file)
-    manifest = write_corpus(ctx, out, recipe, seed)
+    manifest = write_corpus(ctx, out, recipe, seed, workers)
     if as_json:
         click.echo(manifest.to_json(), nl=False)
     else:
         say(_summary(manifest, out))
+
+
+@click.command("diff")
+@click.argument("one", type=click.Path(path_type=Path), metavar="OUT1")
+@click.argument("other", type=click.Path(path_type=Path), metavar="OUT2")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+def command_diff(one: Path, other: Path, as_json: bool) -> int:
+    """Say what is other in the corpus OUT2 than in the corpus OUT1, and why.
+
+    Both are read as they lie there; no forest is needed. Exit codes: 0 they are the same, 1 they
+    differ, 2 one of them is no corpus.
+    """
+    from exporters.diff import compare
+    from forest.cli import print_json, say
+
+    found = compare(one, other)
+    if as_json:
+        print_json(found)
+    else:
+        say(_told(found))
+    return int(not found.same)
+
+
+MOST = 20
+"""Trees of one sort that are named; --json names all."""
+
+
+def _told(found: Difference) -> str:
+    if found.same:
+        return "The corpora are the same."
+    lines = [f"recipe   {name}: {a!r} → {b!r}" for name, (a, b) in found.recipe.items()]
+    if found.format_version:
+        lines.append("format   {} → {}".format(*found.format_version))
+    if found.forest:
+        lines.append("forest   {} → {}".format(*(revision[:16] for revision in found.forest)))
+    trees = found.trees
+    sorts = {
+        "added": trees.added,
+        "removed": trees.removed,
+        "edited": [f"{tree}: {edited.told()}" for tree, edited in trees.edited.items()],
+        "on the other side": trees.other_split,
+    }
+    counts = ", ".join(f"{len(names)} {what}" for what, names in sorts.items() if names)
+    lines.append(f"trees    {counts or 'the same'}")
+    for what, names in sorts.items():
+        lines += [f"         {what}: {name}" for name in names[:MOST]]
+        if len(names) > MOST:
+            lines.append(f"         {what}: {len(names) - MOST} more (--json names them)")
+    return "\n".join([*lines, *_told_records(found), *_told_files(found)])
+
+
+def _told_records(found: Difference) -> Iterator[str]:
+    for kind, changes in found.records.items():
+        counts = [
+            f"{count} {what}"
+            for what in ("added", "removed", "changed")
+            if (count := getattr(changes, what))
+        ]
+        near = f"; {changes.near} of trees to which nothing happened" if changes.near else ""
+        yield f"records  {kind}: {', '.join(counts)}{near}"
+
+
+def _told_files(found: Difference) -> Iterator[str]:
+    files = found.files
+    counts = {"added": files.added, "removed": files.removed, "changed": files.changed}
+    said = [f"{len(paths)} {what}" for what, paths in counts.items() if paths]
+    yield f"files    {', '.join([*said, f'{len(files.same)} the same'])}"
 
 
 def find_recipe(name: str | None) -> Recipe:
@@ -97,7 +176,14 @@ def find_recipe(name: str | None) -> Recipe:
     return Recipe.find(name) if name else Recipe.default()
 
 
-def write_corpus(ctx: click.Context, out: Path, recipe: Recipe, seed: int | None) -> Manifest:
+def write_corpus(
+    ctx: click.Context,
+    out: Path,
+    recipe: Recipe,
+    seed: int | None,
+    workers: int = 1,
+    earlier: Path | None = None,
+) -> Manifest:
     """Export the forest that a command is about, with a progress bar."""
     from exporters.export import export_corpus
     from forest.cli import opened_forest
@@ -109,6 +195,8 @@ def write_corpus(ctx: click.Context, out: Path, recipe: Recipe, seed: int | None
             out,
             recipe,
             seed=seed,
+            workers=workers,
+            earlier=earlier,
             progress=lambda what, done, everything: bar.update(done, everything, what),
         )
 

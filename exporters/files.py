@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
-from io import FileIO, RawIOBase
+from io import BufferedReader, FileIO, RawIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import orjson
 
-from exporters.formats import say
 from exporters.manifest import DataFile
 from exporters.recipe import CorpusSettings
-from exporters.records import DEFAULT, TEXT, features
+from exporters.records import DEFAULT, features
 from forest.errors import MissingExtra
 
 LEVEL = 3
@@ -47,6 +46,27 @@ def require(form: str) -> None:
 def folder_of(config: str) -> str:
     """Where the files of a configuration lie, relative to the corpus folder."""
     return "data" if config == DEFAULT else f"data/{config}"
+
+
+def records_of(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a data file, by the form that its name ends in; few in memory at a time.
+
+    :raises MissingExtra: the package that reads this form is not installed.
+    """
+    require(path.name.partition(".")[2])
+    with path.open("rb") as raw:
+        if path.suffix == ".parquet":
+            from pyarrow.parquet import ParquetFile
+
+            for batch in ParquetFile(raw).iter_batches(batch_size=100):
+                yield from batch.to_pylist()
+        elif path.suffix == ".zst":
+            import zstandard
+
+            with zstandard.ZstdDecompressor().stream_reader(raw) as told:
+                yield from map(orjson.loads, BufferedReader(told))
+        else:
+            yield from map(orjson.loads, raw)
 
 
 class SplitWriter:
@@ -81,11 +101,13 @@ class SplitWriter:
             self._sink.abandon()
             self._file.close()
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """The number of the file, and the byte in it, at which the next line of JSON begins."""
+        return len(self.files), self._bytes + self._waiting_bytes
+
     def write(self, line: bytes) -> None:
-        """Write a record, told as a text."""
-        if self._settings.format != TEXT:
-            told = say(orjson.loads(line), self._config, self._settings.format)
-            line = orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
+        """Write a record, a line of JSON."""
         self._waiting.append(line)
         self._waiting_bytes += len(line)
         self._records += 1

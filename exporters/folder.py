@@ -30,6 +30,8 @@ from forest.errors import ExportError, ForestError
 
 MANIFEST, TOKENS, LEFT_OUT = "manifest.json", "tokens.json", "left-out.jsonl"
 PROBES = "probes/stitches.jsonl"
+PARTS = "parts"
+"""Where an export keeps its parts beside its scratch files, for the next one."""
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _NO_LINKS = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -39,8 +41,9 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def replaced_whole(out: Path) -> Iterator[tuple[Path, Path]]:
     """Two empty folders: one to write the corpus into, one for scratch files.
 
-    When the block ends without an error the first one takes the place of ``out``; in any case
-    both are gone afterwards. The block writes the manifest last.
+    When the block ends without an error the first one takes the place of ``out``, and what stands
+    in ``parts`` beside the scratch files that of `parts_of` it; in any case both are gone
+    afterwards. The block writes the manifest last.
 
     :raises ExportError: ``out`` is something else than a corpus, is being exported to by another
         process, or cannot be written.
@@ -60,8 +63,19 @@ def replaced_whole(out: Path) -> Iterator[tuple[Path, Path]]:
                 _sync_folders(corpus)
                 _put_in_place(corpus, out, room / "earlier")
                 sync(out.parent)
+                _put_beside(scratch / PARTS, parts_of(out))
             finally:
                 shutil.rmtree(room, ignore_errors=True)
+
+
+def parts_of(out: Path) -> Path:
+    """The hidden folder beside a corpus that says what the next export need not make again."""
+    return out.with_name(f".{out.name}.parts")
+
+
+def forget_parts(out: Path) -> None:
+    """Remove what a corpus keeps for the next export."""
+    shutil.rmtree(parts_of(out), ignore_errors=True)
 
 
 @contextmanager
@@ -115,6 +129,7 @@ def remove_whole(out: Path) -> None:
         room = Path(tempfile.mkdtemp(prefix=_partial(out), dir=out.parent))
         try:
             out.rename(room / "removed")
+            forget_parts(out)
         finally:
             shutil.rmtree(room)
 
@@ -140,6 +155,16 @@ def share_equal_files(one: Path, other: Path) -> None:
                 raise
         finally:
             shutil.rmtree(room)
+
+
+def link(old: Path, new: Path) -> None:
+    """Let a new file be the same as an old one; a copy where the file system cannot do that."""
+    try:
+        os.link(old, new)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copyfile(old, new)
 
 
 def sync(path: Path) -> None:
@@ -331,6 +356,13 @@ def _put_in_place(corpus: Path, out: Path, earlier: Path) -> None:
     elif not _exchange(corpus, out):
         out.rename(earlier)
         corpus.rename(out)
+
+
+def _put_beside(parts: Path, old: Path) -> None:
+    """What the earlier corpus left is worth nothing now."""
+    shutil.rmtree(old, ignore_errors=True)
+    if parts.exists() and not old.exists():
+        parts.rename(old)
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -17,7 +17,6 @@ import orjson
 
 from exporters.folder import PROBES
 from exporters.manifest import DataFile
-from exporters.records import KINDS
 from exporters.splits import TRAIN, VALIDATION
 from forest.errors import ExportError
 
@@ -66,6 +65,23 @@ class _Outside:
         self.texts.setdefault(record.text, record.where)
 
 
+def note(
+    kind: str,
+    trees: Sequence[str],
+    thoughts: Sequence[str],
+    jumps: Sequence[Mapping[str, str]],
+    text: int,
+) -> bytes:
+    """What the check has to know of a record.
+
+    :param text: the hash of what it says.
+    """
+    if jumps:
+        trees = [*trees, *(jump[at] for jump in jumps for at in ("from_tree", "to_tree"))]
+        thoughts = [*thoughts, *(jump[at] for jump in jumps for at in ("from", "to"))]
+    return orjson.dumps((kind, trees, thoughts, text), option=orjson.OPT_APPEND_NEWLINE)
+
+
 class Leaks:
     """Hears of every record that is written, and looks for leaks when all are.
 
@@ -77,24 +93,9 @@ class Leaks:
         self._folder = folder
         self._waiting: dict[tuple[str, str], list[bytes]] = {}
 
-    def note(
-        self,
-        kind: str,
-        split: str,
-        trees: Sequence[str],
-        thoughts: Sequence[str],
-        jumps: Sequence[Mapping[str, str]],
-        text: int,
-    ) -> None:
-        """Note a record; those of a split and configuration in the order of their files.
-
-        :param text: the hash of what it says.
-        """
-        if jumps:
-            trees = [*trees, *(jump[at] for jump in jumps for at in ("from_tree", "to_tree"))]
-            thoughts = [*thoughts, *(jump[at] for jump in jumps for at in ("from", "to"))]
-        said = orjson.dumps((kind, trees, thoughts, text), option=orjson.OPT_APPEND_NEWLINE)
-        of = KINDS[kind].config, split
+    def note(self, config: str, split: str, said: bytes) -> None:
+        """Keep the `note` of a record; those of a split and configuration in their files' order."""
+        of = config, split
         waiting = self._waiting.setdefault(of, [])
         waiting.append(said)
         if len(waiting) >= CHUNK:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import orjson
-
 from exporters.linearize import Told
 
 DEFAULT, PREFERENCE, STEPWISE = "default", "preference", "stepwise"
@@ -171,28 +169,23 @@ class Record(NamedTuple):
     jumps: Sequence[Mapping[str, str]] = ()
     anchor: str = ""
 
-    def line(self) -> bytes:
-        """The record as one line of JSON."""
+    def said(self) -> dict[str, Any]:
+        """The record as it is written: its columns, and ``meta``."""
         told = self.told
-        return orjson.dumps(
-            {
-                **told.columns,
-                "meta": {
-                    "kind": self.kind,
-                    "split": self.split,
-                    "trees": told.trees,
-                    "thoughts": told.thoughts,
-                    "spans": told.spans,
-                    "no_loss": told.no_loss,
-                    "jumps": self.jumps,
-                    "anchor": self.anchor,
-                    "anchors": told.anchors,
-                    "axes": self.axes,
-                    "formulas": told.formulas,
-                },
-            },
-            option=orjson.OPT_APPEND_NEWLINE,
-        )
+        meta = {
+            "kind": self.kind,
+            "split": self.split,
+            "trees": told.trees,
+            "thoughts": told.thoughts,
+            "spans": told.spans,
+            "no_loss": told.no_loss,
+            "jumps": self.jumps,
+            "anchor": self.anchor,
+            "anchors": told.anchors,
+            "axes": self.axes,
+            "formulas": told.formulas,
+        }
+        return {**told.columns, "meta": meta}
 
 
 def axes_of(weights: Mapping[str, float]) -> list[dict[str, Any]]:

@@ -3,8 +3,11 @@
 While trees stream by, one in memory, the thoughts that carry shared anchors are put here together
 with the text around them. Then SQLite sorts them into rings, finds which jump follows which, and
 gives back one ring or jump at a time. Records that have to be sorted wait here too. So memory does
-not grow with the forest. The file lives as long as the export and is worth nothing afterwards;
-nothing in it is synced.
+not grow with the forest. The files live as long as the export and are worth nothing afterwards;
+nothing in them is synced.
+
+There are three: places, jumps, and records that wait. The first is written while trees stream by,
+the second while rings are closed; from then on other processes may read them (`Reading`).
 
 This is the only module of the package that knows SQLite.
 """
@@ -12,7 +15,7 @@ This is the only module of the package that knows SQLite.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
@@ -20,34 +23,38 @@ from typing import NamedTuple, Self
 
 import orjson
 
+from exporters.lines import Line
 from exporters.records import Axes
 from forest.errors import ExportError
-from forest.model import Tree
 
 SCHEMA = """
 CREATE TABLE tree (
     no INTEGER PRIMARY KEY, id TEXT, revision TEXT, title TEXT, lang TEXT, axes BLOB, split TEXT);
 CREATE TABLE place (
-    no INTEGER PRIMARY KEY, tree INTEGER, key INTEGER, thought TEXT, before BLOB, after BLOB);
+    no INTEGER PRIMARY KEY, tree INTEGER, key INTEGER, thought TEXT, said INTEGER, before BLOB,
+    after BLOB);
 CREATE TABLE passing (place INTEGER, step INTEGER, next INTEGER);
 CREATE TABLE occurrence (
     split TEXT, anchor TEXT, ring INTEGER, tree INTEGER, place INTEGER, phrase TEXT, key INTEGER,
-    fate INTEGER);
-CREATE TABLE jump (
+    fate INTEGER, said INTEGER);
+CREATE TABLE jumps.jump (
     no INTEGER PRIMARY KEY, split TEXT, anchor TEXT, source INTEGER, target INTEGER, phrase TEXT,
     key INTEGER);
-CREATE TABLE walked (split TEXT, anchor TEXT, source TEXT, target TEXT);
-CREATE TABLE kept (no INTEGER PRIMARY KEY, split TEXT, key INTEGER, size INTEGER, line BLOB);
-CREATE TABLE silent (
+CREATE TABLE jumps.walked (split TEXT, anchor TEXT, source TEXT, target TEXT);
+CREATE TABLE waiting.kept (
+    no INTEGER PRIMARY KEY, split TEXT, key INTEGER, size INTEGER, line BLOB, about BLOB,
+    note BLOB);
+CREATE TABLE waiting.silent (
     thought TEXT PRIMARY KEY, tree INTEGER, parent TEXT, said INTEGER, stepped INTEGER, cut INTEGER
 ) WITHOUT ROWID;
 """
 
+FILES = {"main": "places.db", "jumps": "jumps.db", "waiting": "waiting.db"}
 PRAGMAS = (
-    "journal_mode = OFF",
-    "synchronous = OFF",
-    "locking_mode = EXCLUSIVE",
-    "cache_size = -32768",  # KiB
+    *(f"{name}.{pragma} = OFF" for name in FILES for pragma in ("journal_mode", "synchronous")),
+    "main.cache_size = -24576",  # KiB
+    "jumps.cache_size = -8192",
+    "waiting.cache_size = -8192",
     "temp_store = FILE",
 )
 
@@ -58,24 +65,24 @@ SELECT no FROM (
 KEPT = {False: f"{_IN_BUDGET} no", True: f"{_IN_BUDGET} place, no"}
 
 FOLLOW = """
-CREATE INDEX jump_source ON jump (source);
-CREATE TABLE road AS SELECT place, step, next FROM (
+CREATE INDEX jumps.jump_source ON jump (source);
+CREATE TABLE jumps.road AS SELECT place, step, next FROM (
     SELECT place, step, next, row_number() OVER (PARTITION BY place ORDER BY step) AS nearest
     FROM passing WHERE EXISTS (SELECT 1 FROM jump WHERE source = next)) WHERE nearest = 1;
-CREATE TABLE own_road AS SELECT no, step, next FROM (
+CREATE TABLE jumps.own_road AS SELECT no, step, next FROM (
     SELECT place.no, step, next, row_number() OVER (PARTITION BY next ORDER BY key, no) AS first
     FROM road JOIN place ON place.no = road.place) WHERE first = 1;
-CREATE UNIQUE INDEX own_road_place ON own_road (no);
-CREATE TABLE leaving AS
+CREATE UNIQUE INDEX jumps.own_road_place ON own_road (no);
+CREATE TABLE jumps.leaving AS
     SELECT no, source, row_number() OVER (PARTITION BY source ORDER BY no) AS n FROM jump;
-CREATE UNIQUE INDEX leaving_source ON leaving (source, n);
-CREATE TABLE follow (jump INTEGER PRIMARY KEY, next INTEGER, step INTEGER);
+CREATE UNIQUE INDEX jumps.leaving_source ON leaving (source, n);
+CREATE TABLE jumps.follow (jump INTEGER PRIMARY KEY, next INTEGER, step INTEGER);
 INSERT INTO follow SELECT arriving.no, leaving.no, own_road.step FROM (
         SELECT no, target, row_number() OVER (PARTITION BY target ORDER BY no) AS n FROM jump
     ) AS arriving
     JOIN own_road ON own_road.no = arriving.target
     JOIN leaving ON leaving.source = own_road.next AND leaving.n = arriving.n;
-CREATE INDEX follow_next ON follow (next);
+CREATE INDEX jumps.follow_next ON follow (next);
 """
 
 
@@ -90,6 +97,8 @@ SELECT count(*) FROM (
     SELECT anchor, source FROM walked WHERE split = :split
     UNION SELECT anchor, target FROM walked WHERE split = :split)""",
 )
+PLACE_BITS = 32
+"""A place is the number of its tree, and the thought's in so many bits."""
 
 
 class TreeNote(NamedTuple):
@@ -116,6 +125,8 @@ class Occurrence(NamedTuple):
     """Hash of the seed and the thought's id."""
     fate: int
     """Hash of the thought's id alone."""
+    said: int
+    """Hash of all that is said of the thought and its tree."""
 
 
 class Jump(NamedTuple):
@@ -153,15 +164,85 @@ class Leg(NamedTuple):
     """How many thoughts after the target its source is."""
 
 
-class Scratch:
-    """The scratch file. A context manager: errors of SQLite leave its block as ExportError."""
+class Link(NamedTuple):
+    """A jump, with what it is made of and which one follows it."""
+
+    split: str
+    anchor: str
+    key: int
+    phrase: str
+    source: int
+    target: int
+    left: int
+    """Hash of all that is said of the place it leaves, and its tree."""
+    landed: int
+    """The same of the place where it lands."""
+    next: int | None
+    step: int | None
+
+
+class Gathered(NamedTuple):
+    """The thoughts of a tree that carry shared anchors; a place is a thought's in its tree."""
+
+    places: list[tuple[int, int, str, int, bytes, bytes]]
+    """(place, hash of the thought's id, the id, hash of all that is said of it and its tree, what
+    is said before, and after)."""
+    passing: list[tuple[int, int, int]]
+    """(place, step, next): what is said after it comes to the place next after so many thoughts."""
+    carried: list[tuple[int, str, int, str, int, int, int]]
+    """(place, anchor, ring, phrase, key, fate, said) of each `Occurrence`."""
+
+
+class Reading:
+    """What trees and jumps left, to be read by any process once it is there.
+
+    :param jumps: whether those are there already.
+    """
+
+    def __init__(self, folder: Path, *, jumps: bool) -> None:
+        self._db = sqlite3.connect(_read_only(folder / "places.db"), uri=True, isolation_level=None)
+        if jumps:
+            self._db.execute("ATTACH ? AS jumps", (_read_only(folder / "jumps.db"),))
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._db.close()
+
+    def leg(self, jump: int) -> Leg:
+        """A jump with what a walk needs to take it."""
+        row = self._db.execute(
+            "SELECT jump.no, split, anchor, source, jump.key, phrase, thought, place.tree, after,"
+            " next, step FROM jump JOIN place ON place.no = jump.target"
+            " LEFT JOIN follow ON follow.jump = jump.no WHERE jump.no = ?",
+            (jump,),
+        ).fetchone()
+        return Leg(*row)
+
+    def place(self, no: int) -> tuple[bytes, bytes]:
+        """What is said before a jump from a place, and after one to it."""
+        found: tuple[bytes, bytes] = self._db.execute(
+            "SELECT before, after FROM place WHERE no = ?", (no,)
+        ).fetchone()
+        return found
+
+    def tree(self, no: int) -> TreeNote:
+        """What was kept of a tree."""
+        found = "SELECT id, title, lang, axes FROM tree WHERE no = ?"
+        id_, title, lang, axes = self._db.execute(found, (no,)).fetchone()
+        return TreeNote(id_, title, lang, orjson.loads(axes))
+
+
+class Scratch(Reading):
+    """The scratch files. A context manager: errors of SQLite leave its block as ExportError."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "scratch.db"
-        self._db = sqlite3.connect(self._path, isolation_level=None)
+        self._paths = {name: folder / file for name, file in FILES.items()}
+        self._db = sqlite3.connect(self._paths["main"], isolation_level=None)
 
     def __enter__(self) -> Self:
         try:
+            for name in list(FILES)[1:]:
+                self._db.execute(f"ATTACH ? AS {name}", (str(self._paths[name]),))
             for pragma in PRAGMAS:
                 self._db.execute(f"PRAGMA {pragma}")
             self._db.executescript(SCHEMA)
@@ -173,33 +254,40 @@ class Scratch:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._db.close()
-        self._path.unlink(missing_ok=True)
+        for path in self._paths.values():
+            path.unlink(missing_ok=True)
         if isinstance(error, sqlite3.Error):
             raise _no_room(error) from error
 
+    def settle(self) -> None:
+        """Let other processes see what was written so far."""
+        self._db.execute("COMMIT")
+        self._db.execute("BEGIN")
+
     # --- while trees stream by -----------------------------------------------------------------
 
-    def add_tree(self, no: int, tree: Tree, axes: bytes, split: str) -> None:
-        """Keep what records that join trees and the forest's revision need of a tree."""
-        row = no, tree.id, tree.revision, tree.title, tree.lang, axes, split
-        self._db.execute("INSERT INTO tree VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    def add_tree(self, no: int, tree: tuple[str, str, str, str, bytes, str]) -> None:
+        """Keep (id, revision, title, language, axes, split) of a tree."""
+        self._db.execute("INSERT INTO tree VALUES (?, ?, ?, ?, ?, ?, ?)", (no, *tree))
 
-    def add_places(
-        self,
-        places: Iterable[tuple[int, int, int, str, bytes, bytes]],
-        passing: Iterable[tuple[int, int, int]],
-        occurrences: Iterable[Occurrence],
-    ) -> None:
-        """Keep the thoughts of a tree that carry shared anchors.
-
-        ``places`` are (number, tree, hash of the thought's id, the id, what is said before, and
-        after); ``passing`` is (place, step, next): what is said after ``place`` comes to the
-        place ``next`` after so many thoughts.
-        """
-        self._db.executemany("INSERT INTO place VALUES (?, ?, ?, ?, ?, ?)", places)
-        self._db.executemany("INSERT INTO passing VALUES (?, ?, ?)", passing)
-        insert = "INSERT INTO occurrence VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        self._db.executemany(insert, occurrences)
+    def add_places(self, no: int, split: str, gathered: Gathered) -> None:
+        """Keep the thoughts of a tree that carry shared anchors."""
+        first = no << PLACE_BITS
+        self._db.executemany(
+            "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((first + place, no, *said) for place, *said in gathered.places),
+        )
+        self._db.executemany(
+            "INSERT INTO passing VALUES (?, ?, ?)",
+            ((first + place, step, first + to) for place, step, to in gathered.passing),
+        )
+        self._db.executemany(
+            "INSERT INTO occurrence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (split, anchor, ring, no, first + place, *of)
+                for place, anchor, ring, *of in gathered.carried
+            ),
+        )
 
     def revisions(self) -> Iterator[tuple[str, str]]:
         """(tree id, revision) of all trees, in the order in which they were read."""
@@ -211,6 +299,10 @@ class Scratch:
             yield id_
 
     # --- rings ---------------------------------------------------------------------------------
+
+    def order(self) -> None:
+        """Let rings be read in their order; when all places are there."""
+        self._db.execute("CREATE INDEX ring_order ON occurrence (split, anchor, ring, tree, place)")
 
     def rings(self) -> Iterator[list[Occurrence]]:
         """The occurrences of each anchor of the training split, then of validation, as rings."""
@@ -243,55 +335,39 @@ class Scratch:
 
     # --- walks ---------------------------------------------------------------------------------
 
-    def heads(self, hops: int) -> Iterator[int]:
-        """Jumps that begin a walk: nothing leads to them, or their hash is divisible by hops."""
-        for (no,) in self._db.execute(
-            "SELECT no FROM jump WHERE key % ? = 0"
-            " OR NOT EXISTS (SELECT 1 FROM follow WHERE next = no) ORDER BY no",
-            (hops,),
-        ):
-            yield no
-
-    def leg(self, jump: int) -> Leg:
-        """A jump with what a walk needs to take it."""
-        row = self._db.execute(
-            "SELECT jump.no, split, anchor, source, jump.key, phrase, thought, place.tree, after,"
-            " next, step FROM jump JOIN place ON place.no = jump.target"
-            " LEFT JOIN follow ON follow.jump = jump.no WHERE jump.no = ?",
-            (jump,),
-        ).fetchone()
-        return Leg(*row)
-
-    def place(self, no: int) -> tuple[bytes, bytes]:
-        """What is said before a jump from a place, and after one to it."""
-        found: tuple[bytes, bytes] = self._db.execute(
-            "SELECT before, after FROM place WHERE no = ?", (no,)
-        ).fetchone()
-        return found
-
-    def tree(self, no: int) -> TreeNote:
-        """What was kept of a tree."""
-        found = "SELECT id, title, lang, axes FROM tree WHERE no = ?"
-        id_, title, lang, axes = self._db.execute(found, (no,)).fetchone()
-        return TreeNote(id_, title, lang, orjson.loads(axes))
+    def links(self) -> Iterator[Link]:
+        """All jumps in their order, with what each is made of; after `link`."""
+        rows = self._db.execute(
+            "SELECT split, anchor, jump.key, phrase, source, target, left.said, landed.said, next,"
+            " step FROM jump JOIN place AS left ON left.no = source"
+            " JOIN place AS landed ON landed.no = target"
+            " LEFT JOIN follow ON follow.jump = jump.no ORDER BY jump.no"
+        )
+        return map(Link._make, rows)
 
     # --- records that are sorted, or cut down to a budget ---------------------------------------
 
-    def keep(self, split: str, key: int, size: int, line: bytes) -> None:
-        """Keep a record; ``key`` is its place in the shuffled order, ``size`` its length."""
-        row = split, key, size, line
-        self._db.execute("INSERT INTO kept (split, key, size, line) VALUES (?, ?, ?, ?)", row)
+    def keep(self, line: Line) -> None:
+        """Keep a record."""
+        about = line.kind, line.size, line.jumps, line.thoughts, line.text, line.stitched
+        self._db.execute(
+            "INSERT INTO kept (split, key, size, line, about, note) VALUES (?, ?, ?, ?, ?, ?)",
+            (line.split, line.order, line.length, line.line, orjson.dumps(about), line.note),
+        )
 
-    def kept(self, split: str, budget: int, shuffled: bool) -> Iterator[bytes]:
-        """The lines of a split's records kept, in the order in which they came or shuffled.
+    def kept(self, split: str, budget: int, shuffled: bool) -> Iterator[Line]:
+        """A split's records kept, in the order in which they came or shuffled.
 
         With a budget (0: none) the first in the shuffled order, while all together are at most so
         long.
         """
         rows = self._db.execute(KEPT[shuffled], (split, budget, budget))
         for (no,) in rows:
-            found = self._db.execute("SELECT line FROM kept WHERE no = ?", (no,))
-            yield found.fetchone()[0]
+            found = "SELECT key, size, line, about, note FROM kept WHERE no = ?"
+            key, length, line, about, note = self._db.execute(found, (no,)).fetchone()
+            kind, size, jumps, thoughts, text, stitched = orjson.loads(about)
+            of = jumps, thoughts, key, text, stitched, note
+            yield Line(kind, split, line, size, length, *of)
 
     def add_silent(self, tree: int, thoughts: Iterable[tuple[str, str | None]]) -> None:
         """Note (thought, parent) of a tree that are in no record so far."""
@@ -308,11 +384,10 @@ class Scratch:
             "UPDATE silent SET stepped = 1 WHERE parent = ? AND thought = ?", steps
         )
 
-    def add_walked(self, split: str, jumps: Iterable[Mapping[str, str]]) -> None:
-        """Note the jumps of a walk that was written."""
+    def add_walked(self, split: str, jumps: Iterable[tuple[str, str, str]]) -> None:
+        """Note the jumps (anchor, source, target) of a walk that was written."""
         self._db.executemany(
-            "INSERT INTO walked VALUES (?, ?, ?, ?)",
-            ((split, jump["anchor"], jump["from"], jump["to"]) for jump in jumps),
+            "INSERT INTO walked VALUES (?, ?, ?, ?)", ((split, *jump) for jump in jumps)
         )
 
     def walked(self, split: str) -> tuple[tuple[int, int], tuple[int, int], int]:
@@ -343,6 +418,10 @@ class Scratch:
             (split,),
         ):
             yield id_, thought, bool(cut)
+
+
+def _read_only(path: Path) -> str:
+    return f"{path.as_uri()}?mode=ro"
 
 
 def _no_room(error: sqlite3.Error) -> ExportError:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -77,6 +77,7 @@ It must place all that is in the words of thoughts, formulas and scenes, each at
 
 
 _LOSE_THE_FIRST = {"before", "premises"}
+_TITLES = {"title", "target_title"}
 
 
 class TemplateProblem(ValueError):
@@ -97,7 +98,8 @@ class Templates:
         self._texts = {
             lang: {**shipped.get(lang, {}), **own.get(lang, {})} for lang in {*shipped, *own}
         }
-        self._compiled: dict[tuple[str, str], Template] = {}
+        self._compiled: dict[tuple[str, str], tuple[Template, bool]] = {}
+        self._layouts: dict[tuple[str, str, str], list[_Part]] = {}
 
     def lay(self, kind: str, lang: str, window: int, least: int = 1, **said: Any) -> list[Piece]:
         """The pieces of a record in their places, with words and gaps between them.
@@ -109,10 +111,7 @@ class Templates:
         :raises ExportError: the words contain the jump marker.
         """
         slots: list[_Slot] = []
-        try:
-            pieces = _laid(self._template(kind, lang).render(_marked(said, slots)), slots)
-        except Exception as error:  # noqa: BLE001  (a template computes: it may raise anything)
-            raise _useless(kind, str(error)) from None
+        pieces = _laid(self._layout(kind, lang, _marked(said, slots)), slots)
         placed = {slot for slot, _ in pieces}
         for n, slot in enumerate(slots):
             if n not in placed and any(_is_verbatim(piece) for piece in slot.pieces):
@@ -122,6 +121,23 @@ class Templates:
                 raise marker_met(self._marker, f"the words {piece.text!r} of a {kind}")
         self._shorten(pieces, slots, window, least)
         return [piece for _, piece in pieces]
+
+    def _layout(self, kind: str, lang: str, marked: dict[str, Any]) -> list[_Part]:
+        """What the template says to these marks; many records have the same, but for the title."""
+        template, says_title = self._template(kind, lang)
+        if not says_title:
+            marked = _untitled(marked)
+        key = kind, lang, str(marked)
+        layout = self._layouts.get(key)
+        if layout is None:
+            try:
+                layout = list(_parts(template.render(marked)))
+            except Exception as error:  # noqa: BLE001  (a template computes: it may raise anything)
+                raise _useless(kind, str(error)) from None
+            if len(self._layouts) >= LAYOUTS:
+                self._layouts.clear()
+            self._layouts[key] = layout
+        return layout
 
     def _shorten(
         self, laid: list[_Placed], slots: Sequence[_Slot], window: int, least: int
@@ -144,13 +160,16 @@ class Templates:
                 laid[at] = _Placed(slot, laid[at].piece._replace(gap=gone.gap))
             over -= sizes(gone.text) + 1
 
-    def _template(self, kind: str, lang: str) -> Template:
-        template = self._compiled.get((kind, lang))
-        if template is None:
+    def _template(self, kind: str, lang: str) -> tuple[Template, bool]:
+        """The template of a kind in a language, and whether it may say a title."""
+        found = self._compiled.get((kind, lang))
+        if found is None:
             names = (lang, lang.partition("-")[0], "en")
             text = next(t[kind] for n in names if kind in (t := self._texts.get(n, {})))
-            template = self._compiled[kind, lang] = _environment().from_string(text)
-        return template
+            shipped = any(text == t.get(kind) for t in shipped_templates().values())
+            says_title = "title" in text or not shipped  # others may say whatever they are given
+            found = self._compiled[kind, lang] = _environment().from_string(text), says_title
+        return found
 
 
 def _useless(kind: str, why: str) -> ExportError:
@@ -173,7 +192,7 @@ def check_template(kind: str, text: str, marker: str) -> None:
             raise TemplateProblem(f"there is no {min(unknown)!r}: expected {', '.join(sample)}")
         slots: list[_Slot] = []
         said = _environment().from_string(text).render(_marked(sample, slots))
-        laid = [piece for _, piece in _laid(said, slots)]
+        laid = [piece for _, piece in _laid(_parts(said), slots)]
     except TemplateProblem:
         raise
     except Exception as error:  # noqa: BLE001  (a template computes: it may raise anything)
@@ -212,6 +231,20 @@ def shipped_templates() -> dict[str, dict[str, str]]:
 # --- from a template to pieces --------------------------------------------------------------------
 
 
+LAYOUTS = 4096
+"""Layouts that are kept in memory."""
+
+
+class _Part(NamedTuple):
+    """A part of what a template said."""
+
+    slot: int
+    """The mark that stands there, -1 for words."""
+    words: str
+    gap: str
+    """What stands between it and the part before it."""
+
+
 class _Placed(NamedTuple):
     slot: int
     """The mark that it stands for, -1 for words."""
@@ -233,25 +266,47 @@ def _environment() -> Environment:
     )
 
 
-def _laid(text: str, slots: Sequence[_Slot]) -> list[_Placed]:
-    """What a template said, with the pieces in the place of their marks."""
-    laid: list[_Placed] = []
-    gap, lossy = "", False
+def _parts(text: str) -> Iterator[_Part]:
+    gap = ""
     for n, part in enumerate(_MARK.split(text.strip())):
         if n % 2:
-            slot = int(part)
-            first, *others = slots[slot].pieces
-            laid.append(_Placed(slot, first._replace(gap=gap)))
-            laid += [_Placed(slot, piece) for piece in others]
-            lossy = lossy or any(piece.loss for piece in slots[slot].pieces)
+            yield _Part(int(part), "", gap)
             gap = ""
         elif words := part.strip():
             before, _, after = part.partition(words)
-            laid.append(_Placed(-1, Piece(words, role=WORDS, gap=gap + before, loss=lossy)))
+            yield _Part(-1, words, gap + before)
             gap = after
         else:
             gap += part
+
+
+def _laid(parts: Iterable[_Part], slots: Sequence[_Slot]) -> list[_Placed]:
+    """What a template said, with the pieces in the place of their marks."""
+    laid: list[_Placed] = []
+    lossy = False
+    for slot, words, gap in parts:
+        if slot < 0:
+            laid.append(_Placed(-1, Piece(words, role=WORDS, gap=gap, loss=lossy)))
+            continue
+        first, *others = pieces = slots[slot].pieces
+        text, tree, thought, anchors, role, _, loss, formula = first
+        first = Piece(text, tree, thought, anchors, role, gap, loss, formula)
+        laid.append(_Placed(slot, first))
+        laid += [_Placed(slot, piece) for piece in others]
+        lossy = lossy or any(piece.loss for piece in pieces)
     return laid
+
+
+def _untitled(marked: dict[str, Any]) -> dict[str, Any]:
+    """The same without titles."""
+    return {
+        name: ""
+        if name in _TITLES
+        else [_untitled(one) for one in value]
+        if isinstance(value, list)
+        else value
+        for name, value in marked.items()
+    }
 
 
 def _marked(said: Mapping[str, Any], slots: list[_Slot]) -> dict[str, Any]:

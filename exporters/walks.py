@@ -14,9 +14,11 @@ near it.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from functools import lru_cache
+from hashlib import blake2b
 from itertools import groupby
 from typing import NamedTuple
 
@@ -27,17 +29,24 @@ from exporters.held import Held, Least, Pair, Stitch, directed, drawn, thoughts_
 from exporters.kinds import Plan
 from exporters.kinds.rings import RingRecords, unpacked
 from exporters.linearize import ANCHOR, MARKER, Outline, Piece, dropped, length, says, tell
+from exporters.lines import Finishing, Line
 from exporters.manifest import JumpCoverage
 from exporters.probes import new_by_words
 from exporters.recipe import Recipe
-from exporters.records import WALK, Record, mean_axes
-from exporters.scratch import Jump, Leg, Occurrence, Scratch, TreeNote
+from exporters.records import WALK, Record, axes_of, mean_axes
+from exporters.scratch import (
+    PLACE_BITS,
+    Gathered,
+    Jump,
+    Leg,
+    Link,
+    Occurrence,
+    Reading,
+    Scratch,
+    TreeNote,
+)
 from exporters.splits import TRAIN
 
-PLACE_BITS = 32
-"""A place in the scratch file is the number of its tree, and the thought's in so many bits."""
-BATCH = 5000
-"""Jumps that wait in memory before they are put into the scratch file."""
 HUB, ALONE = "hub cap", "no other tree of the split carries the anchor"
 THINNED = "the recipe's weights"
 """Reasons for an occurrence to be in no jump."""
@@ -47,35 +56,45 @@ THINNED = "the recipe's weights"
 
 
 class Gatherer:
-    """Puts the thoughts that carry shared anchors into the scratch file, tree by tree."""
+    """Gathers the thoughts of trees that carry shared anchors."""
 
-    def __init__(self, scratch: Scratch, recipe: Recipe, shared: frozenset[str]) -> None:
-        self._scratch, self._recipe, self._shared = scratch, recipe, shared
+    def __init__(self, recipe: Recipe, shared: frozenset[str]) -> None:
+        self._recipe, self._shared = recipe, shared
 
-    def gather(self, outline: Outline, tree_no: int, split: str) -> None:
-        """Keep a tree's occurrences with the text before and after them."""
+    def gather(self, outline: Outline) -> Gathered:
+        """A tree's occurrences with the text before and after them."""
         seed, settings = self._recipe.seed, self._recipe.walks
-        first, packer = tree_no << PLACE_BITS, _Packer(outline.pieces)
-        numbers = {place: first + place for place in outline.carrying(self._shared)}
-        places: list[tuple[int, int, int, str, bytes, bytes]] = []
-        passing: list[tuple[int, int, int]] = []
-        occurrences: list[Occurrence] = []
-        for place, no in numbers.items():
+        packer = _Packer(outline.pieces)
+        carrying = dict.fromkeys(outline.carrying(self._shared))
+        gathered = Gathered([], [], [])
+        tree = outline.tree
+        of = orjson.dumps((tree.id, tree.title, tree.lang, axes_of(tree.axes)))
+        for place in carrying:
             id_ = outline.pieces[place].thought
             key, fate = draw(seed, id_), draw(id_)
             most = max(self._recipe.window - settings.prefix, 0)
             after = outline.after(place, settings.continuation, seed, most, settings.premises)
-            before = packer.pack(outline.before(place, settings.prefix))
-            places.append((no, tree_no, key, id_, before, packer.pack(after)))
-            passing += [
-                (no, n, numbers[p])
+            before, ahead = packer.pack(outline.before(place, settings.prefix)), packer.pack(after)
+            said = hashed(of, before, ahead)
+            gathered.places.append((place, key, id_, said, before, ahead))
+            gathered.passing.extend(
+                (place, n, p)
                 for n, p in enumerate(after)
-                if n and p in numbers and not outline.are_premises(place, p)
-            ]
+                if n and p in carrying and not outline.are_premises(place, p)
+            )
             for anchor, phrase in outline.links(place, self._shared):
-                ring = draw(seed, anchor, outline.tree.id)
-                occurrences.append(Occurrence(split, anchor, ring, tree_no, no, phrase, key, fate))
-        self._scratch.add_places(places, passing, occurrences)
+                ring = draw(seed, anchor, tree.id)
+                gathered.carried.append((place, anchor, ring, phrase, key, fate, said))
+        return gathered
+
+
+def hashed(*told: bytes) -> int:
+    """A number from 0 to `RANGE` - 1 that stands for these bytes."""
+    digest = blake2b(digest_size=8)
+    for some in told:
+        digest.update(b"%d " % len(some))
+        digest.update(some)
+    return int.from_bytes(digest.digest(), "big") >> 1
 
 
 class _Packer:
@@ -143,12 +162,76 @@ def _exchanged(
     return jumps
 
 
-class Rings:
-    """Closes the rings of all anchors, and counts what their jumps cover."""
+def covered(
+    ring: Sequence[Occurrence], recipe: Recipe
+) -> tuple[list[tuple[int, int]], dict[Pair, int]]:
+    """The jumps of a ring, and the pairs that they avoid where they can."""
+    apart = drawn(ring, recipe.probes.share if ring[0].split == TRAIN else 0)
+    return ring_cover([o.tree for o in ring], recipe.walks.pairs, apart), apart
 
-    def __init__(self, plan: Plan, scratch: Scratch) -> None:
-        self._recipe, self._mix, self._scratch = plan.recipe, plan.mix, scratch
-        self._records = RingRecords(plan, scratch)
+
+class Closed(NamedTuple):
+    """What became of a ring."""
+
+    jumps: list[tuple[int, int, int]]
+    """(source, target, hash) of each that walks take, as places on the ring."""
+    sources: tuple[int, int]
+    """How many of its occurrences are the source of one jump, and of more."""
+    targets: tuple[int, int]
+    thinned: int
+    """How many are in no jump."""
+
+
+class RingWork:
+    """Closes rings, each by itself.
+
+    :param held: what no record of the training split says together.
+    """
+
+    def __init__(self, plan: Plan, reading: Reading, held: Held) -> None:
+        self._recipe, self._mix = plan.recipe, plan.mix
+        self._records = RingRecords(plan, reading, held)
+        self._finish = Finishing(plan)
+        self._whole = plan.mix.wants_all(WALK)
+
+    def of(self, ring: list[Occurrence]) -> Iterator[Line | Closed]:
+        """The records of a ring, then its jumps."""
+        pairs, _ = self._cover(ring)
+        for record in self._records.of(ring, pairs):
+            yield self._finish(record)
+        walked = [pair for pair in pairs if self._whole or self._is_walked(ring, *pair)]
+        yield Closed(
+            [(i, j, self._draw(ring[i], ring[j])) for i, j in walked],
+            _once_and_more(source for source, _ in walked),
+            _once_and_more(target for _, target in walked),
+            len(ring) - len({i for pair in walked for i in pair}),
+        )
+
+    def _cover(self, ring: list[Occurrence]) -> tuple[list[tuple[int, int]], dict[Pair, int]]:
+        return covered(ring, self._recipe)
+
+    def _is_walked(self, ring: list[Occurrence], i: int, j: int) -> bool:
+        source, target = ring[i], ring[j]
+        axes = mean_axes([self._records.tree(no).axes for no in (source.tree, target.tree)])
+        return self._mix.keeps(WALK, axes, source.anchor, source.key, target.key)
+
+    def _draw(self, source: Occurrence, target: Occurrence) -> int:
+        return draw(self._recipe.seed, source.anchor, source.key, target.key)
+
+
+def _once_and_more(places: Iterator[int]) -> tuple[int, int]:
+    counts = Counter(places).values()
+    once = sum(count == 1 for count in counts)
+    return once, len(counts) - once
+
+
+class Rings:
+    """The rings of all anchors: what is held out of them, and what their jumps cover."""
+
+    def __init__(self, recipe: Recipe, scratch: Scratch) -> None:
+        self._recipe, self._scratch = recipe, scratch
+        self._held_by: dict[int, set[tuple[int, int]]] = {}
+        self._apart: dict[tuple[int, int], list[tuple[str, str]]] = {}
         self.stitches: list[Stitch] = []
         """The held-out stitches, those that drew least first."""
         self.coverage: dict[str, JumpCoverage] = {}
@@ -159,13 +242,8 @@ class Rings:
         self.jumps = 0
         """How many jumps for walks were put into the scratch file."""
 
-    @property
-    def held(self) -> Held:
-        """What no record of the training split says together."""
-        return self._records.held
-
-    def hold(self) -> None:
-        """Choose what is held out, before any ring is closed."""
+    def hold(self) -> list[tuple[str, str]]:
+        """Choose what is held out, before any ring is closed: pairs of thoughts."""
         settings = self._recipe.probes
         least = Least(settings.count)
         for ring in self._scratch.rings() if settings.share and settings.count else ():
@@ -174,7 +252,7 @@ class Rings:
             if ring[0].tree == ring[-1].tree:
                 continue
             kept = self._capped(ring)
-            pairs, apart = self._cover(kept)
+            pairs, apart = covered(kept, self._recipe)
             free = apart.keys() - {frozenset(pair) for pair in pairs}
             stitches = [
                 directed(kept, pair, apart[pair])
@@ -185,15 +263,16 @@ class Rings:
                 if least.would_take(stitch.draw):
                     least.add(stitch)
         self.stitches = list(least)
-        self._records.held = Held(
-            (self._thought(stitch.source), self._thought(stitch.target)) for stitch in self.stitches
-        )
+        return [self._apart_from(stitch) for stitch in self.stitches]
 
-    def _cover(self, ring: list[Occurrence]) -> tuple[list[tuple[int, int]], dict[Pair, int]]:
-        """The jumps of a ring, and the pairs that they avoid where they can."""
-        share = self._recipe.probes.share if ring[0].split == TRAIN else 0
-        apart = drawn(ring, share)
-        return ring_cover([o.tree for o in ring], self._recipe.walks.pairs, apart), apart
+    def _apart_from(self, stitch: Stitch) -> tuple[str, str]:
+        """The thoughts of a stitch, noted by their trees."""
+        one, other = self._thought(stitch.source), self._thought(stitch.target)
+        trees = stitch.source.tree, stitch.target.tree
+        self._apart.setdefault(trees, []).append((one, other))
+        for tree in trees:
+            self._held_by.setdefault(tree, set()).add(trees)
+        return one, other
 
     def _share_one(self, one: Occurrence, other: Occurrence) -> bool:
         """Whether one anchor alone joins two thoughts: no other ring needs their pair."""
@@ -210,13 +289,17 @@ class Rings:
         )[0]
         return landing
 
-    def close(self, hear: Callable[[list[Occurrence]], None]) -> Iterator[Record]:
-        """The records made of each ring; its jumps for walks are put into the scratch file.
+    def to_close(self) -> Iterator[list[Occurrence]]:
+        """The rings of anchors that two trees share, as they are closed."""
+        for ring in self._scratch.rings():
+            if ring[0].tree != ring[-1].tree:
+                yield self._capped(ring)
+
+    def counted(self, hear: Callable[[list[Occurrence]], None]) -> Iterator[list[Occurrence]]:
+        """The same; all rings are counted.
 
         :param hear: is told of each ring.
         """
-        waiting: list[Jump] = []
-        whole = self._mix.wants_all(WALK)
         for ring in self._scratch.rings():
             hear(ring)
             coverage = self.coverage.setdefault(ring[0].split, JumpCoverage())
@@ -228,28 +311,35 @@ class Rings:
             coverage.occurrences += len(ring)
             kept = self._capped(ring)
             _leave_out(coverage, HUB, len(ring) - len(kept))
-            pairs, _ = self._cover(kept)
-            yield from self._records.of(kept, pairs)
-            walked = [pair for pair in pairs if whole or self._is_walked(kept, *pair)]
-            _count(coverage, walked)
-            _leave_out(coverage, THINNED, len(kept) - len({i for pair in walked for i in pair}))
-            waiting += (
-                self._jump(no, kept[i], kept[j]) for no, (i, j) in enumerate(walked, self.jumps + 1)
-            )
-            self.jumps += len(walked)
-            if len(waiting) >= BATCH:
-                self._scratch.add_jumps(waiting)
-                waiting.clear()
-        self._scratch.add_jumps(waiting)
+            yield kept
 
-    def _is_walked(self, ring: list[Occurrence], i: int, j: int) -> bool:
-        source, target = ring[i], ring[j]
-        axes = mean_axes([self._records.tree(no).axes for no in (source.tree, target.tree)])
-        return self._mix.keeps(WALK, axes, source.anchor, source.key, target.key)
+    def closed(self, ring: list[Occurrence], into: Closed) -> None:
+        """Count what became of a ring, and put its jumps into the scratch file."""
+        coverage = self.coverage[ring[0].split]
+        coverage.source_once += into.sources[0]
+        coverage.source_more += into.sources[1]
+        coverage.target_once += into.targets[0]
+        coverage.target_more += into.targets[1]
+        _leave_out(coverage, THINNED, into.thinned)
+        numbered = enumerate(into.jumps, self.jumps + 1)
+        self._scratch.add_jumps(
+            self._jump(no, ring[i], ring[j], key) for no, (i, j, key) in numbered
+        )
+        self.jumps += len(into.jumps)
 
-    def _jump(self, no: int, source: Occurrence, target: Occurrence) -> Jump:
-        key = draw(self._recipe.seed, source.anchor, source.key, target.key)
+    def _jump(self, no: int, source: Occurrence, target: Occurrence, key: int) -> Jump:
         return Jump(no, source.split, source.anchor, source.place, target.place, target.phrase, key)
+
+    def made_of(self, ring: Sequence[Occurrence]) -> str:
+        """A hash of all that the records and jumps of a ring are made of."""
+        told = [(at.said, at.phrase) for at in ring], self.held_among({at.tree for at in ring})
+        return blake2b(orjson.dumps(told), digest_size=16).hexdigest()
+
+    def held_among(self, trees: Set[int]) -> list[tuple[str, str]]:
+        """Pairs of thoughts of these trees that are held apart."""
+        near = {pair for tree in trees for pair in self._held_by.get(tree, ())}
+        inside = (pair for pair in near if pair[0] in trees and pair[1] in trees)
+        return sorted(held for pair in inside for held in self._apart[pair])
 
     def _capped(self, ring: list[Occurrence]) -> list[Occurrence]:
         """The occurrences of the first trees on the ring, as many as the hub cap says."""
@@ -265,17 +355,6 @@ def _leave_out(coverage: JumpCoverage, reason: str, count: int) -> None:
         coverage.left_out[reason] = coverage.left_out.get(reason, 0) + count
 
 
-def _count(coverage: JumpCoverage, pairs: list[tuple[int, int]]) -> None:
-    sources = Counter(source for source, _ in pairs)
-    targets = Counter(target for _, target in pairs)
-    once = sum(count == 1 for count in sources.values())
-    coverage.source_once += once
-    coverage.source_more += len(sources) - once
-    once = sum(count == 1 for count in targets.values())
-    coverage.target_once += once
-    coverage.target_more += len(targets) - once
-
-
 # --- walks ----------------------------------------------------------------------------------------
 
 
@@ -288,52 +367,132 @@ class _Road(NamedTuple):
     """Characters of the walk up to there, and one to separate what follows."""
 
 
-class Walks:
-    """All walks over the jumps in the scratch file, each jump in exactly one of them."""
+class Chains:
+    """Which jumps follow each other: each jump is in exactly one chain.
 
-    def __init__(self, scratch: Scratch, plan: Plan, jumps: int, held: Held) -> None:
-        self._scratch, self._plan, self._jumps, self._held = scratch, plan, jumps, held
-        self._taken = bytearray(jumps // 8 + 1)
-        self._tree = lru_cache(maxsize=4096)(scratch.tree)
+    Memory is some bytes for each jump.
 
-    def __iter__(self) -> Iterator[Record]:
-        for head in self._scratch.heads(self._plan.recipe.walks.hops):
-            yield from self._walks(self._chain(head))
-        for no in range(1, self._jumps + 1):
-            if not self._is_taken(no):
-                yield from self._walks(self._chain(self._head_of_cycle(no)))
+    :param jumps: all of them, in the order of their numbers from 1.
+    :param hops: where the hash of a jump is divisible by this, a chain begins.
+    """
 
-    # --- which jumps follow each other ---------------------------------------------------------
+    def __init__(self, jumps: Iterable[Link], hops: int) -> None:
+        self._next, self._keys = array("q", [0]), array("q", [0])
+        self._left, self._hashes = array("Q", [0]), array("Q", [0])
+        self._trees = array("I", [0, 0])
+        self._names, self._places = [""], array("I", [0])
+        self._hops = hops
+        for one in jumps:
+            self._next.append(one.next or 0)
+            self._keys.append(one.key)
+            self._left.append(one.left)
+            told = one.anchor, one.phrase, one.landed, one.step
+            self._hashes.append(hashed(orjson.dumps(told)))
+            self._trees.extend((one.source >> PLACE_BITS, one.target >> PLACE_BITS))
+            name = f"{one.split}\0{one.anchor}"
+            again = self._names[-1] == name
+            self._places.append(self._places[-1] + 1 if again else 0)
+            self._names.append(self._names[-1] if again else name)
+        self._kinds = self._marked()
+
+    def _marked(self) -> bytearray:
+        """Of each jump: 1 where a chain begins, 2 in a circle, 0 elsewhere."""
+        marks = bytearray(len(self._next))
+        led_to = bytearray(len(self._next))
+        for no in self._next:
+            led_to[no] = 1
+        for no in range(1, len(marks)):
+            marks[no] = not led_to[no] or self._keys[no] % self._hops == 0
+        taken = bytearray(len(marks))
+        for head in range(1, len(marks)):
+            if marks[head]:
+                for no in self._from(head, marks):
+                    taken[no] = 1
+        for no in range(1, len(marks)):
+            if not taken[no]:
+                marks[no] = 2
+        return marks
+
+    def _from(self, head: int, marks: bytearray) -> Iterator[int]:
+        no = head
+        while True:
+            yield no
+            no = self._next[no]
+            if not no or no == head or marks[no] == 1:
+                return
+
+    def heads(self) -> Iterator[int]:
+        """Where a chain begins: nothing leads there, or a hash says so."""
+        return (no for no, kind in enumerate(self._kinds) if kind == 1)
+
+    def circles(self) -> Iterator[int]:
+        """Of jumps that follow each other in a circle, the one with the least hash."""
+        seen: set[int] = set()
+        for no, kind in enumerate(self._kinds):
+            if kind == 2 and no not in seen:
+                circle = list(self.chain(no))
+                seen.update(circle)
+                yield min(circle, key=lambda one: (self._keys[one], one))
+
+    def chain(self, head: int) -> Iterator[int]:
+        """The jumps of a chain."""
+        return self._from(head, self._kinds)
+
+    def name(self, head: int) -> str:
+        """What a chain is called in every export; they are in the order of their heads."""
+        return f"{self._names[head]}\0{self._places[head]:09}"
+
+    def is_of(self, head: int, split: str) -> bool:
+        """Whether a chain is of a split."""
+        return self._names[head].startswith(f"{split}\0")
+
+    def made_of(self, head: int, held: Callable[[Set[int]], object]) -> str:
+        """A hash of all that the walks of a chain are made of.
+
+        :param held: which thoughts of some trees are held apart.
+        """
+        jumps = list(self.chain(head))
+        trees = {tree for no in jumps for tree in self._trees[2 * no : 2 * no + 2]}
+        told = self._left[head], [self._hashes[no] for no in jumps], held(trees)
+        return blake2b(orjson.dumps(told), digest_size=16).hexdigest()
+
+
+class Walked(NamedTuple):
+    """The walks of a chain are told."""
+
+    jumps: int
+
+
+class WalkWork:
+    """Tells chains of jumps as walks, each by itself.
+
+    :param held: what no record of the training split says together.
+    """
+
+    def __init__(self, plan: Plan, reading: Reading, held: Held) -> None:
+        self._reading, self._plan, self._held = reading, plan, held
+        self._finish = Finishing(plan)
+        self._tree = lru_cache(maxsize=4096)(reading.tree)
+
+    def of(self, head: int) -> Iterator[Line | Walked]:
+        """The walks of the chain that begins with a jump, then how many jumps it has."""
+        jumps = 0
+        for walk in self._walks(self._chain(head)):
+            jumps += len(walk.jumps)
+            yield self._finish(walk)
+        yield Walked(jumps)
 
     def _chain(self, head: int) -> Iterator[Leg]:
         """The jumps that follow a head, itself first, up to the next head."""
         hops = self._plan.recipe.walks.hops
-        leg = self._scratch.leg(head)
+        leg = self._reading.leg(head)
         while True:
-            self._take(leg.no)
             yield leg
             if leg.next is None or leg.next == head:
                 return
-            leg = self._scratch.leg(leg.next)
+            leg = self._reading.leg(leg.next)
             if leg.key % hops == 0:
                 return
-
-    def _head_of_cycle(self, no: int) -> int:
-        """Of jumps that follow each other in a circle, the one with the least hash."""
-        leg = self._scratch.leg(no)
-        least = (leg.key, leg.no)
-        while leg.next is not None and leg.next != no:
-            leg = self._scratch.leg(leg.next)
-            least = min(least, (leg.key, leg.no))
-        return least[1]
-
-    def _take(self, no: int) -> None:
-        self._taken[no >> 3] |= 1 << (no & 7)
-
-    def _is_taken(self, no: int) -> bool:
-        return bool(self._taken[no >> 3] & 1 << (no & 7))
-
-    # --- how they are told ---------------------------------------------------------------------
 
     def _walks(self, chain: Iterator[Leg]) -> Iterator[Record]:
         """A chain of jumps, cut to walks that keep to the recipe's hops and window."""
@@ -352,7 +511,7 @@ class Walks:
     def _begun(self, leg: Leg) -> _Walking:
         tree = self._tree(leg.source >> PLACE_BITS)
         recipe = self._plan.recipe
-        packed, _ = self._scratch.place(leg.source)
+        packed, _ = self._reading.place(leg.source)
         before = unpacked(packed, tree.id)
         before = dropped(before, recipe.walks.prefix_dropout, recipe.seed)
         before = self._held.begun(before, leg.target)

@@ -37,8 +37,18 @@ class ForestError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """It comes whole out of another process, whatever it was made from."""
+        return _again, (type(self), self.message, vars(self))
+
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+def _again(kind: type[ForestError], message: str, fields: dict[str, object]) -> ForestError:
+    error = kind.__new__(kind, message)
+    vars(error).update(fields)
+    return error
 
 
 class InvalidInput(ForestError):

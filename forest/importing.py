@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from forest.collector import fewer_collections
-from forest.errors import Conflict, ForestError, ImportRefused, NotATree
+from forest.errors import Conflict, ForestError, ImportRefused, InvalidTree, NotATree
 from forest.fields import kind_of
 from forest.formats import BadTree, SourceFile, find_files, read_file
 from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
@@ -170,9 +170,9 @@ class _Import:
         files = {self.addresses.get(source.name, source.name): source for source in sources}
         known: dict[str, list[str]] = {}
         notes = {file for file, source in files.items() if is_note(source)}
-        for info in self.forest.infos(skip=lambda _: None) if notes else ():
-            if info.source in notes:
-                known.setdefault(info.source, []).append(info.id)
+        for id_, file in self.forest.store.sources() if notes else ():
+            if file in notes:
+                known.setdefault(file, []).append(id_)
         for file, ids in known.items():
             source = files[file]
             if not source.names:
@@ -186,7 +186,7 @@ class _Import:
     def _linked_as(self, source: SourceFile, ids: list[str]) -> tuple[str, ...]:
         """What links call a note, by the root of the tree that came from it."""
         for id_ in ids:
-            with suppress(NotATree):
+            with suppress(NotATree, InvalidTree):
                 links = {a.phrase for a in self.forest.get(id_).root.anchors if a.kind == "link"}
                 if names := tuple(name for name in names_of_note(source) if name in links):
                     return names
@@ -202,12 +202,12 @@ class _Import:
             for path in paths
             if not isinstance(path, SourceFile) and Path(path).is_dir()
         )
-        for info in self.forest.infos(skip=lambda _: None):
-            came = info.source or ""
-            if info.id not in self.seen and (came in files or came.startswith(folders)):
+        for id_, source in self.forest.store.sources():
+            came = source or ""
+            if id_ not in self.seen and (came in files or came.startswith(folders)):
                 self.report.notices.append(
-                    f"{came}: the tree {info.id!r} was imported from it and is not in it any "
-                    f"more; it stays in the forest (`forest remove {info.id}` removes it)"
+                    f"{came}: the tree {id_!r} was imported from it and is not in it any "
+                    f"more; it stays in the forest (`forest remove {id_}` removes it)"
                 )
 
     def _sources(self, given: list[str | Path | SourceFile]) -> list[SourceFile]:

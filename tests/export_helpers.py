@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from exporters.folder import parts_of
 from exporters.recipe import Recipe
 from exporters.records import KINDS
 from forest.identity import finished
@@ -78,8 +79,12 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def beside(folder: Path) -> list[str]:
-    """What stands beside a folder: left-over locks and partial folders would be seen."""
-    return sorted(path.name for path in folder.parent.iterdir() if path != folder)
+    """What stands beside a folder: left-over locks and partial folders would be seen.
+
+    But for what a corpus keeps for the next export.
+    """
+    ours = {folder, parts_of(folder)}
+    return sorted(path.name for path in folder.parent.iterdir() if path not in ours)
 
 
 def occurrences(store: MemoryStore) -> dict[str, list[tuple[str, str]]]:

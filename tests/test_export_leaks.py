@@ -18,6 +18,7 @@ import pytest
 from exporters import export, families, probes, walks
 from exporters.export import export_corpus
 from exporters.files import PACKAGES
+from exporters.folder import forget_parts
 from exporters.held import Held
 from exporters.kinds.trees import TreeRecords
 from exporters.leaks import Leaks
@@ -26,10 +27,11 @@ from exporters.manifest import Manifest
 from exporters.recipe import Recipe
 from exporters.records import FORMATS
 from exporters.records import KINDS as KIND_TABLE
+from exporters.scratch import Scratch
 from exporters.texts import Texts, text_key
 from forest.errors import ExportError
 from forest.model import Tree
-from tests.export_helpers import SMALL, content, only, planted, records, spoken, tree
+from tests.export_helpers import SMALL, beside, content, only, planted, records, spoken, tree
 from training.corpus import _records
 
 KINDS = [kind for kind in KIND_TABLE if kind not in ("preference", "stepwise")]
@@ -195,11 +197,12 @@ def test_every_ring_of_four_can_spare_a_pair() -> None:
 def leaking(tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
     """A patch under which an export must fail, naming both records, and leave the old corpus."""
     corpus, _ = exported(tmp_path)
+    forget_parts(corpus)  # all is to be made again
     before = content(corpus)
     with pytest.MonkeyPatch.context() as patch:
         yield patch
     assert content(corpus) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+    assert beside(corpus) == []
 
 
 def refused(tmp_path: Path, forest: list[Tree] | None = None, **changes: Any) -> str:
@@ -211,9 +214,9 @@ def refused(tmp_path: Path, forest: list[Tree] | None = None, **changes: Any) ->
 
 
 def test_a_walk_over_the_border_is_caught(leaking: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    gather = walks.Gatherer.gather
+    add = Scratch.add_places
     leaking.setattr(
-        walks.Gatherer, "gather", lambda self, outline, no, _: gather(self, outline, no, "train")
+        Scratch, "add_places", lambda self, no, _, gathered: add(self, no, "train", gathered)
     )
     assert "joins trees of both sides" in refused(tmp_path)
 
@@ -266,13 +269,13 @@ def test_a_held_out_pair_in_a_record_is_caught(leaking: pytest.MonkeyPatch, tmp_
 
 
 def test_a_held_out_jump_is_caught(leaking: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    cover = walks.Rings._cover
+    cover = walks.RingWork._cover
 
-    def careless(self: walks.Rings, ring: Any) -> Any:
+    def careless(self: walks.RingWork, ring: Any) -> Any:
         pairs, apart = cover(self, ring)
-        return pairs + [tuple(sorted(pair)) for pair in apart] * bool(self.stitches), apart
+        return pairs + [tuple(sorted(pair)) for pair in apart], apart
 
-    leaking.setattr(walks.Rings, "_cover", careless)
+    leaking.setattr(walks.RingWork, "_cover", careless)
     leaking.setattr(Held, "__init__", lambda self, _=(): setattr(self, "_from", {}))
     for kind in ("walk", "bridge", "composite", "chain", "comparison"):
         assert "are a held-out stitch" in refused(tmp_path, kinds=only(kind))

@@ -384,3 +384,14 @@ def test_that_nothing_was_found_is_said(forest: Forest, tmp_path: Path) -> None:
         "there is no file to import in it",
         "there is no tree in it",
     ]
+
+
+def test_an_import_does_not_read_the_whole_forest_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "note.md").write_text("# Вода\n\nВода течёт.\n", encoding="utf-8")
+    with Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as forest:
+        for name in ("infos", "trees", "revisions"):
+            monkeypatch.setattr(forest.store, name, None)
+        assert forest.import_files(tmp_path / "note.md").added == ["note"]
+        assert forest.import_files(tmp_path / "note.md").unchanged == ["note"]

@@ -89,7 +89,8 @@ def latest(out: Path) -> str:
 
 
 def names(out: Path) -> list[str]:
-    return sorted(path.name for path in out.iterdir())
+    """All that lies there, but what the newest night keeps for the next one."""
+    return sorted(path.name for path in out.iterdir() if path.suffix != ".parts")
 
 
 @pytest.fixture
@@ -109,6 +110,7 @@ def test_a_service_writes_a_corpus_every_night(tmp_path: Path) -> None:
     assert names(out) == [*days, "latest", "status.json"]
     assert latest(out) == days[-1]
     assert Corpus.open(out / "latest").manifest["files"]
+    assert [path.name for path in out.glob(".*.parts")] == [f".{days[-1]}.parts"]
     last = status(out)
     assert (last.state, last.started) == ("done", moment("2026-11-24 03:00"))
     assert last.next_run == moment("2026-11-25 03:00")

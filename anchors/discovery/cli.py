@@ -21,7 +21,8 @@ _share = Number(0, 1, min_open=True)
     "rules",
     multiple=True,
     type=click.Choice(["exact", "lemma", "near", "meaning", "stem", "phrase"]),
-    help="What to look for; may be repeated.  [default: exact, lemma, near]",
+    help="What to look for; may be repeated. stem: anchors with the same stems; phrase: new "
+    "phrases.  [default: exact, lemma, near]",
 )
 @click.option(
     "--embedder",

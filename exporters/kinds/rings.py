@@ -15,7 +15,7 @@ from exporters.held import CROWD, Held, thoughts_of
 from exporters.kinds import Plan
 from exporters.linearize import ANCHOR, MARKER, Piece, fitted, length, says, shortened, tell
 from exporters.records import Record, mean_axes
-from exporters.scratch import Occurrence, Scratch, TreeNote
+from exporters.scratch import Occurrence, Reading, TreeNote
 
 NAME = 60
 """Longest title in the words of a record, in characters."""
@@ -39,14 +39,15 @@ class Stop(NamedTuple):
 
 
 class RingRecords:
-    """The records of the rings in a scratch file, one ring at a time."""
+    """The records of the rings in a scratch file, one ring at a time.
 
-    def __init__(self, plan: Plan, scratch: Scratch) -> None:
-        self._plan, self._scratch = plan, scratch
-        self.held = Held()
-        """What no record says together."""
+    :param held: what no record says together.
+    """
+
+    def __init__(self, plan: Plan, reading: Reading, held: Held) -> None:
+        self._plan, self._reading, self.held = plan, reading, held
         self._stitches = [kind for kind in STITCHES if plan.mix.wants(kind)]
-        self.tree = lru_cache(maxsize=4096)(scratch.tree)
+        self.tree = lru_cache(maxsize=4096)(reading.tree)
         """A tree by its number in the scratch file."""
         self._stop = lru_cache(maxsize=CROWD)(self._read_stop)
 
@@ -157,7 +158,7 @@ class RingRecords:
         return stop._replace(after=self.held.cut(after, said))
 
     def _read_stop(self, at: Occurrence) -> Stop:
-        before, after = self._scratch.place(at.place)
+        before, after = self._reading.place(at.place)
         tree = self.tree(at.tree)
         anchor = Piece(at.phrase, tree.id, role=ANCHOR)
         return Stop(tree, unpacked(before, tree.id), unpacked(after, tree.id), anchor)

@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     help="A recipe (TOML), read anew each night, or the name of a shipped one.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="In place of the recipe's seed.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many processes make records; the bytes are the same.",
+)
 @click.option("--now", "at_once", is_flag=True, help="Begin with a night, then wait.")
 @click.option("--once", is_flag=True, help="One night, now: for cron and systemd timers.")
 @click.option(
@@ -47,6 +54,7 @@ def command_nightly(
     keep: int,
     recipe_name: str | None,
     seed: int | None,
+    workers: int,
     at_once: bool,
     once: bool,
     asked: bool,
@@ -66,12 +74,15 @@ def command_nightly(
     from exporters.cli import find_recipe, write_corpus
     from exporters.files import require
     from exporters.nightly import Nights, Schedule
+    from exporters.nightly.nights import LATEST
 
     if not once:  # a service says at its start what would fail every night
         require(find_recipe(recipe_name).corpus.file)
 
     def export(folder: Path) -> Manifest:
-        return write_corpus(ctx, folder, find_recipe(recipe_name), seed)
+        latest = out / LATEST
+        earlier = latest if latest.exists() else None
+        return write_corpus(ctx, folder, find_recipe(recipe_name), seed, workers, earlier)
 
     nights = Nights(out, export, schedule=Schedule.read(at, timezone), keep=keep, tell=say)
     if once:

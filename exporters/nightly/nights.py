@@ -18,6 +18,7 @@ from pathlib import Path
 from exporters.folder import (
     MANIFEST,
     clean_up,
+    forget_parts,
     is_corpus,
     is_locked,
     locked,
@@ -197,6 +198,9 @@ class Nights:
             self._try(share_equal_files, folder, self.out / earlier[-1])
         self._point_to(folder.name)
         status.last_good = self._good(folder, manifest)
+        for name in status.corpora:
+            if name != folder.name:
+                forget_parts(self.out / name)  # the next night begins with those of this one
         self._retire(folder.name)
         same = "" if status.last_good.changed else ", the same as the night before"
         self._tell(f"{folder.name}: {manifest.records} records{same}")

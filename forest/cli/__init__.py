@@ -44,6 +44,7 @@ COMMANDS = {
     "copy": ("forest.cli.care", "Copy a forest from one store to another."),
     "cypher": ("forest.cli.care", "Ask Neo4j in Cypher."),
     "export": ("exporters.cli", "Write the training corpus."),
+    "diff": ("exporters.cli", "Say what is other in one corpus than in another, and why."),
     "nightly": ("exporters.nightly.cli", "Write a corpus every night; say how the last one went."),
     "base": ("training.cli", "Prepare the model that masks stand on."),
     "train": ("training.cli", "Train a mask on a corpus."),

@@ -103,9 +103,21 @@ class Store(ABC):
     def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
         """All trees without their thoughts, in the order of their ids; ``skip`` as in `trees`."""
 
+    def sources(self) -> Iterator[tuple[str, str | None]]:
+        """(tree id, the file it was imported from) of every tree, in the order of the ids.
+
+        For an import, which asks it for the whole forest. What an author wrote and is no tree may
+        be among them.
+        """
+        return ((info.id, info.source) for info in self.infos(skip=lambda _: None))
+
     @abstractmethod
     def get(self, tree_id: str) -> Tree:
         """One tree. Raises NotFound; NotATree where the graph holds no tree under that id."""
+
+    def some(self, tree_ids: Iterable[str]) -> Iterator[Tree]:
+        """Trees by their ids, in the order in which they are asked for. Raises as `get` does."""
+        return map(self.get, tree_ids)
 
     @abstractmethod
     def trees(self, skip: Skip | None = None) -> Iterator[Tree]:

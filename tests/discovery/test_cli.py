@@ -73,7 +73,8 @@ def test_a_search_that_is_ended_leaves_nothing_in_the_temporary_folder(
     search = import_module("anchors.discovery.discover")  # the package names the function so too
     monkeypatch.setattr(search._Search, "run", ended)
     url = f"sqlite:///{tmp_path}/f.db"
-    Forest.open(url).close()
+    with Forest.open(url) as forest:
+        forest.add_axis("эмпатия")
     with pytest.raises(SystemExit) as end:
         main(["--store", url, "anchors", "discover"])
     assert end.value.code == (1 if full else 143)

@@ -15,6 +15,7 @@ from anchors.formulas.errors import Contradiction, InvalidFormula
 from anchors.formulas.model import Formula, Join, Term, roles
 from anchors.formulas.syntax import parse, read, text_of
 from anchors.formulas.union import united
+from forest.fields import is_blank
 from forest.phrases import phrase_key
 
 
@@ -90,7 +91,7 @@ MARKS = (
 phrases = st.one_of(
     st.lists(st.sampled_from(MARKS), min_size=1, max_size=4).map(" ".join),
     st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=12),
-).filter(phrase_key)
+).filter(lambda text: phrase_key(text) and not is_blank(text))
 codes = st.one_of(
     st.integers(0, 99).map("Δ{:02}".format), st.sampled_from(["Λ1", "Ω30"]), st.sampled_from(GLYPHS)
 )

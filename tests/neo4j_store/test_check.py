@@ -127,6 +127,26 @@ def test_what_is_no_text_is_named_and_left_to_the_author(store, typed, node):
     )
 
 
+def test_a_position_that_is_no_number_is_named_and_left_to_the_author(store, typed):
+    typed(
+        """
+        CREATE (t:Tree {id: 'x', title: 'X'})-[:ROOT]->(r:Thought {text: 'r', id: 'x/r'})
+        CREATE (r)-[:LEADS_TO {position: 'x'}]->(:Thought {text: 'a', id: 'x/a'})
+        CREATE (r)-[:ANCHORED_BY {position: [1]}]->(:Anchor {phrase: 'вода'})
+        CREATE (t)-[:ALIGNS_WITH {position: true}]->(:Axis {name: 'эмпатия'})
+        """,
+    )
+    found = [f for f in store.check(fix=True) if f.where == "tree 'x'"]
+    assert not any(f.fixable for f in found)
+    said = "\n".join(f.problem for f in found)
+    assert "thought 'x/a': the LEADS_TO that leads to it has the position 'x'" in said
+    assert "thought 'x/r': the ANCHORED_BY of it has the position [1]" in said
+    assert "has the position True, which is no number" in said
+    places = "MATCH ()-[e]->() WHERE e.position IS NOT NULL RETURN count(e) AS n"
+    assert store.cypher(places, {}) == [{"n": 3}]
+    assert [t.text for t in store.get("x").thoughts] == ["r", "a"]
+
+
 @pytest.mark.usefixtures("justice")
 def test_an_id_that_is_taken_elsewhere_cannot_be_filled_in(store):
     taken = store.get("justice").root.id
@@ -149,6 +169,7 @@ def test_thoughts_outside_of_trees_are_named(store, typed):
     findings = sorted((f.where, f.problem) for f in store.check(fix=True))
     assert len(findings) == 3
     (ring, loose, lonely) = findings
+    assert re.search(r"«Одинокая мысль\.» \(id \d+\)", lonely[0])  # as Cypher's id() gives it
     assert "ring/" in ring[0]
     assert re.fullmatch(
         "a cycle that stands in no tree: thought 'ring/[ab]' → thought 'ring/[ab]' → .*", ring[1]

@@ -40,13 +40,13 @@ RETURN [n IN ns[i..i + {reading.CHUNK * 10}] | id(n)]
 OUTSIDE = """
 UNWIND $nodes AS node
 MATCH (n:Thought) WHERE id(n) = node
-RETURN collect([node, elementId(n), n.id, n.text, [(p:Thought)-[:LEADS_TO]->(n) | id(p)]])
+RETURN collect([node, n.id, n.text, [(p:Thought)-[:LEADS_TO]->(n) | id(p)]])
 """
 # Foreign: it has more than the library's own properties, or relationships of other kinds.
 NAMED = """
 MATCH (n:{label}) {where}
 RETURN collect([
-  id(n), n.id, n.{name}, n.{other}, elementId(n),
+  id(n), n.id, n.{name}, n.{other},
   any(key IN keys(n) WHERE NOT key IN $ours)
     OR COUNT {{ (n)--() }} > COUNT {{ (n)<-[:{links}]-() }}
 ])
@@ -97,8 +97,8 @@ CALL () {
   UNION
   MATCH (m:Axis)<-[r]-(n:Tree|Thought) WHERE NOT type(r) IN $types RETURN n, r, m
 }
-RETURN labels(n), elementId(n), n.id, n.text, type(r), labels(m)
-ORDER BY elementId(n), elementId(r)
+RETURN labels(n), id(n), n.id, n.text, type(r), labels(m)
+ORDER BY id(n), id(r)
 """
 DELETE = "MATCH (n) WHERE id(n) = $other DELETE n"
 
@@ -151,6 +151,10 @@ def _tree(connection: Connection, found: Found, *, fix: bool) -> Iterator[Findin
         for violation in building.violations(found):
             yield Finding(where, _without(where, violation), fixable=False)
         return
+    if wrong := list(_no_places(found)):
+        for problem in wrong:
+            yield Finding(where, problem, fixable=False)
+        return
     missing = list(_missing(tree, found))
     if not missing:
         return
@@ -162,6 +166,24 @@ def _tree(connection: Connection, found: Found, *, fix: bool) -> Iterator[Findin
         return
     for problem in missing:
         yield Finding(where, problem, fixable=True, fixed=fix)
+
+
+def _no_places(found: Found) -> Iterator[str]:
+    """Positions that are no numbers. Reading passes over them; only their author knows them."""
+    for link, _, position, *_ in found.head.axes:
+        if not _may_be_a_place(position):
+            yield f"an ALIGNS_WITH (id {link}) has the position {position!r}, which is no number"
+    for row in found.rows:
+        links = [(step.position, "LEADS_TO that leads to it") for step in row.steps]
+        links += [(link.position, "ANCHORED_BY of it") for link in row.links]
+        for position, which in links:
+            if not _may_be_a_place(position):
+                who = building.name_of(row)
+                yield f"{who}: the {which} has the position {position!r}, which is no number"
+
+
+def _may_be_a_place(position: Any) -> bool:
+    return position is None or position is False or reading.is_place(position)
 
 
 def _without(where: str, violation: str) -> str:
@@ -223,8 +245,8 @@ def _outside(connection: Connection, inside: set[int]) -> Iterator[Finding]:
     names: dict[int, str] = {}
     for at in range(0, len(outside), reading.CHUNK):
         some = outside[at : at + reading.CHUNK]
-        for node, element, id_, text, parents in connection.read(_loose_rows, some):
-            names[node] = called(id_, text, element)
+        for node, id_, text, parents in connection.read(_loose_rows, some):
+            names[node] = called(id_, text, node)
             graph.add_node(node)
             graph.add_edges_from((parent, node) for parent in parents)
     for part in nx.weakly_connected_components(graph):
@@ -255,10 +277,10 @@ def _astray(connection: Connection) -> Iterator[Finding]:
     """Anchors and axes that hang by a wrong relationship, or at a label almost like theirs."""
     types = [type_.name for type_ in RELATIONSHIPS]
     rows = connection.read(lambda tx: ask(tx, ASTRAY, types=types))
-    for labels, element, id_, text, type_, ends in rows:
-        where = called(id_, text, element)
+    for labels, node, id_, text, type_, ends in rows:
+        where = called(id_, text, node)
         if THOUGHT.label not in labels:
-            where = f"{':'.join(labels) or 'a node'} {id_ or element!r}"
+            where = f"{':'.join(labels) or 'a node'} {repr(id_) if id_ else f'(id {node})'}"
         yield Finding(
             where,
             f"what hangs by {type_} at a node {':'.join(['', *ends]) or 'without a label'} is not "
@@ -279,7 +301,6 @@ class _Node(NamedTuple):
     """The phrase of an anchor, the name of an axis."""
     other: Any
     """The kind of an anchor, the description of an axis."""
-    element: str
     foreign: bool
     """Whether an author put something on it that the library does not know."""
 
@@ -340,11 +361,11 @@ def _same_nodes(connection: Connection, sort: _Sort, *, fix: bool) -> Iterator[F
     groups: dict[str, list[_Node]] = {}
     for node in connection.read(sort.nodes):
         if wrong := [*_no_texts(sort, node)]:
-            yield Finding(f"the {label} node ({node.element})", "; ".join(wrong), fixable=False)
+            yield Finding(f"the {label} node (id {node.node})", "; ".join(wrong), fixable=False)
         else:
             groups.setdefault(sort.read_id(node), []).append(node)
     for node in groups.pop("", ()):
-        where = f"the {label} node ({node.element})"
+        where = f"the {label} node (id {node.node})"
         yield Finding(where, f"it has neither an id nor a {sort.name}", fixable=False)
     for id_, nodes in sorted(groups.items()):
         yield from _one_node(connection, sort, id_, nodes, fix=fix)
@@ -367,7 +388,7 @@ def _one_node(
     for other in others:
         if other not in merged:
             problem = (
-                f"another {label} node ({other.element}) is read as this one, and has an id, "
+                f"another {label} node (id {other.node}) is read as this one, and has an id, "
                 "properties or relationships of its own"
             )
             yield Finding(where, problem, fixable=False)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOCK = f"MATCH (m:{META_LABEL}) SET m.version = m.version"
 NODES = """
 MATCH (n:{label})
-RETURN collect([id(n), elementId(n), n.{key}, properties(n), [
+RETURN collect([id(n), n.{key}, properties(n), [
   (n)-[e]->(m) WHERE type(e) IN $types
   | [type(e), id(e), properties(e), m[$keys[type(e)]], m.phrase, m.kind]
 ], NOT EXISTS {{ (n)--() }} AND keys(n) = ['{key}']])
@@ -76,7 +76,6 @@ class Found(NamedTuple):
     """A node as it stands in the graph."""
 
     number: int
-    element: str
     node: Node
     """Its key is "" where it has none, and none can be derived."""
     keyed: bool
@@ -103,7 +102,6 @@ def found_nodes(tx: ManagedTransaction, label: str) -> list[Found]:
 def _found(
     label: str,
     number: int,
-    element: str,
     key: Any,
     values: dict[str, Any],
     links: list[Any],
@@ -114,7 +112,7 @@ def _found(
     says = isinstance(node.properties.get("text"), str)
     if not keyed and label in DERIVED and node.links and says:
         node = replace(node, key=derived_key(node.links[0].target, node.properties))
-    return Found(number, element, node, keyed, bare)
+    return Found(number, node, keyed, bare)
 
 
 def read_nodes(tx: ManagedTransaction, label: str) -> list[Node]:
@@ -157,9 +155,11 @@ def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
                     f"{type_.key}, and what it would be made of" if label in DERIVED else type_.key
                 )
                 problem = f"it has no {needed}: give it one or remove it with Cypher"
-                yield Finding(f"the {label} node ({found.element})", problem, fixable=False)
+                yield Finding(f"the {label} node (id {found.number})", problem, fixable=False)
             elif key in taken:
-                problem = f"another {label} node ({found.element}) is read as this one: remove one"
+                problem = (
+                    f"another {label} node (id {found.number}) is read as this one: remove one"
+                )
                 yield Finding(f"{label} {key!r}", problem, fixable=False)
             elif not found.keyed:
                 missing.append(key)

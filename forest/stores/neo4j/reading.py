@@ -115,7 +115,7 @@ CALL (n) {
   MATCH (r)<-[:ROOT]-(t:Tree)
   RETURN collect(DISTINCT [id(t), t.id, t.title]) AS trees
 }
-RETURN collect([node, elementId(n), n.id, n.text, trees])
+RETURN collect([node, n.id, n.text, trees])
 """
 
 TREES = f"""
@@ -123,6 +123,13 @@ MATCH (t:Tree)
 WITH collect(t) AS ts
 UNWIND range(0, size(ts), {CHUNK * 10}) AS i
 RETURN [t IN ts[i..i + {CHUNK * 10}] | [id(t), t.id, t.title, t.stamp]]
+"""
+
+SOURCES = f"""
+MATCH (t:Tree)
+WITH collect(t) AS ts
+UNWIND range(0, size(ts), {CHUNK * 10}) AS i
+RETURN [t IN ts[i..i + {CHUNK * 10}] | [t.id, t.title, t.source]]
 """
 
 TREES_BY_ID = """
@@ -227,6 +234,16 @@ def all_trees(tx: ManagedTransaction) -> list[tuple[str, int, Any]]:
     """
     rows = [row for chunk in ask(tx, TREES) for row in chunk[0]]
     return sorted((tree_id(id_, title), node, stamp) for node, id_, title, stamp in rows)
+
+
+def all_sources(tx: ManagedTransaction) -> list[tuple[str, str | None]]:
+    """(id on reading, source) of every Tree that has a name, in the order of ids."""
+    rows = [row for chunk in ask(tx, SOURCES) for row in chunk[0]]
+    named = ((tree_id(id_, title), source) for id_, title, source in rows)
+    return sorted(
+        ((id_, source if isinstance(source, str) else None) for id_, source in named if id_),
+        key=itemgetter(0),
+    )
 
 
 def unnamed(trees: Sequence[tuple[str, int, Any]]) -> dict[int, NotATree]:
@@ -394,10 +411,13 @@ def _rows(
 
 def order(position: Any, link: int) -> tuple[bool, float, int]:
     """What children, anchors and axes are sorted by: their position, else when they were linked."""
+    return (False, position, link) if is_place(position) else (True, 0, link)
+
+
+def is_place(position: Any) -> bool:
+    """Whether it is a number. NaN is none."""
     number = isinstance(position, int | float) and not isinstance(position, bool)
-    if number and position == position:  # noqa: PLR0124 - NaN is no place
-        return (False, position, link)
-    return (True, 0, link)
+    return number and bool(position == position)  # noqa: PLR0124
 
 
 def outline(head: Head, rows: list[Row]) -> Found:
@@ -479,17 +499,15 @@ def _list(nodes: Sized) -> str:
 def described(tx: ManagedTransaction, found: Found) -> Iterator[str]:
     """The problems of a tree with the names of the thoughts they are about."""
     nodes = sorted({node for problem in found.problems for node in problem.nodes})
-    names = {
-        node: _name(rest, home=found.head.node) for node, *rest in ask(tx, NAMES, nodes=nodes)[0][0]
-    }
+    names = {row[0]: _name(row, home=found.head.node) for row in ask(tx, NAMES, nodes=nodes)[0][0]}
     for problem in found.problems:
         yield problem.text.format(*(names.get(node, "a deleted thought") for node in problem.nodes))
 
 
 def _name(row: list[Any], home: int) -> str:
-    element, id_, text, trees = row
-    others = [repr(tree_id(i, title) or "?") for node, i, title in trees if node != home]
-    return called(id_, text, element) + (f" (also in tree {', '.join(others)})" if others else "")
+    node, id_, text, trees = row
+    others = [repr(tree_id(i, title) or "?") for n, i, title in trees if n != home]
+    return called(id_, text, node) + (f" (also in tree {', '.join(others)})" if others else "")
 
 
 def trees_above(tx: ManagedTransaction, nodes: Sequence[int]) -> dict[int, list[str]]:
@@ -500,11 +518,11 @@ def trees_above(tx: ManagedTransaction, nodes: Sequence[int]) -> dict[int, list[
     }
 
 
-def called(id_: Any, text: Any, element: str) -> str:
+def called(id_: Any, text: Any, node: int) -> str:
     """How a message calls a thought: by its id, else by the beginning of its text."""
     if isinstance(id_, str) and id_:
         return f"thought {id_!r}"
-    return f"thought «{str(text or '')[:40]}» ({element})"
+    return f"thought «{str(text or '')[:40]}» (id {node})"
 
 
 def no_tree(tx: ManagedTransaction, found: Found) -> NotATree:

@@ -99,6 +99,9 @@ class Neo4jStore(Store):
     def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
         return map(tree_info, self.trees(skip))
 
+    def sources(self) -> Iterator[tuple[str, str | None]]:
+        return iter(self._connection.read(reading.all_sources))
+
     def get(self, tree_id: str) -> Tree:
         asked = [tree_id] if is_text(tree_id) else []  # the driver cannot send what is no text
         nodes = self._connection.read(reading.tree_nodes, asked)

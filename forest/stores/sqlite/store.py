@@ -36,6 +36,8 @@ from forest.stores.sqlite.writing import Writing, store_nodes
 
 PAGE = 1000
 """How many trees or anchors one query lists."""
+LINKS = 50_000
+"""How many phrases that trees carry are kept in memory."""
 BUSY_SECONDS = 60.0
 """How long a write waits for another process that writes."""
 _WRITING_FAILED = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR_WRITE: errno.EIO}
@@ -114,12 +116,27 @@ class SqliteStore(Store):
                     )
                 yield info
 
+    def sources(self) -> Iterator[tuple[str, str | None]]:
+        for page in self._pages("source"):
+            yield from page
+
     def get(self, tree_id: str) -> Tree:
         with one_state(self._db, self.url) as db:
             tree = read_tree(db, tree_id, {})
         if tree is None:
             raise no_such_tree(tree_id)
         return tree
+
+    def some(self, tree_ids: Iterable[str]) -> Iterator[Tree]:
+        links: dict[int, AnchorLink] = {}
+        for tree_id in tree_ids:
+            if len(links) > LINKS:
+                links.clear()
+            with one_state(self._db, self.url) as db:
+                tree = read_tree(db, tree_id, links)
+            if tree is None:
+                raise no_such_tree(tree_id)
+            yield tree
 
     def trees(self, skip: Skip | None = None) -> Iterator[Tree]:
         for page in self._pages("no"):
