@@ -349,6 +349,6 @@ def test_what_was_trained_is_what_speaks(
     examples = read_examples(corpus, "validation", stood.tokenizer(), names=(), window=1024)
     network, voices = Network(settings.training), Voices(stood, [mask])
     with voices.wearing("m") as worn:
-        network.model = worn
+        network.take(worn)
         loss = network.loss(row for row in next(plan(examples, 0, 10**6, 1)))
     assert loss == pytest.approx(mask.about["results"]["validation_loss"], rel=1e-4)
