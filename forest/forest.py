@@ -93,7 +93,6 @@ class Forest:
 
         Without a URL it is FOREST_STORE, else ``store`` in forest.toml, else sqlite:///forest.db.
         Credentials for Neo4j come from the environment or forest.toml: see docs/configuration.md.
-        A SQLite file that is made (``create``) is there for good once something is written.
 
         :raises TypeError: ``url`` is no text.
         :raises UsageError: the URL or a setting is wrong.
@@ -539,11 +538,11 @@ class Forest:
                 f"{other.url} already holds trees, formulas or decisions",
                 hint="A forest is copied into an empty one; empty it, or name another.",
             )
-        written = other.store.write(_counted(self.store.trees(), progress), lambda _, new: new)
         axes = self.axes()
         for axis in {axis.id for axis in other.axes()} - {axis.id for axis in axes}:
             other.store.remove_axis(axis)
         other.store.put_axes(axes)
+        written = other.store.write(_counted(self.store.trees(), progress), lambda _, new: new)
         copy_nodes(self.store, other.store)
         return written
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -521,47 +519,3 @@ def test_the_default_recipe_can_be_printed_and_used(planted: Run, tmp_path: Path
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(planted("export", "--print-recipe")[1], encoding="utf-8")
     assert planted("export", "corpus", "--recipe", str(recipe))[0] == 0
-
-
-def test_a_command_that_is_refused_leaves_no_empty_forest_behind(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "bad.json").write_text("{}", encoding="utf-8")
-    (tmp_path / "empty").mkdir()
-    assert run("import", "bad.json")[0] == 1
-    assert run("import", "empty")[0] == 0
-    assert run("add", "x", "--new", "X", "--kind", "\0", "Текст.")[0] == 1
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.json", "empty"]
-
-
-def test_a_copy_that_fails_leaves_no_target(run: Run, tmp_path: Path) -> None:
-    run("init", "--sample")
-    with closing(sqlite3.connect(tmp_path / "forest.db")) as db:
-        db.execute("UPDATE thought SET level = 'x' WHERE key = (SELECT max(key) FROM thought)")
-        db.commit()
-    code, _, err = run("copy", "sqlite:///forest.db", "sqlite:///copy.db")
-    assert code == 1
-    assert "is damaged" in err
-    assert not (tmp_path / "copy.db").exists()
-
-
-def test_input_of_an_unknown_kind_is_refused_input(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "x.txt").write_text("x", encoding="utf-8")
-    code, _, err = run("import", "x.txt")
-    assert code == 1
-    assert "the format cannot be told from the name" in err
-
-
-def test_a_reader_that_goes_away_ends_a_command_as_a_broken_pipe_does(
-    planted: Run, tmp_path: Path
-) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(
-        [sys.executable, "-m", "forest", "list"],
-        cwd=tmp_path,
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (141, b"")
-    assert "141" in planted("--help")[1]

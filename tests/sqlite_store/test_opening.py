@@ -13,12 +13,10 @@ from forest.errors import (
     NotFound,
     SchemaTooNew,
     StoreError,
-    StoreUnavailable,
 )
-from forest.model import Axis
 from forest.nodes import Node
 from forest.stores import open_store
-from forest.stores.sqlite import SqliteStore, connection, schema
+from forest.stores.sqlite import SqliteStore, schema
 from forest.stores.sqlite.schema import APPLICATION_ID
 from tests.sqlite_helpers import (
     add_note,
@@ -218,68 +216,3 @@ def test_a_folder_that_went_away_is_a_clear_error(planted, tmp_path):
             put(store, tree("c"))
     with intact(tmp_path / "moved.db") as store:
         assert [t.id for t in store.trees()] == ["a", "b"]
-
-
-# --- a file that was made for nothing ------------------------------------------------------------
-
-
-@pytest.fixture(params=[False, True], ids=["journal", "wal"])
-def wal(request, monkeypatch):
-    monkeypatch.setattr(connection, "wal_is_safe", lambda: request.param)
-
-
-@pytest.mark.usefixtures("wal")
-def test_a_new_file_is_gone_if_nothing_was_written(path):
-    SqliteStore(path).close()
-    with SqliteStore(path) as store, pytest.raises(ZeroDivisionError):
-        store.write([tree("a")], lambda _, new: new if 1 / 0 else None)
-    assert list(path.parent.iterdir()) == []
-
-
-@pytest.mark.usefixtures("wal")
-def test_a_file_that_was_there_or_in_which_anything_is_stays(path, planted):
-    with SqliteStore(planted) as store:
-        store.change(["a", "b"], dict.fromkeys)
-    with SqliteStore(path, create=False) as store:
-        assert list(store.trees()) == []
-    path.unlink()
-    with SqliteStore(path) as store:
-        store.put_axes([Axis(name="эмпатия")])
-    with SqliteStore(path, create=False) as store:
-        assert [axis.name for axis in store.axes()] == ["эмпатия"]
-
-
-@pytest.mark.usefixtures("wal")
-def test_what_another_one_wrote_into_a_new_file_stays(path):
-    made = SqliteStore(path)
-    with SqliteStore(path) as other:
-        put(other, tree("a"))
-        made.close()
-        put(other, tree("b"))
-    with intact(path) as store:
-        assert [t.id for t in store.trees()] == ["a", "b"]
-
-
-@pytest.mark.usefixtures("wal")
-def test_who_opened_a_new_file_before_it_was_removed_loses_nothing_silently(path):
-    made, other = SqliteStore(path), SqliteStore(path)
-    made.close()
-    try:
-        put(other, tree("a"))
-    except StoreUnavailable as error:
-        assert "was removed or renamed while it was open" in str(error)  # noqa: PT017
-        assert not path.exists()
-    else:
-        assert [t.id for t in intact(path).trees()] == ["a"]
-    other.close()
-
-
-def test_a_full_disk_leaves_no_new_file(path, monkeypatch):
-    def full(db):
-        db.execute("PRAGMA max_page_count = 1")
-        db.execute("CREATE TABLE tree (x)")
-
-    monkeypatch.setattr(schema, "MIGRATIONS", (full,))
-    with pytest.raises(StoreUnavailable, match="the disk is full"):
-        SqliteStore(path)
-    assert list(path.parent.iterdir()) == []

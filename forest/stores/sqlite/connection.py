@@ -7,19 +7,16 @@ for its reset bug (3.51.3, 3.50.7, 3.44.6 and later); elsewhere a rollback journ
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from forest.errors import NotFound, SchemaTooNew, StoreError, StoreUnavailable
+from forest.errors import NotFound, SchemaTooNew, StoreError
 from forest.stores.sqlite import schema
-from forest.stores.sqlite.faults import Moved, forest_errors, is_busy
+from forest.stores.sqlite.faults import forest_errors, is_busy
 
 log = logging.getLogger(__name__)
-REMOVED_MEANWHILE = 20
-"""How often a file is opened again that its maker has removed, as nothing was written in it."""
 PATIENCE = 2000
 """Milliseconds that a write waits for another one before it says so."""
 
@@ -41,44 +38,21 @@ def opened(
     Raises NotFound where the file is not there and ``create`` is false; SchemaTooNew where a newer
     version of this library wrote it; StoreError where it is no forest or cannot be opened.
     """
-    made = not path.exists()
-    if made and (not create or read_only):
+    if not path.exists() and (not create or read_only):
         raise NotFound(
             f"there is no forest at {path}",
             hint="`forest init` makes one there; --store or FOREST_STORE names another.",
         )
     if not path.parent.is_dir():
         raise StoreError(f"the folder {path.parent} does not exist", hint="Make it first.")
-    for _ in range(REMOVED_MEANWHILE):
-        with suppress(Moved), forest_errors(url):
-            db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
-            try:
-                _prepare(db, path, url, read_only=read_only)
-            except BaseException:
-                if made:
-                    remove_if_empty(db, path)
-                db.close()
-                raise
-            return db
-    raise StoreUnavailable(f"{path} is removed and made anew all the time", hint="Try again.")
-
-
-def remove_if_empty(db: sqlite3.Connection, path: Path) -> None:
-    """Remove a forest's file if nothing is written in it and no other process is at it.
-
-    For whoever made the file and was then refused. Who opens it at the same moment loses nothing:
-    SQLite does not write to a file that was removed, it raises an error.
-    """
-    with suppress(sqlite3.Error, OSError):
-        db.execute("PRAGMA busy_timeout = 0")
-        if db.execute("PRAGMA journal_mode = delete").fetchone() != ("delete",):
-            return  # it is open elsewhere with a write-ahead log
-        db.execute("BEGIN EXCLUSIVE")
-        tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        rows = (db.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() for (name,) in tables)  # noqa: S608
-        if not any(rows):
-            Path(os.path.realpath(path)).unlink()
-        db.execute("ROLLBACK")
+    with forest_errors(url):
+        db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
+        try:
+            _prepare(db, path, url, read_only=read_only)
+        except BaseException:
+            db.close()
+            raise
+    return db
 
 
 def _prepare(db: sqlite3.Connection, path: Path, url: str, *, read_only: bool) -> None:

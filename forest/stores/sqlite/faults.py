@@ -12,10 +12,6 @@ _NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 """What Python says where a row does not hold what was stored."""
 
 
-class Moved(StoreUnavailable):
-    """The file is not where it was opened any more. SQLite does not write to it then."""
-
-
 class Damaged(sqlite3.DatabaseError):
     """SQLite can read the rows, but the forest did not write them so."""
 
@@ -51,11 +47,6 @@ def forest_errors(url: str) -> Iterator[None]:
             raise StoreUnavailable(
                 f"the disk is full: {url} could not be written",
                 hint="Nothing of this change was stored. Make room and try again.",
-            ) from error
-        if name == "SQLITE_READONLY_DBMOVED":
-            raise Moved(
-                f"the file of {url} was removed or renamed while it was open",
-                hint="Nothing of this change was stored. Open the forest again.",
             ) from error
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
             raise StoreError(

@@ -28,7 +28,7 @@ from forest.stores.base import (
     no_such_thought,
     no_such_tree,
 )
-from forest.stores.sqlite.connection import one_state, opened, remove_if_empty, transaction
+from forest.stores.sqlite.connection import one_state, opened, transaction
 from forest.stores.sqlite.faults import Damaged, forest_errors, sound
 from forest.stores.sqlite.reading import anchors_after, axes_of, read_nodes, read_time, read_tree
 from forest.stores.sqlite.schema import SPAN
@@ -47,8 +47,7 @@ class SqliteStore(Store):
     """A forest in one SQLite file.
 
     :param path: the file.
-    :param create: make the file if it is not there. If nothing was written when the store is
-        closed, it is removed again.
+    :param create: make the file if it is not there.
     :param read_only: never write to it.
     :raises NotFound: the file is not there and ``create`` is false.
     :raises StoreError: the file is no forest, or cannot be opened.
@@ -64,7 +63,6 @@ class SqliteStore(Store):
         busy_seconds: float = BUSY_SECONDS,
     ) -> None:
         self.path = path
-        self._made = not path.exists()
         self.url = f"sqlite:///{path}"
         self.folder = path.parent
         self._db = opened(
@@ -72,9 +70,6 @@ class SqliteStore(Store):
         )
 
     def close(self) -> None:
-        if self._made:
-            remove_if_empty(self._db, self.path)
-            self._made = False
         self._db.close()
 
     # --- reading -------------------------------------------------------------------------------
