@@ -26,7 +26,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from forest.collector import fewer_collections
-from forest.errors import Conflict, ForestError, ImportRefused, InvalidTree, NotATree
+from forest.errors import (
+    Conflict,
+    ForestError,
+    ImportRefused,
+    InvalidTree,
+    NotATree,
+    UsageError,
+)
 from forest.fields import kind_of
 from forest.formats import BadTree, SourceFile, find_files, read_file
 from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
@@ -211,6 +218,11 @@ class _Import:
                 )
 
     def _sources(self, given: list[str | Path | SourceFile]) -> list[SourceFile]:
+        if "" in given:  # as of a variable that is not set; it would be the working folder
+            raise UsageError(
+                "the path of what is to be imported is empty",
+                hint="Name files or folders; `.` is the working folder.",
+            )
         named = [path for path in given if isinstance(path, SourceFile)]
         rest = [Path(path) for path in given if not isinstance(path, SourceFile)]
         for path in rest:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from forest import Forest
-from forest.errors import Conflict, ForestError, ImportRefused
+from forest.errors import Conflict, ForestError, ImportRefused, UsageError
 from forest.importing import Progress
 
 
@@ -395,3 +395,13 @@ def test_an_import_does_not_read_the_whole_forest_back(
             monkeypatch.setattr(forest.store, name, None)
         assert forest.import_files(tmp_path / "note.md").added == ["note"]
         assert forest.import_files(tmp_path / "note.md").unchanged == ["note"]
+
+
+def test_an_empty_path_is_not_the_working_folder(
+    forest: Forest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "diary.md").write_text("# Дневник\n\nНе для леса.\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="is empty"):
+        forest.import_files([""])
+    assert len(forest) == 0
