@@ -519,3 +519,17 @@ def test_the_default_recipe_can_be_printed_and_used(planted: Run, tmp_path: Path
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(planted("export", "--print-recipe")[1], encoding="utf-8")
     assert planted("export", "corpus", "--recipe", str(recipe))[0] == 0
+
+
+@pytest.mark.usefixtures("planted")
+@pytest.mark.parametrize("command", [["--help"], ["list", "--help"], ["list"]])
+def test_who_closes_the_output_is_told_apart_from_findings(
+    tmp_path: Path, command: list[str]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)  # as `head` does, before it is written into
+    with os.fdopen(writing, "wb") as closed:
+        ended = subprocess.run(
+            [sys.executable, "-m", "forest", *command], cwd=tmp_path, stdout=closed, check=False
+        )
+    assert ended.returncode == 141

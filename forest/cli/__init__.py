@@ -61,6 +61,15 @@ class _OutputClosed(Exception):
     """Whoever read what a command prints reads no more."""
 
 
+@contextmanager
+def _output_told() -> Iterator[None]:
+    """A closed output is told apart, as click itself would exit with 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise _OutputClosed from None
+
+
 class Commands(click.Group):
     """A group whose commands are imported when they are called, not before."""
 
@@ -75,12 +84,15 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(COMMANDS[name][0]), f"command_{name}")
         return command
 
+    def make_context(self, *args: Any, **settings: Any) -> click.Context:
+        """Read the arguments, and print the help where they ask for it."""
+        with _output_told():
+            return super().make_context(*args, **settings)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. A closed output is told apart, as click itself would exit with 1."""
-        try:
+        """Run the command."""
+        with _output_told():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            raise _OutputClosed from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
