@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from forest.arguments import (
@@ -538,13 +540,12 @@ class Forest:
                 f"{other.url} already holds trees, formulas or decisions",
                 hint="A forest is copied into an empty one; empty it, or name another.",
             )
-        axes = self.axes()
-        for axis in {axis.id for axis in other.axes()} - {axis.id for axis in axes}:
-            other.store.remove_axis(axis)
-        other.store.put_axes(axes)
-        written = other.store.write(_counted(self.store.trees(), progress), lambda _, new: new)
-        copy_nodes(self.store, other.store)
-        return written
+        # One state of it, whatever authors write meanwhile: a thought that moves is copied once.
+        with (
+            TemporaryDirectory(prefix="forest-copy-") as room,
+            self.store.snapshot(Path(room)) as source,
+        ):
+            return _copied(source, other.store, progress)
 
     def check(self, *, fix: bool = False) -> list[Finding]:
         """What is wrong or missing; with ``fix``, put right what can be without guessing."""
@@ -564,6 +565,16 @@ class Forest:
             shell, such as ``:param``, and then nothing was run.
         """
         return self.store.cypher_script(script, parameters)
+
+
+def _copied(source: Store, target: Store, progress: Callable[[int], None] | None) -> Written:
+    axes = list(source.axes())
+    for axis in {axis.id for axis in target.axes()} - {axis.id for axis in axes}:
+        target.remove_axis(axis)
+    target.put_axes(axes)
+    written = target.write(_counted(source.trees(), progress), lambda _, new: new)
+    copy_nodes(source, target)
+    return written
 
 
 def checked(tree: Tree) -> Tree:

@@ -256,6 +256,21 @@ def test_copying_keeps_the_revision(forest: Forest, tmp_path: Path) -> None:
             forest.copy_to(other)
 
 
+def test_a_copy_is_one_state_whatever_moves_meanwhile(forest: Forest, tmp_path: Path) -> None:
+    a, z = Tree("A", id="a"), Tree("Z", id="z")
+    root, precious = a.add("Root."), (z.add("Other root."), z.add("Precious."))[1]
+    forest.add(a, z)
+    before = forest.revision
+
+    def meanwhile(done: int) -> None:
+        if done == 1:
+            forest.move_thought(precious.id, under=root.id)
+
+    with Forest.open(f"sqlite:///{tmp_path / 'other.db'}") as other:
+        forest.copy_to(other, progress=meanwhile)
+        assert other.revision == before != forest.revision
+
+
 def test_the_graph_has_every_thought_and_every_link(forest: Forest) -> None:
     forest.add(justice(), suffering())
     graph = forest.to_networkx()
