@@ -71,18 +71,13 @@ class Told(NamedTuple):
     @property
     def said(self) -> list[str]:
         """Ids of the thoughts in the order in which they are said, again and again if they are."""
-        return said(self.thoughts, self.spans)
+        return [self.thoughts[span["thought"]] for span in self.spans if span["thought"] >= 0]
 
     @property
     def text(self) -> str:
         """The column of a record that has one."""
         text: str = self.columns["text"]
         return text
-
-
-def said(thoughts: Sequence[str], spans: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Ids of the thoughts that spans say, in their order."""
-    return [thoughts[span["thought"]] for span in spans if span["thought"] >= 0]
 
 
 def size(columns: Mapping[str, Any], measure: Measure = len) -> int:
