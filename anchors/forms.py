@@ -29,16 +29,18 @@ from collections import defaultdict
 from functools import lru_cache
 
 from anchors.lemmas import OWN, parses
-from anchors.nominal import SURE, VERB, cases, reading, word_of
+from anchors.nominal import AS_NOUNS, SURE, VERB, cases, reading, word_of
 from anchors.plurals import singular
 from forest.phrases import phrase_key
 
-_WORD = re.compile(r"\b(?:[а-я]+|[a-z]+(?:'[a-z]+)?)\b")
+_WORD = re.compile(r"\b(?:[а-я]+(?:-[а-я]+)*|[a-z]+(?:'[a-z]+)?)\b")
 _LATIN = re.compile(r"\b[a-z]+(?:'[a-z]+)?\b")
 _CYRILLIC = re.compile("[а-я]")
 # What stands between phrases that are each in a case of their own, and in one case.
 _APART = re.compile(r"(\s*[^\w\s',.:;()\[\]{}!…-]+\s*)")
-_JOINING = re.compile(r"(,\s*|\s*-\s*|\s+(?:и|или|либо)\s+)")
+_JOINING = re.compile(r"(,\s*|\s+-\s+|\s+(?:и|или|либо)\s+)")
+_HYPHEN = re.compile(r"(?<![\w-])[а-я]+[ое]-([а-я]+)(?![\w-])")
+_WITHIN = "\N{NON-BREAKING HYPHEN}"
 _RARE = 0.02
 """A first name is a word of its own where it has this share: «Марк», but not «Света» in «света»."""
 
@@ -64,7 +66,8 @@ def form_key(phrase: str) -> str:
     False
     """
     seen = _ARROWS.sub("→", _UNSEEN.sub("", phrase))
-    key = _QUOTES.sub("", phrase_key(seen)).replace("-", " - ")
+    key = _QUOTES.sub("", phrase_key(seen))
+    key = _HYPHEN.sub(_hyphen, key).replace("-", " - ").replace(_WITHIN, "-")
     key = " ".join(key.split()).strip(_ENDS) or phrase_key(phrase)
     parts = _APART.split(key)
     return "".join(part if at % 2 else _part(part) for at, part in enumerate(parts))
@@ -74,6 +77,12 @@ def form_key(phrase: str) -> str:
 def form(word: str) -> str:
     """What a word, in lower case and with е for ё, stands for. Two that are one give the same."""
     return _russian_form(word) if _CYRILLIC.match(word) else singular(word)
+
+
+def _hyphen(word: re.Match[str]) -> str:
+    """A compound adjective («причинно-следственный») is one word, whose last part has forms."""
+    compound = parses(word[1])[0].tag.POS in ("ADJF", "ADJS")
+    return word[0].replace("-", _WITHIN) if compound else word[0]
 
 
 def _part(part: str) -> str:
@@ -89,13 +98,6 @@ def _part(part: str) -> str:
 
 
 # --- Russian --------------------------------------------------------------------------------------
-
-_AS_NOUNS = frozenset(
-    """
-    утром вечером ночью днем весной весною летом осенью зимой зимою путем шагом силой чудом
-    """.split()  # noqa: SIM905 - prose reads better than a list
-)
-"""Adverbs that mean what the instrumental of the noun means; «даром», «рядом» do not."""
 
 
 def _heads(phrases: list[str]) -> list[str] | None:
@@ -115,15 +117,19 @@ def _declined(words: list[str]) -> tuple[str, frozenset[str], bool] | None:
     """(the form it stands for, its cases, whether its head governs something) of a phrase."""
     if len(words) == 1:
         return _WORD.sub(lambda word: form(word[0]), words[0]), cases(words[0]), False
-    found = reading(words)
+    found = reading(words) if words else None
     return found and (" ".join(found.head + found.tail), found.cases, bool(found.tail))
 
 
 def _russian_form(word: str) -> str:
     words: dict[str, float] = defaultdict(float)
     own: set[str] = set()
-    for parsed in parses(word):
-        if word in _AS_NOUNS and parsed.tag.POS != "NOUN":
+    there = parses(word)
+    nouns = [p for p in there if p.tag.POS == "NOUN"]
+    # An adjective alone names nothing where the same is a noun: «прошлого» is of «прошлое».
+    made = nouns and any(str(p.normal_form).endswith(("ое", "ее")) for p in nouns)
+    for parsed in [p for p in there if p.tag.POS not in ("ADJF", "PRTF")] if made else there:
+        if word in AS_NOUNS and parsed.tag.POS != "NOUN":
             continue
         one = word_of(word, parsed)
         words[one] += parsed.score

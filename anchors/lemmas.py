@@ -22,11 +22,16 @@ _LIKELY = 0.1
 """The share of a form's occurrences from which on a reading counts."""
 OWN = 0.18
 """The share from which on a form that is also a word of its own stands for that alone."""
+RARE = 0.02
+"""The same for a noun in the nominative singular: «банка» is not «банк»."""
 # A suffix that makes another word of a word, with any ending that only inflects it.
 _DERIVED = re.compile(
     "(it|ic|al|ly|ion|iv|ment|ness|abl|ibl|ous|ful|less|ism|ist|anc|enc|er|or|iz|is)"
     "(?:e|ed|es|ing|y|ies|s)?(?:'s?)?$"
 )
+
+_OF_ANOTHER = re.compile("..a[ln]e$")
+"""Humane is not human, nor morale moral; their stems are the same."""
 
 
 def lemmas(text: str) -> list[str]:
@@ -55,13 +60,33 @@ def readings(word: str) -> tuple[str, ...]:
     (('путем', 'путь'), ('axi~is', 'axe'), ('вина',), ('жара',))
     """
     if not _CYRILLIC.match(word):
-        return tuple(dict.fromkeys(map(lemma, plural_of(word) or (word,))))
-    parsed = parses(word)
-    own = (p for p in parsed if p.tag.POS in _CONTENT and _spelled(p.normal_form) == word)
-    if sum(p.score for p in own) >= OWN:
+        return tuple(
+            dict.fromkeys(one for w in plural_of(word) or (word,) for one in _english_readings(w))
+        )
+    if _is_own(word):
         return (word,)
-    likely = (_russian_lemma(p) for p in parsed if p.score >= _LIKELY)
+    likely = (_russian_lemma(p) for p in parses(word) if p.score >= _LIKELY)
     return tuple(dict.fromkeys([lemma(word), *likely]))
+
+
+def _english_readings(word: str) -> tuple[str, ...]:
+    """The stem; an -e at the end is the word's own, but before -ed and -ing it may be left out."""
+    stem = lemma(word)
+    if singular(word) in (f"{stem}e", stem):
+        return (singular(word),)
+    return (stem, f"{stem}e") if word.endswith(("ed", "ing")) else (stem,)
+
+
+def _is_own(word: str) -> bool:
+    """Whether a form is not seldom a dictionary form; of a noun in the singular also if it is."""
+    own = [p for p in parses(word) if _spelled(p.normal_form) == word and "Name" not in p.tag]
+    nouns = [p for p in own if p.tag.POS == "NOUN" and p.tag.number == "sing"]
+    content = [p for p in own if p.tag.POS in _CONTENT]
+    return _share(nouns) >= RARE or _share(content) >= OWN
+
+
+def _share(some: list[Any]) -> float:
+    return sum((float(p.score) for p in some), 0.0)
 
 
 def stem(word: str) -> str:
@@ -91,14 +116,22 @@ def _stem(word: str) -> str:
     """
     word = singular(word)
     stem = str(_english().stemWord(word))
+    if _OF_ANOTHER.search(word):
+        return f"{stem}~e"
     made = _DERIVED.search(word)
     return stem if made is None or stem.endswith(made[1]) else f"{stem}~{made[1]}"
 
 
 @lru_cache(maxsize=32768)
 def parses(word: str) -> tuple[Any, ...]:
-    """What a Russian word in lower case can be a form of, the likeliest first (pymorphy3)."""
-    return tuple(_russian().parse(word))
+    """What a Russian word in lower case can be a form of, the likeliest first (pymorphy3).
+
+    What only its ending hints at is left out where the dictionary knows what is behind a prefix:
+    «нейросеть» is a «сеть», and no verb.
+    """
+    found = _russian().parse(word)
+    known = [p for p in found if not type(p.methods_stack[0][0]).__name__.startswith("Fake")]
+    return tuple(known or found)
 
 
 @cache

@@ -22,6 +22,13 @@ from anchors.lemmas import parses
 SURE = 0.95
 """The share of a form's occurrences that must be of one word, where it can be of several."""
 
+AS_NOUNS = frozenset(
+    """
+    утром вечером ночью днем весной весною летом осенью зимой зимою путем шагом силой чудом
+    """.split()  # noqa: SIM905 - prose reads better than a list
+)
+"""Adverbs that mean what the instrumental of the noun means; «даром», «рядом» do not."""
+
 _ADJECTIVES = frozenset(["ADJF", "PRTF"])
 _DECLINED = _ADJECTIVES | {"NOUN", "NPRO", "NUMR"}
 _CASES = {"gen1": "gent", "gen2": "gent", "acc2": "accs", "loc1": "loct", "loc2": "loct"}
@@ -103,12 +110,12 @@ def _heads(words: tuple[str, ...]) -> dict[tuple[str, ...], float]:
     for parsed in there:
         if parsed.tag.POS != "NOUN":
             continue
-        agreeing = [_agreeing(word, parsed.tag) for word in adjectives]
-        if all(agreeing):
+        agree = [agreeing(word, parsed.tag) for word in adjectives]
+        if all(agree):
             weight = parsed.score
-            for one in agreeing:
+            for one in agree:
                 weight *= sum(one.values())
-            head = (*(max(one, key=lambda f: (one[f], f)) for one in agreeing),)
+            head = (*(max(one, key=lambda f: (one[f], f)) for one in agree),)
             found[(*head, word_of(noun, parsed))] += weight
     if not adjectives and sum(found.values()) < SURE * sum(p.score for p in there):
         return {}
@@ -123,19 +130,25 @@ def _without_homonyms(
 
 
 @lru_cache(maxsize=65536)
-def _agreeing(word: str, noun: Any) -> dict[str, float]:
+def agreeing(word: str, noun: Any) -> dict[str, float]:
     """The adjectives, in dictionary form, whose form a word is that agrees with a noun's form."""
     found: dict[str, float] = defaultdict(float)
+    fits: set[str] = set()
     for parsed in parses(word):
         tag = parsed.tag
         if tag.POS not in _ADJECTIVES:
             continue
         if "Fixd" in tag:
             found[word] += parsed.score
-        elif _case(tag) == _case(noun) and tag.number == noun.number and _gender(tag, noun):
+            fits.add(word)
+        elif _case(tag) == _case(noun) and tag.number == noun.number:
             named = parsed.inflect({"sing", "masc", "nomn"}) or parsed.normalized
-            found[str(named.word).replace("ё", "е")] += parsed.score
-    return found
+            form = str(named.word).replace("ё", "е")
+            # Of a form of two genders, as «этого» is, the dictionary counts mostly one.
+            found[form] += parsed.score
+            if _gender(tag, noun):
+                fits.add(form)
+    return {form: weight for form, weight in found.items() if form in fits}
 
 
 def _gender(tag: Any, noun: Any) -> bool:

@@ -48,6 +48,11 @@ _OTHER_SHAPE = """
 child children  man men  woman women  foot feet  tooth teeth  goose geese  mouse mice  ox oxen
 wolf wolves  knife knives  wife wives  elf elves  self selves  loaf loaves  thief thieves
 scarf scarves  hoof hooves  dwarf dwarves  phenomenon phenomena  criterion criteria
+matrix matrices  vertex vertices  index indices  vortex vortices  appendix appendices  codex codices
+stimulus stimuli  nucleus nuclei  radius radii  fungus fungi  cactus cacti  locus loci
+alumnus alumni
+bacterium bacteria  stratum strata  curriculum curricula  larva larvae  alga algae  nebula nebulae
+vertebra vertebrae  formula formulae  antenna antennae
 """
 # Plurals that are also a form of another word, a verb ("she leaves") or a second noun (an axe).
 _OF_TWO = """
