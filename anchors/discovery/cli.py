@@ -29,6 +29,12 @@ _share = Number(0, 1, min_open=True)
     metavar="NAME",
     help="For meaning: hashed (the default), a model's name or folder, or http(s)://HOST/v1#MODEL.",
 )
+@click.option(
+    "--words",
+    type=_share,
+    metavar="SCORE",
+    help="For anchors of one word: least share of readings as a noun.",
+)
 @click.option("--near", type=_share, metavar="SCORE", help="For near: least likeness.")
 @click.option("--meaning", type=_share, metavar="SCORE", help="For meaning: least cosine.")
 @click.option("--phrases", type=_share, metavar="SCORE", help="For phrase: least NPMI.")
@@ -39,6 +45,7 @@ def command_discover(
     ctx: click.Context,
     rules: tuple[str, ...],
     embedder: str | None,
+    words: float | None,
     near: float | None,
     meaning: float | None,
     phrases: float | None,
@@ -56,7 +63,7 @@ def command_discover(
     from forest.render import plural
 
     named = embedder or (DEFAULT if "meaning" in rules else None)
-    given = {"near": near, "meaning": meaning, "phrases": phrases}
+    given = {"words": words, "near": near, "meaning": meaning, "phrases": phrases}
     broken: list[ForestError] = []
     with opened_forest(ctx) as forest:
         report = discover(

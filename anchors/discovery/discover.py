@@ -19,6 +19,7 @@ from anchors.discovery.near import Pair
 from anchors.discovery.scratch import Thoughts
 from anchors.discovery.whole import Mark
 from anchors.embedding import Embedder
+from anchors.forms import form_key
 from anchors.proposals import (
     MARK,
     MERGE,
@@ -32,14 +33,24 @@ from forest.errors import UsageError
 from forest.stores.base import Skip, Store
 
 DEFAULT_RULES = ("exact", "lemma", "near")
-THRESHOLDS: Mapping[str, float] = {"near": 0.9, "meaning": 0.99, "phrases": phrases.NPMI}
+THRESHOLDS: Mapping[str, float] = {
+    "words": 0.25,
+    "near": 0.9,
+    "meaning": 0.99,
+    "phrases": phrases.NPMI,
+}
 """From which score on something is proposed; see docs/discovery.md for what they let through."""
 
 GUESSED, STEMMED = 0.5, 0.25
 """Scores of a merge of anchors whose words may be forms of one («банки», «банк») or may not, and of
 one whose words only have their stems in common ("cause of pain", "causing pain")."""
-_RULE_OF = {"near": "near", "meaning": "meaning", "phrases": "phrase"}
-"""The rule that a threshold is about."""
+_RULES_OF = {
+    "words": ("exact", "lemma"),
+    "near": ("near",),
+    "meaning": ("meaning",),
+    "phrases": ("phrase",),
+}
+"""The rules that a threshold is about."""
 
 MOST = 100_000
 """Proposals that a list holds; the store keeps them in memory while it writes them."""
@@ -132,10 +143,10 @@ def _checked(
             raise UsageError(
                 f"there is no threshold {threshold!r}: expected some of {', '.join(THRESHOLDS)}"
             )
-        if _RULE_OF[threshold] not in rules:
+        if not set(_RULES_OF[threshold]) & set(rules):
             raise UsageError(
-                f"the threshold {threshold} is for the rule {_RULE_OF[threshold]}, which was not "
-                "asked for"
+                f"the threshold {threshold} is for the rule {' or '.join(_RULES_OF[threshold])}, "
+                "which was not asked for"
             )
         if not (math.isfinite(value) and 0 < value <= 1):
             raise UsageError(f"the threshold {threshold} is {value}: expected above 0, at most 1")
@@ -184,7 +195,9 @@ class _Search:
         whole_marks = whole.recurring(thoughts, self._folder)
         anchors = known.registry.anchors.values()
         # All of them first: they cover words, which no new phrase is made of.
-        hits = [hit for hit in phrases.standing(thoughts, anchors, known) if not hit.marked]
+        standing = phrases.standing(thoughts, anchors, known)
+        least = self._limits["words"]
+        hits = [hit for hit in standing if not hit.marked and hit.score >= least]
         new: Iterable[Mark] = ()
         if "phrase" in rules:
             new = phrases.new_phrases(thoughts, self._folder, self._limits["phrases"])
@@ -205,7 +218,7 @@ class _Search:
             other = next((n for n in others if self._thoughts.tree[n] != tree), None)
             if other is not None:
                 rule = "exact" if hit.exact else "lemma"
-                yield Mark(hit.thought, hit.anchor, hit.phrase, other, rule, 1.0)
+                yield Mark(hit.thought, hit.anchor, hit.phrase, other, rule, hit.score)
 
     def _note(self, there: list[int], number: int) -> None:
         """Keep the first thoughts of two trees."""
@@ -295,7 +308,9 @@ class _Search:
             first, second = (
                 self._thoughts[carriers[i][0]].id if carriers.get(i) else "" for i in (anchor, into)
             )
-            self._add(Proposal(MERGE, rule, score, anchor, into=into, thought=first, other=second))
+            both = anchors[one].phrase, anchors[other].phrase
+            sure = score if rule == "stem" else _certainty(*both, score)
+            self._add(Proposal(MERGE, rule, sure, anchor, into=into, thought=first, other=second))
 
     def _meaning(self, embedder: Embedder) -> None:
         from anchors.discovery import meaning
@@ -320,6 +335,19 @@ class _Search:
         order = sorted(self._found.values(), key=surest_first)
         self._report.beyond += max(len(order) - self._most, 0)
         self._found = {proposal.id: proposal for proposal in order[: self._most]}
+
+
+def _certainty(one: str, other: str, score: float) -> float:
+    """The score of a merge, whichever rule found it: `GUESSED` where forms are only guessed.
+
+    An article is no guess before several words ("the water cycle"); before one it may turn an
+    adjective into a noun ("the good").
+    """
+    first, second = words.without_article(one), words.without_article(other)
+    if form_key(first) == form_key(second):
+        return 1.0 if " " in first else GUESSED
+    alike = not set(words.readings_of(one)).isdisjoint(words.readings_of(other))
+    return GUESSED if alike else score
 
 
 def _stars(pairs: Iterable[Pair]) -> Iterator[tuple[int, int, float]]:

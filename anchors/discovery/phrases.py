@@ -12,9 +12,20 @@ from typing import NamedTuple
 import numpy as np
 
 from anchors.discovery.known import Known
+from anchors.discovery.naming import named
 from anchors.discovery.scratch import Chunk, Column, Sorter, Thoughts, groups
+from anchors.discovery.set_phrases import set_phrases
 from anchors.discovery.whole import Mark
-from anchors.discovery.words import BREAK, COVERED, FUNCTION, NEGATION, negations, read, spans
+from anchors.discovery.words import (
+    BREAK,
+    COVERED,
+    FUNCTION,
+    NEGATION,
+    clause,
+    negations,
+    read,
+    spans,
+)
 from anchors.forms import form_key
 from anchors.nominal import reading
 from forest.model import Anchor
@@ -45,6 +56,8 @@ class Hit(NamedTuple):
     phrase: str
     exact: bool
     marked: bool
+    score: float
+    """How sure it is that it says what the anchor does: of one word `named`, of several 1."""
 
 
 def _grams(chunk: Chunk, length: int) -> Column:
@@ -69,7 +82,8 @@ def _gram(numbers: Iterable[int]) -> int:
 def standing(thoughts: Thoughts, anchors: Iterable[Anchor], known: Known) -> Iterator[Hit]:
     """Where the phrases of anchors stand, marked or not, on whole words in any of their forms.
 
-    Of phrases that overlap the longest counts, of equal ones the first.
+    Of phrases that overlap the longest counts, of equal ones the first. What stands in a longer
+    set phrase (`set_phrases`) does not mean what it says, and is left out.
     """
     wanted = _wanted(anchors)
     for chunk in thoughts.chunks():
@@ -106,10 +120,11 @@ def _hits(
 ) -> Iterator[Hit]:
     thought = thoughts[number]
     where = spans(thought.text)
+    fixed = set_phrases(thought.text)
     taken: set[int] = set()
     for minus, place, gram in places:
         words = range(place, place - minus)
-        if not taken.isdisjoint(words):
+        if not taken.isdisjoint(words) or _stands_in_longer(words, fixed):
             continue
         phrase = thought.text[where[words[0]][0] : where[words[-1]][1]]
         fits = [a for a in wanted[-minus][gram] if form_key(a.phrase) == form_key(phrase)]
@@ -124,7 +139,16 @@ def _hits(
                 phrase,
                 phrase_key(best.phrase) == key,
                 known.is_marked(thought.anchors, best.id),
+                named(*clause(thought.text, place)) if minus == -1 else 1.0,
             )
+
+
+def _stands_in_longer(words: range, fixed: Iterable[tuple[int, int]]) -> bool:
+    """Whether one of the set phrases has more words and some of these."""
+    return any(
+        length > len(words) and place < words.stop and words.start < place + length
+        for place, length in fixed
+    )
 
 
 # --- new phrases ----------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ _WAYS = 16
 
 _LETTERS = r"(?:\w[\u0300-\u036f]*)+"
 _WORD = re.compile(rf"\d+(?:[.,]\d+)+|{_LETTERS}(?:[-‐‑'’]{_LETTERS})*|[-=]+>|[→⇒⟶➔➜➝➞⟹]")
+_ARTICLE = re.compile(r"^(?:an?|the)\s+(?!few\b|little\b|lot\b|other\b)(?=\w)")
 _BREAK = re.compile(r"[^\s\"'«»„“”‘’]")
 
 # Words that begin or end no phrase. Those of Russian are mostly what pymorphy3 calls PREP, CONJ,
@@ -135,11 +136,18 @@ def readings_of(text: str) -> list[int]:
 
     An article at its beginning makes no difference. Of very many ways the first are given.
     """
-    found = [phrase_key(word) for word in words(text)]
-    if len(found) > 1 and found[0] in ("a", "an", "the"):
-        del found[0]
+    found = [phrase_key(word) for word in words(without_article(text))]
     ways = product(*(_readings(key) for key in found))
     return [whole_of([number_of(form) for form in way], text) for way in islice(ways, _WAYS)]
+
+
+def without_article(phrase: str) -> str:
+    """The key of a phrase without an article at its beginning, which names the same.
+
+    >>> without_article("The water cycle"), without_article("a few words")
+    ('water cycle', 'a few words')
+    """
+    return _ARTICLE.sub("", phrase_key(phrase))
 
 
 def stems_of(text: str) -> list[int]:
@@ -151,6 +159,14 @@ def stems_of(text: str) -> list[int]:
 
 def _readings(key: str) -> Sequence[str]:
     return (key,) if not key or key[0].isdigit() else readings(key)
+
+
+def clause(text: str, place: int) -> tuple[list[str], int]:
+    """The keys of the words around one, between punctuation, and its place among them."""
+    flags = read(text)[1]
+    begin = next((at for at in range(place, 0, -1) if flags[at] & BREAK), 0)
+    end = next((at for at in range(place + 1, len(flags)) if flags[at] & BREAK), len(flags))
+    return [phrase_key(word) for word in islice(words(text), begin, end)], place - begin
 
 
 def spans(text: str) -> list[tuple[int, int]]:

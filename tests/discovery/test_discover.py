@@ -106,10 +106,33 @@ def test_forms_that_are_not_sure_are_proposed_as_one(forest, pair):
     }
 
 
-@pytest.mark.parametrize("pair", [("вина", "вино"), ("дух", "духи"), ("the lie", "the lens")])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        *(("вина", "вино"), ("дух", "духи"), ("банка", "банк"), ("пара", "пар"), ("марка", "марк")),
+        *(("the lie", "the lens"), ("morale", "moral"), ("human", "humane"), ("bath", "bathe")),
+        ("few words", "a few words"),
+    ],
+)
 def test_words_of_their_own_are_not_proposed_as_one(forest, pair):
     plant(forest, ("Долг тяжёл", [pair[0]]), ("Река шумит", [pair[1]]))
     assert found(forest) == set()
+
+
+@pytest.mark.parametrize(
+    ("pair", "score"),
+    [
+        (("water cycle", "the water cycle"), 1.0),
+        (("sun", "the sun"), 0.5),
+        (("переход между мирами", "переход между миров"), 0.5),
+    ],
+)
+def test_a_merge_is_as_sure_whichever_rule_finds_it(forest, pair, score):
+    plant(forest, ("Долг тяжёл", [pair[0]]), ("Река шумит", [pair[1]]))
+    for rules in (["lemma"], ["near"], ["lemma", "near"]):
+        discover(forest.store, rules=rules)
+        assert {p.score for p in proposals(forest.store)} <= {score}
+    assert proposals(forest.store)
 
 
 def test_an_arrow_is_part_of_a_phrase_and_a_word_is_matched_whole(forest):
@@ -121,6 +144,46 @@ def test_an_arrow_is_part_of_a_phrase_and_a_word_is_matched_whole(forest):
         "Подводный ход, водяной знак",
     )
     assert found(forest) == {("mark", "lemma", "причина → следствие", "причины -> следствия", b, a)}
+
+
+@pytest.mark.parametrize(
+    ("anchor", "text", "says"),
+    [
+        ("образ", "Таким образом, спор окончен", False),
+        ("образ", "Каждый образ говорит о себе", True),
+        ("связь", "В связи с этим он ушёл", False),
+        ("связь", "Нет никакой связи вещей", True),
+        ("вид", "Он имел в виду других", False),
+        ("зрение", "Он болен с моральной точки зрения", False),
+        ("случай", "Во всяком случае мы живы", False),
+        ("степень", "Это в гораздо большей степени страх", False),
+        ("мир", "Страданий много в мире", True),
+        ("case", "Bring a coat in case of rain", False),
+        ("case", "The doctor saw a rare case", True),
+        ("пора", "Пора уже выходить", False),
+        ("пора", "Осенняя пора прошла", True),
+        ("настоящее", "Там настоящее золото", False),
+        ("настоящее", "Всё настоящее станет прошлым", True),
+        ("правда", "Правда, он опоздал", False),
+        ("правда", "Нам нужна правда!", True),
+        ("знать", "Хотите знать больше?", False),
+    ],
+)
+def test_a_word_that_does_not_mean_what_it_names_is_not_marked(forest, anchor, text, says):
+    plant(forest, ("Одно", [anchor]), ("Другое", [anchor]), text)
+    assert bool(found(forest)) == says
+
+
+def test_words_that_are_seldom_nouns_come_when_asked_for(forest):
+    plant(forest, ("Одно", ["знать"]), ("Другое", ["знать"]), "Старая знать ушла")
+    assert found(forest) == set()
+    discover(forest.store, thresholds={"words": 0.01})
+    assert [round(p.score, 2) for p in proposals(forest.store)] == [0.02]
+
+
+def test_a_thought_may_begin_or_end_where_a_list_would_go_on(forest):
+    a, b = plant(forest, ", вера и", ", вера и")
+    assert {x[4] for x in found(forest)} == {a, b}
 
 
 def test_the_longest_phrase_counts_and_covers_the_shorter(forest):
