@@ -1,8 +1,9 @@
-"""Whether a Russian word names something where it stands, or only looks like a noun.
+"""Whether a phrase says in its place what it says alone.
 
-«Настоящее золото» says nothing of the present, «пора спать» of a season, «правда, поздно» of truth.
-What a spelling can be is known from the dictionary; which of that it is, the words beside it often
-tell.
+A Russian word that only looks like a noun does not: «настоящее золото» says nothing of the present,
+«пора спать» of a season, «правда, поздно» of truth. What a spelling can be is known from the
+dictionary; which of that it is, the words beside it often tell. Nor does a statement whose subject
+is cut off: "a glass of water is heavy" does not say that water is.
 """
 
 from __future__ import annotations
@@ -12,10 +13,45 @@ from collections.abc import Sequence
 from typing import Any
 
 from anchors.lemmas import parses
-from anchors.nominal import AS_NOUNS, agreeing
+from anchors.nominal import AS_NOUNS, agreeing, reading
 
 _CYRILLIC = re.compile("[а-я]+(?:-[а-я]+)*")
 _PARENTHETIC = ("CONJ", "PRCL", "INTJ")
+_VERBS = frozenset(
+    "is are was were has have had can could may might must shall should will would do does".split()  # noqa: SIM905
+)
+_BEFORE_CLAUSES = frozenset(
+    """
+    and or but nor that because if when while where since as so then than whether although though
+    until unless which who
+    """.split()  # noqa: SIM905 - prose reads better than a list
+)
+
+
+def stands(clause: Sequence[str], place: int, length: int) -> float:
+    """How surely so many words say in a clause what they say alone, from 0 to 1.
+
+    :param clause: the words between punctuation, in lower case, with е for ё.
+    """
+    if length == 1:
+        return named(clause, place)
+    begins = place == 0 or _leads(clause[place - 1])
+    return float(begins or not _states(clause[place : place + length]))
+
+
+def _states(words: Sequence[str]) -> bool:
+    """Whether words hold a verb, as far as it is known, and are not one noun phrase."""
+    if not any(map(_CYRILLIC.fullmatch, words)):
+        return not _VERBS.isdisjoint(words)
+    known = [parses(word)[0].tag.POS for word in words if _CYRILLIC.fullmatch(word)]
+    return "VERB" in known and reading(words) is None
+
+
+def _leads(word: str) -> bool:
+    """Whether a clause may begin behind a word."""
+    if _CYRILLIC.fullmatch(word):
+        return parses(word)[0].tag.POS in ("CONJ", "PRCL", "PRED", "ADVB")
+    return word in _BEFORE_CLAUSES
 
 
 def named(clause: Sequence[str], place: int) -> float:

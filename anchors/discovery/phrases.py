@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from anchors.discovery.known import Known
-from anchors.discovery.naming import named
+from anchors.discovery.naming import stands
 from anchors.discovery.scratch import Chunk, Column, Sorter, Thoughts, groups
 from anchors.discovery.set_phrases import set_phrases
 from anchors.discovery.whole import Mark
@@ -57,7 +57,7 @@ class Hit(NamedTuple):
     exact: bool
     marked: bool
     score: float
-    """How sure it is that it says what the anchor does: of one word `named`, of several 1."""
+    """How sure it is that it says what the anchor does; see `anchors.discovery.naming`."""
 
 
 def _grams(chunk: Chunk, length: int) -> Column:
@@ -139,7 +139,7 @@ def _hits(
                 phrase,
                 phrase_key(best.phrase) == key,
                 known.is_marked(thought.anchors, best.id),
-                named(*clause(thought.text, place)) if minus == -1 else 1.0,
+                stands(*clause(thought.text, place), -minus),
             )
 
 

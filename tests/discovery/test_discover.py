@@ -167,9 +167,15 @@ def test_an_arrow_is_part_of_a_phrase_and_a_word_is_matched_whole(forest):
         ("правда", "Правда, он опоздал", False),
         ("правда", "Нам нужна правда!", True),
         ("знать", "Хотите знать больше?", False),
+        ("water is heavy", "A glass of water is heavy", False),
+        ("water is heavy", "We know that water is heavy", True),
+        ("вода течёт", "Чистая вода течёт с гор", False),
+        ("вода течёт", "Говорят, вода течёт с гор", True),
     ],
 )
-def test_a_word_that_does_not_mean_what_it_names_is_not_marked(forest, anchor, text, says):
+def test_what_does_not_say_in_its_place_what_it_says_alone_is_not_marked(
+    forest, anchor, text, says
+):
     plant(forest, ("Одно", [anchor]), ("Другое", [anchor]), text)
     assert bool(found(forest)) == says
 
