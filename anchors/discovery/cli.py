@@ -39,6 +39,11 @@ _share = Number(0, 1, min_open=True)
 @click.option("--meaning", type=_share, metavar="SCORE", help="For meaning: least cosine.")
 @click.option("--phrases", type=_share, metavar="SCORE", help="For phrase: least NPMI.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the hash functions.")
+@click.option(
+    "--most",
+    type=click.IntRange(min=1),
+    help="How many proposals the list holds: the surest.  [default: 25000]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the proposals as JSON.")
 @click.pass_context
 def command_discover(
@@ -50,6 +55,7 @@ def command_discover(
     meaning: float | None,
     phrases: float | None,
     seed: int,
+    most: int | None,
     as_json: bool,
 ) -> int:
     """Propose anchors that authors did not mark, for review.
@@ -57,7 +63,7 @@ def command_discover(
     Nothing is changed but the list of proposals: what the same rules had proposed before and nobody
     decided is replaced.
     """
-    from anchors.discovery import DEFAULT_RULES, discover
+    from anchors.discovery import DEFAULT_RULES, MOST, discover
     from anchors.embedding import cached_embedder
     from anchors.embedding.opening import DEFAULT
     from forest.render import plural
@@ -72,6 +78,7 @@ def command_discover(
             embedder=cached_embedder(named) if named else None,
             thresholds={name: value for name, value in given.items() if value is not None},
             seed=seed,
+            most=most or MOST,
             skip=broken.append,
         )
     if as_json:

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from sys import intern
 from tempfile import TemporaryDirectory
+
+import numpy as np
 
 from anchors.discovery import near, phrases, whole, words
 from anchors.discovery.known import Known, name_of
@@ -52,8 +55,8 @@ _RULES_OF = {
 }
 """The rules that a threshold is about."""
 
-MOST = 100_000
-"""Proposals that a list holds; the store keeps them in memory while it writes them."""
+MOST = 25_000
+"""Proposals that a list holds; a store keeps them in memory while it writes them, at 4 KB each."""
 
 
 @dataclass
@@ -264,7 +267,7 @@ class _Search:
 
     def _pairs(self, pairs: Iterable[Pair], rule: str) -> None:
         """Marks for whole thoughts that are like each other: both get the anchor of one of them."""
-        for leader, member, score in _stars(pairs):
+        for leader, member, score in _stars(pairs, len(self._thoughts)):
             anchor = self._thoughts[leader].text
             for one, other in ((leader, member), (member, leader)):
                 text = self._thoughts[one].text
@@ -321,7 +324,15 @@ class _Search:
 
     def _add(self, proposal: Proposal) -> None:
         """Keep it, unless a surer rule found the same."""
-        proposal = dataclasses.replace(proposal, score=round(proposal.score, 4))
+        # The same phrases and thoughts stand in many proposals.
+        proposal = dataclasses.replace(
+            proposal,
+            score=round(proposal.score, 4),
+            anchor=intern(proposal.anchor),
+            phrase=intern(proposal.phrase),
+            thought=intern(proposal.thought),
+            other=intern(proposal.other),
+        )
         old = self._found.get(proposal.id)
         if old is None or (RULES.index(old.rule), -old.score) > (
             RULES.index(proposal.rule),
@@ -350,31 +361,37 @@ def _certainty(one: str, other: str, score: float) -> float:
     return GUESSED if alike else score
 
 
-def _stars(pairs: Iterable[Pair]) -> Iterator[tuple[int, int, float]]:
+_PAIR = np.dtype([("one", "<u4"), ("other", "<u4"), ("score", "<f8")])
+
+
+def _stars(pairs: Iterable[Pair], thoughts: int) -> Iterator[tuple[int, int, float]]:
     """Pairs as stars (leader, member, score): what is like one thought gets one anchor.
 
     The best pairs come first; a member of one star becomes no leader unless nothing else joins the
-    two. Each pair that is given is a pair that was found, so nothing drifts.
+    two. Each pair that is given is a pair that was found, so nothing drifts. All pairs are in
+    memory, 16 bytes each, and two bytes for each thought.
+
+    :param thoughts: how many there are.
     """
-    leader: set[int] = set()
-    member: set[int] = set()
-    left: list[Pair] = []
-    for pair in sorted(pairs, key=lambda p: (-p.score, p.one, p.other)):
-        one, other, score = pair
-        if one not in member and other not in member | leader:
+    found = np.fromiter(pairs, _PAIR)
+    found = found[np.lexsort((found["other"], found["one"], -found["score"]))]
+    leader, member = bytearray(thoughts), bytearray(thoughts)
+    left = np.zeros(len(found), bool)
+    for at, pair in enumerate(found):
+        one, other, score = pair.item()
+        if not member[one] and not member[other] and not leader[other]:
+            leader[one] = member[other] = True
             yield one, other, score
-        elif other not in member and one not in member | leader:
-            one, other = other, one
-            yield one, other, score
-        else:
-            left.append(pair)
-            continue
-        leader.add(one)
-        member.add(other)
-    for one, other, score in left:
-        if one not in leader and one not in member:
-            member.add(one)
+        elif not member[other] and not member[one] and not leader[one]:
+            leader[other] = member[one] = True
             yield other, one, score
-        elif other not in leader and other not in member:
-            member.add(other)
+        else:
+            left[at] = True
+    for pair in found[left]:
+        one, other, score = pair.item()
+        if not leader[one] and not member[one]:
+            member[one] = True
+            yield other, one, score
+        elif not leader[other] and not member[other]:
+            member[other] = True
             yield one, other, score

@@ -102,16 +102,15 @@ class Thoughts:
         self.exact = self._column("exact")
         self.lemma = self._column("lemma")
         self._line = self._column("line")
-        self._word, self._flag = self._column("word"), self._column("flag", "r+")
+        self.words = begin
+        """How many words all of them have."""
+        # Read piece by piece, not mapped: what is mapped counts as this process's memory.
+        self._word = (folder / "word.col").open("rb")
+        self._flag = (folder / "flag.col").open("r+b")
 
     def __len__(self) -> int:
         """How many there are."""
         return len(self.tree)
-
-    @property
-    def words(self) -> int:
-        """How many words all of them have."""
-        return len(self._word)
 
     def __getitem__(self, number: int) -> Kept:
         """The thought of that number."""
@@ -121,11 +120,15 @@ class Thoughts:
     def cover(self, number: int, place: int, length: int) -> None:
         """Say that words of a thought belong to the phrase of an anchor."""
         begin = int(self.start[number]) + place
-        self._flag[begin : begin + length] |= COVERED
+        flags = self._read("flag", begin, begin + length) | COVERED
+        self._flag.seek(begin)
+        self._flag.write(flags.tobytes())
+        self._flag.flush()
 
     def close(self) -> None:
         """Let go of the files."""
-        self._lines.close()
+        for file in (self._lines, self._word, self._flag):
+            file.close()
 
     def chunks(self, most: int = _CHUNK) -> Iterator[Chunk]:
         """The words of all thoughts, in pieces of whole thoughts."""
@@ -146,16 +149,22 @@ class Thoughts:
             np.repeat(np.arange(first, last, dtype=np.uint32), lengths),
             (at - np.repeat(start[:-1], lengths)).astype(np.uint32),
             (np.repeat(start[1:], lengths) - at).astype(np.uint32),
-            np.asarray(self._word[begin:end]),
-            np.asarray(self._flag[begin:end]),
+            self._read("word", begin, end),
+            self._read("flag", begin, end),
         )
 
-    def _column(self, name: str, mode: Literal["r", "r+"] = "r") -> Column:
+    def _read(self, name: Literal["word", "flag"], begin: int, end: int) -> Column:
+        kind = np.dtype(_COLUMNS[name])
+        file = self._word if name == "word" else self._flag
+        file.seek(begin * kind.itemsize)
+        return np.frombuffer(file.read((end - begin) * kind.itemsize), kind)
+
+    def _column(self, name: str) -> Column:
         path = self._folder / f"{name}.col"
         kind = np.dtype(_COLUMNS[name])
         if not path.stat().st_size:
             return np.zeros(0, kind)
-        return np.memmap(path, kind, mode=mode)
+        return np.memmap(path, kind, mode="r")
 
 
 def _flush(columns: dict[str, Any], files: dict[str, Any]) -> None:

@@ -95,10 +95,16 @@ def number_of(text: str | bytes) -> int:
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
 
 
-@lru_cache(maxsize=262144)
 def _known(word: str) -> tuple[int, int]:
     """The number of a word's dictionary form, and what of FUNCTION and NEGATION it is."""
-    key = phrase_key(word)
+    # Numbers seldom recur: in the cache they would only drive words out.
+    return (_seen.__wrapped__ if word[0].isdigit() else _seen)(word)
+
+
+@lru_cache(maxsize=65536)
+def _seen(word: str) -> tuple[int, int]:
+    # Without the cache of phrase_key, which would hold the same words once more.
+    key = phrase_key.__wrapped__(word)
     form = key if not key or key[0].isdigit() else lemma(key)
     is_function = form in _function_words() or (len(form) == 1 and not form.isdigit())
     number = number_of(form)

@@ -53,6 +53,8 @@ def test_rules_and_thresholds_can_be_chosen(tmp_path):
     )
     assert {one["rule"] for one in few} == {"phrase"}
     assert len(few) < len(more)
+    most = json.loads(run(url, "--rule", "phrase", "--most", "3", "--json").output)
+    assert most == more[:3]
     many = json.loads(run(url, "--rule", "meaning", "--meaning", "0.4", "--json").output)
     assert {one["rule"] for one in many} == {"meaning"}
 
