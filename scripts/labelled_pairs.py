@@ -46,11 +46,11 @@ def named(text: str) -> str:
 
 
 def _text(written: str) -> str:
-    return _bank()[written] if written.startswith(_PREFIX) else written
+    return bank()[written] if written.startswith(_PREFIX) else written
 
 
 @cache
-def _bank() -> dict[str, str]:
+def bank() -> dict[str, str]:
     """The texts of the dataset: its trees' thoughts, questions and answers, and their sentences."""
     if not BANK.is_file():
         raise FileNotFoundError(f"{BANK.name} is not beside this clone, in ../shared/data")
