@@ -14,7 +14,7 @@ import numpy as np
 from anchors.discovery.known import Known
 from anchors.discovery.naming import stands
 from anchors.discovery.scratch import Chunk, Column, Sorter, Thoughts, groups
-from anchors.discovery.set_phrases import set_phrases
+from anchors.discovery.set_phrases import SetPhrase, set_phrases
 from anchors.discovery.whole import Mark
 from anchors.discovery.words import (
     BREAK,
@@ -143,12 +143,12 @@ def _hits(
             )
 
 
-def _stands_in_longer(words: range, fixed: Iterable[tuple[int, int]]) -> bool:
-    """Whether one of the set phrases has more words and some of these."""
-    return any(
-        length > len(words) and place < words.stop and words.start < place + length
-        for place, length in fixed
-    )
+def _stands_in_longer(words: range, fixed: Iterable[SetPhrase]) -> bool:
+    """Whether one of the set phrases has all these words, and more.
+
+    A word in a place where any may stand means what it says.
+    """
+    return any(phrase.length > len(words) and phrase.fixed.issuperset(words) for phrase in fixed)
 
 
 # --- new phrases ----------------------------------------------------------------------------------

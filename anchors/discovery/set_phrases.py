@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from anchors.discovery.words import BREAK, number_of, read, words
 from anchors.lemmas import lemma
@@ -53,22 +54,30 @@ def _widened(phrase: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         yield (*phrase[:at], "_", *phrase[at:])
 
 
-def set_phrases(text: str) -> list[tuple[int, int]]:
-    """(place of the first word, number of words) of each set phrase in a text.
+class SetPhrase(NamedTuple):
+    """A set phrase as it stands in a text."""
 
-    >>> set_phrases("Таким образом, с этой точки зрения он имел в виду образ.")
-    [(0, 2), (4, 2), (8, 2)]
+    length: int
+    """How many words it has."""
+    fixed: frozenset[int]
+    """The places of those that are not ``_``."""
+
+
+def set_phrases(text: str) -> set[SetPhrase]:
+    """The set phrases in a text.
+
+    >>> sorted(max(found.fixed) for found in set_phrases("Таким образом, он имел в виду образ"))
+    [1, 5]
     """
     keys = map(phrase_key, words(text))
     said = [_SHORT.get(key, key) for key in keys]
     numbers, flags = read(text)
-    found = {
-        (place - at, len(phrase))
+    return {
+        SetPhrase(len(phrase), frozenset(i for i, w in enumerate(phrase, place - at) if w != "_"))
         for place, word in enumerate(said)
         for at, phrase in _by_fixed_word().get(word, ())
         if _stands(phrase, place - at, said, numbers, flags)
     }
-    return sorted(found)
 
 
 def _stands(

@@ -158,6 +158,8 @@ def test_an_arrow_is_part_of_a_phrase_and_a_word_is_matched_whole(forest):
         ("случай", "Во всяком случае мы живы", False),
         ("степень", "Это в гораздо большей степени страх", False),
         ("мир", "Страданий много в мире", True),
+        ("смысл", "Он добр в моральном смысле", False),
+        ("моральный смысл", "Он добр в моральном смысле", True),
         ("case", "Bring a coat in case of rain", False),
         ("case", "The doctor saw a rare case", True),
         ("пора", "Пора уже выходить", False),
