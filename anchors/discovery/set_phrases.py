@@ -28,13 +28,16 @@ _SHORT = {"во": "в", "со": "с", "ко": "к", "обо": "о", "об": "о"
 
 @cache
 def _by_fixed_word() -> dict[str, list[tuple[int, tuple[str, ...]]]]:
-    """By a word that stands for its spelling: its place in a set phrase, and the phrase."""
+    """By a word that stands for its spelling: its place in a set phrase, and the phrase.
+
+    It is the longest of them, so that little is looked at behind each «в» and "of".
+    """
     found: dict[str, list[tuple[int, tuple[str, ...]]]] = defaultdict(list)
     for said in _lists():
         phrase = tuple(_SHORT.get(word, word) for word in said.split())
         for wide in _widened(phrase):
-            at = next(i for i, word in enumerate(wide) if word != "_" and word[-1] != "*")
-            found[wide[at]].append((at, wide))
+            word = max((w for w in wide if w != "_" and w[-1] != "*"), key=len)
+            found[word].append((wide.index(word), wide))
     return found
 
 
