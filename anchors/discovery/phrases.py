@@ -139,7 +139,7 @@ def _hits(
                 phrase,
                 phrase_key(best.phrase) == key,
                 known.is_marked(thought.anchors, best.id),
-                stands(*clause(thought.text, place), -minus),
+                1.0 if len(words) == len(where) else stands(*clause(thought.text, place), -minus),
             )
 
 

@@ -167,6 +167,7 @@ def test_an_arrow_is_part_of_a_phrase_and_a_word_is_matched_whole(forest):
         ("настоящее", "Там настоящее золото", False),
         ("настоящее", "Всё настоящее станет прошлым", True),
         ("правда", "Правда, он опоздал", False),
+        ("правда", "Правда!", True),
         ("правда", "Нам нужна правда!", True),
         ("знать", "Хотите знать больше?", False),
         ("water is heavy", "A glass of water is heavy", False),
