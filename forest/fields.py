@@ -82,6 +82,13 @@ def _clean_optional(value: str) -> str:
     return clean_name(value) if value else ""
 
 
+def clean_lines(value: str) -> str:
+    """Text of any length and any number of lines, as it stands. Raises ValueError for other."""
+    if bad := _CONTROL.search(value):
+        raise ValueError(f"the character U+{ord(bad[0]):04X} may not stand in it")
+    return value
+
+
 def clean_line(value: str) -> str:
     """One line of text of any length, as it stands. Raises ValueError where it is none."""
     if bad := _CONTROL_OR_BREAK.search(value):
@@ -102,6 +109,8 @@ Name = Annotated[str, AfterValidator(clean_name)]
 """An id or a name: one line, NFC."""
 OptionalName = Annotated[str, AfterValidator(_clean_optional)]
 """A name, or nothing."""
+Lines = Annotated[str, AfterValidator(clean_lines)]
+"""Text of any length, also none: no control characters, kept verbatim."""
 Key = Annotated[str, AfterValidator(clean_line)]
 """The key of a name: one line, of any length."""
 FileName = Annotated[str, BeforeValidator(_clean_path)]

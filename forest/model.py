@@ -32,12 +32,14 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from forest.errors import InvalidInput, InvalidTree, NotFound
-from forest.fields import FileName, Key, Name, OptionalName, Text, kind_of, plain_words
+from forest.fields import FileName, Key, Lines, Name, OptionalName, Text, kind_of, plain_words
 from forest.identity import free_id
 from forest.phrases import phrase_key, tree_id_from
 from forest.weights import axis_name, axis_weights
 
 AnchorKind = Literal["phrase", "link", "tag"]
+ORIGINS = "origins"
+"""In a tree's ``meta``: where the texts of some thoughts come from, by their ids."""
 
 
 def anchor_id(phrase: str, kind: str = "phrase") -> str:
@@ -166,7 +168,7 @@ class Axis(BaseModel):
 
     id: str = Field("", description="key of the name")
     name: Name = Field(description="as its author wrote it")
-    description: str = Field("", description="what the axis means")
+    description: Lines = Field("", description="what the axis means")
 
     @model_validator(mode="after")
     def _derive_id(self) -> Self:
@@ -487,17 +489,26 @@ class Tree(BaseModel):
         thoughts = relevel(self.thoughts[i:end], 0)
         title = " ".join(thoughts[0].text.strip().splitlines()[0].split())[:80]
         branch = Tree(id=thoughts[0].id, title=title, lang=self.lang, thoughts=thoughts)
+        gone = {t.id for t in thoughts}
+        branch.put_origins({i: o for i, o in self.origins.items() if i in gone})
+        self.put_origins(dict.fromkeys(gone))
         del self.thoughts[i:end]
         self._ids = None
         return branch
 
     def graft(
-        self, branch: Tree, *, under: Thought | str | None = None, at: int | None = None
+        self,
+        branch: Tree,
+        *,
+        under: Thought | str | None = None,
+        at: int | None = None,
+        new_ids: bool = False,
     ) -> Thought:
         """Put the thoughts of another tree below a thought of this one (the last by default).
 
-        Thoughts keep their ids, except where this tree already has one of that id. Raises
-        InvalidTree where one of the two has no thoughts.
+        Thoughts keep their ids, except with ``new_ids`` and where this tree already has one of that
+        id; and they keep where their texts come from (`origins`). Raises InvalidTree where one of
+        the two has no thoughts.
         """
         if not isinstance(branch, Tree):
             raise TypeError(f"expected a Tree, got {kind_of(branch)}")
@@ -505,13 +516,44 @@ class Tree(BaseModel):
             tree.root  # noqa: B018  (raises where there is none)
         parent = self.thoughts[self.index(under)] if under is not None else self.thoughts[-1]
         known, said = dict(self._known()), dict[str, int]()
-        thoughts = []
+        thoughts, origins = [], branch.origins
+        told: dict[str, JsonValue] = {}
         for t in branch.thoughts:
-            taken = not t.id or t.id in known
+            taken = new_ids or not t.id or t.id in known
             id_ = free_id(self.id, t.text, known, said, self._avoided) if taken else t.id
             known[id_] = None
+            if t.id in origins:
+                told[id_] = origins[t.id]
             thoughts.append(trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors))
-        return self._insert(thoughts, parent, at)
+        first = self._insert(thoughts, parent, at)
+        self.put_origins(told)
+        return first
+
+    @property
+    def origins(self) -> dict[str, JsonValue]:
+        """Where the texts of some thoughts come from, by their ids; kept in ``meta``."""
+        told = self.meta.get(ORIGINS)
+        return dict(told) if isinstance(told, dict) else {}
+
+    def put_origins(self, new: Mapping[str, JsonValue]) -> None:
+        """Say where the texts of some thoughts come from; None says that nothing is known.
+
+        Raises InvalidTree where an author keeps something else under that name.
+        """
+        told = self.meta.get(ORIGINS, {})
+        if not isinstance(told, dict):
+            if any(new.values()):
+                raise InvalidTree(
+                    f"tree {self.id!r}: its meta has {ORIGINS!r} of its own: where thoughts come "
+                    "from cannot be kept there",
+                    hint="Give what stands there another name, such as in `forest edit`.",
+                )
+            return
+        both: dict[str, JsonValue] = {**told, **new}
+        both = {id_: origin for id_, origin in both.items() if origin}
+        if both != told:
+            rest = {key: value for key, value in self.meta.items() if key != ORIGINS}
+            self.meta = {**rest, ORIGINS: both} if both else rest
 
     def fresh_id(self, text: str) -> str:
         """An id for a new thought: the tree's, a slash, and 8 hex digits of the text's checksum."""

@@ -271,6 +271,38 @@ def test_a_copy_is_one_state_whatever_moves_meanwhile(forest: Forest, tmp_path: 
         assert other.revision == before != forest.revision
 
 
+def test_where_a_text_comes_from_goes_with_its_thought(forest: Forest) -> None:
+    forest.add(justice(), suffering())
+    said, more = forest.add_steps("justice", ["Раз.", "Два."], under=root_of(forest), origin="mask")
+    (kept,) = forest.add_steps("justice", ["Три."], under=root_of(forest), origin="model")
+    there = forest.get("suffering").root
+    forest.move_thought(said, under=there)
+    assert forest.get("justice").meta == {"origins": {kept.id: "model"}}
+    assert forest.get("suffering").meta == {"origins": {said.id: "mask", more.id: "mask"}}
+    branch = forest.prune(said)
+    assert forest.get("suffering").meta == {}
+    assert branch.meta == {"origins": {said.id: "mask", more.id: "mask"}}
+    grafted = forest.graft(branch, under=kept)
+    below = forest.get("justice").children(grafted)[0]
+    assert forest.get("justice").origins == {
+        kept.id: "model",
+        grafted.id: "mask",
+        below.id: "mask",
+    }
+    forest.move_thought(grafted, under=root_of(forest))
+    assert set(forest.get("justice").origins) == {kept.id, grafted.id, below.id}
+
+
+def test_what_an_author_calls_origins_is_not_overwritten(forest: Forest) -> None:
+    tree = justice()
+    tree.meta = {"origins": "сон"}
+    forest.add(tree)
+    with pytest.raises(InvalidTree, match="'origins' of its own"):
+        forest.add_steps("justice", ["Раз."], origin="mask")
+    forest.prune(forest.get("justice").thoughts[-1])
+    assert forest.get("justice").meta == {"origins": "сон"}
+
+
 def test_the_graph_has_every_thought_and_every_link(forest: Forest) -> None:
     forest.add(justice(), suffering())
     graph = forest.to_networkx()

@@ -36,6 +36,7 @@ from forest.stores.base import (
     no_such_axis,
     no_such_thought,
     no_such_tree,
+    refuse_held,
     tree_info,
 )
 
@@ -203,6 +204,17 @@ class MemoryStore(Store):
 
     def check(self, *, fix: bool = False) -> Iterator[Finding]:
         yield from ()
+
+    @contextmanager
+    def filling(self, origin: str) -> Iterator[None]:
+        refuse_held(self)
+        before = self.graph
+        self.graph = before.copy()
+        try:
+            yield
+        except BaseException:
+            self.graph = before
+            raise
 
     @contextmanager
     def snapshot(self, folder: Path) -> Iterator[Store]:
