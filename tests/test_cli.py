@@ -244,7 +244,11 @@ def test_an_interrupted_edit_keeps_what_was_typed(
 
 def test_removing_asks_or_wants_yes(planted: Run) -> None:
     assert planted("remove", "bog")[0] == 1
-    assert planted("remove", "bog", "--yes")[0] == 0
+    code, _, err = planted("remove", "bo", "--yes")
+    assert code == 1
+    assert "whole id\nIt may be 'bog'" in err
+    code, out, _ = planted("remove", "bog", "bog", "--yes")
+    assert (code, out) == (0, "removed bog: Бог (30 thoughts)\n")
     assert planted("show", "bog")[0] == 1
 
 

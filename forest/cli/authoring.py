@@ -14,6 +14,7 @@ from forest.errors import ForestError, InvalidInput
 
 if TYPE_CHECKING:
     from forest.forest import Forest
+    from forest.model import Tree
 
 
 @click.command("init")
@@ -149,16 +150,34 @@ def _again(error: ForestError) -> bool:
 
 @click.command("remove")
 @click.argument("trees", nargs=-1, required=True, metavar="TREE...")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; each TREE is a whole id then.")
 @click.pass_context
 def command_remove(ctx: click.Context, trees: tuple[str, ...], yes: bool) -> None:
-    """Remove trees with all their thoughts."""
+    """Remove trees with all their thoughts, and say which.
+
+    The beginning of an id or a title is enough where a terminal can ask; with --yes it is not.
+    """
     from forest.cli.terminal import confirm_removal
     from forest.render import plural
 
     with opened_forest(ctx) as forest:
-        ids = [forest.find(tree) for tree in trees]
+        found = [_by_whole_id(forest, t) if yes else forest.get(forest.find(t)) for t in trees]
+        names = {t.id: f"{t.id}: {t.title} ({plural(len(t), 'thought')})" for t in found}
         if not yes:
-            confirm_removal(plural(len(ids), "tree"), (repr(forest.get(i)) for i in ids))
-        forest.remove(*ids)
-    click.echo(f"{len(ids)} removed")
+            confirm_removal(plural(len(names), "tree"), names.values())
+        forest.remove(*names)
+    for name in names.values():
+        say(f"removed {name}")
+
+
+def _by_whole_id(forest: Forest, tree_id: str) -> Tree:
+    """The tree of exactly this id. Raises NotFound, which names the one that was meant."""
+    from forest.errors import NotFound
+
+    try:
+        return forest.get(tree_id)
+    except NotFound:
+        raise NotFound(
+            f"there is no tree {tree_id!r}; with --yes a tree is named by its whole id",
+            hint=f"It may be {forest.find(tree_id)!r}.",
+        ) from None
