@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Strict, ValidationError
+from pydantic_core import ErrorDetails
 
 MAX_TEXT = 1_000_000
 """Longest text of one thought, in characters."""
@@ -101,7 +102,7 @@ def _clean_path(value: Any) -> Any:
     return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
-_ANCHOR = re.compile(r"^anchors\.(\d+)(?:\.\w+)?$")
+_NUMBERED = re.compile(r"(thought|anchor)s\.(\d+)(?:\.phrase)?")
 
 Text = Annotated[str, Strict(), AfterValidator(_clean_text)]
 """What a thought says: not empty, no control characters, kept verbatim."""
@@ -117,11 +118,21 @@ FileName = Annotated[str, BeforeValidator(_clean_path)]
 """The name of a file, readable whatever its bytes are."""
 
 
+def first_of(error: Exception) -> ErrorDetails:
+    """What pydantic found first, also where its error is the cause of one of the forest's."""
+    found = error if isinstance(error, ValidationError) else error.__cause__
+    if not isinstance(found, ValidationError):
+        raise error
+    return found.errors(include_url=False)[0]
+
+
 def plain_words(error: ValidationError) -> str:
     """What pydantic found first, on one line: ``text: the text is empty``."""
-    first = error.errors(include_url=False)[0]
-    where = _ANCHOR.sub(
-        lambda found: f"anchor {int(found[1]) + 1}", ".".join(str(part) for part in first["loc"])
+    first = first_of(error)
+    where = ".".join(str(part) for part in first["loc"])
+    where = _NUMBERED.sub(lambda found: f"{found[1]} {int(found[2]) + 1}", where)
+    where = (
+        re.sub(r"(?<=\d)\.", ", ", where) if where.startswith(("thought ", "anchor ")) else where
     )
     said = first["msg"].removeprefix("Value error, ")
     return f"{where}: {said}" if where else said

@@ -13,6 +13,7 @@ from forest.arguments import (
     check_trees,
     id_of_thought,
     id_of_tree,
+    list_of_texts,
     name_of,
 )
 from forest.copying import copy
@@ -286,7 +287,7 @@ class Forest:
         at: int | None = None,
         kind: str | None = None,
         lang: str | None = None,
-        anchors: Iterable[str | AnchorLink] = (),
+        anchors: Iterable[str | Anchor | AnchorLink] = (),
     ) -> Thought:
         """Add a thought below ``under`` (or after the last thought); returns it. See `Tree.add`."""
         links = again_and_again(anchors)
@@ -305,7 +306,7 @@ class Forest:
         under: Thought | str | None = None,
         at: int | None = None,
         kind: str | None = None,
-        anchors: Iterable[str | AnchorLink] = (),
+        anchors: Iterable[str | Anchor | AnchorLink] = (),
         origin: str = "",
     ) -> list[Thought]:
         """Add a chain of thoughts, each below the one before it; returns them.
@@ -316,8 +317,7 @@ class Forest:
         With ``title`` the tree is new, and may be bound to ``axes``. Raises Conflict if there is
         one of that id already, NotFound if there is none and no title is given.
         """
-        if isinstance(texts, str):
-            raise TypeError("expected a list of texts, got a str; for one thought it is [text]")
+        texts = list_of_texts(texts)
         tree_id = id_of_tree(tree_id)
         links = again_and_again(anchors)
 

@@ -13,9 +13,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import wraps
 from itertools import repeat
 from operator import le
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import orjson
 from pydantic import (
@@ -32,11 +33,22 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from forest.errors import InvalidInput, InvalidTree, NotFound
-from forest.fields import FileName, Key, Lines, Name, OptionalName, Text, kind_of, plain_words
+from forest.fields import (
+    FileName,
+    Key,
+    Lines,
+    Name,
+    OptionalName,
+    Text,
+    first_of,
+    kind_of,
+    plain_words,
+)
 from forest.identity import free_id
 from forest.phrases import phrase_key, tree_id_from
 from forest.weights import axis_name, axis_weights
 
+T = TypeVar("T")
 AnchorKind = Literal["phrase", "link", "tag"]
 ORIGINS = "origins"
 """In a tree's ``meta``: where the texts of some thoughts come from, by their ids."""
@@ -88,18 +100,53 @@ def _as_links(value: Any) -> Any:
     """Let an author write plain phrases where anchors are expected."""
     if value is None:
         return ()
-    if isinstance(value, str | Mapping):
+    if isinstance(value, str | Mapping | Anchor | AnchorLink):
         raise ValueError("anchors are a list of phrases: put it into [ ]")
     if not isinstance(value, Iterable):
         return value
-    return tuple({"phrase": v} if isinstance(v, str) else v for v in value)
+    return tuple(map(_as_link, value))
 
 
+def _as_link(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"phrase": value}
+    if isinstance(value, Anchor):
+        return AnchorLink(phrase=value.phrase, kind=value.kind, anchor=value.id)
+    return value
+
+
+def _in_words(model: type[T]) -> type[T]:
+    """Let a model raise InvalidTree where pydantic refuses its values, whose error is the cause.
+
+    Values that another model checks on its way, such as the thoughts of a tree, are not told twice.
+    """
+    make = model.__init__
+
+    @wraps(make)
+    def made(self: T, *args: Any, **fields: Any) -> None:
+        try:
+            make(self, *args, **fields)
+        except ValidationError as error:
+            hint = _HINTS.get(first_of(error)["loc"])
+            raise InvalidTree(plain_words(error), hint=hint) from error
+
+    model.__init__ = made  # type: ignore[assignment, method-assign]
+    return model
+
+
+_HINTS: dict[tuple[int | str, ...], str] = {
+    ("text",): "A thought is made with its text: Thought(text='Justice is a fit of deeds.').",
+    ("title",): "A tree is made with its title: Tree('Justice').",
+}
+
+
+@_in_words
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Thought:
     """One step of reasoning. Immutable: `Tree.edit` puts another in its place.
 
-    Only an empty ``id`` is filled in later, once, when its tree is finished.
+    Raises InvalidTree for what no thought can be. Only an empty ``id`` is filled in later, once,
+    when its tree is finished.
     """
 
     text: Annotated[Text, Field(description="what the thought says, verbatim")]
@@ -224,8 +271,12 @@ class TreeInfo(BaseModel):
     revision: str
 
 
+@_in_words
 class Tree(BaseModel):
     """A tree of thoughts, in reading order.
+
+    Raises InvalidTree for what no tree can be, when it is made and when a field is assigned; its
+    cause is pydantic's error, with all that is wrong.
 
     >>> tree = Tree("Justice", axes={"causality": "80%", "empathy": "20%"})
     >>> root = tree.add("Justice is a fit between deeds and norms.", anchors=["cause → effect"])
@@ -260,9 +311,16 @@ class Tree(BaseModel):
     def __init__(self, title: str | None = None, /, **data: Any) -> None:
         if title is not None:
             data["title"] = title
-        if not data.get("id") and isinstance(data.get("title"), str):
-            data["id"] = tree_id_from(data["title"])
+        if not data.get("id"):
+            named = data.get("title")
+            # Without a title the id would be refused too, and before it.
+            data["id"] = (tree_id_from(named) if isinstance(named, str) else "") or "untitled"
         super().__init__(**data)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign a field, if the tree is one with it."""
+        with in_plain_words(f"tree {self.id!r}"):
+            super().__setattr__(name, value)
 
     @field_validator("lang", mode="before")
     @classmethod
@@ -412,7 +470,7 @@ class Tree(BaseModel):
         id: str = "",
         kind: str | None = None,
         lang: str | None = None,
-        anchors: Iterable[str | AnchorLink] = (),
+        anchors: Iterable[str | Anchor | AnchorLink] = (),
     ) -> Thought:
         """Add a thought and return it.
 
@@ -632,8 +690,10 @@ def in_plain_words(where: str, kind: type[InvalidInput] = InvalidTree) -> Iterat
     """Turn what pydantic finds into one error that says where and what."""
     try:
         yield
+    except InvalidTree as error:
+        raise kind(f"{where}: {error.message}") from error.__cause__
     except ValidationError as error:
-        raise kind(f"{where}: {plain_words(error)}") from None
+        raise kind(f"{where}: {plain_words(error)}") from error
     except ValueError as error:
         raise kind(f"{where}: {error}") from None
 

@@ -18,7 +18,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from forest.fields import surely_text
+from forest.errors import InvalidTree
+from forest.fields import first_of, surely_text
 from forest.formats.base import Problem, shown
 from forest.model import AnchorLink, Thought, Tree, trusted_thought, trusted_thoughts
 from forest.phrases import tree_id_from
@@ -331,8 +332,8 @@ def _tree(data: dict[str, Any], title: str, thoughts: list[Thought], source: str
         raise Problem(("axes",), f"axes: {error}") from None
     try:
         return Tree(**fields, thoughts=thoughts)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+    except InvalidTree as error:
+        first = first_of(error)
     if first["loc"][:1] == ("thoughts",):
         raise _level_problem(thoughts, data["nodes"])
     raise _field_problem(first)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from forest.errors import StoreError
 from forest.graph import (
     Graph,
     add_axis,
@@ -47,11 +48,18 @@ class MemoryStore(Store):
     url = "memory:"
 
     def __init__(self) -> None:
-        self.graph = Graph()
+        self._graph: Graph | None = Graph()
         self.folder = Path.cwd()
 
+    @property
+    def graph(self) -> Graph:
+        """All that it keeps. Raises StoreError when it is closed."""
+        if self._graph is None:
+            raise StoreError(f"the forest {self.url} is closed", hint="What it held is gone.")
+        return self._graph
+
     def close(self) -> None:
-        pass
+        self._graph = None
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -209,15 +217,15 @@ class MemoryStore(Store):
     def filling(self, origin: str) -> Iterator[None]:
         refuse_held(self)
         before = self.graph
-        self.graph = before.copy()
+        self._graph = before.copy()
         try:
             yield
         except BaseException:
-            self.graph = before
+            self._graph = before
             raise
 
     @contextmanager
     def snapshot(self, folder: Path) -> Iterator[Store]:
         frozen = MemoryStore()
-        frozen.graph = self.graph.copy()
+        frozen._graph = self.graph.copy()
         yield frozen

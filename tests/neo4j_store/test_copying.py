@@ -113,11 +113,13 @@ def test_of_two_copies_at_once_the_first_stops(opened):
 
     class Overtaken(Failing):
         def all_nodes(self):
-            copy(sample(), second)
+            if self.stage == "ready":
+                copy(sample(), second)
             return super().all_nodes()
 
     slow = Overtaken()
-    slow.graph = sample().graph
+    copy(sample(), slow)
+    slow.stage = "ready"
     with pytest.raises(Conflict, match=r"another copy into .* began meanwhile"):
         copy(slow, first)
     with opened() as whole:
