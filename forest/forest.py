@@ -101,12 +101,13 @@ class Forest:
         if url is not None:
             check_text(url, "a URL such as 'sqlite:///forest.db'")
         settings = Settings.load()
+        url = settings.store if url is None else url
         store = open_store(
-            url or settings.store,
+            url,
             create=create,
             half_copy=half_copy,
             username=settings.neo4j_username,
-            password=settings.password_for(url or settings.store),
+            password=settings.password_for(url),
         )
         return cls(store)
 

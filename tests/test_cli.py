@@ -356,6 +356,10 @@ def test_wrong_usage_exits_with_2(run: Run) -> None:
     assert run("list", "--no-such-option")[0] == 2
     assert run("--store", "nonsense", "list")[0] == 2
     assert run("import")[0] == 2
+    code, _, err = run("--store", "", "init")
+    assert code == 2
+    assert "the store URL is empty" in err
+    assert run("copy", "", "memory:")[0] == 2
     assert run("show", "x", "--json", "--yaml")[0] == 2
 
 

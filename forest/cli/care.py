@@ -64,7 +64,8 @@ def with_cypher(ctx: click.Context) -> None:
     from forest.errors import NoCypher
     from forest.settings import Settings
 
-    url = ctx.find_root().obj or Settings.load().store
+    given = ctx.find_root().obj
+    url = Settings.load().store if given is None else given
     if url.startswith("sqlite:") and not Path(url.removeprefix("sqlite:///")).exists():
         raise NoCypher(
             f"the store {url} does not speak Cypher",

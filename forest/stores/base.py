@@ -263,6 +263,11 @@ def open_store(
 
     Raises UsageError for any other URL, and what the store raises.
     """
+    if not url:
+        raise UsageError(
+            "the store URL is empty",
+            hint="Is it that of a variable that is not set? Or leave it out.",
+        )
     scheme, _, rest = url.partition(":")
     if scheme == "sqlite":
         from forest.stores.sqlite import SqliteStore

@@ -132,6 +132,7 @@ def test_a_position_that_is_no_number_is_named_and_left_to_the_author(store, typ
         """
         CREATE (t:Tree {id: 'x', title: 'X'})-[:ROOT]->(r:Thought {text: 'r', id: 'x/r'})
         CREATE (r)-[:LEADS_TO {position: 'x'}]->(:Thought {text: 'a', id: 'x/a'})
+        CREATE (r)-[:LEADS_TO]->(:Thought {text: 'b'})
         CREATE (r)-[:ANCHORED_BY {position: [1]}]->(:Anchor {phrase: 'вода'})
         CREATE (t)-[:ALIGNS_WITH {position: true}]->(:Axis {name: 'эмпатия'})
         """,
@@ -142,9 +143,10 @@ def test_a_position_that_is_no_number_is_named_and_left_to_the_author(store, typ
     assert "thought 'x/a': the LEADS_TO that leads to it has the position 'x'" in said
     assert "thought 'x/r': the ANCHORED_BY of it has the position [1]" in said
     assert "has the position True, which is no number" in said
+    assert "1 thought without id; the first is thought «b»" in said
     places = "MATCH ()-[e]->() WHERE e.position IS NOT NULL RETURN count(e) AS n"
     assert store.cypher(places, {}) == [{"n": 3}]
-    assert [t.text for t in store.get("x").thoughts] == ["r", "a"]
+    assert [t.text for t in store.get("x").thoughts] == ["r", "a", "b"]
 
 
 @pytest.mark.usefixtures("justice")

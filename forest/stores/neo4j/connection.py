@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 from urllib.parse import SplitResult, urlsplit
 
 import neo4j
-from neo4j.exceptions import AuthError, ClientError, DriverError, Neo4jError
+from neo4j.exceptions import AuthError, ClientError, ConstraintError, DriverError, Neo4jError
 
 from forest.errors import Conflict, SchemaTooNew, StoreError, StoreUnavailable, UsageError
 from forest.schema import CONSTRAINTS, INDEXES, META_LABEL, SCHEMA_VERSION, Rule
@@ -213,6 +213,7 @@ class Connection:
         """The rows of an author's own query, as what JSON can say.
 
         :raises UsageError: Neo4j says that the query is wrong.
+        :raises Conflict: a constraint forbids what it writes.
         """
         with forest_errors(self.url), self.session() as session:
             try:
@@ -223,6 +224,8 @@ class Connection:
                     for record in result
                 ]
                 counters = vars(result.consume().counters)
+            except ConstraintError as error:  # the query is right, but not for what is there
+                raise Conflict(f"Neo4j refuses what the query writes: {error.message}") from error
             except ClientError as error:
                 if (error.code or "").startswith(_OF_THE_QUERY):
                     raise UsageError(f"Neo4j refuses the query: {error.message}") from error
