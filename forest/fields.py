@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Strict, ValidationError
 from pydantic_core import ErrorDetails
 
+from forest.errors import InvalidInput, InvalidTree
+
+T = TypeVar("T")
 MAX_TEXT = 1_000_000
 """Longest text of one thought, in characters."""
 MAX_ID = 512
@@ -142,3 +147,41 @@ def kind_of(value: object) -> str:
     """What a value of the wrong type is: ``an int``."""
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def in_words(model: type[T]) -> type[T]:
+    """Let a model raise InvalidTree where pydantic refuses its values, whose error is the cause.
+
+    Values that another model checks on its way, such as the thoughts of a tree, are not told twice.
+    """
+    make = model.__init__
+
+    @wraps(make)
+    def made(self: T, *args: Any, **fields: Any) -> None:
+        try:
+            make(self, *args, **fields)
+        except ValidationError as error:
+            hint = _HINTS.get(first_of(error)["loc"])
+            raise InvalidTree(plain_words(error), hint=hint) from error
+
+    model.__init__ = made  # type: ignore[assignment, method-assign]
+    return model
+
+
+_HINTS: dict[tuple[int | str, ...], str] = {
+    ("text",): "A thought is made with its text: Thought(text='Justice is a fit of deeds.').",
+    ("title",): "A tree is made with its title: Tree('Justice').",
+}
+
+
+@contextmanager
+def in_plain_words(where: str, kind: type[InvalidInput] = InvalidTree) -> Iterator[None]:
+    """Turn what pydantic finds into one error that says where and what."""
+    try:
+        yield
+    except InvalidTree as error:
+        raise kind(f"{where}: {error.message}") from error.__cause__
+    except ValidationError as error:
+        raise kind(f"{where}: {plain_words(error)}") from error
+    except ValueError as error:
+        raise kind(f"{where}: {error}") from None

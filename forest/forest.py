@@ -18,7 +18,7 @@ from forest.arguments import (
 )
 from forest.copying import copy
 from forest.errors import Conflict, InvalidInput, InvalidTree, NotFound, UsageError
-from forest.fields import kind_of
+from forest.fields import in_plain_words, kind_of
 from forest.identity import finished, with_free_ids
 from forest.model import (
     Anchor,
@@ -29,7 +29,6 @@ from forest.model import (
     Tree,
     TreeInfo,
     anchor_id,
-    in_plain_words,
 )
 from forest.phrases import phrase_key
 from forest.revision import forest_revision
