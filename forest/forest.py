@@ -201,16 +201,8 @@ class Forest:
         raise no_such_tree(prefix)
 
     def remove(self, *trees: str | Tree) -> Written:
-        """Remove trees, all or none. Raises NotFound."""
-        tree_ids = [id_of_tree(tree) for tree in trees]
-
-        def change(old: dict[str, Tree | None]) -> dict[str, Tree | None]:
-            for tree_id, tree in old.items():
-                if tree is None:
-                    raise no_such_tree(tree_id)
-            return dict.fromkeys(old)
-
-        return self.store.change(tree_ids, change)
+        """Remove trees, all or none, also those that are broken. Raises NotFound."""
+        return self.store.remove([id_of_tree(tree) for tree in trees])
 
     def __iter__(self) -> Iterator[Tree]:
         """All trees in the order of their ids, one in memory at a time."""

@@ -14,7 +14,6 @@ from forest.errors import ForestError, InvalidInput
 
 if TYPE_CHECKING:
     from forest.forest import Forest
-    from forest.model import Tree
 
 
 @click.command("init")
@@ -155,29 +154,35 @@ def _again(error: ForestError) -> bool:
 def command_remove(ctx: click.Context, trees: tuple[str, ...], yes: bool) -> None:
     """Remove trees with all their thoughts, and say which.
 
-    The beginning of an id or a title is enough where a terminal can ask; with --yes it is not.
+    The beginning of an id or a title is enough where a terminal can ask; with --yes it is not. Of
+    what is no tree (`forest check` names it) goes all that nothing else leads to.
     """
     from forest.cli.terminal import confirm_removal
     from forest.render import plural
 
     with opened_forest(ctx) as forest:
-        found = [_by_whole_id(forest, t) if yes else forest.get(forest.find(t)) for t in trees]
-        names = {t.id: f"{t.id}: {t.title} ({plural(len(t), 'thought')})" for t in found}
-        if not yes:
+        if yes:
+            names = {tree: _told(forest, tree) for tree in trees}
+        else:
+            names = {id_: _told(forest, id_) for id_ in map(forest.find, trees)}
             confirm_removal(plural(len(names), "tree"), names.values())
         forest.remove(*names)
     for name in names.values():
         say(f"removed {name}")
 
 
-def _by_whole_id(forest: Forest, tree_id: str) -> Tree:
-    """The tree of exactly this id. Raises NotFound, which names the one that was meant."""
-    from forest.errors import NotFound
+def _told(forest: Forest, tree_id: str) -> str:
+    """The tree of exactly this id, for people. Raises NotFound, which names what was meant."""
+    from forest.errors import InvalidTree, NotATree, NotFound
+    from forest.render import plural
 
     try:
-        return forest.get(tree_id)
+        tree = forest.get(tree_id)
+    except (InvalidTree, NotATree) as error:
+        return error.message
     except NotFound:
         raise NotFound(
             f"there is no tree {tree_id!r}; with --yes a tree is named by its whole id",
             hint=f"It may be {forest.find(tree_id)!r}.",
         ) from None
+    return f"{tree.id}: {tree.title} ({plural(len(tree), 'thought')})"

@@ -27,6 +27,8 @@ from forest.weights import axis_weights
 
 TREE_KEYS = ("tree", "title", "id", "axes", "nodes", "lang", "meta")
 NODE_KEYS = ("level", "text", "anchors", "id", "parent", "kind", "lang")
+SHOWN = 8
+"""Nodes of a circle that a message names."""
 ANCHOR_KEYS = ("phrase", "kind", "anchor", "origin", "score")
 
 _THOUGHTS = TypeAdapter(list[Thought])
@@ -246,7 +248,9 @@ def _ordered(thoughts: list[Thought], children: dict[int, list[int]]) -> list[Th
         todo += [(child, level + 1) for child in reversed(children.get(i, ()))]
     if len(ordered) < len(thoughts):
         left = [i for i in range(len(thoughts)) if i not in seen]
-        names = ", ".join(shown(thoughts[i].id) for i in _cycle(left, children))
+        circle = _cycle(left, children)
+        names = ", ".join(shown(thoughts[i].id) for i in circle[:SHOWN])
+        names += f" and {len(circle) - SHOWN:,} more" if len(circle) > SHOWN else ""
         raise Problem(
             ("nodes", left[0], "parent"),
             f"the parents of these nodes lead round in a circle: {names}",

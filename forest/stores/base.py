@@ -175,6 +175,20 @@ class Store(ABC):
         Raises as `write` does, and whatever ``change`` raises; then nothing is stored.
         """
 
+    def remove(self, tree_ids: Sequence[str]) -> Written:
+        """Remove trees, all or none, also those that an author wrote and that are none.
+
+        Raises NotFound for an id that is not there.
+        """
+
+        def change(old: dict[str, Tree | None]) -> dict[str, Tree | None]:
+            for tree_id, tree in old.items():
+                if tree is None:
+                    raise no_such_tree(tree_id)
+            return dict.fromkeys(old)
+
+        return self.change(tree_ids, change)
+
     @abstractmethod
     def put_axes(self, axes: Iterable[Axis]) -> None:
         """Add axes, or change those of the same id."""

@@ -149,6 +149,27 @@ def test_a_position_that_is_no_number_is_named_and_left_to_the_author(store, typ
     assert [t.text for t in store.get("x").thoughts] == ["r", "a", "b"]
 
 
+def test_what_is_no_tree_can_be_removed_and_takes_nothing_of_others_along(store, typed):
+    put(store, tree("other", thought("Корень.", "общий", id="other/r")))
+    typed(
+        """
+        MATCH (other:Thought {id: 'other/r'})
+        CREATE (t:Tree {id: 'x', title: 'X'})-[:ROOT]->(r:Thought {text: 'r'}),
+          (t)-[:ROOT]->(:Thought {text: 'второй'}),
+          (r)-[:LEADS_TO]->(a:Thought {text: 'a'})-[:LEADS_TO]->(r),
+          (a)-[:LEADS_TO]->(c:Thought {text: 'c'})-[:ANCHORED_BY]->(:Anchor {phrase: 'вода'}),
+          (other)-[:LEADS_TO]->(c)
+        """
+    )
+    with pytest.raises(NotFound, match="'nowhere'"):
+        store.remove(["x", "nowhere"])
+    assert store.remove(["x"]).removed == ["x"]
+    assert list(store.check(fix=True))[-1].fixed
+    assert list(store.check()) == []
+    assert [t.text for t in store.get("other").thoughts] == ["Корень.", "c"]
+    assert typed("MATCH (n:Thought) RETURN count(n) AS n") == [{"n": 2}]
+
+
 @pytest.mark.usefixtures("justice")
 def test_an_id_that_is_taken_elsewhere_cannot_be_filled_in(store):
     taken = store.get("justice").root.id

@@ -29,7 +29,16 @@ from forest.stores.base import (
     no_such_tree,
     tree_info,
 )
-from forest.stores.neo4j import anchors, axes, building, checking, half_copy, nodes, reading
+from forest.stores.neo4j import (
+    anchors,
+    axes,
+    building,
+    checking,
+    half_copy,
+    nodes,
+    reading,
+    removing,
+)
 from forest.stores.neo4j.connection import Connection, ask
 from forest.stores.neo4j.rehearsal import THOUGHTS_BY_ID, refuse_taken, rehearse
 from forest.stores.neo4j.script import Statement, statements
@@ -196,6 +205,14 @@ class Neo4jStore(Store):
         work = partial(_change, tree_ids=tree_ids, change=change)
         self._transact(Strays(), work, written)
         return written
+
+    def remove(self, tree_ids: Sequence[str]) -> Written:
+        try:
+            return super().remove(tree_ids)
+        except (NotATree, InvalidTree):
+            return self._connection.write(
+                lambda tx: removing.remove(Writing(tx, Strays()), tree_ids)
+            )
 
     def _transact(
         self, strays: Strays, work: Callable[[Writing], Written], written: Written
