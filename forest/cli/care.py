@@ -40,7 +40,7 @@ def command_copy(source: str, target: str) -> None:
                 bar.update(done)
 
             written = here.copy_to(there, tell)
-        earlier = f", {len(written.unchanged):,} were there" if written.unchanged else ""
+        earlier = f", {len(written.unchanged):,} there already" if written.unchanged else ""
         click.echo(
             f"{plural(len(written.added), 'tree')}, {plural(written.thoughts, 'thought')} copied"
             f"{earlier}; revision {there.revision[:12]}"
