@@ -228,8 +228,10 @@ def _summary(manifest: Manifest, out: Path) -> str:
     if manifest.united_anchors:
         lines.append(f"{_count(manifest.united_anchors, 'anchor')} counted as one with another")
     for split, report in manifest.splits.items():
-        records = ", ".join(
-            _count(count, kind, KINDS[kind].many) for kind, count in report.records.items()
+        records = ", ".join(  # in one order, whatever was written anew and what was taken over
+            _count(report.records[kind], kind, KINDS[kind].many)
+            for kind in KINDS
+            if kind in report.records
         )
         jumps = report.jumps
         lines.append(

@@ -47,6 +47,15 @@ def check_text(value: object, expected: str) -> str:
     return value
 
 
+def list_of_texts(value: object) -> list[Any]:
+    """The texts of several thoughts, each checked by whoever uses it. Raises TypeError."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(
+            f"expected a list of texts, got {kind_of(value)}; for one thought it is [text]"
+        )
+    return list(value)
+
+
 def check_trees(values: Iterable[object]) -> None:
     """Raise TypeError unless all of them are trees."""
     for value in values:
@@ -57,7 +66,7 @@ def check_trees(values: Iterable[object]) -> None:
             )
 
 
-def again_and_again(anchors: Any) -> Iterable[str | AnchorLink]:
+def again_and_again(anchors: Any) -> Iterable[str | Anchor | AnchorLink]:
     """Anchors that can be gone through more than once; what is no list stays, to be refused."""
     if isinstance(anchors, str) or not isinstance(anchors, Iterable):
         return anchors

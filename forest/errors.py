@@ -17,8 +17,8 @@ ForestError                     the one root; catch this
 ├── MissingExtra                an optional dependency is not installed
 └── UsageError                  wrong settings: a URL, an option, a recipe
 
-Beside them there are Python's own for wrong use, TypeError and pydantic's ValidationError (a
-ValueError), which `Tree(...)` and `Thought(...)` raise as models of pydantic do.
+Beside them there are Python's own TypeError, for what is of the wrong type, and pydantic's
+ValidationError (a ValueError), which the smaller models raise: `Axis(...)`, `AnchorLink(...)`.
 
 Each error is one message: what is wrong and where, then, as ``hint``, what to do.
 """

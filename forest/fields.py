@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Strict, ValidationError
+from pydantic_core import ErrorDetails
 
+from forest.errors import InvalidInput, InvalidTree
+
+T = TypeVar("T")
 MAX_TEXT = 1_000_000
 """Longest text of one thought, in characters."""
 MAX_ID = 512
@@ -82,6 +88,13 @@ def _clean_optional(value: str) -> str:
     return clean_name(value) if value else ""
 
 
+def clean_lines(value: str) -> str:
+    """Text of any length and any number of lines, as it stands. Raises ValueError for other."""
+    if bad := _CONTROL.search(value):
+        raise ValueError(f"the character U+{ord(bad[0]):04X} may not stand in it")
+    return value
+
+
 def clean_line(value: str) -> str:
     """One line of text of any length, as it stands. Raises ValueError where it is none."""
     if bad := _CONTROL_OR_BREAK.search(value):
@@ -94,7 +107,7 @@ def _clean_path(value: Any) -> Any:
     return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
-_ANCHOR = re.compile(r"^anchors\.(\d+)(?:\.\w+)?$")
+_NUMBERED = re.compile(r"(thought|anchor)s\.(\d+)(?:\.phrase)?")
 
 Text = Annotated[str, Strict(), AfterValidator(_clean_text)]
 """What a thought says: not empty, no control characters, kept verbatim."""
@@ -102,17 +115,29 @@ Name = Annotated[str, AfterValidator(clean_name)]
 """An id or a name: one line, NFC."""
 OptionalName = Annotated[str, AfterValidator(_clean_optional)]
 """A name, or nothing."""
+Lines = Annotated[str, AfterValidator(clean_lines)]
+"""Text of any length, also none: no control characters, kept verbatim."""
 Key = Annotated[str, AfterValidator(clean_line)]
 """The key of a name: one line, of any length."""
 FileName = Annotated[str, BeforeValidator(_clean_path)]
 """The name of a file, readable whatever its bytes are."""
 
 
+def first_of(error: Exception) -> ErrorDetails:
+    """What pydantic found first, also where its error is the cause of one of the forest's."""
+    found = error if isinstance(error, ValidationError) else error.__cause__
+    if not isinstance(found, ValidationError):
+        raise error
+    return found.errors(include_url=False)[0]
+
+
 def plain_words(error: ValidationError) -> str:
     """What pydantic found first, on one line: ``text: the text is empty``."""
-    first = error.errors(include_url=False)[0]
-    where = _ANCHOR.sub(
-        lambda found: f"anchor {int(found[1]) + 1}", ".".join(str(part) for part in first["loc"])
+    first = first_of(error)
+    where = ".".join(str(part) for part in first["loc"])
+    where = _NUMBERED.sub(lambda found: f"{found[1]} {int(found[2]) + 1}", where)
+    where = (
+        re.sub(r"(?<=\d)\.", ", ", where) if where.startswith(("thought ", "anchor ")) else where
     )
     said = first["msg"].removeprefix("Value error, ")
     return f"{where}: {said}" if where else said
@@ -122,3 +147,41 @@ def kind_of(value: object) -> str:
     """What a value of the wrong type is: ``an int``."""
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def in_words(model: type[T]) -> type[T]:
+    """Let a model raise InvalidTree where pydantic refuses its values, whose error is the cause.
+
+    Values that another model checks on its way, such as the thoughts of a tree, are not told twice.
+    """
+    make = model.__init__
+
+    @wraps(make)
+    def made(self: T, *args: Any, **fields: Any) -> None:
+        try:
+            make(self, *args, **fields)
+        except ValidationError as error:
+            hint = _HINTS.get(first_of(error)["loc"])
+            raise InvalidTree(plain_words(error), hint=hint) from error
+
+    model.__init__ = made  # type: ignore[assignment, method-assign]
+    return model
+
+
+_HINTS: dict[tuple[int | str, ...], str] = {
+    ("text",): "A thought is made with its text: Thought(text='Justice is a fit of deeds.').",
+    ("title",): "A tree is made with its title: Tree('Justice').",
+}
+
+
+@contextmanager
+def in_plain_words(where: str, kind: type[InvalidInput] = InvalidTree) -> Iterator[None]:
+    """Turn what pydantic finds into one error that says where and what."""
+    try:
+        yield
+    except InvalidTree as error:
+        raise kind(f"{where}: {error.message}") from error.__cause__
+    except ValidationError as error:
+        raise kind(f"{where}: {plain_words(error)}") from error
+    except ValueError as error:
+        raise kind(f"{where}: {error}") from None

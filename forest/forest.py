@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from itertools import chain
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from forest.arguments import (
@@ -16,10 +13,12 @@ from forest.arguments import (
     check_trees,
     id_of_thought,
     id_of_tree,
+    list_of_texts,
     name_of,
 )
+from forest.copying import copy
 from forest.errors import Conflict, InvalidInput, InvalidTree, NotFound, UsageError
-from forest.fields import kind_of
+from forest.fields import in_plain_words, kind_of
 from forest.identity import finished, with_free_ids
 from forest.model import (
     Anchor,
@@ -30,7 +29,6 @@ from forest.model import (
     Tree,
     TreeInfo,
     anchor_id,
-    in_plain_words,
 )
 from forest.phrases import phrase_key
 from forest.revision import forest_revision
@@ -41,7 +39,6 @@ from forest.stores.base import (
     Skip,
     Store,
     Written,
-    copy_nodes,
     no_such_tree,
     open_store,
 )
@@ -70,8 +67,6 @@ AXES = (
     ),
 )
 """The five axes of thinking of seed 1 (section 3)."""
-ORIGINS = "origins"
-"""In a tree's ``meta``: where the texts of some thoughts come from, by their ids."""
 
 
 class Forest:
@@ -90,12 +85,14 @@ class Forest:
         self.store = store
 
     @classmethod
-    def open(cls, url: str | None = None, *, create: bool = True) -> Self:
+    def open(cls, url: str | None = None, *, create: bool = True, half_copy: bool = False) -> Self:
         """Open the forest at a URL: ``sqlite:///PATH``, ``neo4j://HOST:PORT`` or ``memory:``.
 
         Without a URL it is FOREST_STORE, else ``store`` in forest.toml, else sqlite:///forest.db.
         Credentials for Neo4j come from the environment or forest.toml: see docs/configuration.md.
 
+        :param create: make a SQLite file that is not there; otherwise that is an error.
+        :param half_copy: open also what a copy into it that was broken off has left (`copy_to`).
         :raises TypeError: ``url`` is no text.
         :raises UsageError: the URL or a setting is wrong.
         :raises StoreError: the store cannot be opened; `StoreUnavailable` if it may be later.
@@ -103,11 +100,13 @@ class Forest:
         if url is not None:
             check_text(url, "a URL such as 'sqlite:///forest.db'")
         settings = Settings.load()
+        url = settings.store if url is None else url
         store = open_store(
-            url or settings.store,
+            url,
             create=create,
+            half_copy=half_copy,
             username=settings.neo4j_username,
-            password=settings.password_for(url or settings.store),
+            password=settings.password_for(url),
         )
         return cls(store)
 
@@ -202,16 +201,8 @@ class Forest:
         raise no_such_tree(prefix)
 
     def remove(self, *trees: str | Tree) -> Written:
-        """Remove trees, all or none. Raises NotFound."""
-        tree_ids = [id_of_tree(tree) for tree in trees]
-
-        def change(old: dict[str, Tree | None]) -> dict[str, Tree | None]:
-            for tree_id, tree in old.items():
-                if tree is None:
-                    raise no_such_tree(tree_id)
-            return dict.fromkeys(old)
-
-        return self.store.change(tree_ids, change)
+        """Remove trees, all or none, also those that are broken. Raises NotFound."""
+        return self.store.remove([id_of_tree(tree) for tree in trees])
 
     def __iter__(self) -> Iterator[Tree]:
         """All trees in the order of their ids, one in memory at a time."""
@@ -288,7 +279,7 @@ class Forest:
         at: int | None = None,
         kind: str | None = None,
         lang: str | None = None,
-        anchors: Iterable[str | AnchorLink] = (),
+        anchors: Iterable[str | Anchor | AnchorLink] = (),
     ) -> Thought:
         """Add a thought below ``under`` (or after the last thought); returns it. See `Tree.add`."""
         links = again_and_again(anchors)
@@ -307,7 +298,7 @@ class Forest:
         under: Thought | str | None = None,
         at: int | None = None,
         kind: str | None = None,
-        anchors: Iterable[str | AnchorLink] = (),
+        anchors: Iterable[str | Anchor | AnchorLink] = (),
         origin: str = "",
     ) -> list[Thought]:
         """Add a chain of thoughts, each below the one before it; returns them.
@@ -318,8 +309,7 @@ class Forest:
         With ``title`` the tree is new, and may be bound to ``axes``. Raises Conflict if there is
         one of that id already, NotFound if there is none and no title is given.
         """
-        if isinstance(texts, str):
-            raise TypeError("expected a list of texts, got a str; for one thought it is [text]")
+        texts = list_of_texts(texts)
         tree_id = id_of_tree(tree_id)
         links = again_and_again(anchors)
 
@@ -337,12 +327,7 @@ class Forest:
                     )
                 )
             if origin:
-                told = tree.meta.get(ORIGINS)
-                known = told if isinstance(told, dict) else {}
-                tree.meta = {
-                    **tree.meta,
-                    ORIGINS: {**known, **dict.fromkeys((t.id for t in added), origin)},
-                }
+                tree.put_origins(dict.fromkeys((t.id for t in added), origin))
             return added
 
         if title is None:
@@ -389,11 +374,7 @@ class Forest:
         tree_id = self.store.tree_of(under)
 
         def put(tree: Tree) -> Thought:
-            fresh = [
-                Thought(text=t.text, level=t.level, kind=t.kind, lang=t.lang, anchors=t.anchors)
-                for t in branch.thoughts
-            ]
-            return tree.graft(branch.model_copy(update={"thoughts": fresh}), under=under, at=at)
+            return tree.graft(branch, under=under, at=at, new_ids=True)
 
         return self._in_tree(tree_id, put)
 
@@ -519,33 +500,25 @@ class Forest:
     def copy_to(
         self, other: Forest | str, progress: Callable[[int], None] | None = None
     ) -> Written:
-        """Copy everything into another forest, which must hold no trees. The revision stays equal.
+        """Copy everything into another forest, which must be empty. The revision stays equal.
 
-        Axes that only the other forest has are removed there: it becomes the same forest.
+        Axes that only the other forest has are removed there: it becomes the same forest. A copy
+        that is broken off leaves it empty; a Neo4j, where a copy is many transactions, refuses to
+        be opened until the same copy is made again, which then finishes it.
 
         :param other: an opened forest, or the URL of one, which is opened for the copy.
-        :raises Conflict: the other forest holds trees.
+        :param progress: is told of each tree how many thoughts it has.
+        :raises Conflict: the other forest holds something.
         :raises UsageError: it is the same one, or the URL is wrong.
         """
         if isinstance(other, str):
-            with Forest.open(other) as opened:
+            with Forest.open(other, half_copy=True) as opened:
                 return self.copy_to(opened, progress)
         if not isinstance(other, Forest):
             raise TypeError(f"expected a Forest or the URL of one, got {kind_of(other)}")
-        if self.store is other.store or self.url == other.url != "memory:":
+        if self.store.is_same(other.store):
             raise UsageError(f"{self.url} cannot be copied into itself", hint="Name another TO.")
-        held = chain(other.infos(), other.store.all_nodes())
-        if next(held, None) is not None:
-            raise Conflict(
-                f"{other.url} already holds trees, formulas or decisions",
-                hint="A forest is copied into an empty one; empty it, or name another.",
-            )
-        # One state of it, whatever authors write meanwhile: a thought that moves is copied once.
-        with (
-            TemporaryDirectory(prefix="forest-copy-") as room,
-            self.store.snapshot(Path(room)) as source,
-        ):
-            return _copied(source, other.store, progress)
+        return copy(self.store, other.store, progress)
 
     def check(self, *, fix: bool = False) -> list[Finding]:
         """What is wrong or missing; with ``fix``, put right what can be without guessing."""
@@ -565,16 +538,6 @@ class Forest:
             shell, such as ``:param``, and then nothing was run.
         """
         return self.store.cypher_script(script, parameters)
-
-
-def _copied(source: Store, target: Store, progress: Callable[[int], None] | None) -> Written:
-    axes = list(source.axes())
-    for axis in {axis.id for axis in target.axes()} - {axis.id for axis in axes}:
-        target.remove_axis(axis)
-    target.put_axes(axes)
-    written = target.write(_counted(source.trees(), progress), lambda _, new: new)
-    copy_nodes(source, target)
-    return written
 
 
 def checked(tree: Tree) -> Tree:
@@ -613,10 +576,3 @@ def stamped(tree: Tree, old: Tree | None) -> Tree:
     tree.created_at = (old.created_at if old else tree.created_at) or now
     tree.updated_at = now
     return tree
-
-
-def _counted(trees: Iterable[Tree], progress: Callable[[int], None] | None) -> Iterator[Tree]:
-    for tree in trees:
-        yield tree
-        if progress:
-            progress(len(tree))

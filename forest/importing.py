@@ -67,7 +67,7 @@ class ImportReport:
     """Messages about trees and files that were left out (with ``keep_going``)."""
     notices: list[str] = field(default_factory=list)
     thoughts: int = 0
-    """Thoughts in the trees that were added or changed."""
+    """Thoughts that were added or changed."""
     axes: int = 0
     """Axes that were added or described by the files."""
     nodes: int = 0
@@ -141,6 +141,8 @@ class _Import:
         self.errors: list[ForestError] = []
         self.conflicts: dict[str, str] = {}
         self.kept: set[str] = set()
+        self.differing: dict[str, int] = {}
+        """By tree, how many of its thoughts are new, or other than they were."""
         self.lost_marks: dict[str, list[str]] = {}
         """By tree, notices about discovered anchors that the new version of its file has not."""
         self.axes: dict[str, tuple[Axis, str]] = {}
@@ -162,7 +164,7 @@ class _Import:
         left = self.kept | self.conflicts.keys()
         report.unchanged = [i for i in written.unchanged if i not in left]
         report.skipped += self.conflicts.values()
-        report.thoughts = written.thoughts
+        report.thoughts = sum(self.differing[id_] for id_ in (*report.added, *report.changed))
         for id_ in report.changed:
             report.notices += self.lost_marks.get(id_, ())
         self._tell_orphans(paths, sources)
@@ -376,6 +378,7 @@ class _Import:
             self.lost_marks[tree.id] = [
                 _lost_mark(self.seen[tree.id], tree.id, id_, link) for id_, link in lost
             ]
+        self.differing[tree.id] = _differing(old, tree)
         if not kept:
             tree._sealed = revision  # the store need not hash it again
         return stamped(tree, old)
@@ -413,6 +416,14 @@ def address(store: Store, path: Path) -> str:
         if home is not None:
             whole = os.path.relpath(whole, os.path.realpath(home))
     return unicodedata.normalize("NFC", Path(whole).as_posix())
+
+
+def _differing(old: Tree | None, new: Tree) -> int:
+    """How many thoughts of a tree are new, or other than they were."""
+    if old is None:
+        return len(new)
+    before = {t.id: t for t in old.thoughts}
+    return sum(before.get(t.id) != t for t in new.thoughts)
 
 
 def _contradicts(there: Axis | Node | None, item: Axis | Node) -> bool:

@@ -1,162 +1,71 @@
-"""The model: a tree of thoughts, the anchors its thoughts carry, the axes it is bound to.
+"""The model: a tree of thoughts, and the axes it is bound to.
 
 A tree is kept in *reading order* (preorder): a list of thoughts, each with its level. The parent
 of a thought is the last thought before it that stands one level higher. This is the outline form
 of the owner's own format; it says the whole structure, needs no recursion, and a chain of 100,000
 levels is a list of 100,000 thoughts.
+
+What a thought is, and the anchors that it carries, is in `forest.thoughts`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
-from itertools import repeat
-from operator import le
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 import orjson
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
     PrivateAttr,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic.dataclasses import dataclass
 
-from forest.errors import InvalidInput, InvalidTree, NotFound
-from forest.fields import FileName, Key, Name, OptionalName, Text, kind_of, plain_words
+from forest.errors import InvalidTree, NotFound
+from forest.fields import FileName, Lines, Name, in_plain_words, in_words, is_blank, kind_of
 from forest.identity import free_id
 from forest.phrases import phrase_key, tree_id_from
+from forest.thoughts import (
+    Anchor,
+    AnchorKind,
+    AnchorLink,
+    Thought,
+    anchor_id,
+    as_links,
+    check_levels,
+    name_thoughts,
+    relevel,
+    trusted_link,
+    trusted_thought,
+    trusted_thoughts,
+)
 from forest.weights import axis_name, axis_weights
 
-AnchorKind = Literal["phrase", "link", "tag"]
+__all__ = [
+    "ORIGINS",
+    "Anchor",
+    "AnchorKind",
+    "AnchorLink",
+    "Axis",
+    "Occurrence",
+    "Thought",
+    "Tree",
+    "TreeInfo",
+    "anchor_id",
+    "check_levels",
+    "relevel",
+    "trusted_link",
+    "trusted_thought",
+    "trusted_thoughts",
+]
 
-
-def anchor_id(phrase: str, kind: str = "phrase") -> str:
-    """The id of the anchor that a written phrase belongs to, unless an author said otherwise.
-
-    It is the phrase's key (`forest.phrases.phrase_key`); a link's stands in ``[[ ]]`` and a tag's
-    after ``#``, so that the three kinds never meet by accident.
-    """
-    key = phrase_key(phrase)
-    return {"link": f"[[{key}]]", "tag": f"#{key}"}.get(kind, key)
-
-
-@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
-class AnchorLink:
-    """That a thought carries an anchor (relationship ANCHORED_BY)."""
-
-    phrase: Annotated[Name, Field(description="the phrase as written at this thought")]
-    kind: Annotated[AnchorKind, Field(description="phrase, link (wikilink) or tag")] = "phrase"
-    anchor: Annotated[Key, Field(description="id of the anchor")] = ""
-    origin: Annotated[Name, Field(description="authored, discovered, …")] = "authored"
-    score: Annotated[
-        float | None, Field(ge=0, le=1, description="certainty of a discovered one, 0 to 1")
-    ] = None
-
-    def __post_init__(self) -> None:
-        if not self.anchor:
-            object.__setattr__(self, "anchor", anchor_id(self.phrase, self.kind))
-        if not phrase_key(self.phrase):
-            raise ValueError(f"the anchor {self.phrase!r} has no letter to be matched by")
-
-
-_set_link = tuple(AnchorLink.__dict__[name].__set__ for name in AnchorLink.__slots__)
-
-
-def trusted_link(
-    phrase: str, kind: AnchorKind, anchor: str, origin: str, score: float | None
-) -> AnchorLink:
-    """A link whose fields were validated before, as a store's are: no second validation."""
-    link: AnchorLink = object.__new__(AnchorLink)
-    for put, value in zip(_set_link, (phrase, kind, anchor, origin, score), strict=True):
-        put(link, value)
-    return link
-
-
-def _as_links(value: Any) -> Any:
-    """Let an author write plain phrases where anchors are expected."""
-    if value is None:
-        return ()
-    if isinstance(value, str | Mapping):
-        raise ValueError("anchors are a list of phrases: put it into [ ]")
-    if not isinstance(value, Iterable):
-        return value
-    return tuple({"phrase": v} if isinstance(v, str) else v for v in value)
-
-
-@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
-class Thought:
-    """One step of reasoning. Immutable: `Tree.edit` puts another in its place.
-
-    Only an empty ``id`` is filled in later, once, when its tree is finished.
-    """
-
-    text: Annotated[Text, Field(description="what the thought says, verbatim")]
-    level: Annotated[
-        int, Field(ge=0, strict=True, description="steps from the root, which has 0")
-    ] = 0
-    id: Annotated[OptionalName, Field(description="unique in the forest")] = ""
-    kind: Annotated[
-        Name | None, Field(description="premise, transition, consequence, question, … free")
-    ] = None
-    lang: Annotated[Name | None, Field(description="BCP 47, where it is not the tree's")] = None
-    anchors: Annotated[tuple[AnchorLink, ...], BeforeValidator(_as_links)] = ()
-
-
-_new = object.__new__
-_set_text, _set_level, _set_id, _set_kind, _set_lang, _set_anchors = (
-    Thought.__dict__[name].__set__ for name in Thought.__slots__
-)
-
-
-def trusted_thought(
-    text: str,
-    level: int,
-    id_: str,
-    kind: str | None,
-    lang: str | None,
-    anchors: tuple[AnchorLink, ...],
-) -> Thought:
-    """A thought whose fields were validated before, as a store's are: no second validation."""
-    thought: Thought = _new(Thought)
-    _set_text(thought, text)
-    _set_level(thought, level)
-    _set_id(thought, id_)
-    _set_kind(thought, kind)
-    _set_lang(thought, lang)
-    _set_anchors(thought, anchors)
-    return thought
-
-
-_drain = deque[None](maxlen=0).extend
-
-
-def trusted_thoughts(
-    texts: Sequence[str],
-    levels: Iterable[int],
-    ids: Iterable[str],
-    anchors: Iterable[tuple[AnchorLink, ...]],
-    kinds: Iterable[str | None] = repeat(None),
-    langs: Iterable[str | None] = repeat(None),
-) -> list[Thought]:
-    """As `trusted_thought`, for many: column by column, which takes half the time."""
-    thoughts: list[Thought] = list(map(_new, repeat(Thought, len(texts))))
-    _drain(map(_set_text, thoughts, texts))
-    _drain(map(_set_level, thoughts, levels))
-    _drain(map(_set_id, thoughts, ids))
-    _drain(map(_set_kind, thoughts, kinds))
-    _drain(map(_set_lang, thoughts, langs))
-    _drain(map(_set_anchors, thoughts, anchors))
-    return thoughts
+ORIGINS = "origins"
+"""In a tree's ``meta``: where the texts of some thoughts come from, by their ids."""
 
 
 class Axis(BaseModel):
@@ -166,7 +75,7 @@ class Axis(BaseModel):
 
     id: str = Field("", description="key of the name")
     name: Name = Field(description="as its author wrote it")
-    description: str = Field("", description="what the axis means")
+    description: Lines = Field("", description="what the axis means")
 
     @model_validator(mode="after")
     def _derive_id(self) -> Self:
@@ -178,18 +87,6 @@ class Axis(BaseModel):
             )
         self.__dict__["id"] = key
         return self
-
-
-@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
-class Anchor:
-    """A phrase that thoughts of different trees share."""
-
-    id: Annotated[str, Field(description="key of the phrase")]
-    phrase: Annotated[str, Field(description="its most frequent spelling")]
-    kind: Annotated[AnchorKind, Field(description="phrase, link (wikilink) or tag")] = "phrase"
-    lang: Annotated[str, Field(description="BCP 47, guessed from the phrase")] = "und"
-    trees: Annotated[int, Field(description="how many trees carry it")] = 0
-    thoughts: Annotated[int, Field(description="how many thoughts carry it")] = 0
 
 
 class Occurrence(BaseModel):
@@ -222,8 +119,12 @@ class TreeInfo(BaseModel):
     revision: str
 
 
+@in_words
 class Tree(BaseModel):
     """A tree of thoughts, in reading order.
+
+    Raises InvalidTree for what no tree can be, when it is made and when a field is assigned; its
+    cause is pydantic's error, with all that is wrong.
 
     >>> tree = Tree("Justice", axes={"causality": "80%", "empathy": "20%"})
     >>> root = tree.add("Justice is a fit between deeds and norms.", anchors=["cause → effect"])
@@ -258,9 +159,16 @@ class Tree(BaseModel):
     def __init__(self, title: str | None = None, /, **data: Any) -> None:
         if title is not None:
             data["title"] = title
-        if not data.get("id") and isinstance(data.get("title"), str):
-            data["id"] = tree_id_from(data["title"])
+        if not data.get("id"):
+            named = data.get("title")
+            # Without a title the id would be refused too, and before it.
+            data["id"] = (tree_id_from(named) if isinstance(named, str) else "") or "untitled"
         super().__init__(**data)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign a field, if the tree is one with it."""
+        with in_plain_words(f"tree {self.id!r}"):
+            super().__setattr__(name, value)
 
     @field_validator("lang", mode="before")
     @classmethod
@@ -410,7 +318,7 @@ class Tree(BaseModel):
         id: str = "",
         kind: str | None = None,
         lang: str | None = None,
-        anchors: Iterable[str | AnchorLink] = (),
+        anchors: Iterable[str | Anchor | AnchorLink] = (),
     ) -> Thought:
         """Add a thought and return it.
 
@@ -427,10 +335,10 @@ class Tree(BaseModel):
             id = f"{self.id}/{id}"
         with in_plain_words(f"tree {self.id!r}"):
             thought = Thought(
-                text=text, level=level, id=id, kind=kind, lang=lang, anchors=_as_links(anchors)
+                text=text, level=level, id=id, kind=kind, lang=lang, anchors=as_links(anchors)
             )
         if not id:
-            _set_id(thought, self.fresh_id(thought.text))
+            name_thoughts([thought], [self.fresh_id(thought.text)])
         known = self._known()
         if thought.id in known:
             raise InvalidTree(f"tree {self.id!r} already has a thought {thought.id!r}")
@@ -485,19 +393,29 @@ class Tree(BaseModel):
             )
         end = self.end(i)
         thoughts = relevel(self.thoughts[i:end], 0)
-        title = " ".join(thoughts[0].text.strip().splitlines()[0].split())[:80]
+        lines = (" ".join(line.split())[:80] for line in thoughts[0].text.splitlines())
+        title = next((line for line in lines if not is_blank(line)), self.title)
         branch = Tree(id=thoughts[0].id, title=title, lang=self.lang, thoughts=thoughts)
+        gone = {t.id for t in thoughts}
+        branch.put_origins({i: o for i, o in self.origins.items() if i in gone})
+        self.put_origins(dict.fromkeys(gone))
         del self.thoughts[i:end]
         self._ids = None
         return branch
 
     def graft(
-        self, branch: Tree, *, under: Thought | str | None = None, at: int | None = None
+        self,
+        branch: Tree,
+        *,
+        under: Thought | str | None = None,
+        at: int | None = None,
+        new_ids: bool = False,
     ) -> Thought:
         """Put the thoughts of another tree below a thought of this one (the last by default).
 
-        Thoughts keep their ids, except where this tree already has one of that id. Raises
-        InvalidTree where one of the two has no thoughts.
+        Thoughts keep their ids, except with ``new_ids`` and where this tree already has one of that
+        id; and they keep where their texts come from (`origins`). Raises InvalidTree where one of
+        the two has no thoughts.
         """
         if not isinstance(branch, Tree):
             raise TypeError(f"expected a Tree, got {kind_of(branch)}")
@@ -505,13 +423,44 @@ class Tree(BaseModel):
             tree.root  # noqa: B018  (raises where there is none)
         parent = self.thoughts[self.index(under)] if under is not None else self.thoughts[-1]
         known, said = dict(self._known()), dict[str, int]()
-        thoughts = []
+        thoughts, origins = [], branch.origins
+        told: dict[str, JsonValue] = {}
         for t in branch.thoughts:
-            taken = not t.id or t.id in known
+            taken = new_ids or not t.id or t.id in known
             id_ = free_id(self.id, t.text, known, said, self._avoided) if taken else t.id
             known[id_] = None
+            if t.id in origins:
+                told[id_] = origins[t.id]
             thoughts.append(trusted_thought(t.text, t.level, id_, t.kind, t.lang, t.anchors))
-        return self._insert(thoughts, parent, at)
+        first = self._insert(thoughts, parent, at)
+        self.put_origins(told)
+        return first
+
+    @property
+    def origins(self) -> dict[str, JsonValue]:
+        """Where the texts of some thoughts come from, by their ids; kept in ``meta``."""
+        told = self.meta.get(ORIGINS)
+        return dict(told) if isinstance(told, dict) else {}
+
+    def put_origins(self, new: Mapping[str, JsonValue]) -> None:
+        """Say where the texts of some thoughts come from; None says that nothing is known.
+
+        Raises InvalidTree where an author keeps something else under that name.
+        """
+        told = self.meta.get(ORIGINS, {})
+        if not isinstance(told, dict):
+            if any(new.values()):
+                raise InvalidTree(
+                    f"tree {self.id!r}: its meta has {ORIGINS!r} of its own: where thoughts come "
+                    "from cannot be kept there",
+                    hint="Give what stands there another name, such as in `forest edit`.",
+                )
+            return
+        both: dict[str, JsonValue] = {**told, **new}
+        both = {id_: origin for id_, origin in both.items() if origin}
+        if both != told:
+            rest = {key: value for key, value in self.meta.items() if key != ORIGINS}
+            self.meta = {**rest, ORIGINS: both} if both else rest
 
     def fresh_id(self, text: str) -> str:
         """An id for a new thought: the tree's, a slash, and 8 hex digits of the text's checksum."""
@@ -533,7 +482,7 @@ class Tree(BaseModel):
         ones. ``own`` says that nobody else holds the thoughts, which saves the copies.
         """
         if own:
-            _drain(map(_set_id, self.thoughts, ids))
+            name_thoughts(self.thoughts, ids)
         else:
             self.__dict__["thoughts"] = [
                 t
@@ -583,48 +532,3 @@ class Tree(BaseModel):
         return f"<Tree {self.id!r}: {len(self)} thoughts, depth {self.depth}>"
 
     __str__ = __repr__
-
-
-@contextmanager
-def in_plain_words(where: str, kind: type[InvalidInput] = InvalidTree) -> Iterator[None]:
-    """Turn what pydantic finds into one error that says where and what."""
-    try:
-        yield
-    except ValidationError as error:
-        raise kind(f"{where}: {plain_words(error)}") from None
-    except ValueError as error:
-        raise kind(f"{where}: {error}") from None
-
-
-def relevel(branch: Sequence[Thought], level: int) -> list[Thought]:
-    """The branch with its first thought at ``level`` and all others as far below as before."""
-    shift = level - branch[0].level
-    if not shift:
-        return list(branch)
-    return [
-        trusted_thought(t.text, t.level + shift, t.id, t.kind, t.lang, t.anchors) for t in branch
-    ]
-
-
-def check_levels(thoughts: Sequence[Thought]) -> None:
-    """Raise ValueError unless levels begin at 0, hold one root and never jump down by two."""
-    levels = [thought.level for thought in thoughts]
-    if levels[:1] == [0] and all(levels[1:]) and all(map(le, levels[1:], map((1).__add__, levels))):
-        return
-    expected = -1
-    for number, thought in enumerate(thoughts, 1):
-        level = thought.level
-        if not number - 1:
-            if level:
-                raise ValueError(f"thought 1 has level {level}: the first one is the root, level 0")
-        elif not level:
-            raise ValueError(
-                f"thought {number} has level 0 ({thought.text[:40]!r}): a tree has one root; "
-                "give it level 1 or more, or make it a tree of its own"
-            )
-        elif level > expected + 1:
-            raise ValueError(
-                f"thought {number} jumps from level {expected} to {level} ({thought.text[:40]!r}): "
-                f"expected at most {expected + 1}"
-            )
-        expected = level

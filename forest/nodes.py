@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from forest.errors import InvalidInput
+from forest.fields import clean_lines
 from forest.language import guess_language
 from forest.schema import BESIDE, RELATIONSHIPS, NodeType, Property, RelationshipType
 
@@ -86,6 +87,7 @@ def _check(node: Node) -> None:
     type_, where = TYPES[node.label], f"{node.label} {node.key!r}"
     if not node.key or node.key != node.key.strip():
         raise InvalidInput(f"{where}: expected a key without white space around it")
+    _check_text(where, "its key", node.key)
     if not node.properties and not node.links:
         raise InvalidInput(f"{where}: it says nothing: expected a property or a relationship")
     _check_values(where, type_.properties, node.properties, but=type_.key)
@@ -95,6 +97,7 @@ def _check(node: Node) -> None:
             raise InvalidInput(f"{where}: it cannot begin a relationship {link.type!r}")
         if not link.target:
             raise InvalidInput(f"{where}: a relationship {link.type} leads nowhere")
+        _check_text(where, f"the end of {link.type}", link.target)
         _check_values(f"{where}, {link.type}", declared.properties, link.properties)
 
 
@@ -110,3 +113,12 @@ def _check_values(
             raise InvalidInput(f"{where}: there is no property {name!r}: expected {list(types)}")
         if type(value) is not _PYTHON[types[name]]:
             raise InvalidInput(f"{where}: {name} is {value!r}, expected {types[name]}")
+        if isinstance(value, str):
+            _check_text(where, name, value)
+
+
+def _check_text(where: str, what: str, value: str) -> None:
+    try:
+        clean_lines(value)
+    except ValueError as error:
+        raise InvalidInput(f"{where}: {what}: {error}") from None

@@ -390,7 +390,8 @@ def _lines() -> Iterator[str]:
     yield "```\n"
     yield (
         f"One node `(:{META_LABEL} {{version: {SCHEMA_VERSION}}})` tells the version of the "
-        "schema; an older library refuses a newer one.\n"
+        "schema; an older library refuses a newer one. While a forest is copied into the database, "
+        "it says so in `copy` and `copy_of`.\n"
     )
 
 

@@ -253,6 +253,13 @@ def test_any_operations_leave_a_tree(t, data):
         holds_together(t)
 
 
+def test_a_branch_is_called_by_its_first_line_that_is_seen():
+    tree = Tree("Дерево")
+    tree.add("Корень.")
+    assert tree.prune(tree.add("\u202e \n  Тень  слова.\nДва.")).title == "Тень слова."
+    assert tree.prune(tree.add("\u200b" * 80 + "слово")).title == "Дерево"
+
+
 @given(strategies.trees(), st.data())
 def test_a_pruned_branch_grafted_back_restores_the_tree(t, data):
     assume(len(t) > 1)

@@ -244,7 +244,11 @@ def test_an_interrupted_edit_keeps_what_was_typed(
 
 def test_removing_asks_or_wants_yes(planted: Run) -> None:
     assert planted("remove", "bog")[0] == 1
-    assert planted("remove", "bog", "--yes")[0] == 0
+    code, _, err = planted("remove", "bo", "--yes")
+    assert code == 1
+    assert "whole id\nIt may be 'bog'" in err
+    code, out, _ = planted("remove", "bog", "bog", "--yes")
+    assert (code, out) == (0, "removed bog: Бог (30 thoughts)\n")
     assert planted("show", "bog")[0] == 1
 
 
@@ -352,6 +356,10 @@ def test_wrong_usage_exits_with_2(run: Run) -> None:
     assert run("list", "--no-such-option")[0] == 2
     assert run("--store", "nonsense", "list")[0] == 2
     assert run("import")[0] == 2
+    code, _, err = run("--store", "", "init")
+    assert code == 2
+    assert "the store URL is empty" in err
+    assert run("copy", "", "memory:")[0] == 2
     assert run("show", "x", "--json", "--yaml")[0] == 2
 
 

@@ -32,6 +32,7 @@ def test_export_writes_a_corpus_and_says_what_is_in_it(run: Run, tmp_path: Path)
         "shared, 2 of 2 of their thoughts jumped from; redundancy 5.58\n"
     )
     assert len(Corpus.open(tmp_path / "corpus")) == 7
+    assert run("corpus")[1] == out
 
 
 def test_json_is_the_manifest(run: Run, tmp_path: Path) -> None:

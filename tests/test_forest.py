@@ -24,6 +24,7 @@ from forest.errors import (
     StoreError,
     UsageError,
 )
+from forest.model import Anchor
 from forest.nodes import Link, Node
 
 
@@ -271,6 +272,38 @@ def test_a_copy_is_one_state_whatever_moves_meanwhile(forest: Forest, tmp_path: 
         assert other.revision == before != forest.revision
 
 
+def test_where_a_text_comes_from_goes_with_its_thought(forest: Forest) -> None:
+    forest.add(justice(), suffering())
+    said, more = forest.add_steps("justice", ["Раз.", "Два."], under=root_of(forest), origin="mask")
+    (kept,) = forest.add_steps("justice", ["Три."], under=root_of(forest), origin="model")
+    there = forest.get("suffering").root
+    forest.move_thought(said, under=there)
+    assert forest.get("justice").meta == {"origins": {kept.id: "model"}}
+    assert forest.get("suffering").meta == {"origins": {said.id: "mask", more.id: "mask"}}
+    branch = forest.prune(said)
+    assert forest.get("suffering").meta == {}
+    assert branch.meta == {"origins": {said.id: "mask", more.id: "mask"}}
+    grafted = forest.graft(branch, under=kept)
+    below = forest.get("justice").children(grafted)[0]
+    assert forest.get("justice").origins == {
+        kept.id: "model",
+        grafted.id: "mask",
+        below.id: "mask",
+    }
+    forest.move_thought(grafted, under=root_of(forest))
+    assert set(forest.get("justice").origins) == {kept.id, grafted.id, below.id}
+
+
+def test_what_an_author_calls_origins_is_not_overwritten(forest: Forest) -> None:
+    tree = justice()
+    tree.meta = {"origins": "сон"}
+    forest.add(tree)
+    with pytest.raises(InvalidTree, match="'origins' of its own"):
+        forest.add_steps("justice", ["Раз."], origin="mask")
+    forest.prune(forest.get("justice").thoughts[-1])
+    assert forest.get("justice").meta == {"origins": "сон"}
+
+
 def test_the_graph_has_every_thought_and_every_link(forest: Forest) -> None:
     forest.add(justice(), suffering())
     graph = forest.to_networkx()
@@ -429,7 +462,7 @@ def test_what_is_no_text_is_an_error_of_the_forest(text: Any) -> None:
         (lambda tree: tree.axes.update(b=0.2), "axes: .*sum to 1.2"),
         (lambda tree: tree.axes.update({"": 0.0}), "axes: the axis name ''"),
         (lambda tree: tree.meta.update(x=float("nan")), "meta: .*NaN"),
-        (lambda tree: tree.thoughts.append(5), "thoughts"),
+        (lambda tree: tree.thoughts.append(5), "thought 4"),
         (lambda tree: tree.__dict__.update(title=5), "title"),
     ],
 )
@@ -584,6 +617,7 @@ def test_a_thought_that_is_in_no_tree_is_not_found(forest: Forest) -> None:
         (lambda f: f.add_thought(3, "x"), "expected a tree or its id, got an int"),
         (lambda f: f.graft(suffering(), under=root_of(f), at="x"), "at: expected a whole number"),
         (lambda f: f.edit_thought(None, text="x"), "expected a thought or its id, got a NoneType"),
+        (lambda f: f.add_steps("z", None, title="Z"), "expected a list of texts, got a NoneType"),
         (lambda f: f.find(3), "expected the beginning of an id or a title, got an int"),
         (lambda f: f.thoughts_at(3), "expected an anchor or its phrase, got an int"),
         (lambda f: f.add_axis(3), "expected the name of an axis, got an int"),
@@ -601,6 +635,18 @@ def test_what_is_of_the_wrong_type_is_named(
     with pytest.raises(TypeError, match=said):
         act(forest)
     assert forest.revision == before
+
+
+def test_anchors_of_the_forest_are_given_as_they_are(forest: Forest) -> None:
+    forest.add(justice())
+    anchor = next(a for a in forest.anchors() if a.trees)
+    link = Anchor(id="[[вода]]", phrase="Вода", kind="link")
+    added = forest.add_thought("justice", "Ещё.", anchors=[anchor, link, "вода"])
+    assert [(a.anchor, a.kind) for a in added.anchors] == [
+        (anchor.id, "phrase"),
+        ("[[вода]]", "link"),
+        ("вода", "phrase"),
+    ]
 
 
 def root_of(forest: Forest) -> Thought:

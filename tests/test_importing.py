@@ -63,7 +63,8 @@ def test_an_edited_file_changes_only_what_was_edited(forest: Forest, tmp_path: P
     new = nodes("Справедливость — соответствие.", "Нормы бывают двух родов.", "Нормы меняются.")
     new[0]["anchors"] = ["порог"]
     write(path, nodes=new)
-    assert forest.import_files([path]).changed == ["справедливость"]
+    report = forest.import_files([path])
+    assert (report.changed, report.thoughts) == (["справедливость"], 1)
     after = forest.get("справедливость").thoughts
     assert [i for i in range(3) if before[i] != after[i]] == [1]
     assert before[1].id == after[1].id

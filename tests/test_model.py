@@ -32,7 +32,7 @@ from forest.phrases import phrase_key
         ({"text": "a", "kind": " "}, "it is empty"),
         ({"text": "a", "lang": ""}, "it is empty"),
         ({"text": "a", "anchors": "вода"}, r"put it into \[ \]"),
-        ({"text": "a", "anchors": [5]}, "anchors.0"),
+        ({"text": "a", "anchors": [5]}, "anchor 1: "),
         ({"text": "a", "anchors": ["..."]}, "'...' has no letter to be matched by"),
         ({"text": "a", "anchors": [{"phrase": "x", "kind": "verb"}]}, "'phrase', 'link' or 'tag'"),
         ({"text": "a", "anchors": [{"phrase": "x", "score": 1.01}]}, "less than or equal to 1"),
@@ -43,9 +43,9 @@ from forest.phrases import phrase_key
     ],
 )
 def test_a_thought_refuses(fields, message):
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(InvalidTree, match=message):
         Thought(**fields)
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(InvalidTree, match=message):
         Tree("t", thoughts=[fields])
 
 
@@ -78,9 +78,9 @@ def test_a_thought_is_immutable(field):
 )
 def test_an_outline_that_is_no_tree_is_refused(levels, message):
     thoughts = [{"text": str(i), "level": level} for i, level in enumerate(levels)]
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(InvalidTree, match=message):
         Tree("t", thoughts=thoughts)
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(InvalidTree, match=message):
         Tree("t").thoughts = [Thought(**t) for t in thoughts]
 
 
@@ -101,8 +101,29 @@ def test_an_outline_that_is_no_tree_is_refused(levels, message):
     ],
 )
 def test_a_tree_refuses(fields, message):
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(InvalidTree, match=message):
         Tree(**fields)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Tree(""), r"^title: it is empty\n.*Tree\('Justice'\)"),
+        (lambda: Tree(None), r"^title: Field required\n.*Tree\('Justice'\)"),
+        (lambda: Tree(5), r"^title: .*string"),  # type: ignore[arg-type]
+        (lambda: Thought(text=""), r"^text: the text is empty\n.*Thought\(text="),
+        (
+            lambda: Tree("t", thoughts=[{"text": "a"}, {"text": "", "level": 1}]),
+            "^thought 2, text:",
+        ),
+        (lambda: setattr(Tree("t"), "title", ""), "^tree 't': title: it is empty"),
+        (lambda: Tree("t").add(""), "^tree 't': text: the text is empty"),
+    ],
+)
+def test_what_is_refused_is_said_in_one_line_and_in_full_by_its_cause(make, said):
+    with pytest.raises(InvalidTree, match=said) as caught:
+        make()
+    assert isinstance(caught.value.__cause__, ValidationError)
 
 
 def test_a_tree_gets_its_id_from_its_title():

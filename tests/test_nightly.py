@@ -595,7 +595,7 @@ def test_a_neo4j_that_is_gone_for_a_minute_only_delays_the_night(tmp_path: Path)
             raise
         pytest.skip(f"no Neo4j can be started here: {error}")
     try:
-        login = {"username": "neo4j", "password": server.password()}
+        login: Any = {"username": "neo4j", "password": server.password()}
 
         def export(folder: Path) -> Manifest:
             with open_store(server.bolt_url, create=False, **login) as store:

@@ -18,14 +18,30 @@ from forest.stores.testing import (  # noqa: E402 - its asserts are rewritten fi
 )
 
 
+class Remembered(MemoryStore):
+    """One whose graph can be used again when it is closed."""
+
+    last = None
+
+    def close(self):
+        self.last = self._graph or self.last
+        super().close()
+
+
 class TestMemory(StoreContract):
     @pytest.fixture
     def store(self):
-        return MemoryStore()
+        return Remembered()
 
     @pytest.fixture
     def reopen(self, store):
-        return lambda: store
+        def again():
+            store.close()
+            other = Remembered()
+            other._graph = store.last
+            return other
+
+        return again
 
     def test_the_graph_keeps_no_node_of_a_tree_that_is_gone(self, store):
         put(store, rich_tree(), tree("b", thought("Мысль.", "вода")))

@@ -7,8 +7,8 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
+from forest.errors import InvalidTree
 from forest.model import Tree
 from forest.weights import axis_weights
 
@@ -75,7 +75,7 @@ def test_ways_of_writing_weights(written, weights):
 def test_weights_that_are_refused(written, message):
     with pytest.raises(ValueError, match=message):
         axis_weights(written)
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(InvalidTree, match=message):
         Tree("t", axes=written)
 
 

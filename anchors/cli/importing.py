@@ -72,7 +72,7 @@ def command_import(
         f"{len(report.changed):,} changed, {len(report.unchanged):,} unchanged"
         + (f", {len(report.kept):,} kept as edited in the forest" if report.kept else "")
         + (f", {len(report.skipped):,} left out" if report.skipped else "")
-        + f" ({plural(report.thoughts, 'thought')} in those added or changed)"
+        + f" ({plural(report.thoughts, 'thought')} added or changed)"
     )
     if formulas.summary:
         say(formulas.summary)

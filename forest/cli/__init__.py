@@ -130,11 +130,13 @@ def root(ctx: click.Context, store: str | None) -> None:
 
 
 @contextmanager
-def opened_forest(ctx: click.Context, *, create: bool = False) -> Iterator[Forest]:
-    """The forest that the command is about. With ``create`` a new SQLite file is made."""
+def opened_forest(
+    ctx: click.Context, *, create: bool = False, half_copy: bool = False
+) -> Iterator[Forest]:
+    """The forest that the command is about; for ``create`` and ``half_copy`` see `Forest.open`."""
     from forest.forest import Forest
 
-    with Forest.open(ctx.find_root().obj, create=create) as forest:
+    with Forest.open(ctx.find_root().obj, create=create, half_copy=half_copy) as forest:
         yield forest
 
 

@@ -149,16 +149,40 @@ def _again(error: ForestError) -> bool:
 
 @click.command("remove")
 @click.argument("trees", nargs=-1, required=True, metavar="TREE...")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; each TREE is a whole id then.")
 @click.pass_context
 def command_remove(ctx: click.Context, trees: tuple[str, ...], yes: bool) -> None:
-    """Remove trees with all their thoughts."""
+    """Remove trees with all their thoughts, and say which.
+
+    The beginning of an id or a title is enough where a terminal can ask; with --yes it is not. Of
+    what is no tree (`forest check` names it) goes all that nothing else leads to.
+    """
     from forest.cli.terminal import confirm_removal
     from forest.render import plural
 
     with opened_forest(ctx) as forest:
-        ids = [forest.find(tree) for tree in trees]
-        if not yes:
-            confirm_removal(plural(len(ids), "tree"), (repr(forest.get(i)) for i in ids))
-        forest.remove(*ids)
-    click.echo(f"{len(ids)} removed")
+        if yes:
+            names = {tree: _told(forest, tree) for tree in trees}
+        else:
+            names = {id_: _told(forest, id_) for id_ in map(forest.find, trees)}
+            confirm_removal(plural(len(names), "tree"), names.values())
+        forest.remove(*names)
+    for name in names.values():
+        say(f"removed {name}")
+
+
+def _told(forest: Forest, tree_id: str) -> str:
+    """The tree of exactly this id, for people. Raises NotFound, which names what was meant."""
+    from forest.errors import InvalidTree, NotATree, NotFound
+    from forest.render import plural
+
+    try:
+        tree = forest.get(tree_id)
+    except (InvalidTree, NotATree) as error:
+        return error.message
+    except NotFound:
+        raise NotFound(
+            f"there is no tree {tree_id!r}; with --yes a tree is named by its whole id",
+            hint=f"It may be {forest.find(tree_id)!r}.",
+        ) from None
+    return f"{tree.id}: {tree.title} ({plural(len(tree), 'thought')})"

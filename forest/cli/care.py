@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 def command_copy(source: str, target: str) -> None:
-    """Copy the forest at the URL FROM into the empty one at the URL TO."""
+    """Copy the forest at the URL FROM into the empty one at the URL TO.
+
+    A copy that was broken off leaves nothing. In Neo4j, where it is many transactions, it leaves
+    half a copy, which is refused by all commands; the same copy again finishes it.
+    """
     from forest.cli.terminal import progress_bar
     from forest.forest import Forest
     from forest.render import plural
 
-    with Forest.open(source, create=False) as here, Forest.open(target) as there:
+    with (
+        Forest.open(source, create=False) as here,
+        Forest.open(target, half_copy=True) as there,
+    ):
         total = sum(info.size for info in here.infos())
         with progress_bar("copying", total, "thoughts") as bar:
             done = 0
@@ -33,9 +40,10 @@ def command_copy(source: str, target: str) -> None:
                 bar.update(done)
 
             written = here.copy_to(there, tell)
+        earlier = f", {len(written.unchanged):,} there already" if written.unchanged else ""
         click.echo(
-            f"{plural(len(written.added), 'tree')}, {plural(written.thoughts, 'thought')} copied; "
-            f"revision {there.revision[:12]}"
+            f"{plural(len(written.added), 'tree')}, {plural(written.thoughts, 'thought')} copied"
+            f"{earlier}; revision {there.revision[:12]}"
         )
 
 
@@ -56,7 +64,8 @@ def with_cypher(ctx: click.Context) -> None:
     from forest.errors import NoCypher
     from forest.settings import Settings
 
-    url = ctx.find_root().obj or Settings.load().store
+    given = ctx.find_root().obj
+    url = Settings.load().store if given is None else given
     if url.startswith("sqlite:") and not Path(url.removeprefix("sqlite:///")).exists():
         raise NoCypher(
             f"the store {url} does not speak Cypher",
@@ -103,7 +112,7 @@ def command_cypher(
         raise click.UsageError("give one query, or a file with --file")
     with_cypher(ctx)
     all_rows: list[dict[str, Any]] = []
-    with opened_forest(ctx) as forest:
+    with opened_forest(ctx, half_copy=True) as forest:
         for rows in forest.cypher_script(text, **dict(map(_parameter, param))):
             all_rows += rows
             _tell(rows, as_json=as_json)

@@ -24,8 +24,8 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from forest.errors import ImportRefused
-from forest.fields import MAX_ID
+from forest.errors import ImportRefused, InvalidTree
+from forest.fields import MAX_ID, first_of
 from forest.formats.base import BadTree, Notice, Problem, SourceFile, shortened, shown
 from forest.formats.decoding import NotText, read_lines
 from forest.formats.json_trees import parsed_line
@@ -175,7 +175,7 @@ def _tree(
             source=source.name,
             thoughts=thoughts,
         )
-    except ValidationError as error:
+    except (InvalidTree, ValidationError) as error:
         raise _invalid(error, record) from None
     if repeated := uses.total() - len(uses):
         again["premises"] += repeated
@@ -183,8 +183,8 @@ def _tree(
     return tree
 
 
-def _invalid(error: ValidationError, record: dict[str, Any]) -> Problem:
-    first = error.errors(include_url=False)[0]
+def _invalid(error: Exception, record: dict[str, Any]) -> Problem:
+    first = first_of(error)
     said = first["ctx"]["error"] if first["type"] == "value_error" else first["msg"]
     return Problem((), f"record {record['id']!r}: {said}")
 

@@ -20,9 +20,9 @@ from typing import Any
 
 import orjson
 from markdown_it.token import Token
-from pydantic import ValidationError
 
-from forest.errors import ImportRefused
+from forest.errors import ImportRefused, InvalidTree
+from forest.fields import first_of
 from forest.formats.base import (
     BadTree,
     Notice,
@@ -366,8 +366,8 @@ class _Note:
             )
         except _BadEntry as bad:
             return BadTree(refused(self.source, bad.line, bad.message))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
+        except InvalidTree as error:
+            first = first_of(error)
             said = f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}"
             return BadTree(refused(self.source, entries[0].line, said))
 
@@ -383,8 +383,8 @@ def _thought(entry: Entry) -> Thought:
     anchors = tuple({link.anchor: link for link in reversed(entry.anchors)}.values())[::-1]
     try:
         return Thought(text=entry.text, level=entry.depth, kind=entry.kind, anchors=anchors)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+    except InvalidTree as error:
+        first = first_of(error)
         message = first["msg"].removeprefix("Value error, ")
         raise _BadEntry(entry.line, message) from None
 

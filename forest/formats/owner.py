@@ -18,7 +18,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from forest.fields import surely_text
+from forest.errors import InvalidTree
+from forest.fields import first_of, surely_text
 from forest.formats.base import Problem, shown
 from forest.model import AnchorLink, Thought, Tree, trusted_thought, trusted_thoughts
 from forest.phrases import tree_id_from
@@ -26,6 +27,8 @@ from forest.weights import axis_weights
 
 TREE_KEYS = ("tree", "title", "id", "axes", "nodes", "lang", "meta")
 NODE_KEYS = ("level", "text", "anchors", "id", "parent", "kind", "lang")
+SHOWN = 8
+"""Nodes of a circle that a message names."""
 ANCHOR_KEYS = ("phrase", "kind", "anchor", "origin", "score")
 
 _THOUGHTS = TypeAdapter(list[Thought])
@@ -245,7 +248,9 @@ def _ordered(thoughts: list[Thought], children: dict[int, list[int]]) -> list[Th
         todo += [(child, level + 1) for child in reversed(children.get(i, ()))]
     if len(ordered) < len(thoughts):
         left = [i for i in range(len(thoughts)) if i not in seen]
-        names = ", ".join(shown(thoughts[i].id) for i in _cycle(left, children))
+        circle = _cycle(left, children)
+        names = ", ".join(shown(thoughts[i].id) for i in circle[:SHOWN])
+        names += f" and {len(circle) - SHOWN:,} more" if len(circle) > SHOWN else ""
         raise Problem(
             ("nodes", left[0], "parent"),
             f"the parents of these nodes lead round in a circle: {names}",
@@ -331,8 +336,8 @@ def _tree(data: dict[str, Any], title: str, thoughts: list[Thought], source: str
         raise Problem(("axes",), f"axes: {error}") from None
     try:
         return Tree(**fields, thoughts=thoughts)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+    except InvalidTree as error:
+        first = first_of(error)
     if first["loc"][:1] == ("thoughts",):
         raise _level_problem(thoughts, data["nodes"])
     raise _field_problem(first)

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -174,6 +175,20 @@ class Store(ABC):
         Raises as `write` does, and whatever ``change`` raises; then nothing is stored.
         """
 
+    def remove(self, tree_ids: Sequence[str]) -> Written:
+        """Remove trees, all or none, also those that an author wrote and that are none.
+
+        Raises NotFound for an id that is not there.
+        """
+
+        def change(old: dict[str, Tree | None]) -> dict[str, Tree | None]:
+            for tree_id, tree in old.items():
+                if tree is None:
+                    raise no_such_tree(tree_id)
+            return dict.fromkeys(old)
+
+        return self.change(tree_ids, change)
+
     @abstractmethod
     def put_axes(self, axes: Iterable[Axis]) -> None:
         """Add axes, or change those of the same id."""
@@ -212,6 +227,21 @@ class Store(ABC):
         """What is wrong or missing; with ``fix``, put right what can be without guessing."""
 
     @abstractmethod
+    def filling(self, origin: str) -> AbstractContextManager[None]:
+        """What is written within makes this empty forest a copy of the one at the URL ``origin``.
+
+        After an error, or where the process is killed, the forest is as empty as it was. Where no
+        transaction can hold a whole forest it is marked as half a copy instead: whoever opens it
+        is told, and `filling` it again may finish it, from what is there then.
+
+        Raises Conflict where it holds something, other than half a copy.
+        """
+
+    def is_same(self, other: Store) -> bool:
+        """Whether both keep one and the same forest."""
+        return self is other
+
+    @abstractmethod
     def snapshot(self, folder: Path) -> AbstractContextManager[Store]:
         """The forest as it is now, as a store in ``folder`` that nobody writes to.
 
@@ -233,15 +263,25 @@ class Store(ABC):
 
 
 def open_store(
-    url: str, *, create: bool = True, username: str | None = None, password: str | None = None
+    url: str,
+    *,
+    create: bool = True,
+    half_copy: bool = False,
+    username: str | None = None,
+    password: str | None = None,
 ) -> Store:
     """Open the store at ``sqlite:///PATH``, ``neo4j://HOST:PORT`` (or ``bolt://``) or ``memory:``.
 
-    With ``create`` false a SQLite file that does not exist is an error. Username and password are
-    for Neo4j.
+    With ``create`` false a SQLite file that does not exist is an error; with ``half_copy`` also
+    half a copy is opened (`Store.filling`). Username and password are for Neo4j.
 
     Raises UsageError for any other URL, and what the store raises.
     """
+    if not url:
+        raise UsageError(
+            "the store URL is empty",
+            hint="Is it that of a variable that is not set? Or leave it out.",
+        )
     scheme, _, rest = url.partition(":")
     if scheme == "sqlite":
         from forest.stores.sqlite import SqliteStore
@@ -261,7 +301,7 @@ def open_store(
     if scheme.split("+")[0] in ("neo4j", "bolt"):
         from forest.stores.neo4j import Neo4jStore
 
-        return Neo4jStore(url, username=username, password=password)
+        return Neo4jStore(url, username=username, password=password, half_copy=half_copy)
     shown = "what was given" if "@" in url else repr(url)  # it may hold a password
     raise UsageError(
         f"{shown} is not the URL of a store",
@@ -309,9 +349,23 @@ def tree_info(tree: Tree) -> TreeInfo:
 
 
 def copy_nodes(source: Store, target: Store) -> None:
-    """Copy all nodes beside the trees."""
+    """Make the nodes beside the trees those of the source."""
     new = {node.at: node for node in source.all_nodes()}
-    target.change_nodes([], lambda _: new)
+    target.change_nodes(list(TYPES), lambda old: {**dict.fromkeys(old), **new})
+
+
+def refuse_held(store: Store) -> None:
+    """Raise Conflict unless a forest is empty: a copy would mix with what it holds."""
+    if next(chain(store.infos(), store.all_nodes()), None) is not None:
+        raise holds_something(store.url)
+
+
+def holds_something(url: str) -> Conflict:
+    """The error for a copy into a forest that is not empty."""
+    return Conflict(
+        f"{url} already holds trees, formulas or decisions",
+        hint="A forest is copied into an empty one; empty it, or name another.",
+    )
 
 
 def no_such_tree(tree_id: str) -> NotFound:

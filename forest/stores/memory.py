@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from forest.errors import StoreError
 from forest.graph import (
     Graph,
     add_axis,
@@ -36,6 +37,7 @@ from forest.stores.base import (
     no_such_axis,
     no_such_thought,
     no_such_tree,
+    refuse_held,
     tree_info,
 )
 
@@ -46,11 +48,18 @@ class MemoryStore(Store):
     url = "memory:"
 
     def __init__(self) -> None:
-        self.graph = Graph()
+        self._graph: Graph | None = Graph()
         self.folder = Path.cwd()
 
+    @property
+    def graph(self) -> Graph:
+        """All that it keeps. Raises StoreError when it is closed."""
+        if self._graph is None:
+            raise StoreError(f"the forest {self.url} is closed", hint="What it held is gone.")
+        return self._graph
+
     def close(self) -> None:
-        pass
+        self._graph = None
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -205,7 +214,18 @@ class MemoryStore(Store):
         yield from ()
 
     @contextmanager
+    def filling(self, origin: str) -> Iterator[None]:
+        refuse_held(self)
+        before = self.graph
+        self._graph = before.copy()
+        try:
+            yield
+        except BaseException:
+            self._graph = before
+            raise
+
+    @contextmanager
     def snapshot(self, folder: Path) -> Iterator[Store]:
         frozen = MemoryStore()
-        frozen.graph = self.graph.copy()
+        frozen._graph = self.graph.copy()
         yield frozen

@@ -180,6 +180,10 @@ BAD = {
         {"id": "b", "text": "B", "parent": "c"},
         {"id": "c", "text": "C", "parent": "b"},
     ),
+    "'n6', 'n7' and 92 more": tree(
+        {"id": "r", "text": "r"},
+        *({"id": f"n{i}", "parent": f"n{(i + 1) % 100}", "text": "x"} for i in range(100)),
+    ),
     "lead round in a circle: 'b'": tree(
         {"id": "a", "text": "A"}, {"id": "b", "text": "B", "parent": "b"}
     ),

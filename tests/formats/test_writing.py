@@ -69,7 +69,7 @@ word = st.sampled_from(
 
 @given(
     st.lists(word, min_size=1).map("".join).filter(str.strip)
-    | st.lists(word, min_size=2).map(" ".join)
+    | st.lists(word, min_size=2).map(" ".join).filter(str.strip)
     | awkward
 )
 def test_a_node_looks_as_if_the_whole_tree_were_written_by_pyyaml(text: str) -> None:

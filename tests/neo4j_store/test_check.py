@@ -132,6 +132,7 @@ def test_a_position_that_is_no_number_is_named_and_left_to_the_author(store, typ
         """
         CREATE (t:Tree {id: 'x', title: 'X'})-[:ROOT]->(r:Thought {text: 'r', id: 'x/r'})
         CREATE (r)-[:LEADS_TO {position: 'x'}]->(:Thought {text: 'a', id: 'x/a'})
+        CREATE (r)-[:LEADS_TO]->(:Thought {text: 'b'})
         CREATE (r)-[:ANCHORED_BY {position: [1]}]->(:Anchor {phrase: 'вода'})
         CREATE (t)-[:ALIGNS_WITH {position: true}]->(:Axis {name: 'эмпатия'})
         """,
@@ -142,9 +143,31 @@ def test_a_position_that_is_no_number_is_named_and_left_to_the_author(store, typ
     assert "thought 'x/a': the LEADS_TO that leads to it has the position 'x'" in said
     assert "thought 'x/r': the ANCHORED_BY of it has the position [1]" in said
     assert "has the position True, which is no number" in said
+    assert "1 thought without id; the first is thought «b»" in said
     places = "MATCH ()-[e]->() WHERE e.position IS NOT NULL RETURN count(e) AS n"
     assert store.cypher(places, {}) == [{"n": 3}]
-    assert [t.text for t in store.get("x").thoughts] == ["r", "a"]
+    assert [t.text for t in store.get("x").thoughts] == ["r", "a", "b"]
+
+
+def test_what_is_no_tree_can_be_removed_and_takes_nothing_of_others_along(store, typed):
+    put(store, tree("other", thought("Корень.", "общий", id="other/r")))
+    typed(
+        """
+        MATCH (other:Thought {id: 'other/r'})
+        CREATE (t:Tree {id: 'x', title: 'X'})-[:ROOT]->(r:Thought {text: 'r'}),
+          (t)-[:ROOT]->(:Thought {text: 'второй'}),
+          (r)-[:LEADS_TO]->(a:Thought {text: 'a'})-[:LEADS_TO]->(r),
+          (a)-[:LEADS_TO]->(c:Thought {text: 'c'})-[:ANCHORED_BY]->(:Anchor {phrase: 'вода'}),
+          (other)-[:LEADS_TO]->(c)
+        """
+    )
+    with pytest.raises(NotFound, match="'nowhere'"):
+        store.remove(["x", "nowhere"])
+    assert store.remove(["x"]).removed == ["x"]
+    assert list(store.check(fix=True))[-1].fixed
+    assert list(store.check()) == []
+    assert [t.text for t in store.get("other").thoughts] == ["Корень.", "c"]
+    assert typed("MATCH (n:Thought) RETURN count(n) AS n") == [{"n": 2}]
 
 
 @pytest.mark.usefixtures("justice")

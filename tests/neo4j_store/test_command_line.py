@@ -56,6 +56,21 @@ def test_a_tree_is_found_by_a_prefix_beside_what_is_no_tree(half_broken):
     assert half_broken("show", "torn")[0] == 1
 
 
+def test_what_is_no_tree_is_removed_by_its_whole_id(half_broken):
+    code, out, _ = half_broken("remove", "torn", "--yes")
+    assert code == 0
+    assert out.startswith("removed tree 'torn' is no tree: it has 2 ROOTs")
+    assert "torn" not in half_broken("list")[2]
+
+
+def test_what_a_constraint_forbids_is_no_wrong_usage(store, run):
+    put(store, tree("a"))
+    code, _, err = run("cypher", "CREATE (:Tree {id: 'a'})")
+    assert code == 1
+    assert "Neo4j refuses what the query writes" in err
+    assert run("cypher", "CREAT")[0] == 2
+
+
 def test_what_is_no_tree_stops_an_export(half_broken, tmp_path):
     code, _, err = half_broken("export", "corpus")
     assert code == 1

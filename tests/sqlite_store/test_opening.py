@@ -13,12 +13,15 @@ from forest.errors import (
     NotFound,
     SchemaTooNew,
     StoreError,
+    UsageError,
 )
+from forest.forest import Forest
 from forest.nodes import Node
 from forest.stores import open_store
-from forest.stores.sqlite import SqliteStore, schema
+from forest.stores.sqlite import SqliteStore, connection, schema
 from forest.stores.sqlite.schema import APPLICATION_ID
 from tests.sqlite_helpers import (
+    MODES,
     add_note,
     intact,
     put,
@@ -163,12 +166,66 @@ def test_a_missing_folder_is_named(tmp_path):
 
 
 def test_a_file_that_must_be_there_is_not_made(path):
-    for options in ({"create": False}, {"read_only": True}):
+    for create, read_only in ((False, False), (True, True)):
         with pytest.raises(NotFound, match=r"there is no forest at .*forest\.db\n.*forest init"):
-            SqliteStore(path, **options)
+            SqliteStore(path, create=create, read_only=read_only)
     with pytest.raises(NotFound):
         open_store(f"sqlite:///{path}", create=False)
     assert not path.exists()
+
+
+# --- files that change under an opened forest ---------------------------------------------------
+
+
+def test_an_opened_forest_stays_where_it_is_when_the_folder_changes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    with Forest.open("sqlite:///forest.db") as forest:
+        forest.add(tree("a"))
+        monkeypatch.chdir("elsewhere")
+        assert forest.url == f"sqlite:///{tmp_path / 'forest.db'}"
+        with pytest.raises(UsageError, match="into itself"):
+            forest.copy_to(f"sqlite:///{tmp_path / 'forest.db'}")
+        forest.copy_to("sqlite:///forest.db")
+    assert (tmp_path / "elsewhere" / "forest.db").exists()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("act", ["replaced by another file", "removed or renamed"])
+def test_a_file_that_goes_while_it_is_open_is_told(tmp_path, monkeypatch, mode, act):
+    monkeypatch.setattr(connection, "wal_is_safe", lambda: mode == "WAL")
+    path, other = tmp_path / "forest.db", tmp_path / "other.db"
+    for each in (path, other):
+        with SqliteStore(each) as store:
+            put(store, tree("a"))
+    with SqliteStore(path) as store:
+        (other if act.startswith("replaced") else path).rename(
+            path if act.startswith("replaced") else other
+        )
+        for ask in (
+            lambda: store.get("a"),
+            lambda: list(store.trees()),
+            lambda: list(store.infos()),
+            store.axes,
+            lambda: list(store.anchors()),
+            lambda: store.tree_of("a/x"),
+        ):
+            with pytest.raises(StoreError, match=f"was {act} while it was open"):
+                ask()
+        with pytest.raises(StoreError, match=f"was {act}"):
+            put(store, tree("b"))
+
+
+def test_a_file_that_goes_in_the_middle_of_a_write_is_told(planted):
+    def removed(_, new):
+        planted.rename(planted.with_name("away.db"))
+        return new
+
+    said = r"was removed or renamed.*\n.*Nothing of this change"
+    with SqliteStore(planted) as store, pytest.raises(StoreError, match=said):
+        store.write([tree("c")], removed)
+    with SqliteStore(planted.with_name("away.db")) as store:
+        assert [info.id for info in store.infos()] == ["a", "b"]
 
 
 def test_a_read_only_store_refuses_to_write(planted):

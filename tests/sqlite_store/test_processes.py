@@ -16,7 +16,9 @@ from forest.errors import (
     Conflict,
     StoreUnavailable,
 )
+from forest.forest import Forest
 from forest.model import Axis, Thought, Tree
+from forest.nodes import Node
 from forest.stores.sqlite import SqliteStore, connection, schema
 from tests.sqlite_helpers import (
     MODES,
@@ -104,6 +106,38 @@ def test_what_was_said_to_be_stored_is_stored(planted, other, mode, said):
         steps = [t.text for t in store.get("a").thoughts[2:]]
         assert steps == [f"Шаг {i}." for i in range(len(steps))]
         assert stored <= len(steps) <= stored + 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("stage", ["put_axes", "write", "change_nodes"])
+def test_killed_in_the_middle_of_a_copy(path, other, mode, stage):
+    """The copy is as empty as before, and is made whole when it is made again."""
+    with SqliteStore(path.with_name("source.db")) as source:
+        Forest(source).plant_axes()
+        put(source, *(tree(f"t{i:03}", *map(str, range(50))) for i in range(200)))
+        formula = Node("Formula", "Δ12", {"name": "весна"})
+        source.change_nodes([], lambda _: {formula.at: formula})
+    copier = other(
+        f"""
+        from forest.forest import Forest
+        target, source = opened(), Forest(SqliteStore(path.with_name("source.db")))
+        act = target.{stage}
+        def act_and_wait(*a):
+            act(*a)
+            say("done")
+            sys.stdin.readline()
+        target.{stage} = act_and_wait
+        source.copy_to(Forest(target))
+        """,
+        mode,
+    )
+    copier.hears("done")
+    copier.kill()
+    with Forest(intact(path)) as copy:
+        assert (copy.axes(), list(copy), list(copy.store.all_nodes())) == ([], [], [])
+        with Forest.open(f"sqlite:///{path.with_name('source.db')}") as source:
+            source.copy_to(copy)
+            assert copy.revision == source.revision
 
 
 @pytest.mark.parametrize("written", [1, 100_000])

@@ -11,6 +11,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from forest.errors import InvalidTree
+from forest.fields import first_of
 from forest.identity import finished
 from forest.language import guess_language
 from forest.model import AnchorKind, AnchorLink, Thought, Tree, anchor_id
@@ -37,7 +38,7 @@ def tree_of(found: Found) -> Tree:
         head = _head(found)
         head["lang"] = head["lang"] or guess_language(t.text for t in thoughts)
         tree = Tree(**head, thoughts=thoughts)
-    except (ValueError, TypeError):
+    except (InvalidTree, ValueError, TypeError):
         what = next(violations(found), f"tree {found.id!r} is not as the model wants it")
         raise InvalidTree(what, hint=HINT) from None
     ids = {t.id for t in tree.thoughts}
@@ -60,7 +61,7 @@ def violations(found: Found) -> Iterator[str]:
     """What the model forbids in a tree, naming the tree and the thought."""
     try:
         Tree(**_head(found))
-    except (ValueError, TypeError) as error:
+    except (InvalidTree, ValueError, TypeError) as error:
         yield f"tree {found.id!r}: {said(error)}"
     seen = set()
     for row, level in _leveled(found):
@@ -82,9 +83,9 @@ def name_of(row: Row) -> str:
 
 def said(error: Exception) -> str:
     """What the model says first against a value, with the name of the field."""
-    if not isinstance(error, ValidationError):
+    if not isinstance(error, InvalidTree | ValidationError):
         return str(error)
-    first = error.errors()[0]
+    first = first_of(error)
     where = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
     what = first["msg"].removeprefix("Value error, ")
     if first["type"] == "string_type":

@@ -151,11 +151,14 @@ def _tree(connection: Connection, found: Found, *, fix: bool) -> Iterator[Findin
         for violation in building.violations(found):
             yield Finding(where, _without(where, violation), fixable=False)
         return
-    if wrong := list(_no_places(found)):
-        for problem in wrong:
-            yield Finding(where, problem, fixable=False)
+    wrong = list(_no_places(found))
+    for problem in wrong:
+        yield Finding(where, problem, fixable=False)
+    missing = list(_missing(tree, found, places=not wrong))
+    if wrong:  # to fill in the rest would write a position over what only its author knows
+        for problem in missing:
+            yield Finding(where, f"{problem}: filled in when the positions are", fixable=False)
         return
-    missing = list(_missing(tree, found))
     if not missing:
         return
     try:
@@ -196,8 +199,8 @@ def _fill(tx: ManagedTransaction, tree_id: str) -> None:
     writing.store(writing.lock([tree_id]))
 
 
-def _missing(tree: Tree, found: Found) -> Iterator[str]:
-    """What a write of the tree as it is read would add."""
+def _missing(tree: Tree, found: Found, *, places: bool) -> Iterator[str]:
+    """What a write of the tree as it is read would add; its ``places`` among siblings or not."""
     todo = Difference()
     kept = kept_thoughts(found, [t.id for t in tree.thoughts])
     compare(tree, found.head.node, found, kept, todo)
@@ -206,9 +209,9 @@ def _missing(tree: Tree, found: Found) -> Iterator[str]:
             for name in new:
                 yield _said(name, found.head.values[name])
     yield from _missing_in_thoughts(todo, found)
-    if todo.set_steps:
+    if places and todo.set_steps:
         yield f"{_count(todo.set_steps, 'step')} without a position that tells the place"
-    if todo.set_anchored:
+    if places and todo.set_anchored:
         yield f"{_count(todo.set_anchored, 'anchor')} without a position that tells the place"
     if todo.set_aligned or todo.unlink:
         read = " · ".join(f"{name} {weight:.3g}" for name, weight in tree.axes.items())

@@ -7,11 +7,11 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import neo4j
-from neo4j.exceptions import AuthError, ClientError, DriverError, Neo4jError
+from neo4j.exceptions import AuthError, ClientError, ConstraintError, DriverError, Neo4jError
 
 from forest.errors import Conflict, SchemaTooNew, StoreError, StoreUnavailable, UsageError
 from forest.schema import CONSTRAINTS, INDEXES, META_LABEL, SCHEMA_VERSION, Rule
@@ -74,9 +74,13 @@ class Connection:
         password: str | None,
         database: str | None,
         retry_seconds: float,
+        half_copy: bool,
     ) -> None:
         parts = _checked(url)
         self.url = url
+        self.copy: str | None = None
+        """The mark of the copy that this connection makes just now, see `half_copy`."""
+        self._half_copy = half_copy
         self._database = database or parts.path.strip("/") or None
         with forest_errors(url):
             self._retry_seconds = retry_seconds
@@ -137,8 +141,31 @@ class Connection:
     ) -> T:
         """As `read`, for work that writes. All of it is stored, or nothing.
 
-        :raises Conflict: a uniqueness constraint of the database forbids it.
+        :raises Conflict: a uniqueness constraint of the database forbids it; or another one is
+            making a copy there.
         """
+
+        def allowed(tx: ManagedTransaction) -> T:
+            self._refuse_half_copy(tx)
+            return work(tx, *a, **kw)
+
+        return self.write_anyway(allowed)
+
+    def _refuse_half_copy(self, tx: ManagedTransaction) -> None:
+        if self.copy:  # another copy that begins now waits until this transaction ends
+            run(tx, LOCK, {}).consume()
+        mark = half_copy(tx)
+        if self.copy and self.copy != (mark and mark.copy):
+            raise Conflict(
+                f"another copy into {self.url} began meanwhile", hint="This one was given up."
+            )
+        if mark and not self.copy:
+            raise Conflict(**_half(self.url, mark))
+
+    def write_anyway(
+        self, work: Callable[Concatenate[ManagedTransaction, P], T], *a: P.args, **kw: P.kwargs
+    ) -> T:
+        """As `write`, also while another one makes a copy there."""
 
         def once() -> T:
             with self.session() as session:
@@ -186,6 +213,7 @@ class Connection:
         """The rows of an author's own query, as what JSON can say.
 
         :raises UsageError: Neo4j says that the query is wrong.
+        :raises Conflict: a constraint forbids what it writes.
         """
         with forest_errors(self.url), self.session() as session:
             try:
@@ -196,6 +224,8 @@ class Connection:
                     for record in result
                 ]
                 counters = vars(result.consume().counters)
+            except ConstraintError as error:  # the query is right, but not for what is there
+                raise Conflict(f"Neo4j refuses what the query writes: {error.message}") from error
             except ClientError as error:
                 if (error.code or "").startswith(_OF_THE_QUERY):
                     raise UsageError(f"Neo4j refuses the query: {error.message}") from error
@@ -225,6 +255,9 @@ class Connection:
                     f"{SCHEMA_VERSION}",
                     hint="It was written by a newer reasoning-forest: upgrade this one.",
                 )
+            mark = session.execute_read(half_copy)
+            if mark is not None and not self._half_copy:
+                raise StoreError(**_half(self.url, mark))
             there = session.execute_read(_rules_there)
             for rule in CONSTRAINTS + INDEXES:
                 if rule.name not in there:
@@ -251,6 +284,36 @@ def run(
 ) -> neo4j.Result:
     """The open result of a query. Values go in as parameters only, never as text."""
     return tx.run(_CYPHER + query, dict(parameters))
+
+
+class HalfCopy(NamedTuple):
+    """The mark of a copy that was not finished."""
+
+    copy: str
+    """A random name, another one for each copy."""
+    origin: str
+    """The URL of the forest that is copied."""
+
+
+HALF_COPY = f"MATCH (m:{META_LABEL}) WHERE m.copy IS NOT NULL RETURN m.copy, m.copy_of LIMIT 1"
+LOCK = f"MATCH (m:{META_LABEL}) SET m.version = m.version"
+"""By this one of two changes waits for the other."""
+
+
+def half_copy(tx: ManagedTransaction) -> HalfCopy | None:
+    """The mark of a copy into this database that is being made, or was broken off."""
+    rows = ask(tx, HALF_COPY)
+    return HalfCopy(*rows[0]) if rows else None
+
+
+def _half(url: str, mark: HalfCopy) -> dict[str, str]:
+    """The message and the hint of the error for half a copy."""
+    again = f"`forest copy {mark.origin} {url}`"
+    return {
+        "message": f"{url} is half a copy: {again} has not come to its end",
+        "hint": "If it still runs, wait for it. Otherwise say it again: it goes on where it "
+        "stopped. `forest cypher` works meanwhile.",
+    }
 
 
 def _checked(url: str) -> SplitResult:

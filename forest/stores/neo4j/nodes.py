@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from forest.model import AnchorLink
 from forest.nodes import LINKS, TYPES, Link, Node, checked, derived_key
-from forest.schema import META_LABEL, RelationshipType
+from forest.schema import RelationshipType
 from forest.stores.base import ChangeNodes, Finding
 from forest.stores.neo4j import building
-from forest.stores.neo4j.connection import Connection, ask, run
+from forest.stores.neo4j.connection import LOCK, Connection, ask, run
 from forest.stores.neo4j.writing import SET_NODES, Writing
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
 
-# By this one of two changes waits for the other.
-LOCK = f"MATCH (m:{META_LABEL}) SET m.version = m.version"
 NODES = """
 MATCH (n:{label})
 RETURN collect([id(n), n.{key}, properties(n), [

@@ -33,7 +33,7 @@ def snapshot(store: Store, connection: Connection, folder: Path) -> Iterator[Sto
     path = folder / "snapshot.db"
     try:
         _copy(store, connection, path)
-        with SqliteStore(path, read_only=True) as frozen:
+        with SqliteStore(path, read_only=True, url=store.url) as frozen:
             yield frozen
     finally:
         path.unlink(missing_ok=True)

@@ -24,11 +24,21 @@ from forest.stores.base import (
     Store,
     Written,
     each_once,
+    no_such_axis,
     no_such_thought,
     no_such_tree,
     tree_info,
 )
-from forest.stores.neo4j import anchors, axes, building, checking, nodes, reading
+from forest.stores.neo4j import (
+    anchors,
+    axes,
+    building,
+    checking,
+    half_copy,
+    nodes,
+    reading,
+    removing,
+)
 from forest.stores.neo4j.connection import Connection, ask
 from forest.stores.neo4j.rehearsal import THOUGHTS_BY_ID, refuse_taken, rehearse
 from forest.stores.neo4j.script import Statement, statements
@@ -63,8 +73,9 @@ class Neo4jStore(Store):
     :param retry_seconds: how long a transaction is tried again while the server is away or busy;
         after a few seconds the log of ``forest`` tells of it, which Python prints if nobody else
         does.
+    :param half_copy: open it also where a copy into it has not come to its end.
     :raises UsageError: the URL is none, or holds a password.
-    :raises StoreError: no access, no such database, not Neo4j, older than 5.26.
+    :raises StoreError: no access, no such database, not Neo4j, older than 5.26; half a copy.
     :raises StoreUnavailable: nothing answers there.
     :raises SchemaTooNew: a newer version of this library has written there.
     :raises Conflict: nodes share a key that must be unique; the message names them.
@@ -78,6 +89,7 @@ class Neo4jStore(Store):
         password: str | None = None,
         database: str | None = None,
         retry_seconds: float = RETRY_SECONDS,
+        half_copy: bool = False,
     ) -> None:
         self._connection = Connection(
             url,
@@ -85,6 +97,7 @@ class Neo4jStore(Store):
             password=password,
             database=database,
             retry_seconds=retry_seconds,
+            half_copy=half_copy,
         )
         self.url = url
 
@@ -131,6 +144,8 @@ class Neo4jStore(Store):
         return [(id_, node) for id_, node, _ in trees if node not in errors]
 
     def tree_of(self, thought_id: str) -> str:
+        if not is_text(thought_id):
+            raise no_such_thought(thought_id)
         found = self._connection.read(_trees_with, thought_id)
         if found is None:
             return self._tree_of_derived(thought_id)
@@ -159,7 +174,7 @@ class Neo4jStore(Store):
         return anchors.all_anchors(self._connection, nodes, skip)
 
     def occurrences(self, anchor: str) -> Iterator[Occurrence]:
-        return anchors.occurrences(self._connection, anchor)
+        return anchors.occurrences(self._connection, anchor) if is_text(anchor) else iter(())
 
     def axes(self) -> list[Axis]:
         return self._connection.read(axes.all_axes)
@@ -191,6 +206,14 @@ class Neo4jStore(Store):
         self._transact(Strays(), work, written)
         return written
 
+    def remove(self, tree_ids: Sequence[str]) -> Written:
+        try:
+            return super().remove(tree_ids)
+        except (NotATree, InvalidTree):
+            return self._connection.write(
+                lambda tx: removing.remove(Writing(tx, Strays()), tree_ids)
+            )
+
     def _transact(
         self, strays: Strays, work: Callable[[Writing], Written], written: Written
     ) -> None:
@@ -217,6 +240,8 @@ class Neo4jStore(Store):
         self._connection.write(axes.put_axes, list(new))
 
     def remove_axis(self, axis_id: str) -> None:
+        if not is_text(axis_id):
+            raise no_such_axis(axis_id)
         self._connection.write(axes.remove_axis, axis_id)
 
     # --- nodes beside the trees ----------------------------------------------------------------
@@ -228,6 +253,14 @@ class Neo4jStore(Store):
     def change_nodes(self, labels: Sequence[str], change: ChangeNodes) -> None:
         labels = known(labels)
         self._connection.write(lambda tx: nodes.change_nodes(Writing(tx, Strays()), labels, change))
+
+    # --- the whole -----------------------------------------------------------------------------
+
+    def is_same(self, other: Store) -> bool:
+        return isinstance(other, Neo4jStore) and self.url == other.url
+
+    def filling(self, origin: str) -> AbstractContextManager[None]:
+        return half_copy.made(self._connection, origin)
 
     # --- care ----------------------------------------------------------------------------------
 
@@ -303,14 +336,14 @@ def _change(writing: Writing, tree_ids: Sequence[str], change: Change) -> Writte
     written = Written()
     olds = writing.lock(tree_ids)
     there = {tree_id: tree is not None for tree_id, tree in olds.items()}
-    trees = change({tree_id: olds[tree_id] for tree_id in tree_ids})
+    trees = change({tree_id: olds.get(tree_id) for tree_id in tree_ids})
     others = writing.lock(trees.keys() - there.keys())
     there |= {tree_id: tree is not None for tree_id, tree in others.items()}
     for tree_id, new in trees.items():
         if new is not None:
             (written.changed if there[tree_id] else written.added).append(tree_id)
             written.thoughts += len(new)
-        elif there[tree_id]:
+        elif there.get(tree_id):
             written.removed.append(tree_id)
     writing.store(trees)
     return written

@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from forest.errors import Conflict
+from forest.fields import is_text
 from forest.language import guess_language
 from forest.model import AnchorLink, Tree
 from forest.phrases import phrase_key
@@ -181,10 +182,12 @@ class Writing:
     def lock(self, ids: Iterable[str]) -> dict[str, Tree | None]:
         """The trees of some ids; nobody else of this library writes them until the end.
 
+        An id that is no text, which no tree can have, is left out.
+
         Raises NotATree, InvalidTree.
         """
         # Sorted: two writers that lock the same trees in the same order wait, and do not deadlock.
-        new = sorted(set(ids) - self._nodes.keys())
+        new = sorted(filter(is_text, set(ids) - self._nodes.keys()))
         if not new:
             return {}
         self._adopt_trees(new)
@@ -228,7 +231,7 @@ class Writing:
                 todo.left.update(link.anchor for link in old.row.links)
         # A Tree node that was made only to be locked goes as well.
         unused = self._created - {id_ for id_, tree in trees.items() if tree is not None}
-        removed = {id_ for id_, tree in trees.items() if tree is None}
+        removed = {id_ for id_, tree in trees.items() if tree is None} & self._nodes.keys()
         todo.delete += [self._nodes[id_] for id_ in unused | removed]
         self._apply(todo, {id_: old.row.node for id_, old in kept.items()})
 

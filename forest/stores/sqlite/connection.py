@@ -30,29 +30,94 @@ def wal_is_safe(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> 
     )
 
 
-def opened(
-    path: Path, url: str, *, create: bool, read_only: bool, busy_seconds: float
-) -> sqlite3.Connection:
-    """A connection to the forest in the file, which is made or brought up to date if need be.
+class Connection:
+    """One forest's file, opened: asked, and written to in transactions.
 
-    Raises NotFound where the file is not there and ``create`` is false; SchemaTooNew where a newer
-    version of this library wrote it; StoreError where it is no forest or cannot be opened.
+    The path is made absolute at once, and the file is known by its device and number, so that a
+    change of the working folder changes nothing, and a file that takes its place is noticed.
+
+    :param url: what messages call it, if not by its path.
+    :raises NotFound: the file is not there and ``create`` is false.
+    :raises SchemaTooNew: a newer version of this library wrote it.
+    :raises StoreError: it is no forest or cannot be opened.
     """
-    if not path.exists() and (not create or read_only):
-        raise NotFound(
-            f"there is no forest at {path}",
-            hint="`forest init` makes one there; --store or FOREST_STORE names another.",
-        )
-    if not path.parent.is_dir():
-        raise StoreError(f"the folder {path.parent} does not exist", hint="Make it first.")
-    with forest_errors(url):
-        db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
-        try:
-            _prepare(db, path, url, read_only=read_only)
-        except BaseException:
-            db.close()
-            raise
-    return db
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool,
+        read_only: bool,
+        busy_seconds: float,
+        url: str | None = None,
+    ) -> None:
+        self.path = path = path.absolute()
+        self.url = url or f"sqlite:///{path}"
+        if not path.exists() and (not create or read_only):
+            raise NotFound(
+                f"there is no forest at {path}",
+                hint="`forest init` makes one there; --store or FOREST_STORE names another.",
+            )
+        if not path.parent.is_dir():
+            raise StoreError(f"the folder {path.parent} does not exist", hint="Make it first.")
+        with forest_errors(self.url):
+            self.db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
+            try:
+                _prepare(self.db, path, self.url, read_only=read_only)
+                self.file = _file_at(path)
+            except BaseException:
+                self.db.close()
+                raise
+
+    def close(self) -> None:
+        self.db.close()
+
+    @contextmanager
+    def asking(self) -> Iterator[sqlite3.Connection]:
+        """The file, to be asked one thing. Raises StoreError where it is no longer at its place."""
+        with forest_errors(self.url):
+            self._refuse_another_file("Open the forest again.")
+            yield self.db
+
+    @contextmanager
+    def one_state(self) -> Iterator[sqlite3.Connection]:
+        """As `asking`, and one state of the forest, however many queries are asked within."""
+        with self.asking() as db:
+            if db.in_transaction:
+                yield db
+                return
+            db.execute("BEGIN")
+            try:
+                yield db
+            finally:
+                with suppress(sqlite3.Error):
+                    db.execute("ROLLBACK")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """As `asking`; all that is written within is stored together, or nothing of it."""
+        with self.asking(), transaction(self.db, self.url):
+            yield self.db
+            self._refuse_another_file("Nothing of this change was stored. Open the forest again.")
+
+    def _refuse_another_file(self, hint: str) -> None:
+        """Raise StoreError where what is read and written is no longer what lies at the path."""
+        now = _file_at(self.path)
+        if now != self.file:
+            raise StoreError(
+                f"{self.url} was {'replaced by another file' if now else 'removed or renamed'} "
+                "while it was open",
+                hint=hint,
+            )
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """The device and number of the file at a path; None where there is none."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _prepare(db: sqlite3.Connection, path: Path, url: str, *, read_only: bool) -> None:
@@ -144,18 +209,3 @@ def _begin(db: sqlite3.Connection, url: str) -> None:
             db.execute(f"PRAGMA busy_timeout = {waits}")
         log.warning("waiting for another process that writes to %s", url)
     db.execute("BEGIN IMMEDIATE")
-
-
-@contextmanager
-def one_state(db: sqlite3.Connection, url: str) -> Iterator[sqlite3.Connection]:
-    """One state of the forest, however many queries are asked within."""
-    with forest_errors(url):
-        if db.in_transaction:
-            yield db
-            return
-        db.execute("BEGIN")
-        try:
-            yield db
-        finally:
-            with suppress(sqlite3.Error):
-                db.execute("ROLLBACK")

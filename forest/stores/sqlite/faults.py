@@ -48,6 +48,11 @@ def forest_errors(url: str) -> Iterator[None]:
                 f"the disk is full: {url} could not be written",
                 hint="Nothing of this change was stored. Make room and try again.",
             ) from error
+        if name == "SQLITE_READONLY_DBMOVED":
+            raise StoreError(
+                f"{url} was removed or renamed while it was open",
+                hint="Nothing of this change was stored. Open the forest again.",
+            ) from error
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
             raise StoreError(
                 f"{url} cannot be written: {error}", hint="Check the permissions of its folder."

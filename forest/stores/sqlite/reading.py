@@ -121,7 +121,9 @@ def _link(
     return trusted_link(text, kind, anchor, origin or "authored", score)
 
 
-def anchors_after(db: sqlite3.Connection, last: str, newest: int, limit: int) -> list[Anchor]:
+def anchors_after(
+    db: sqlite3.Connection, last: str, newest: int | None, limit: int
+) -> list[Anchor]:
     """The anchors that follow ``last``, but none with a spelling of a number above ``newest``.
 
     Raises Damaged where they are not what was written.
@@ -130,7 +132,9 @@ def anchors_after(db: sqlite3.Connection, last: str, newest: int, limit: int) ->
         return _anchors_after(db, last, newest, limit)
 
 
-def _anchors_after(db: sqlite3.Connection, last: str, newest: int, limit: int) -> list[Anchor]:
+def _anchors_after(
+    db: sqlite3.Connection, last: str, newest: int | None, limit: int
+) -> list[Anchor]:
     source = (
         "FROM phrase JOIN anchored ON anchored.phrase = phrase.no WHERE anchor IN"
         " (SELECT DISTINCT anchor FROM phrase WHERE anchor > ? AND no <= ?"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from forest.errors import NotFound, StoreError, StoreUnavailable
+from forest.fields import is_text
 from forest.model import Anchor, AnchorLink, Axis, Occurrence, Tree, TreeInfo, check_levels
 from forest.nodes import Node, checked, known
 from forest.stores.base import (
@@ -27,8 +28,9 @@ from forest.stores.base import (
     no_such_axis,
     no_such_thought,
     no_such_tree,
+    refuse_held,
 )
-from forest.stores.sqlite.connection import one_state, opened, transaction
+from forest.stores.sqlite.connection import Connection
 from forest.stores.sqlite.faults import Damaged, forest_errors, sound
 from forest.stores.sqlite.reading import anchors_after, axes_of, read_nodes, read_time, read_tree
 from forest.stores.sqlite.schema import SPAN
@@ -49,6 +51,7 @@ class SqliteStore(Store):
     :param path: the file.
     :param create: make the file if it is not there.
     :param read_only: never write to it.
+    :param url: what errors call it, if not by its path.
     :raises NotFound: the file is not there and ``create`` is false.
     :raises StoreError: the file is no forest, or cannot be opened.
     :raises SchemaTooNew: it was written by a newer version of this library.
@@ -61,16 +64,20 @@ class SqliteStore(Store):
         create: bool = True,
         read_only: bool = False,
         busy_seconds: float = BUSY_SECONDS,
+        url: str | None = None,
     ) -> None:
-        self.path = path
-        self.url = f"sqlite:///{path}"
-        self.folder = path.parent
-        self._db = opened(
-            path, self.url, create=create, read_only=read_only, busy_seconds=busy_seconds
+        self._file = Connection(
+            path, create=create, read_only=read_only, busy_seconds=busy_seconds, url=url
         )
+        self._db = self._file.db
+        self.path = self._file.path
+        self.url = self._file.url
+        self.folder = self.path.parent
+        self._transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]
+        self._transaction = self._file.transaction
 
     def close(self) -> None:
-        self._db.close()
+        self._file.close()
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -79,18 +86,27 @@ class SqliteStore(Store):
 
     def _pages(self, columns: str) -> Iterator[list[tuple[Any, ...]]]:
         """Rows of the trees that are there now, in the order of their ids; the id comes first."""
-        with forest_errors(self.url):
-            last, newest = "", self._db.execute("SELECT max(no) FROM tree").fetchone()[0]
-            while rows := self._db.execute(
+        last, newest = "", self._newest("tree")
+        while rows := self._page(columns, last, newest):
+            yield rows
+            last = rows[-1][0]
+
+    def _newest(self, table: str) -> int | None:
+        with self._file.asking() as db:
+            found = db.execute(f"SELECT max(no) FROM {table}")  # noqa: S608 - constants below
+            newest: int | None = found.fetchone()[0]
+            return newest
+
+    def _page(self, columns: str, last: str, newest: int | None) -> list[tuple[Any, ...]]:
+        with self._file.asking() as db, sound("the list of trees"):
+            rows = db.execute(
                 f"SELECT id, {columns} FROM tree"  # noqa: S608 - columns are constants below
                 " WHERE id > ? AND no <= ? ORDER BY id LIMIT ?",
                 (last, newest, PAGE),
-            ).fetchall():
-                with sound("the list of trees"):
-                    if not all(a < b for a, b in pairwise([last, *(row[0] for row in rows)])):
-                        raise Damaged("the list of trees is out of order")
-                yield rows
-                last = rows[-1][0]
+            ).fetchall()
+            if not all(a < b for a, b in pairwise([last, *(row[0] for row in rows)])):
+                raise Damaged("the list of trees is out of order")
+        return rows
 
     def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
         columns = "no, title, lang, source, created_at, updated_at, size, depth, revision"
@@ -116,7 +132,7 @@ class SqliteStore(Store):
             yield from page
 
     def get(self, tree_id: str) -> Tree:
-        with one_state(self._db, self.url) as db:
+        with self._file.one_state() as db:
             tree = read_tree(db, tree_id, {})
         if tree is None:
             raise no_such_tree(tree_id)
@@ -127,7 +143,7 @@ class SqliteStore(Store):
         for tree_id in tree_ids:
             if len(links) > LINKS:
                 links.clear()
-            with one_state(self._db, self.url) as db:
+            with self._file.one_state() as db:
                 tree = read_tree(db, tree_id, links)
             if tree is None:
                 raise no_such_tree(tree_id)
@@ -137,14 +153,16 @@ class SqliteStore(Store):
         for page in self._pages("no"):
             links: dict[int, AnchorLink] = {}
             for tree_id, _ in page:
-                with one_state(self._db, self.url) as db:
+                with self._file.one_state() as db:
                     tree = read_tree(db, tree_id, links)
                 if tree is not None:  # else it was removed meanwhile
                     yield tree
 
     def tree_of(self, thought_id: str) -> str:
-        with forest_errors(self.url):
-            row = self._db.execute(
+        if not is_text(thought_id):
+            raise no_such_thought(thought_id)
+        with self._file.asking() as db:
+            row = db.execute(
                 "SELECT tree.id FROM thought JOIN tree ON tree.no = thought.key / ?"
                 " WHERE thought.id = ?",
                 (SPAN, thought_id),
@@ -154,19 +172,20 @@ class SqliteStore(Store):
         return str(row[0])
 
     def anchors(self, skip: Skip | None = None) -> Iterator[Anchor]:
-        with forest_errors(self.url):
-            last, newest = "", self._db.execute("SELECT max(no) FROM phrase").fetchone()[0]
-            while page := self._anchors_after(last, newest):
-                yield from page
-                last = page[-1].id
+        last, newest = "", self._newest("phrase")
+        while page := self._anchors_after(last, newest):
+            yield from page
+            last = page[-1].id
 
-    def _anchors_after(self, last: str, newest: int) -> list[Anchor]:
-        with one_state(self._db, self.url) as db:
+    def _anchors_after(self, last: str, newest: int | None) -> list[Anchor]:
+        with self._file.one_state() as db:
             return anchors_after(db, last, newest, PAGE)
 
     def occurrences(self, anchor: str) -> Iterator[Occurrence]:
-        with forest_errors(self.url):
-            rows = self._db.execute(
+        if not is_text(anchor):
+            return
+        with self._file.asking() as db:
+            rows = db.execute(
                 """SELECT tree.id, tree.title, thought.id, thought.text, phrase.phrase,
                           thought.level
                    FROM phrase JOIN anchored ON anchored.phrase = phrase.no
@@ -183,8 +202,8 @@ class SqliteStore(Store):
             yield found
 
     def axes(self) -> list[Axis]:
-        with forest_errors(self.url), sound("the list of axes"):
-            rows = self._db.execute("SELECT id, name, description FROM axis ORDER BY id")
+        with self._file.asking() as db, sound("the list of axes"):
+            rows = db.execute("SELECT id, name, description FROM axis ORDER BY id")
             return [Axis(id=i, name=name, description=text) for i, name, text in rows]
 
     def revisions(self) -> Iterator[tuple[str, str]]:
@@ -194,7 +213,7 @@ class SqliteStore(Store):
     # --- writing -------------------------------------------------------------------------------
 
     def write(self, trees: Iterable[Tree], merge: Merge) -> Written:
-        with transaction(self._db, self.url) as db:
+        with self._transaction() as db:
             writing = Writing(db)
             for tree in each_once(trees):
                 old = writing.read(tree.id)
@@ -208,7 +227,7 @@ class SqliteStore(Store):
         return writing.written
 
     def change(self, tree_ids: Sequence[str], change: Change) -> Written:
-        with transaction(self._db, self.url) as db:
+        with self._transaction() as db:
             writing = Writing(db)
             old = {tree_id: writing.read(tree_id) for tree_id in tree_ids}
             # change may edit the old trees and return them: remember what is stored
@@ -226,7 +245,7 @@ class SqliteStore(Store):
         return writing.written
 
     def put_axes(self, axes: Iterable[Axis]) -> None:
-        with transaction(self._db, self.url) as db:
+        with self._transaction() as db:
             db.executemany(
                 "INSERT INTO axis VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
                 " SET name = excluded.name, description = excluded.description",
@@ -234,7 +253,9 @@ class SqliteStore(Store):
             )
 
     def remove_axis(self, axis_id: str) -> None:
-        with transaction(self._db, self.url) as db:
+        if not is_text(axis_id):
+            raise no_such_axis(axis_id)
+        with self._transaction() as db:
             bound = db.execute(
                 "SELECT tree.id FROM aligned JOIN tree ON tree.no = aligned.tree"
                 " WHERE axis = ? ORDER BY tree.id LIMIT 3",
@@ -255,16 +276,29 @@ class SqliteStore(Store):
             last = page[-1].key
 
     def _nodes_after(self, label: str, last: str) -> list[Node]:
-        with forest_errors(self.url):
-            return read_nodes(
-                self._db, "label = ? AND key > ? ORDER BY key LIMIT ?", (label, last, PAGE)
-            )
+        with self._file.asking() as db:
+            return read_nodes(db, "label = ? AND key > ? ORDER BY key LIMIT ?", (label, last, PAGE))
 
     def change_nodes(self, labels: Sequence[str], change: ChangeNodes) -> None:
         labels = known(labels)
-        with transaction(self._db, self.url) as db:
+        with self._transaction() as db:
             old = [node for label in labels for node in read_nodes(db, "label = ?", (label,))]
             store_nodes(db, checked(change({node.at: node for node in old})))
+
+    # --- the whole -----------------------------------------------------------------------------
+
+    def is_same(self, other: Store) -> bool:
+        return isinstance(other, SqliteStore) and self._file.file == other._file.file
+
+    @contextmanager
+    def filling(self, origin: str) -> Iterator[None]:
+        with self._file.transaction() as db:
+            refuse_held(self)
+            self._transaction = lambda: nullcontext(db)  # a write within is a part of this one
+            try:
+                yield
+            finally:
+                self._transaction = self._file.transaction
 
     # --- care ----------------------------------------------------------------------------------
 
@@ -282,9 +316,9 @@ class SqliteStore(Store):
             yield Finding("the file", f"its trees cannot be read: {error.message}", fixable=False)
 
     def _damage(self) -> list[str]:
-        with forest_errors(self.url):
+        with self._file.asking() as db:
             try:
-                lines = self._db.execute("PRAGMA integrity_check").fetchall()
+                lines = db.execute("PRAGMA integrity_check").fetchall()
             except sqlite3.DatabaseError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
                     raise
@@ -308,10 +342,10 @@ class SqliteStore(Store):
     @contextmanager
     def snapshot(self, folder: Path) -> Iterator[Store]:
         path = folder / "snapshot.db"
-        with forest_errors(self.url):
+        with self._file.asking() as db:
             copy = sqlite3.connect(path)
             try:
-                self._db.backup(copy)
+                db.backup(copy)
             except sqlite3.OperationalError as error:  # only the copy is written
                 number = _WRITING_FAILED.get(error.sqlite_errorcode)
                 if number is None:
@@ -320,8 +354,8 @@ class SqliteStore(Store):
             finally:
                 copy.close()
         try:
-            with SqliteStore(path, read_only=True) as store:
-                store.url = self.url  # errors name the forest, not a copy that is gone by then
+            # Errors name the forest, not a copy that is gone by then.
+            with SqliteStore(path, read_only=True, url=self.url) as store:
                 yield store
         finally:
             path.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ Needs pytest, and nothing else beyond the forest itself. For failures that show 
 from __future__ import annotations
 
 from forest.stores.testing.changing import ChangeContract
+from forest.stores.testing.copying import CopyContract
 from forest.stores.testing.nodes import NodeContract
 from forest.stores.testing.reading import ReadingContract
 from forest.stores.testing.samples import everything, put, rich_tree, shown, thought, tree
@@ -31,6 +32,12 @@ __all__ = ["StoreContract", "everything", "put", "rich_tree", "shown", "thought"
 
 
 class StoreContract(
-    TreeContract, ReadingContract, WriteContract, ChangeContract, StreamContract, NodeContract
+    TreeContract,
+    ReadingContract,
+    WriteContract,
+    ChangeContract,
+    StreamContract,
+    NodeContract,
+    CopyContract,
 ):
     """What every store promises. A subclass gives the fixtures ``store`` and ``reopen``."""

@@ -80,6 +80,13 @@ class ChangeContract(Contract):
             store.tree_of("justice/own")
         assert [a.name for a in store.axes()] == ["paradox", "причинность", "Эмпатия"]
 
+    def test_trees_are_removed_all_or_none(self, store: Store) -> None:
+        put(store, tree("a"), tree("b"), tree("c"))
+        with pytest.raises(NotFound, match="'nowhere'"):
+            store.remove(["a", "nowhere"])
+        assert store.remove(["a", "c"]) == Written(removed=["a", "c"])
+        assert [info.id for info in store.infos()] == ["b"]
+
     def test_a_removed_tree_can_be_written_again(self, store: Store) -> None:
         put(store, rich_tree())
         store.change(["justice"], lambda _: {"justice": None})

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from forest.errors import Conflict, NotFound
+from forest.errors import Conflict, InvalidInput, NotFound
+from forest.forest import Forest
 from forest.identity import finished
 from forest.model import AnchorLink, Axis, Thought
-from forest.stores.base import Store, tree_info
+from forest.nodes import Node
+from forest.stores.base import Store, Written, tree_info
 from forest.stores.testing.base import Contract, Reopen
 from forest.stores.testing.samples import (
     put,
@@ -17,6 +19,11 @@ from forest.stores.testing.samples import (
     thought,
     tree,
 )
+
+
+def decision(key: str, **said: str) -> Node:
+    """A decision that says something."""
+    return Node("Decision", key, {"action": "refuse", **said})
 
 
 class ReadingContract(Contract):
@@ -43,6 +50,48 @@ class ReadingContract(Contract):
             store.get("\udcff")
         with pytest.raises(NotFound, match="'unknown'"):
             store.get("unknown")
+
+    @pytest.mark.parametrize("name", ["\ud800", "a\0b"])
+    def test_what_no_name_can_hold_is_not_there(self, store: Store, name: str) -> None:
+        forest = Forest(store)
+        put(store, tree("a"))
+        root = store.get("a").root
+        for act in (
+            lambda: store.get(name),
+            lambda: store.tree_of(name),
+            lambda: store.remove_axis(name),
+            lambda: forest.edit_thought(name, text="x"),
+            lambda: forest.prune(name),
+            lambda: forest.move_thought(name, under=root),
+            lambda: forest.move_thought(root, under=name),
+            lambda: forest.add_thought(name, "x"),
+            lambda: forest.remove(name),
+            lambda: forest.find(name),
+            lambda: forest.remove_axis(name),
+        ):
+            with pytest.raises(NotFound, match="no "):
+                act()
+        assert name not in forest
+        assert forest.thoughts_at(name) == list(store.occurrences(name)) == []
+        assert store.change([name], dict.fromkeys) == Written()
+
+    @pytest.mark.parametrize("text", ["\ud800", "a\0b"])
+    def test_what_is_no_text_is_not_written(self, store: Store, text: str) -> None:
+        forest = Forest(store)
+        put(store, tree("a"))
+        for act in (
+            lambda: forest.add_axis("q", text),
+            lambda: forest.add_axis(text),
+            lambda: forest.bind("a", {text: 1.0}),
+            lambda: forest.add_thought("a", text),
+            lambda: forest.add_thought("a", "x", anchors=[text]),
+            lambda: store.change_nodes([], lambda _: {(n := decision(text)).at: n}),
+            lambda: store.change_nodes([], lambda _: {(n := decision("1", why=text)).at: n}),
+        ):
+            with pytest.raises(InvalidInput, match=r"U\+(D800|0000)"):
+                act()
+        assert (store.axes(), list(store.all_nodes())) == ([], [])
+        assert store.get("a") == tree("a")
 
     def test_tree_of_a_thought(self, store: Store) -> None:
         put(store, tree("a"), tree("b", "Корень.", Thought(text="Своя.", level=1, id="b/own")))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from forest.errors import StoreError
 from forest.model import Axis, Tree
 from forest.stores.base import Store
 from forest.stores.testing.base import Contract, Reopen
@@ -115,6 +118,20 @@ class StreamContract(Contract):
         put(store, tree("a"))
         store.close()
         store.close()
+
+    def test_a_closed_store_refuses(self, store: Store) -> None:
+        put(store, tree("a"))
+        store.close()
+        for act in (
+            lambda: store.get("a"),
+            lambda: list(store.trees()),
+            lambda: list(store.infos()),
+            store.axes,
+            lambda: put(store, tree("b")),
+            lambda: list(store.all_nodes()),
+        ):
+            with pytest.raises(StoreError, match="closed"):
+                act()
 
     def test_a_store_closes_itself_as_a_context(self, store: Store, reopen: Reopen) -> None:
         with store as same:
