@@ -251,9 +251,10 @@ class Registry:
         """How many anchors count under another one."""
         return len(self.joins)
 
-    def _rank(self, id_: str) -> tuple[int, int, int, str]:
+    def _rank(self, id_: str) -> tuple[int, int, int, int, str]:
+        """What authors wrote comes first: marks that were discovered name no group."""
         anchor = self.anchors[id_]
-        return -anchor.trees, -anchor.thoughts, len(id_), id_
+        return -anchor.authored, -anchor.trees, -anchor.thoughts, len(id_), id_
 
     # --- working it out ------------------------------------------------------------------------
 
@@ -323,7 +324,7 @@ class Registry:
         return True
 
     def _head(self, ids: list[str]) -> str:
-        """A renamed one before others, then the one that most trees carry."""
+        """A renamed one before others, then the one that authors wrote in most trees."""
         return min(ids, key=lambda id_: (id_ not in self._names, *self._rank(id_)))
 
 

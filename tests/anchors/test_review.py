@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from anchors import review as door
+from anchors.discovery import discover
 from anchors.proposals import Proposal, proposals
 from anchors.registry import Registry, decisions, undo
 from anchors.registry import refuse as refuse_pair
@@ -15,6 +16,7 @@ from forest.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from forest.forest import stamped
 from forest.nodes import Node
 from tests.anchors.helpers import put
+from tests.export_helpers import planted, tree
 
 
 def ids(store):
@@ -34,6 +36,22 @@ def test_an_accepted_mark_is_an_anchor_that_says_where_it_came_from(store):
     assert [(t.id, t.text) for t in after.thoughts] == [(t.id, t.text) for t in before.thoughts]
     assert after.revision != before.revision
     assert ids(store) == ["g1"]
+
+
+def test_what_is_discovered_renames_no_anchor_of_an_author():
+    store = planted(
+        tree("А", "Причина и следствие. {причина}"),
+        tree("Б", "Причина и повод. {причина}"),
+        tree("В", "Две причины спора. {причины}"),
+        *(tree(f"Г{n}", f"Нет {n} причины для гнева.") for n in range(3)),
+    )
+    discover(store)
+    assert door.accept(store, proposals(store)).marked == 3
+    (group,) = Registry.of(store).groups()
+    assert (group.id, group.phrase, group.trees(store)) == ("причина", "причина", 6)
+    assert [a.phrase for a in group.anchors] == ["причина", "причины"]
+    discover(store)
+    assert proposals(store) == []
 
 
 def test_an_accepted_merge_is_a_decision(store):

@@ -15,6 +15,7 @@ from forest.collector import collector_paused
 from forest.fields import is_text
 from forest.language import guess_language
 from forest.model import (
+    AUTHORED,
     Anchor,
     AnchorLink,
     Thought,
@@ -130,6 +131,9 @@ def anchors_after(db: sqlite3.Connection, last: str, newest: int, limit: int) ->
         return _anchors_after(db, last, newest, limit)
 
 
+_AUTHORED = f"coalesce(origin, '{AUTHORED}') = '{AUTHORED}'"
+
+
 def _anchors_after(db: sqlite3.Connection, last: str, newest: int, limit: int) -> list[Anchor]:
     source = (
         "FROM phrase JOIN anchored ON anchored.phrase = phrase.no WHERE anchor IN"
@@ -137,35 +141,38 @@ def _anchors_after(db: sqlite3.Connection, last: str, newest: int, limit: int) -
         " ORDER BY anchor LIMIT ?)"
     )
     spellings = db.execute(
-        f"SELECT anchor, kind, phrase.phrase, count(*) {source}"
+        f"SELECT anchor, kind, phrase.phrase, count(*), sum({_AUTHORED}) {source}"
         " GROUP BY anchor, kind, phrase.no ORDER BY anchor",
         (last, newest, limit),
     ).fetchall()
     counts = db.execute(
-        "SELECT anchor, count(DISTINCT thought / ?), count(DISTINCT thought)"
+        "SELECT anchor, count(DISTINCT thought / ?), count(DISTINCT thought),"
+        f" count(DISTINCT CASE WHEN {_AUTHORED} THEN thought / ? END)"
         f" {source} GROUP BY anchor ORDER BY anchor",
-        (SPAN, last, newest, limit),
+        (SPAN, SPAN, last, newest, limit),
     ).fetchall()
     groups = groupby(spellings, key=lambda row: row[0])
     return [
-        _anchor(list(rows), trees, thoughts)
-        for (_, rows), (_, trees, thoughts) in zip(groups, counts, strict=True)
+        _anchor(list(rows), *counted)
+        for (_, rows), (_, *counted) in zip(groups, counts, strict=True)
     ]
 
 
-def _anchor(spellings: list[tuple[Any, ...]], trees: int, thoughts: int) -> Anchor:
-    """An anchor from its spellings: rows of (anchor, kind, phrase, how often)."""
-    count = Counter[str]()
-    for _, _, phrase, times in spellings:
-        count[phrase] += times
+def _anchor(spellings: list[tuple[Any, ...]], trees: int, thoughts: int, authored: int) -> Anchor:
+    """An anchor from its spellings: rows of (anchor, kind, phrase, how often, by authors)."""
+    count = Counter[tuple[str, bool]]()
+    for _, _, phrase, times, by_authors in spellings:
+        count[phrase, True] += by_authors
+        count[phrase, False] += times - by_authors
     phrase = best_spelling(count)
     return Anchor(
         id=spellings[0][0],
         phrase=phrase,
-        kind=min(kind for _, kind, _, _ in spellings),
+        kind=min(kind for _, kind, *_ in spellings),
         lang=guess_language([phrase]),
         trees=trees,
         thoughts=thoughts,
+        authored=authored,
     )
 
 
