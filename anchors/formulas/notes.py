@@ -37,9 +37,8 @@ _CODED = re.compile(f"[ΔΛΩ&{''.join((*LOOKALIKES, *GLYPHS))}]")
 """A line without any of these names no code; & begins one that is written as &Delta;."""
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _ARROW = "(?:→|->)"
-_DEFINITION = re.compile(
-    rf"{_CODE}(?:\s*(?:[+·⋅∙*,]|{_ARROW})\s*{_CODE})*\s*(?:=(?!=)|{_ARROW}\s*(?:сцепка|terms)\s*:)"
-)
+_HEAD = re.compile(rf"{_CODE}(?:\s*(?:[+·⋅∙*,]|{_ARROW})\s*{_CODE})*")
+_DEFINES = re.compile(rf"\s*(?:=(?!=)|{_ARROW}\s*(?:сцепка|terms)\s*:)")
 _BODY_WITHOUT_CODE = re.compile(r"[^=()\[\]]*[(\[][^()\[\]]*[+·⋅∙*→,][^()\[\]]*[)\]][^=()\[\]]*=")
 _NEARLY = re.compile(
     rf"({_CODE})\s*(?::=\s*[\w(\[]"
@@ -387,8 +386,8 @@ def _pieces(line: _Line) -> list[_Line]:
     spans = list(_SPAN.finditer(line.text))
     if len(spans) == 1 and not _SPAN.sub("", line.text).strip(" \t-–—*•_"):
         return [line.from_(*spans[0].span(2))]
-    formulas = [line.from_(*span.span(2)) for span in spans if _DEFINITION.search(span[2])]
-    rest = _SPAN.sub(lambda m: _GAP * len(m[0]) if _DEFINITION.search(m[2]) else m[0], line.text)
+    formulas = [line.from_(*span.span(2)) for span in spans if _defines(span[2])]
+    rest = _SPAN.sub(lambda m: _GAP * len(m[0]) if _defines(m[2]) else m[0], line.text)
     plain = _shown(line, rest)
     only = formulas and not plain.text.strip(" \t-–—*•" + _GAP)
     return formulas if only else [*formulas, plain]
@@ -406,12 +405,21 @@ def _shown(line: _Line, text: str) -> _Line:
     return replace(line, text=shown, columns=[*columns, line.columns[at]])
 
 
+def _definitions(text: str) -> Iterator[int]:
+    """Where formulas begin. A run of codes is looked at once, as a whole, however long it is."""
+    return (m.start() for m in _HEAD.finditer(text) if _DEFINES.match(text, m.end()))
+
+
+def _defines(text: str) -> bool:
+    return any(True for _ in _definitions(text))
+
+
 def _stretches(text: str) -> Iterator[tuple[int, int]]:
     """Where in a text a formula begins, and where what belongs to it ends at the latest."""
     starts = [
-        m.start()
-        for m in _DEFINITION.finditer(text)
-        if not text[: m.start()].rstrip().endswith(("=", "+", "·", "*", "→", "->"))
+        start
+        for start in _definitions(text)
+        if not text[:start].rstrip().endswith(("=", "+", "·", "*", "→", "->"))
     ]
     past = 0
     for i, start in enumerate(starts):
@@ -487,7 +495,7 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def _is_body_alone(text: str) -> bool:
-    return bool(_BODY_WITHOUT_CODE.match(text)) and not _DEFINITION.search(text)
+    return bool(_BODY_WITHOUT_CODE.match(text)) and not _defines(text)
 
 
 def _codes_in(line: _Line) -> list[str]:

@@ -287,9 +287,10 @@ class _Reader:
                 continue
             items = [x for x in node.children if not isinstance(x, str) or x.type == "CODE"]
             seen = set() if node.data == "terms" else {code}
+            chain = _join(node) == "→"
             for item in items[:-1] if node.data == "head" else items:
                 key = checked_code(item) if isinstance(item, str) else anchor_id(_phrase(item))
-                if key in seen and (_join(node) != "→" or key == code):
+                if key in seen and (not chain or key == code):
                     return self._start(item)
                 seen.add(key)
         return self._start(tree)

@@ -235,3 +235,9 @@ def test_a_line_is_searched_once_for_code_spans_however_many_comments_are_in_it(
 
 def test_a_comment_that_takes_one_end_of_a_code_span_ends_the_span() -> None:
     assert printed("%% ` %% Δ12 = (вода + лёд) = зов %% ` %%") == [(1, "Δ12 = (вода + лёд) = зов")]
+
+
+@pytest.mark.timeout(60)  # it takes two seconds; a work that grows with the square takes minutes
+def test_a_chain_of_twenty_thousand_steps_is_read_in_steps_not_in_their_square() -> None:
+    chain = "Λ1 = (" + " → ".join(f"Δ{n % 100:02}" for n in range(20_000)) + ")"
+    assert len(formulas_in(chain).defined["Λ1"].formula.parts) == 20_000
