@@ -54,6 +54,17 @@ def test_what_is_discovered_renames_no_anchor_of_an_author():
     assert proposals(store) == []
 
 
+def test_the_phrase_of_an_anchor_is_found_with_a_dash_that_authors_may_leave_out():
+    store = planted(
+        tree("А", "Так учат. {Причина и следствие не всегда линейны, но всегда связаны}"),
+        tree("Б", "“Причина и следствие — не всегда линейны, но всегда связаны.”"),
+    )
+    discover(store)
+    assert door.accept(store, proposals(store)).marked == 1
+    (group,) = Registry.of(store).groups()
+    assert (group.phrase[:30], group.trees(store)) == ("Причина и следствие не всегда ", 2)
+
+
 def test_an_accepted_merge_is_a_decision(store):
     assert door.accept(store, door.chosen(store, ["g"])).merged == 1
     assert Registry.of(store).head("граница") == Registry.of(store).head("порог")
