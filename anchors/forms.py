@@ -57,8 +57,9 @@ _OPTIONAL = re.compile(r"(?<=[а-я]) - (?=(?:не|это|вот|значит) )
 def form_key(phrase: str) -> str:
     """The key of a phrase with each word in the form it stands for.
 
-    Beyond `phrase_key`, quotes, what is not seen, spaces around a dash, a dash before «не» or «это»,
-    and an exclamation mark, ellipsis or comma at the end make no difference; a question mark does.
+    Beyond `phrase_key`, quotes, what is not seen, spaces around a dash, a dash before «не» or
+    «это», and an exclamation mark, ellipsis or comma at the end make no difference; a question mark
+    does.
 
     >>> form_key("причинности -> следствия") == form_key("«Причинность» → «следствие»!")
     True
