@@ -191,7 +191,7 @@ def test_a_word_of_two_meanings_is_two_anchors_where_its_author_says_so():
 
 def test_what_cannot_be_parted_is_refused_and_changes_nothing(store):
     before = [t.revision for t in store.trees()]
-    for anchor, name, places, error in [
+    for word, name, places, error in [
         ("воля", "воля (2)", ["второе"], NotFound),
         ("воля", "воля (2)", ["первое", "нет"], NotFound),
         ("нет такого", "x", ["первое"], NotFound),
@@ -199,7 +199,7 @@ def test_what_cannot_be_parted_is_refused_and_changes_nothing(store):
         ("воля", "  ", ["первое"], InvalidInput),
     ]:
         with pytest.raises(error):
-            part(store, anchor, name, places)
+            part(store, word, name, places)
     assert [t.revision for t in store.trees()] == before
     assert decisions(store) == []
 
