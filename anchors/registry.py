@@ -20,9 +20,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from anchors import homonyms, marks
+from anchors.arguments import check_store, check_texts, listed
 from anchors.forms import form_key
+from forest.arguments import check_text
 from forest.errors import Conflict, InvalidInput, NotFound
-from forest.fields import clean_line, clean_name
+from forest.fields import clean_line, clean_name, kind_of
 from forest.model import Anchor, Occurrence, anchor_id
 from forest.nodes import Key, Node
 from forest.phrases import phrase_key
@@ -128,6 +130,7 @@ class Registry:
     @classmethod
     def of(cls, store: Store, skip: Skip | None = None) -> Registry:
         """The registry of a forest. What is no tree raises, or is left out and told to ``skip``."""
+        check_store(store)
         return cls(store.anchors(skip), decisions(store))
 
     # --- asking --------------------------------------------------------------------------------
@@ -181,6 +184,7 @@ class Registry:
 
         The first of these that there is. Raises NotFound.
         """
+        check_texts(anchor=named)
         for id_ in (named, anchor_id(named)):
             if id_ in self.anchors:
                 return id_
@@ -420,6 +424,7 @@ def decide_on(
 
     The second that it gives are the keys of those to remove in the same transaction.
     """
+    check_store(store)
     labels = [DECISION.label, label] if label else [DECISION.label]
     anchors = list(store.anchors())
     made: list[Decision] = []
@@ -430,7 +435,7 @@ def decide_on(
         now = datetime.now(UTC).isoformat(timespec="seconds")
         said, done = say(Registry(anchors, known), old)
         made[:] = [replace(d, no=n, at=now) for n, d in enumerate(said, first)]
-        for why in {d.why for d in made}:
+        for why in dict.fromkeys(check_text(d.why, "text as `why`") for d in made):
             _text(clean_line, f"the reason {why!r}", why)
         return {**dict.fromkeys(done), **{node.at: node for node in map(_node, made)}}
 
@@ -550,8 +555,9 @@ def part(
     Raises NotFound where there is no such anchor or place, or it does not stand there; InvalidInput
     for what is no name; Conflict where the name is one of the anchor's own.
     """
+    check_texts(name=name)
     registry = Registry.of(store)
-    one = registry.find(anchor)
+    one, places = registry.find(anchor), listed(places, str, "ids of trees or thoughts")
     clean, other = homonyms.name_and_id(name, one)
     if registry.head(other) == registry.head(one):
         raise Conflict(
@@ -580,6 +586,7 @@ def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision
 
     Raises NotFound; InvalidInput for what is no name; Conflict if it is another anchor's.
     """
+    check_texts(phrase=phrase)
     name = _text(clean_name, f"the new name {phrase!r}", phrase)
     if not phrase_key(name):
         raise InvalidInput(f"the new name {phrase!r} has no letter to be matched by")
@@ -608,7 +615,11 @@ def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
     Raises NotFound; Conflict if that was done before, or if a thought that is to be marked again no
     longer says so; InvalidInput for a reason that is not one line of text.
     """
+    check_texts(why=why)
     _text(clean_line, f"the reason {why!r}", why)
+    for number in numbers:
+        if not isinstance(number, int | range):
+            raise TypeError(f"expected the number of a decision, or a range, got {kind_of(number)}")
 
     def say(registry: Registry) -> list[Decision]:
         unique = dict.fromkeys(_known(registry, numbers))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anchors import marks
+from anchors.arguments import check_texts, listed
 from anchors.proposals import MARK, MERGE, Proposal, proposals
 from anchors.registry import MARK as MARKED
 from anchors.registry import REFUSE, Decision, Registry, decide_on, refusal
@@ -42,7 +43,8 @@ class Reviewed:
 def chosen(store: Store, named: Iterable[str]) -> list[Proposal]:
     """Proposals by their ids, or by how only one of them begins. Raises NotFound."""
     there = {p.id: p for p in proposals(store)}
-    return [there[_find(there, name)] for name in dict.fromkeys(named)]
+    asked = listed(named, str, "ids of proposals")
+    return [there[_find(there, name)] for name in dict.fromkeys(asked)]
 
 
 def _find(ids: Iterable[str], name: str) -> str:
@@ -68,12 +70,13 @@ def accept(store: Store, some: Iterable[Proposal]) -> Reviewed:
     Interrupted between them, or, on Neo4j, between two batches of trees, it has marked whole trees;
     the same call goes on.
     """
-    return _decide(store, list(some), [])
+    return _decide(store, listed(some, Proposal, "proposals"), [])
 
 
 def refuse(store: Store, some: Iterable[Proposal], *, why: str = "") -> Reviewed:
     """Refuse proposals, all in one transaction: what they propose is never proposed again."""
-    return _decide(store, [], list(some), why)
+    check_texts(why=why)
+    return _decide(store, [], listed(some, Proposal, "proposals"), why)
 
 
 def _decide(
@@ -172,6 +175,7 @@ def answer(store: Store, text: str, name: str) -> Reviewed:
     InvalidInput with the line, as `read_review`, and where an entry is no proposal or says
     something else than the proposal does; then nothing of the file counts.
     """
+    check_texts(text=text)
     registry, there = Registry.of(store), {p.id: p for p in proposals(store)}
     decided = {_id_of(decision) for decision in registry.decisions}
     accepted: list[Proposal] = []

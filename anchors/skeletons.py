@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anchors.arguments import check_store, check_texts
 from anchors.lemmas import lemmas
 from anchors.registry import Registry
 from forest.errors import Conflict, InvalidInput, NotFound, UsageError
@@ -73,6 +74,8 @@ def skeleton(
     """
     from jinja2 import TemplateNotFound
 
+    check_store(store)
+    check_texts(title=title, template=template, lang=lang or "")
     from forest.templating import rendered
 
     try:
@@ -161,6 +164,7 @@ def _environment(folder: Path | None) -> Environment:
 
     from forest.templating import Bounded
 
+    folder = Path(folder) if folder is not None else None
     if folder and not folder.is_dir():
         raise UsageError(
             f"there is no folder {folder} with templates",

@@ -10,6 +10,7 @@ from unicodedata import normalize
 
 from pydantic import AfterValidator
 
+from anchors.arguments import check_texts
 from anchors.formulas.errors import NoFreeCode
 
 GLYPHS = ("⟁", "🜂", "🫁", "🫧")
@@ -43,6 +44,7 @@ def checked_code(text: str) -> str:
     >>> checked_code("\u220612")
     'Δ12'
     """
+    check_texts(code=text)
     code = text.translate(LETTERS)
     if _CODE.fullmatch(code):
         return code

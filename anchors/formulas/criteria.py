@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from anchors.arguments import check_numbers, check_texts
 from anchors.embedding import Embedder
 from anchors.formulas.book import Book
 from anchors.formulas.codes import is_code
@@ -101,6 +102,7 @@ class Judge:
         embedder: Embedder | None = None,
         skip: Skip | None = None,
     ) -> None:
+        check_numbers(trees=trees)
         self.store = store
         self.book = book
         self.trees = trees
@@ -182,6 +184,7 @@ def _bag(items: Iterable[str], join: str) -> object:
 
 def _added(book: Book, what: str, scenes: Sequence[Scene]) -> str:
     """Put what is checked into the book, and give the code it has there: "" if it has none."""
+    check_texts(what=what)
     if is_code(what):
         key = book.get(what).code
     else:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from anchors.arguments import check_texts
 from anchors.formulas.codes import (
     GLYPHS,
     LETTERS,
@@ -116,6 +117,7 @@ def formulas_in(text: str, notice: Notice = silent) -> NoteFormulas:
     ``notice`` is told, with the line, where a look-alike letter is read as a Greek one, and what is
     no scene in a list of scenes.
     """
+    check_texts(text=text)
     reader = _Reader(list(_lines(text)), notice)
     return reader.read()
 

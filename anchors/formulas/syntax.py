@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from anchors.arguments import check_texts
 from anchors.formulas.codes import (
     GLYPHS,
     LETTERS,
@@ -99,6 +100,7 @@ def parse(text: str, notice: Notice = silent, *, at: Sequence[Place] = ()) -> Fo
     """
     from lark.exceptions import UnexpectedInput
 
+    check_texts(text=text)
     reader = _Reader(text, notice, at)
     body = text.lstrip()
     parser: Any = _grammar().parse_interactive(" " * (len(text) - len(body)) + body.rstrip())
@@ -147,6 +149,7 @@ def read(text: str, notice: Notice = silent) -> tuple[Formula, bool]:
 
     :raises InvalidFormula: it is none.
     """
+    check_texts(text=text)
     if not text.strip():
         raise InvalidFormula(
             "there is nothing, expected a formula", 1, 1, hint=_right_one(EXAMPLES["Δ"])

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from anchors.arguments import check_texts
 from anchors.embedding import Embedder, HashedEmbedder
 from anchors.formulas.book import Book
 from anchors.formulas.model import Formula, Scene
@@ -83,6 +84,7 @@ class Space:
 
     def near(self, text: str, most: int = 5) -> list[Near]:
         """The formulas nearest to a text, the nearest first; none that has nothing of it."""
+        check_texts(text=text)
         import numpy as np
 
         if not self.vectors.any():
