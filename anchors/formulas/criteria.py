@@ -13,7 +13,8 @@ reversible      each of its scenes finds it again: with that scene left out of i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -144,8 +145,14 @@ class Judge:
         in the same order where an arrow joins them.
         """
         core = self._core(self.book.formulas[key])
-        others = self.book.formulas.items()
-        return [code for code, other in others if code != key and self._core(other) == core]
+        return [code for code in self._by_core[core] if code != key]
+
+    @cached_property
+    def _by_core(self) -> Mapping[tuple[object, ...], list[str]]:
+        found: dict[tuple[object, ...], list[str]] = defaultdict(list)
+        for code, formula in self.book.formulas.items():
+            found[self._core(formula)].append(code)
+        return found
 
     def _core(self, formula: Formula) -> tuple[object, ...]:
         return (

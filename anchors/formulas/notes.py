@@ -208,11 +208,12 @@ class _Reader:
         codes: set[str] = set()
         for pieces in meant._definitions(i, _as_meant(line, alike)):
             codes |= _codes_of("\n".join(piece.text for piece in pieces))
+        unread = bool(meant.found.problems)
         for start, end, code in alike:
             strict = re.compile(_CODE).match(line.text, start)
-            if not strict and (_right(code) in codes or meant.found.problems):
-                return self._problem(line.from_(start), misspelled(line.text[start:end], code))
-        return None
+            if not strict and (_right(code) in codes or unread):
+                self._problem(line.from_(start), misspelled(line.text[start:end], code))
+                unread = False
 
     def _problem(self, line: _Line, problem: str, hint: str | None = None) -> None:
         self.found.problems.append(InvalidFormula(problem, line.number, line.columns[0], hint=hint))

@@ -91,6 +91,8 @@ def test_a_formula_is_read_as_the_text_of_a_thought_is(note: str, said: str) -> 
 def test_all_formulas_of_a_line_are_read_or_named() -> None:
     found = formulas_in("Δ7 = (а + б). Ещё Δ123 = (в + г). И Δ12 = (вода + лёд) = зов. А Δ13 = (е)")
     assert [p.column for p in found.problems] == [1, 19]
+    alike = formulas_in("Δ 30 = (а + б). А △42 = (а + в), как в Δ 50, и Дельта12 = порог(а · б).")
+    assert [p.column for p in alike.problems] == [1, 19, 48]
     assert [text_of(d.formula) for d in found.defined.values()] == [
         "Δ12 = (вода + лёд) = зов.", "Δ13 = (е)",
     ]  # fmt: skip

@@ -131,6 +131,8 @@ class Neo4jStore(Store):
         return [(id_, node) for id_, node, _ in trees if node not in errors]
 
     def tree_of(self, thought_id: str) -> str:
+        if not is_text(thought_id):
+            raise no_such_thought(thought_id)
         found = self._connection.read(_trees_with, thought_id)
         if found is None:
             return self._tree_of_derived(thought_id)

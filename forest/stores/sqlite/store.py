@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from forest.errors import NotFound, StoreError, StoreUnavailable
+from forest.fields import is_text
 from forest.model import Anchor, AnchorLink, Axis, Occurrence, Tree, TreeInfo, check_levels
 from forest.nodes import Node, checked, known
 from forest.stores.base import (
@@ -143,6 +144,8 @@ class SqliteStore(Store):
                     yield tree
 
     def tree_of(self, thought_id: str) -> str:
+        if not is_text(thought_id):
+            raise no_such_thought(thought_id)
         with forest_errors(self.url):
             row = self._db.execute(
                 "SELECT tree.id FROM thought JOIN tree ON tree.no = thought.key / ?"

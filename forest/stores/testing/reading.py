@@ -50,8 +50,9 @@ class ReadingContract(Contract):
         assert {store.tree_of(t.id) for t in store.get("a").thoughts} == {"a"}
         with pytest.raises(NotFound, match="'b/other'"):
             store.tree_of("b/other")
-        with pytest.raises(NotFound):
-            store.tree_of("a")
+        for other in ("a", "\udcff"):
+            with pytest.raises(NotFound):
+                store.tree_of(other)
 
     def test_anchors_count_and_show_their_most_frequent_spelling(self, store: Store) -> None:
         def at(*phrases: str | AnchorLink) -> Thought:
