@@ -3,7 +3,8 @@
 Thoughts keep the anchors that their authors wrote. That two anchors are one is said beside them: by
 a decision of an author, which the forest keeps for ever, or by the rule ``lemma``, which holds for
 all phrases with the same words in other forms (`anchors.forms`) and needs no decision. The
-registry is worked out of both; nothing is ever rewritten, so all that joins can be taken back.
+registry is worked out of both; nothing is rewritten for what joins, so all of it can be taken back.
+Only what parts a word of two meanings is written at thoughts (`anchors.homonyms`), and read back.
 
 A pair that was refused never stands in one group again, whichever way leads from one to the other:
 what would join them is left out, and `Registry.blocked` says so. A refusal ends an earlier merge of

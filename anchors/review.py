@@ -16,7 +16,7 @@ from anchors import marks
 from anchors.arguments import check_texts, listed
 from anchors.proposals import MARK, MERGE, Proposal, proposals
 from anchors.registry import MARK as MARKED
-from anchors.registry import REFUSE, Decision, Registry, decide_on, refusal
+from anchors.registry import PART, REFUSE, Decision, Registry, decide_on, refusal
 from forest.errors import InvalidInput, NotFound
 from forest.nodes import Key, Node
 from forest.schema import PROPOSAL
@@ -204,6 +204,8 @@ def answer(store: Store, text: str, name: str) -> Reviewed:
 
 def _id_of(decision: Decision) -> str:
     """The id of the proposal that a decision is about, if one was."""
+    if decision.action == PART:
+        return ""
     if decision.action == MERGE or not decision.phrase:
         return Proposal(MERGE, "", 0.0, decision.anchor, into=decision.into).id
     return Proposal(MARK, "", 0.0, decision.anchor, thought=decision.into).id

@@ -146,25 +146,37 @@ def _anchors_after(db: sqlite3.Connection, last: str, newest: int, limit: int) -
         (last, newest, limit),
     ).fetchall()
     counts = db.execute(
-        "SELECT anchor, count(DISTINCT thought / ?), count(DISTINCT thought),"
-        f" count(DISTINCT CASE WHEN {_AUTHORED} THEN thought / ? END)"
+        "SELECT anchor, count(DISTINCT thought / ?), count(DISTINCT thought)"
         f" {source} GROUP BY anchor ORDER BY anchor",
-        (SPAN, SPAN, last, newest, limit),
+        (SPAN, last, newest, limit),
     ).fetchall()
     groups = groupby(spellings, key=lambda row: row[0])
     return [
-        _anchor(list(rows), *counted)
+        _anchor(db, list(rows), *counted)
         for (_, rows), (_, *counted) in zip(groups, counts, strict=True)
     ]
 
 
-def _anchor(spellings: list[tuple[Any, ...]], trees: int, thoughts: int, authored: int) -> Anchor:
+def _authored_in(db: sqlite3.Connection, anchor: str) -> int:
+    """In how many trees an author wrote an anchor."""
+    found = db.execute(
+        "SELECT count(DISTINCT thought / ?) FROM phrase JOIN anchored"
+        " ON anchored.phrase = phrase.no WHERE anchor = ? AND coalesce(origin, ?) = ?",
+        (SPAN, anchor, AUTHORED, AUTHORED),
+    )
+    return int(found.fetchone()[0])
+
+
+def _anchor(
+    db: sqlite3.Connection, spellings: list[tuple[Any, ...]], trees: int, thoughts: int
+) -> Anchor:
     """An anchor from its spellings: rows of (anchor, kind, phrase, how often, by authors)."""
     count = Counter[tuple[str, bool]]()
     for _, _, phrase, times, by_authors in spellings:
         count[phrase, True] += by_authors
         count[phrase, False] += times - by_authors
     phrase = best_spelling(count)
+    others = sum(times for (_, authored), times in count.items() if not authored)
     return Anchor(
         id=spellings[0][0],
         phrase=phrase,
@@ -172,7 +184,7 @@ def _anchor(spellings: list[tuple[Any, ...]], trees: int, thoughts: int, authore
         lang=guess_language([phrase]),
         trees=trees,
         thoughts=thoughts,
-        authored=authored,
+        authored=trees if not others else _authored_in(db, spellings[0][0]),
     )
 
 
