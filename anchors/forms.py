@@ -51,14 +51,17 @@ _UNSEEN = re.compile(
 _ARROWS = re.compile("➡|⮕|🡒|🠖")
 _QUOTES = re.compile(r"\"|(?<!\w)'|'(?!\w)")
 _ENDS = " !.…,;:"
+_OPTIONAL = re.compile(r"(?<=[а-я]) - (?=(?:не|это|вот|значит) )")
+"""A dash that authors write or leave out before these words, as they like."""
 
 
 @lru_cache(maxsize=65536)
 def form_key(phrase: str) -> str:
     """The key of a phrase with each word in the form it stands for.
 
-    Beyond `phrase_key`, quotes, what is not seen, spaces around a dash, and an exclamation mark,
-    ellipsis or comma at the end make no difference; a question mark does.
+    Beyond `phrase_key`, quotes, what is not seen, spaces around a dash, a dash before «не» or
+    «это», and an exclamation mark, ellipsis or comma at the end make no difference; a question mark
+    does.
 
     >>> form_key("причинности -> следствия") == form_key("«Причинность» → «следствие»!")
     True
@@ -69,7 +72,7 @@ def form_key(phrase: str) -> str:
     key = _QUOTES.sub("", phrase_key(seen))
     key = _HYPHEN.sub(_hyphen, key).replace("-", " - ").replace(_WITHIN, "-")
     key = " ".join(key.split()).strip(_ENDS) or phrase_key(phrase)
-    parts = _APART.split(key)
+    parts = _APART.split(_OPTIONAL.sub(" ", key))
     return "".join(part if at % 2 else _part(part) for at, part in enumerate(parts))
 
 

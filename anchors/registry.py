@@ -3,7 +3,8 @@
 Thoughts keep the anchors that their authors wrote. That two anchors are one is said beside them: by
 a decision of an author, which the forest keeps for ever, or by the rule ``lemma``, which holds for
 all phrases with the same words in other forms (`anchors.forms`) and needs no decision. The
-registry is worked out of both; nothing is ever rewritten, so all that joins can be taken back.
+registry is worked out of both; nothing is rewritten for what joins, so all of it can be taken back.
+Only what parts a word of two meanings is written at thoughts (`anchors.homonyms`), and read back.
 
 A pair that was refused never stands in one group again, whichever way leads from one to the other:
 what would join them is left out, and `Registry.blocked` says so. A refusal ends an earlier merge of
@@ -19,17 +20,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
-from anchors import marks
+from anchors import homonyms, marks
+from anchors.arguments import check_store, check_texts, listed
 from anchors.forms import form_key
+from forest.arguments import check_text
 from forest.errors import Conflict, InvalidInput, NotFound
-from forest.fields import clean_line, clean_name
+from forest.fields import clean_line, clean_name, kind_of
 from forest.model import Anchor, Occurrence, anchor_id
 from forest.nodes import Key, Node
 from forest.phrases import phrase_key
 from forest.schema import DECISION
 from forest.stores.base import Skip, Store
 
-MERGE, REFUSE, RENAME, MARK, UNDO = ACTIONS = ("merge", "refuse", "rename", "mark", "undo")
+ACTIONS = ("merge", "refuse", "rename", "mark", "part", "undo")
+MERGE, REFUSE, RENAME, MARK, PART, UNDO = ACTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,14 @@ class Decision:
     at: str
     """When: ISO 8601 in UTC."""
     action: str
-    """merge, refuse, rename, mark, undo."""
+    """merge, refuse, rename, mark, part, undo."""
     anchor: str = ""
     into: str = ""
-    """The other anchor of a pair; or the thought that is marked with it, or shall not be."""
+    """The other anchor of a pair; or the thought that is marked with it, or shall not be; or the
+    tree or thought in which it means another one."""
     phrase: str = ""
-    """The new name; what stands in the thought; of an undo, the number that is taken back."""
+    """The new name; what stands in the thought; the anchor that is meant; of an undo, the number
+    that is taken back."""
     rule: str = "author"
     """What proposed it: author, or a rule of discovery."""
     score: float | None = None
@@ -104,9 +110,12 @@ class Registry:
         """Numbers of the decisions that were taken back."""
         self.marks = _marks(self.decisions, self.undone)
         """By anchor and thought, the decisions that put a mark and were not taken back."""
+        self.meanings = _meanings(self.decisions, self.undone)
+        """Where anchors mean others, as was decided and not taken back."""
         self._refused: dict[frozenset[str], Decision] = {}
         self._merged: set[frozenset[str]] = set()
-        self._names: dict[str, str] = {}
+        self.titles: dict[str, str] = {}
+        """The names that authors gave, by anchor."""
         self._against: dict[str, set[str]] = defaultdict(set)
         self._group: dict[str, str] = {}
         self._members: dict[str, list[str]] = {}
@@ -122,6 +131,7 @@ class Registry:
     @classmethod
     def of(cls, store: Store, skip: Skip | None = None) -> Registry:
         """The registry of a forest. What is no tree raises, or is left out and told to ``skip``."""
+        check_store(store)
         return cls(store.anchors(skip), decisions(store))
 
     # --- asking --------------------------------------------------------------------------------
@@ -139,8 +149,8 @@ class Registry:
     def name(self, anchor: str) -> str:
         """What an anchor is shown as: the name of its group, else the most frequent spelling."""
         head = self.head(anchor)
-        if head in self._names:
-            return self._names[head]
+        if head in self.titles:
+            return self.titles[head]
         return self.anchors[head].phrase if head in self.anchors else head
 
     def group(self, anchor: str) -> Group:
@@ -175,11 +185,12 @@ class Registry:
 
         The first of these that there is. Raises NotFound.
         """
+        check_texts(anchor=named)
         for id_ in (named, anchor_id(named)):
             if id_ in self.anchors:
                 return id_
         key, forms = phrase_key(named), form_key(named)
-        for id_, phrase in self._names.items():
+        for id_, phrase in self.titles.items():
             if phrase_key(phrase) == key and self.head(id_) in self.anchors:
                 return self.head(id_)
         same = [id_ for id_ in self.anchors if form_key(id_) == forms]
@@ -251,9 +262,15 @@ class Registry:
         """How many anchors count under another one."""
         return len(self.joins)
 
-    def _rank(self, id_: str) -> tuple[int, int, int, str]:
+    def _rank(self, id_: str) -> tuple[int, int, int, int, str]:
+        """What authors wrote comes first: marks that were discovered name no group."""
         anchor = self.anchors[id_]
-        return -anchor.trees, -anchor.thoughts, len(id_), id_
+        return -anchor.authored, -anchor.trees, -anchor.thoughts, len(id_), id_
+
+    def called(self, anchor: str) -> str:
+        """What tells an anchor from the others of its group: its given name, else its spelling."""
+        there = self.anchors.get(anchor)
+        return self.titles.get(anchor) or (there.phrase if there else anchor)
 
     # --- working it out ------------------------------------------------------------------------
 
@@ -264,7 +281,7 @@ class Registry:
             if decision.no in self.undone:
                 continue
             if decision.action == RENAME:
-                self._names[decision.anchor] = decision.phrase
+                self.titles[decision.anchor] = decision.phrase
             elif decision.action in (MERGE, REFUSE, MARK):
                 pairs.pop(decision.pair, None)
                 pairs[decision.pair] = decision
@@ -323,8 +340,8 @@ class Registry:
         return True
 
     def _head(self, ids: list[str]) -> str:
-        """A renamed one before others, then the one that most trees carry."""
-        return min(ids, key=lambda id_: (id_ not in self._names, *self._rank(id_)))
+        """A renamed one before others, then the one that authors wrote in most trees."""
+        return min(ids, key=lambda id_: (id_ not in self.titles, *self._rank(id_)))
 
 
 def _undone(decisions: Iterable[Decision]) -> frozenset[int]:
@@ -340,6 +357,16 @@ def _marks(
     decisions: Iterable[Decision], undone: frozenset[int]
 ) -> dict[tuple[str, str], Decision]:
     return {(d.anchor, d.into): d for d in decisions if d.action == MARK and d.no not in undone}
+
+
+def _meanings(
+    decisions: Iterable[Decision], undone: frozenset[int]
+) -> dict[homonyms.Meaning, Decision]:
+    return {
+        homonyms.Meaning(d.anchor, d.into, d.phrase): d
+        for d in decisions
+        if d.action == PART and d.no not in undone
+    }
 
 
 def thoughts_at(store: Store, anchor: str) -> list[Occurrence]:
@@ -398,6 +425,7 @@ def decide_on(
 
     The second that it gives are the keys of those to remove in the same transaction.
     """
+    check_store(store)
     labels = [DECISION.label, label] if label else [DECISION.label]
     anchors = list(store.anchors())
     made: list[Decision] = []
@@ -408,7 +436,7 @@ def decide_on(
         now = datetime.now(UTC).isoformat(timespec="seconds")
         said, done = say(Registry(anchors, known), old)
         made[:] = [replace(d, no=n, at=now) for n, d in enumerate(said, first)]
-        for why in {d.why for d in made}:
+        for why in dict.fromkeys(check_text(d.why, "text as `why`") for d in made):
             _text(clean_line, f"the reason {why!r}", why)
         return {**dict.fromkeys(done), **{node.at: node for node in map(_node, made)}}
 
@@ -516,11 +544,50 @@ def split(store: Store, anchor: str, *, why: str = "") -> list[Decision]:
     return decide(store, say)
 
 
+def part(
+    store: Store, anchor: str, name: str, places: Sequence[str], *, why: str = ""
+) -> list[Decision]:
+    """Decide that in some trees or thoughts, named by their ids, an anchor means another one.
+
+    For words that are spelled alike: «коса», a scythe, is «коса (инструмент)» in these trees. The
+    thoughts keep the phrase as it is written. It is two transactions, the decisions and then the
+    trees; interrupted between them, the same call goes on.
+
+    Raises NotFound where there is no such anchor or place, or it does not stand there; InvalidInput
+    for what is no name; Conflict where the name is one of the anchor's own.
+    """
+    check_texts(name=name)
+    registry = Registry.of(store)
+    one, places = registry.find(anchor), listed(places, str, "ids of trees or thoughts")
+    clean, other = homonyms.name_and_id(name, one)
+    if registry.head(other) == registry.head(one):
+        raise Conflict(
+            f"{name!r} is a name of the anchor {one!r} itself",
+            hint="Name what else it means there, such as «коса (инструмент)».",
+        )
+    variants = [one, *(a.id for a in registry.group(one).anchors if a.id != one)]
+    meanings = homonyms.said(store, variants, places, other)
+
+    def say(registry: Registry) -> list[Decision]:
+        new = [m for m in meanings if m not in registry.meanings]
+        made = [Decision(0, "", PART, m.anchor, m.place, m.means, why=why) for m in new]
+        if not registry.refused(one, other):
+            made.append(Decision(0, "", REFUSE, one, other, why=why))
+        if other not in registry.anchors and registry.titles.get(other) != clean:
+            made.append(Decision(0, "", RENAME, other, phrase=clean, why=why))
+        return made
+
+    made = decide(store, say)
+    homonyms.put(store, meanings)
+    return made
+
+
 def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision:
     """Give an anchor the name that it is shown by. Thoughts keep what is written there.
 
     Raises NotFound; InvalidInput for what is no name; Conflict if it is another anchor's.
     """
+    check_texts(phrase=phrase)
     name = _text(clean_name, f"the new name {phrase!r}", phrase)
     if not phrase_key(name):
         raise InvalidInput(f"the new name {phrase!r} has no letter to be matched by")
@@ -543,12 +610,17 @@ def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
     """Take decisions back, all or none, by numbers or ranges; also one that took another back.
 
     Marks are taken from their thoughts in one write before that, and put back where their undoing
-    is undone; interrupted between the two, the same call goes on.
+    is undone; so are the meanings of words that were parted. Interrupted between the two, the same
+    call goes on.
 
     Raises NotFound; Conflict if that was done before, or if a thought that is to be marked again no
     longer says so; InvalidInput for a reason that is not one line of text.
     """
+    check_texts(why=why)
     _text(clean_line, f"the reason {why!r}", why)
+    for number in numbers:
+        if not isinstance(number, int | range):
+            raise TypeError(f"expected the number of a decision, or a range, got {kind_of(number)}")
 
     def say(registry: Registry) -> list[Decision]:
         unique = dict.fromkeys(_known(registry, numbers))
@@ -563,6 +635,8 @@ def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
     marks.take(store, [_mark(d) for at, d in before.marks.items() if at not in after.marks])
     again = [_mark(d) for at, d in after.marks.items() if at not in before.marks]
     marks.put(store, again, all_or_none=True)
+    homonyms.take(store, before.meanings.keys() - after.meanings.keys())
+    homonyms.put(store, after.meanings.keys() - before.meanings.keys())
     return decide(store, say)
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anchors import marks
+from anchors.arguments import check_texts, listed
 from anchors.proposals import MARK, MERGE, Proposal, proposals
 from anchors.registry import MARK as MARKED
-from anchors.registry import REFUSE, Decision, Registry, decide_on, refusal
+from anchors.registry import PART, REFUSE, Decision, Registry, decide_on, refusal
 from forest.errors import InvalidInput, NotFound
 from forest.nodes import Key, Node
 from forest.schema import PROPOSAL
@@ -42,7 +43,8 @@ class Reviewed:
 def chosen(store: Store, named: Iterable[str]) -> list[Proposal]:
     """Proposals by their ids, or by how only one of them begins. Raises NotFound."""
     there = {p.id: p for p in proposals(store)}
-    return [there[_find(there, name)] for name in dict.fromkeys(named)]
+    asked = listed(named, str, "ids of proposals")
+    return [there[_find(there, name)] for name in dict.fromkeys(asked)]
 
 
 def _find(ids: Iterable[str], name: str) -> str:
@@ -68,12 +70,13 @@ def accept(store: Store, some: Iterable[Proposal]) -> Reviewed:
     Interrupted between them, or, on Neo4j, between two batches of trees, it has marked whole trees;
     the same call goes on.
     """
-    return _decide(store, list(some), [])
+    return _decide(store, listed(some, Proposal, "proposals"), [])
 
 
 def refuse(store: Store, some: Iterable[Proposal], *, why: str = "") -> Reviewed:
     """Refuse proposals, all in one transaction: what they propose is never proposed again."""
-    return _decide(store, [], list(some), why)
+    check_texts(why=why)
+    return _decide(store, [], listed(some, Proposal, "proposals"), why)
 
 
 def _decide(
@@ -172,6 +175,7 @@ def answer(store: Store, text: str, name: str) -> Reviewed:
     InvalidInput with the line, as `read_review`, and where an entry is no proposal or says
     something else than the proposal does; then nothing of the file counts.
     """
+    check_texts(text=text)
     registry, there = Registry.of(store), {p.id: p for p in proposals(store)}
     decided = {_id_of(decision) for decision in registry.decisions}
     accepted: list[Proposal] = []
@@ -200,6 +204,8 @@ def answer(store: Store, text: str, name: str) -> Reviewed:
 
 def _id_of(decision: Decision) -> str:
     """The id of the proposal that a decision is about, if one was."""
+    if decision.action == PART:
+        return ""
     if decision.action == MERGE or not decision.phrase:
         return Proposal(MERGE, "", 0.0, decision.anchor, into=decision.into).id
     return Proposal(MARK, "", 0.0, decision.anchor, thought=decision.into).id
@@ -233,7 +239,7 @@ def _refuse_edited(registry: Registry, shown: Evidence, one: Answer) -> None:
 def _written(text: str) -> Mapping[str, str]:
     import yaml
 
-    return _values(yaml.compose(text, Loader=yaml.SafeLoader), text)
+    return _values(yaml.compose(text, Loader=yaml.SafeLoader), text, "")
 
 
 # --- evidence -------------------------------------------------------------------------------------
@@ -343,7 +349,10 @@ def read_review(text: str, name: str) -> list[Answer]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise InvalidInput(f"{where}: it is not YAML: {getattr(error, 'problem', error)}") from None
+        problem = str(getattr(error, "problem", error)).partition("\n")[0]
+        raise InvalidInput(f"{where}: it is not YAML: {problem}") from None
+    except RecursionError:
+        raise InvalidInput(f"{name}: it is nested too deep to be a review") from None
     if not isinstance(top, yaml.SequenceNode) or not top.value:
         raise InvalidInput(
             f"{name}:1: expected a list of proposals, each with id and accept",
@@ -351,7 +360,7 @@ def read_review(text: str, name: str) -> list[Answer]:
         )
     read: dict[str, Answer] = {}
     for item in top.value:
-        one = _answer(f"{name}:{item.start_mark.line + 1}", _values(item, text))
+        one = _answer(f"{name}:{item.start_mark.line + 1}", _values(item, text, name))
         if one.id in read:
             raise InvalidInput(f"{one.where}: proposal {one.id!r} stands there twice")
         read[one.id] = one
@@ -371,16 +380,34 @@ def _answer(where: str, values: Mapping[str, str]) -> Answer:
     return Answer(values["id"], where, None if word in _LATER else word in _YES, values)
 
 
-def _values(item: Any, text: str) -> Mapping[str, str]:
-    """The values of a mapping of YAML as written; of a list in it, how it is written."""
+def _values(item: Any, text: str, name: str, within: str = "") -> Mapping[str, str]:
+    """The values of a mapping of YAML as written; of a list in it, how it is written.
+
+    Raises InvalidInput where a key is no text, or stands there twice.
+    """
     if not isinstance(item.value, list) or item.tag != "tag:yaml.org,2002:map":
         return {}
     found: dict[str, str] = {}
+    lines: dict[str, int] = {}
     for key, value in item.value:
+        line, said = key.start_mark.line + 1, _as_written(key, text)
+        if not isinstance(key.value, str):
+            raise InvalidInput(f"{name}:{line}: {said} is no key: expected one such as accept")
+        if key.value in lines:
+            raise InvalidInput(
+                f"{name}:{line}: {within}{said} stands there twice in one entry "
+                f"(before in line {lines[key.value]})",
+                hint="Keep one of the two.",
+            )
+        lines[key.value] = line
         if isinstance(value.value, str):
             found[key.value] = value.value
-        elif inner := _values(value, text):
-            found |= {f"{key.value}.{name}": said for name, said in inner.items()}
+        elif not within and (inner := _values(value, text, name, f"{said}.")):
+            found |= {f"{key.value}.{inside}": said for inside, said in inner.items()}
         else:
-            found[key.value] = text[value.start_mark.index : value.end_mark.index].strip()
+            found[key.value] = _as_written(value, text)
     return found
+
+
+def _as_written(node: Any, text: str) -> str:
+    return text[node.start_mark.index : node.end_mark.index].strip()

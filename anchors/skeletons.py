@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anchors.arguments import check_store, check_texts
 from anchors.lemmas import lemmas
 from anchors.registry import Registry
 from forest.errors import Conflict, InvalidInput, NotFound, UsageError
@@ -71,7 +72,11 @@ def skeleton(
     :raises Conflict: the forest has a tree of that title.
     :raises InvalidInput: the title is empty or no text, or the template is wrong or writes no YAML.
     """
-    from jinja2 import TemplateError, TemplateNotFound
+    from jinja2 import TemplateNotFound
+
+    check_store(store)
+    check_texts(title=title, template=template, lang=lang or "")
+    from forest.templating import rendered
 
     try:
         title = clean_name(" ".join(title.split()))
@@ -81,23 +86,27 @@ def skeleton(
     guessed = lang or guess_language([title])
     found = _environment(folder)
     file = _file(found, template, folder, guessed if guessed != "und" else "en")
+    values = {
+        "title": title,
+        "lang": guessed if guessed != "und" else "en",
+        "anchors": fitting(Registry.of(store), title, guessed),
+        "axes": [axis.name for axis in store.axes()],
+    }
     try:
-        text = found.get_template(file).render(
-            title=title,
-            lang=guessed if guessed != "und" else "en",
-            anchors=fitting(Registry.of(store), title, guessed),
-            axes=[axis.name for axis in store.axes()],
-        )
+        text = rendered(found.get_template(file), values)
     except TemplateNotFound as error:
         raise InvalidInput(
             f"{file}: it includes {error.name!r}, which is not there",
             hint="Only files in the folder of the template, and `_parts.yaml.j2`, can be included.",
         ) from None
-    except TemplateError as error:
-        line = getattr(error, "lineno", None)
-        raise InvalidInput(f"{file}{f':{line}' if line else ''}: {error}") from None
     except UnicodeDecodeError as error:
         raise _not_text(file, error) from None
+    except RecursionError:
+        raise InvalidInput(f"{file}: it calls itself without an end") from None
+    except Exception as error:  # noqa: BLE001  (a template computes: it may raise anything)
+        line = getattr(error, "lineno", None)
+        said = str(error) or type(error).__name__
+        raise InvalidInput(f"{file}{f':{line}' if line else ''}: {said}") from None
     _refuse_other_than_yaml(file, text)
     return text.strip("\n") + "\n"
 
@@ -116,6 +125,8 @@ def _refuse_other_than_yaml(file: str, text: str) -> None:
         problem = getattr(error, "problem", None) or error
         where = f" at line {mark.line + 1} of it" if mark else ""
         raise InvalidInput(f"{file}: what it writes is not YAML{where}: {problem}") from None
+    except RecursionError:
+        raise InvalidInput(f"{file}: what it writes is nested too deep") from None
     if not isinstance(top, yaml.MappingNode):
         raise InvalidInput(
             f"{file}: what it writes is no tree: expected YAML with tree and nodes",
@@ -149,8 +160,11 @@ def _refuse_known(store: Store, title: str) -> None:
 
 
 def _environment(folder: Path | None) -> Environment:
-    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader
 
+    from forest.templating import Bounded
+
+    folder = Path(folder) if folder is not None else None
     if folder and not folder.is_dir():
         raise UsageError(
             f"there is no folder {folder} with templates",
@@ -158,7 +172,7 @@ def _environment(folder: Path | None) -> Environment:
         )
     own = [FileSystemLoader(folder)] if folder else []
     loader = ChoiceLoader([*own, PackageLoader("anchors", "templates")])
-    found = Environment(loader=loader, undefined=StrictUndefined, autoescape=False)
+    found = Bounded(loader=loader)
     found.filters["quoted"] = lambda text: json.dumps(_line(text), ensure_ascii=False)
     found.filters["line"] = _line
     return found

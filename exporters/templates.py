@@ -131,7 +131,7 @@ class Templates:
         layout = self._layouts.get(key)
         if layout is None:
             try:
-                layout = list(_parts(template.render(marked)))
+                layout = list(_parts(_rendered(template, marked)))
             except Exception as error:  # noqa: BLE001  (a template computes: it may raise anything)
                 raise _useless(kind, str(error)) from None
             if len(self._layouts) >= LAYOUTS:
@@ -191,7 +191,7 @@ def check_template(kind: str, text: str, marker: str) -> None:
         if unknown:
             raise TemplateProblem(f"there is no {min(unknown)!r}: expected {', '.join(sample)}")
         slots: list[_Slot] = []
-        said = _environment().from_string(text).render(_marked(sample, slots))
+        said = _rendered(_environment().from_string(text), _marked(sample, slots))
         laid = [piece for _, piece in _laid(_parts(said), slots)]
     except TemplateProblem:
         raise
@@ -258,12 +258,15 @@ class _Slot(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from forest.templating import Bounded
 
-    return ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
-    )
+    return Bounded(trim_blocks=True, lstrip_blocks=True)
+
+
+def _rendered(template: Template, values: Mapping[str, Any]) -> str:
+    from forest.templating import rendered
+
+    return rendered(template, values)
 
 
 def _parts(text: str) -> Iterator[_Part]:

@@ -31,6 +31,7 @@ from forest.fields import FileName, Lines, Name, in_plain_words, in_words, is_bl
 from forest.identity import free_id
 from forest.phrases import phrase_key, tree_id_from
 from forest.thoughts import (
+    AUTHORED,
     Anchor,
     AnchorKind,
     AnchorLink,
@@ -47,6 +48,7 @@ from forest.thoughts import (
 from forest.weights import axis_name, axis_weights
 
 __all__ = [
+    "AUTHORED",
     "ORIGINS",
     "Anchor",
     "AnchorKind",

@@ -250,14 +250,14 @@ DECISION = NodeType(
     (
         _text("no", "their order, as six digits", "yes"),
         _text("at", "when, ISO 8601 in UTC", "yes"),
-        _text("action", "merge, refuse, rename, mark or undo", "yes"),
+        _text("action", "merge, refuse, rename, mark, part or undo", "yes"),
         _text("anchor", "id of the anchor it is about"),
         _text(
             "into",
             "id of the anchor that it was merged with, or not; or of the thought that it marks, "
-            "or not",
+            "or not; or of the tree or thought in which it means another one",
         ),
-        _text("phrase", "the new name; or the phrase as it stands in the thought"),
+        _text("phrase", "the new name; the phrase as it stands in the thought; the anchor meant"),
         _text("rule", "what proposed it: author, lemma, near, meaning"),
         _SCORE,
         _text("why", "in the author's words"),

@@ -19,6 +19,8 @@ from forest.fields import Key, Name, OptionalName, Text, in_words
 from forest.phrases import phrase_key
 
 AnchorKind = Literal["phrase", "link", "tag"]
+AUTHORED = "authored"
+"""The origin of an anchor that an author wrote at its thought."""
 
 
 def anchor_id(phrase: str, kind: str = "phrase") -> str:
@@ -38,7 +40,7 @@ class AnchorLink:
     phrase: Annotated[Name, Field(description="the phrase as written at this thought")]
     kind: Annotated[AnchorKind, Field(description="phrase, link (wikilink) or tag")] = "phrase"
     anchor: Annotated[Key, Field(description="id of the anchor")] = ""
-    origin: Annotated[Name, Field(description="authored, discovered, …")] = "authored"
+    origin: Annotated[Name, Field(description="authored, discovered, …")] = AUTHORED
     score: Annotated[
         float | None, Field(ge=0, le=1, description="certainty of a discovered one, 0 to 1")
     ] = None
@@ -160,11 +162,12 @@ class Anchor:
     """A phrase that thoughts of different trees share."""
 
     id: Annotated[str, Field(description="key of the phrase")]
-    phrase: Annotated[str, Field(description="its most frequent spelling")]
+    phrase: Annotated[str, Field(description="the spelling that its authors use most often")]
     kind: Annotated[AnchorKind, Field(description="phrase, link (wikilink) or tag")] = "phrase"
     lang: Annotated[str, Field(description="BCP 47, guessed from the phrase")] = "und"
     trees: Annotated[int, Field(description="how many trees carry it")] = 0
     thoughts: Annotated[int, Field(description="how many thoughts carry it")] = 0
+    authored: Annotated[int, Field(description="in how many trees an author wrote it")] = 0
 
 
 def relevel(branch: Sequence[Thought], level: int) -> list[Thought]:

@@ -82,6 +82,10 @@ def test_what_a_recipe_leaves_out_keeps_its_default(tmp_path: Path) -> None:
             "templates.ru.reverse: division by zero",
         ),
         ("[templates.ru]\nreverse = \"{% include 'x' %}\"", "templates.ru.reverse: no loader"),
+        (
+            "[templates.ru]\nreverse = '{{ \"x\" * 10**9 }}{{ thoughts }}'",
+            "templates.ru.reverse: it writes more than 1,000,000 characters",
+        ),
         ("[kinds]\npath = true", "kinds.path: Input should be a valid number, not True"),
         ("kinds = 3", "kinds: expected a table, not 3"),
         ("tokenizer = 3", "tokenizer: expected the name of a file, not 3"),

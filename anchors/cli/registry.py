@@ -109,14 +109,13 @@ def _said(occurrence: Occurrence) -> tuple[str, str, str]:
 def _reasons(registry: Registry, group: Group) -> Iterable[str]:
     """Why the variants are one, and what is kept apart from them."""
     why = {d.no: d.why for d in registry.decisions}
-    phrase = {a.id: a.phrase for a in registry.anchors.values()}
     for join in group.joins:
         by = f"rule {join.rule}, score {join.score:.2f}"
         if join.decision is not None:
             by += f", decision {join.decision}" + _because(why[join.decision])
-        yield f"«{phrase[join.anchor]}» is «{phrase[join.into]}»: {by}"
+        yield f"«{registry.called(join.anchor)}» is «{registry.called(join.into)}»: {by}"
     for decision in registry.apart(group.id):
-        one, other = (phrase.get(i, i) for i in (decision.anchor, decision.into))
+        one, other = map(registry.called, (decision.anchor, decision.into))
         yield f"«{one}» is not «{other}»: decision {decision.no}{_because(decision.why)}"
 
 
@@ -142,14 +141,44 @@ def merge(ctx: click.Context, anchor: str, into: str, why: str) -> None:
 
 @command_anchors.command("split")
 @click.argument("anchor")
+@click.option("--as", "name", metavar="NAME", help="What it means in the places of --in.")
+@click.option("--in", "places", multiple=True, metavar="PLACE", help="A tree, or a thought's id.")
 @_why
 @click.pass_context
-def split(ctx: click.Context, anchor: str, why: str) -> None:
-    """Decide that ANCHOR is none of its variants; the others stay one."""
+def split(
+    ctx: click.Context, anchor: str, name: str | None, places: tuple[str, ...], why: str
+) -> None:
+    """Decide that ANCHOR is none of its variants; the others stay one.
+
+    With --as and --in: words that are spelled alike and mean two things. In these trees or thoughts
+    ANCHOR is another anchor, shown as NAME, such as "коса (инструмент)". Thoughts keep what is
+    written there.
+    """
+    from anchors.registry import part
     from anchors.registry import split as decide
 
+    if (name is None) != (not places):
+        raise click.UsageError("--as NAME and --in PLACE go together")
     with opened_forest(ctx) as forest:
-        _tell(forest, decide(forest.store, anchor, why=why))
+        if name is None:
+            made = decide(forest.store, anchor, why=why)
+        else:
+            made = part(forest.store, anchor, name, [_place(forest, p) for p in places], why=why)
+        _tell(forest, made)
+
+
+def _place(forest: Forest, named: str) -> str:
+    """The id of a tree, named as trees are, or of a thought."""
+    from forest.errors import NotFound
+
+    try:
+        return forest.find(named)
+    except NotFound as error:
+        try:
+            forest.store.tree_of(named)
+        except NotFound:
+            raise error from None
+    return named
 
 
 @command_anchors.command("rename")
@@ -227,10 +256,7 @@ def history(ctx: click.Context, as_json: bool) -> None:
 
 
 def _sentence(registry: Registry, decision: Decision) -> str:
-    one, other = (
-        registry.anchors[i].phrase if i in registry.anchors else i
-        for i in (decision.anchor, decision.into)
-    )
+    one, other = map(registry.called, (decision.anchor, decision.into))
     said, thought = _marked(decision.phrase, one), f"thought {decision.into}"
     return {
         "merge": f"«{one}» is «{other}»",
@@ -239,6 +265,7 @@ def _sentence(registry: Registry, decision: Decision) -> str:
         else f"«{one}» is not «{other}»",
         "rename": f"«{one}» is shown as «{decision.phrase}»",
         "mark": f"{thought} is marked {said}",
+        "part": f"in {decision.into} «{one}» is «{registry.called(decision.phrase)}»",
         "undo": f"decision {decision.phrase} is taken back",
     }[decision.action]
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
+from anchors.arguments import check_store, check_texts
 from anchors.formulas.codes import checked_code, is_right, order
 from anchors.formulas.errors import Contradiction
 from anchors.formulas.expansion import expand
@@ -49,6 +50,7 @@ class Book:
     @classmethod
     def of(cls, store: Store, skip: Skip | None = None) -> Self:
         """The formulas of a forest. Raises InvalidInput at a node that is none; or see ``skip``."""
+        check_store(store)
         return cls.from_nodes((node for label in LABELS for node in store.nodes(label)), skip)
 
     @classmethod
@@ -82,6 +84,7 @@ class Book:
 
     def get(self, code: str) -> Formula:
         """The formula under a code. Raises NotFound; InvalidInput where it is no code."""
+        check_texts(code=code)
         try:
             formula = self.formulas.get(checked_code(code.strip()))
         except ValueError as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Annotated, Literal
 from unicodedata import normalize
 
 from pydantic import AfterValidator
 
+from anchors.arguments import check_texts
 from anchors.formulas.errors import NoFreeCode
 
 GLYPHS = ("⟁", "🜂", "🫁", "🫧")
@@ -24,13 +25,17 @@ REFERENCE = re.compile(r"(?<!\w)(?:Δ[0-9]{2}|[ΛΩ][0-9]+)(?!\w)")
 
 _CODE = re.compile(f"Δ[0-9]{{2}}|[ΛΩ](?:0|[1-9][0-9]*)|{'|'.join(GLYPHS)}")
 _NUMBERED = re.compile("([ΔΛΩ])([0-9]+)")
-_LIKE_ONE = re.compile(r"(\D+)(\d+)")
 _SPELLINGS = {
     **dict.fromkeys(("δ", "\u2206", "△", "▲", "▵", "дельта", "delta"), "Δ"),
     **dict.fromkeys(("λ", "лямбда", "lambda"), "Λ"),
     **dict.fromkeys(("ω", "омега", "omega"), "Ω"),
 }
 """How else the letters are written, in NFKC and lower case."""
+_LIKE_ONE = re.compile(
+    rf"(?<!\w)(Δ|Λ|Ω|{'|'.join(_SPELLINGS)})([^\S\n]{{0,3}}|[-_])([\d₀-₉⁰¹²³⁴-⁹]+)(?!\w)",
+    re.IGNORECASE,
+)
+"""What may be meant as a code: its letter, a gap, its number, each written in other ways too."""
 
 
 def checked_code(text: str) -> str:
@@ -39,13 +44,14 @@ def checked_code(text: str) -> str:
     >>> checked_code("\u220612")
     'Δ12'
     """
+    check_texts(code=text)
     code = text.translate(LETTERS)
     if _CODE.fullmatch(code):
         return code
     match = _NUMBERED.fullmatch(code)
     if match is None:
         if meant := meant_code(code):
-            raise ValueError(f"{text} is not how a code is written: write {checked_code(meant)}")
+            raise ValueError(misspelled(text, meant))
         raise ValueError(
             f"{text or 'nothing'} is no code: expected Δ and two digits (Δ12), Λ or Ω and a number "
             f"(Λ1), or one of {' '.join(GLYPHS)}"
@@ -61,15 +67,39 @@ def checked_code(text: str) -> str:
     )
 
 
+def misspelled(text: str, meant: str) -> str:
+    """What is wrong with a text that is no code and means one, as `meant_code` gives it."""
+    try:
+        return f"{text} is not how a code is written: write {checked_code(meant)}"
+    except ValueError as error:
+        return f"{text} is not how a code is written, and {error}"
+
+
 def meant_code(text: str) -> str:
     """What a letter like one of the three, or its name, and a number seem to mean; "" for others.
 
-    >>> meant_code("δ12"), meant_code("Дельта１２"), meant_code("дельта")
-    ('Δ12', 'Δ12', '')
+    >>> meant_code("δ12"), meant_code("Дельта１２"), meant_code("Δ 30"), meant_code("дельта")
+    ('Δ12', 'Δ12', 'Δ30', '')
     """
     match = _LIKE_ONE.fullmatch(text)
-    letter = _SPELLINGS.get(normalize("NFKC", match[1]).casefold()) if match else None
-    return letter + "".join(str(int(digit)) for digit in match[2]) if match and letter else ""
+    return _meant(match) if match else ""
+
+
+def _meant(match: re.Match[str]) -> str:
+    letter = normalize("NFKC", match[1]).casefold()
+    digits = normalize("NFKC", match[3])
+    return _SPELLINGS[letter] + "".join(str(int(digit)) for digit in digits)
+
+
+def look_alikes(text: str) -> Iterator[tuple[int, int, str]]:
+    """What in a text is meant as a code and not written as one: (start, end, the code meant).
+
+    >>> list(look_alikes("Δ 30 и △42, не Δ12"))
+    [(0, 4, 'Δ30'), (7, 10, 'Δ42')]
+    """
+    for match in _LIKE_ONE.finditer(text):
+        if not _NUMBERED.fullmatch(match[0].translate(LETTERS)):
+            yield *match.span(), _meant(match)
 
 
 def is_right(text: str) -> bool:

@@ -25,6 +25,7 @@ from functools import cached_property, lru_cache
 from itertools import combinations
 from math import comb, exp, lgamma
 
+from anchors.arguments import check_numbers
 from anchors.formulas.book import Book
 from anchors.formulas.model import Term
 from anchors.formulas.syntax import joined, words_of
@@ -104,6 +105,7 @@ def propose(
     :param by_chance: how many such sets chance may have made at most.
     :param terms: terms of a formula that is not in the forest, which name anchors too.
     """
+    check_numbers(trees=trees, by_chance=by_chance)
     book = Book.of(store, skip=lambda _: None)
     written = [t for formula in book.formulas.values() for t in formula.terms]
     registry = registry_with(store, [*terms, *written], skip)

@@ -13,10 +13,12 @@ reversible      each of its scenes finds it again: with that scene left out of i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from anchors.arguments import check_numbers, check_texts
 from anchors.embedding import Embedder
 from anchors.formulas.book import Book
 from anchors.formulas.codes import is_code
@@ -101,6 +103,7 @@ class Judge:
         embedder: Embedder | None = None,
         skip: Skip | None = None,
     ) -> None:
+        check_numbers(trees=trees)
         self.store = store
         self.book = book
         self.trees = trees
@@ -142,8 +145,14 @@ class Judge:
         in the same order where an arrow joins them.
         """
         core = self._core(self.book.formulas[key])
-        others = self.book.formulas.items()
-        return [code for code, other in others if code != key and self._core(other) == core]
+        return [code for code in self._by_core[core] if code != key]
+
+    @cached_property
+    def _by_core(self) -> Mapping[tuple[object, ...], list[str]]:
+        found: dict[tuple[object, ...], list[str]] = defaultdict(list)
+        for code, formula in self.book.formulas.items():
+            found[self._core(formula)].append(code)
+        return found
 
     def _core(self, formula: Formula) -> tuple[object, ...]:
         return (
@@ -182,6 +191,7 @@ def _bag(items: Iterable[str], join: str) -> object:
 
 def _added(book: Book, what: str, scenes: Sequence[Scene]) -> str:
     """Put what is checked into the book, and give the code it has there: "" if it has none."""
+    check_texts(what=what)
     if is_code(what):
         key = book.get(what).code
     else:

@@ -50,7 +50,8 @@ def expand(formulas: Mapping[str, Formula], code: str) -> list[Step]:
 
 def _cycle(path: list[str], again: str) -> Cycle:
     circle = [*path[path.index(again) :], again]
+    said = circle if len(circle) < 10 else [*circle[:4], "…", *circle[-2:]]
     return Cycle(
-        f"{again} is a part of itself: {' has the part '.join(circle)}",
+        f"{again} is a part of itself: {' has the part '.join(said)}",
         hint=f"Take {again} out of the parts of {circle[-2]}.",
     )

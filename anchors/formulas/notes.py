@@ -14,9 +14,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from anchors.formulas.codes import GLYPHS, LETTERS, LOOKALIKES, REFERENCE
+from anchors.arguments import check_texts
+from anchors.formulas.codes import (
+    GLYPHS,
+    LETTERS,
+    LOOKALIKES,
+    REFERENCE,
+    is_right,
+    look_alikes,
+    misspelled,
+)
 from anchors.formulas.errors import Contradiction, InvalidFormula
-from anchors.formulas.model import REGISTERS, Formula, Scene, Term, standard
+from anchors.formulas.model import REGISTERS, ROLES, Formula, Scene, Term, standard
 from anchors.formulas.syntax import ending, is_quoted, parse, unquoted
 from anchors.formulas.union import united
 from forest.formats.base import Notice, silent
@@ -27,13 +36,14 @@ from forest.phrases import phrase_key
 _CODE = rf"(?<!\w)(?:[Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*|{'|'.join(GLYPHS)})"
 _CODED = re.compile(f"[ΔΛΩ&{''.join((*LOOKALIKES, *GLYPHS))}]")
 """A line without any of these names no code; & begins one that is written as &Delta;."""
+_LETTERS = re.compile(r"[^\W\d_]{2}")
 _ARROW = "(?:→|->)"
-_DEFINITION = re.compile(
-    rf"{_CODE}(?:\s*(?:[+·⋅∙*,]|{_ARROW})\s*{_CODE})*\s*(?:=(?!=)|{_ARROW}\s*(?:сцепка|terms)\s*:)"
-)
+_HEAD = re.compile(rf"{_CODE}(?:\s*(?:[+·⋅∙*,]|{_ARROW})\s*{_CODE})*")
+_DEFINES = re.compile(rf"\s*(?:=(?!=)|{_ARROW}\s*(?:сцепка|terms)\s*:)")
 _BODY_WITHOUT_CODE = re.compile(r"[^=()\[\]]*[(\[][^()\[\]]*[+·⋅∙*→,][^()\[\]]*[)\]][^=()\[\]]*=")
 _NEARLY = re.compile(
-    rf"({_CODE})\s*(?::=\s*[\w(\[]|(?::|[—–-])\s*\w*[(\[][^()\[\]]*[+·⋅∙*→][^()\[\]]*[)\]])"
+    rf"({_CODE})\s*(?::=\s*[\w(\[]"
+    r"|(?:==+|[≡＝:—–-])\s*\w*[(\[][^()\[\]]*[+·⋅∙*→][^()\[\]]*[)\]])"
 )
 _CODE_ALONE = re.compile(rf"\s*{_CODE}\s*")
 _PHRASE = re.compile(rf"\s*{_ARROW}\s*(?:[«\"“„]|(?:фраза|phrase)\s*:)")
@@ -43,6 +53,7 @@ _QUOTE = re.compile(r"\s{0,3}> ?")
 _COMMENT = re.compile("<!--|%%")
 _ITEM = re.compile(r"\s*(?:[-*+•–—]|[0-9]+[.)])\s+(.*)")
 _VOICE = re.compile(r"([^:—–«\"“„]+?)\s*(?::|\s([—–-]+)\s)\s*(.+)")
+_ROLE_BEFORE = re.compile(r"([^:]+?)\s*:\s*(.+?)(?:\s*\(.*)?")
 _ROLE = re.compile(r"(.+?)\s[—–-]+\s(.+?)(?:\s*\(.*)?")
 
 
@@ -106,6 +117,7 @@ def formulas_in(text: str, notice: Notice = silent) -> NoteFormulas:
     ``notice`` is told, with the line, where a look-alike letter is read as a Greek one, and what is
     no scene in a list of scenes.
     """
+    check_texts(text=text)
     reader = _Reader(list(_lines(text)), notice)
     return reader.read()
 
@@ -123,13 +135,15 @@ class _Reader:
 
     def read(self) -> NoteFormulas:
         for i, line in enumerate(self.lines):
+            if alike := list(look_alikes(line.text)):
+                self._tell_look_alikes(i, alike)
             if not self.subject and not _CODED.search(line.text):
                 continue
             before = self.subject
             self._follow(line)
             for code in _codes_in(line):
                 self.named.setdefault(code, []).append(line.number)
-            for pieces in self._definitions(i):
+            for pieces in self._definitions(i, line):
                 self._define(pieces)
             if before and (item := _item(line) or _voice_alone(line)):
                 self._item(before, line, item)
@@ -139,9 +153,8 @@ class _Reader:
         }
         return found
 
-    def _definitions(self, i: int) -> Iterator[list[_Line]]:
-        """The formulas that end in this line or begin in it, each with the lines it takes."""
-        line = self.lines[i]
+    def _definitions(self, i: int, line: _Line) -> Iterator[list[_Line]]:
+        """The formulas that end in line i or begin in it, each with the lines it takes."""
         pieces = _pieces(line)
         for piece in pieces:
             self._tell_near_ones(piece)
@@ -187,6 +200,20 @@ class _Reader:
                 piece.from_(near.start()),
                 f"this looks like a formula, but no `=` follows {near[1]}: write {near[1]} = (…)",
             )
+
+    def _tell_look_alikes(self, i: int, alike: Sequence[tuple[int, int, str]]) -> None:
+        """Name a code that is written otherwise, where the line would be a formula with it."""
+        line = self.lines[i]
+        meant = _Reader(self.lines, silent)
+        codes: set[str] = set()
+        for pieces in meant._definitions(i, _as_meant(line, alike)):
+            codes |= _codes_of("\n".join(piece.text for piece in pieces))
+        unread = bool(meant.found.problems)
+        for start, end, code in alike:
+            strict = re.compile(_CODE).match(line.text, start)
+            if not strict and (_right(code) in codes or unread):
+                self._problem(line.from_(start), misspelled(line.text[start:end], code))
+                unread = False
 
     def _problem(self, line: _Line, problem: str, hint: str | None = None) -> None:
         self.found.problems.append(InvalidFormula(problem, line.number, line.columns[0], hint=hint))
@@ -243,10 +270,9 @@ class _Reader:
             others = self.found.scenes.get(code, ())
             if voice not in others:
                 self.found.scenes[code] = (*others, voice)
-        elif (role := _ROLE.fullmatch(item.rstrip(" ,;."))) and _is_term(role[1], terms) and known:
-            named = tuple(
-                replace(t, role=role[2] if _is_term(role[1], (t,)) else "") for t in terms
-            )
+        elif known and (given := _role(item, terms)):
+            phrase, role = given
+            named = tuple(replace(t, role=role if _is_term(phrase, (t,)) else "") for t in terms)
             self._unite(replace(known.formula, terms=named), line)
         elif self.announced and (other := _VOICE.fullmatch(item)) and is_quoted(other[3]):
             self.notice(
@@ -256,6 +282,35 @@ class _Reader:
 
 
 # --- lines and what stands in them -------------------------------------------------------------
+
+
+def _as_meant(line: _Line, alike: Sequence[tuple[int, int, str]]) -> _Line:
+    """The line with the codes that are meant in the place of those that are written."""
+    text, columns, at = "", list[int](), 0
+    for start, end, code in alike:
+        read = _right(code)
+        text += line.text[at:start] + read
+        columns += [*line.columns[at:start], *[line.columns[start]] * len(read)]
+        at = end
+    return replace(line, text=text + line.text[at:], columns=[*columns, *line.columns[at:]])
+
+
+def _right(code: str) -> str:
+    """The code, or in the place of a wrong one, such as Δ7, another of its letter."""
+    return code if is_right(code) else f"{code[0]}99"
+
+
+def _codes_of(text: str) -> set[str]:
+    """The codes of a formula, its own and those of its parts; none of what may be mathematics."""
+    try:
+        formula = parse(text)
+    except InvalidFormula:
+        return set()
+    bare = not any(sign in text for sign in "([")
+    words = all(_LETTERS.search(term.phrase) for term in formula.terms)
+    if bare and not (words and len((*formula.terms, *formula.parts)) > 1):
+        return set()
+    return {formula.code, *formula.parts}
 
 
 def _lines(text: str) -> Iterator[_Line]:
@@ -334,8 +389,8 @@ def _pieces(line: _Line) -> list[_Line]:
     spans = list(_SPAN.finditer(line.text))
     if len(spans) == 1 and not _SPAN.sub("", line.text).strip(" \t-–—*•_"):
         return [line.from_(*spans[0].span(2))]
-    formulas = [line.from_(*span.span(2)) for span in spans if _DEFINITION.search(span[2])]
-    rest = _SPAN.sub(lambda m: _GAP * len(m[0]) if _DEFINITION.search(m[2]) else m[0], line.text)
+    formulas = [line.from_(*span.span(2)) for span in spans if _defines(span[2])]
+    rest = _SPAN.sub(lambda m: _GAP * len(m[0]) if _defines(m[2]) else m[0], line.text)
     plain = _shown(line, rest)
     only = formulas and not plain.text.strip(" \t-–—*•" + _GAP)
     return formulas if only else [*formulas, plain]
@@ -353,12 +408,21 @@ def _shown(line: _Line, text: str) -> _Line:
     return replace(line, text=shown, columns=[*columns, line.columns[at]])
 
 
+def _definitions(text: str) -> Iterator[int]:
+    """Where formulas begin. A run of codes is looked at once, as a whole, however long it is."""
+    return (m.start() for m in _HEAD.finditer(text) if _DEFINES.match(text, m.end()))
+
+
+def _defines(text: str) -> bool:
+    return any(True for _ in _definitions(text))
+
+
 def _stretches(text: str) -> Iterator[tuple[int, int]]:
     """Where in a text a formula begins, and where what belongs to it ends at the latest."""
     starts = [
-        m.start()
-        for m in _DEFINITION.finditer(text)
-        if not text[: m.start()].rstrip().endswith(("=", "+", "·", "*", "→", "->"))
+        start
+        for start in _definitions(text)
+        if not text[:start].rstrip().endswith(("=", "+", "·", "*", "→", "->"))
     ]
     past = 0
     for i, start in enumerate(starts):
@@ -414,6 +478,17 @@ def _voice(item: str) -> Scene | None:
     return Scene(text=text, register=register, lang=guess_language([text]))
 
 
+def _role(item: str, terms: Sequence[Term]) -> tuple[str, str] | None:
+    """The term and the role that an item gives it: ``вода — среда``, ``среда: вода``."""
+    item = item.rstrip(" ,;.")
+    behind, before = _ROLE.fullmatch(item), _ROLE_BEFORE.fullmatch(item)
+    if behind and _is_term(behind[1], terms):
+        return behind[1], behind[2]
+    if before and standard(before[1], ROLES) in ROLES and _is_term(before[2], terms):
+        return before[2], before[1]
+    return None
+
+
 def _is_term(phrase: str, terms: Sequence[Term]) -> bool:
     return any(phrase_key(term.phrase) == phrase_key(phrase) for term in terms)
 
@@ -423,7 +498,7 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def _is_body_alone(text: str) -> bool:
-    return bool(_BODY_WITHOUT_CODE.match(text)) and not _DEFINITION.search(text)
+    return bool(_BODY_WITHOUT_CODE.match(text)) and not _defines(text)
 
 
 def _codes_in(line: _Line) -> list[str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+from anchors.arguments import check_store, check_texts, listed
 from anchors.embedding import Embedder
 from anchors.formulas import expansion
 from anchors.formulas.book import LABELS, Book, formula_node, taken
@@ -78,6 +79,8 @@ def add(
     :raises NotGranted: it has no code and does not meet the criteria; not with ``force``.
     :raises NoFreeCode: all Δ codes are in use.
     """
+    check_store(store)
+    scenes = listed(scenes, Scene, "scenes")
     formula, has_code = read(text, notice)
     codes = _Codes(store)
 
@@ -148,6 +151,8 @@ def merge(
     :raises InvalidInput: fewer than two codes, one of them twice, or terms that cannot be read.
     :raises Conflict: its code is taken; or the same merge is there, not with ``force``.
     """
+    check_store(store)
+    check_texts(terms=terms, name=name, scene=scene, code=code)
     body = read(terms)[0] if terms.strip() else None
     if body is not None and not body.terms:
         raise InvalidInput(f"{terms!r} are no terms: expected phrases such as весна + жара")
@@ -191,6 +196,10 @@ def compose(
     :raises InvalidInput: fewer than two codes.
     :raises Conflict: its code is taken; or the same one is there, not with ``force``.
     """
+    check_store(store)
+    check_texts(label=label, name=name, code=code)
+    if letter not in ("Λ", "Ω"):
+        raise InvalidInput(f"{letter!r} is no letter of a formula of formulas: expected Λ or Ω")
     free = _Codes(store).free
 
     def make(book: Book) -> Formula:
@@ -207,6 +216,7 @@ def compose(
 
 
 def _parts(book: Book, codes: Sequence[str]) -> tuple[str, ...]:
+    codes = listed(codes, str, "codes")
     if len(codes) < 2:
         raise InvalidInput("it is made of two formulas at least: name their codes")
     return tuple(book.get(code).code for code in codes)
@@ -220,6 +230,7 @@ def _new(book: Book, formula: Formula) -> Formula:
 
 def checked(code: str) -> str:
     """The code in its one spelling. Raises InvalidInput."""
+    check_texts(code=code)
     try:
         return checked_code(code.strip())
     except ValueError as error:
@@ -232,6 +243,7 @@ def remove(store: Store, code: str) -> Formula:
     :raises NotFound: there is none under that code.
     :raises Conflict: others are made of it.
     """
+    check_store(store)
     removed: list[Formula] = []
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
@@ -266,6 +278,7 @@ def add_scene(
     :param origin: who said it: authored (the default), or a mask.
     :raises NotFound: there is no such formula.
     """
+    check_store(store)
     scene = scene_of_text(text, register=register, lang=lang, origin=origin)
     done: list[AddedScene] = []
 
@@ -290,6 +303,8 @@ def remove_scene(
     :raises NotFound: there is no such formula, or none of its scenes is this.
     :raises Conflict: several are.
     """
+    check_store(store)
+    check_texts(text=text, register=register or "", lang=lang or "")
     if register is not None:
         register = standard(register.strip(), REGISTERS)
     removed: list[Scene] = []
@@ -343,6 +358,7 @@ def scene_of_text(text: str, *, register: str = "", lang: str = "", origin: str 
 
     Raises InvalidInput where the language is not written as BCP 47 writes it.
     """
+    check_texts(text=text, register=register, lang=lang, origin=origin)
     if lang and not _LANGUAGE.fullmatch(lang):
         raise InvalidInput(
             f"{lang!r} is no language tag of BCP 47", hint="Expected one such as ru, en or pt-BR."
@@ -362,6 +378,7 @@ def expand(store: Store, code: str, *, register: str = "") -> list[tuple[Step, l
     :raises NotFound: there is no such formula.
     :raises Cycle: one of them, typed with Cypher, is a part of itself.
     """
+    check_texts(register=register)
     book = Book.of(store, _leave_out)
     wanted = standard(register.strip(), REGISTERS)
     return [

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from anchors.arguments import check_texts
 from anchors.formulas.codes import (
     GLYPHS,
     LETTERS,
     LOOKALIKES,
     checked_code,
     free_code,
+    is_code,
+    look_alikes,
     meant_code,
+    misspelled,
 )
 from anchors.formulas.errors import InvalidFormula
 from anchors.formulas.model import Formula, Join, Term
@@ -72,7 +76,10 @@ _BARE_LIST = re.compile(rf"[^=]*=\s*{_CODE}\s*,\s*{_CODE}")
 _JOIN_WITHOUT_BRACKETS = re.compile(
     r"[^=\n]*=[^=()\[\]«»\"“”„\n]*?(,|(?:→|->)(?!\s*(?:[«\"“„]|(?:фраза|phrase)\s*:)))"
 )
-_FIRST_WORD = re.compile(r"\s*([^\s=+→()]+)")
+_EQUALS = re.compile("==+|:=|≡|＝")
+"""What authors write for `=`."""
+_HEADED = re.compile(r"\s*(\w[^=()\[\]«»\"“”„+·⋅∙*→,\n]*?)\s*=\s*[\w ]*[(\[][^()\[\]]*[+·⋅∙*→]")
+"""What stands before a body as a code does: `А12 = (вода + лёд)`."""
 
 
 Place = tuple[int, int | Sequence[int]]
@@ -93,6 +100,7 @@ def parse(text: str, notice: Notice = silent, *, at: Sequence[Place] = ()) -> Fo
     """
     from lark.exceptions import UnexpectedInput
 
+    check_texts(text=text)
     reader = _Reader(text, notice, at)
     body = text.lstrip()
     parser: Any = _grammar().parse_interactive(" " * (len(text) - len(body)) + body.rstrip())
@@ -141,14 +149,22 @@ def read(text: str, notice: Notice = silent) -> tuple[Formula, bool]:
 
     :raises InvalidFormula: it is none.
     """
+    check_texts(text=text)
     if not text.strip():
         raise InvalidFormula(
             "there is nothing, expected a formula", 1, 1, hint=_right_one(EXAMPLES["Δ"])
         )
     if _STARTS_WITH_CODE.match(text) or _ENDS_WITH_CODE.search(text):
         return parse(text, notice), True
+    reader = _Reader(text, notice, ())
+    if (headed := _HEADED.match(text)) and not is_code(headed[1]):
+        with reader.blaming(headed.start(1)):
+            checked_code(headed[1])
     head = f"{free_code(_CODES.findall(text.translate(LETTERS)))} = "
-    formula = parse(head + text.strip(), notice, at=[(1, 1 - len(head))])
+    before = text[: len(text) - len(text.lstrip())].split("\n")
+    at = [(len(before), len(before[-1]) + 1 - len(head))]
+    at += [(line, 1) for line in range(len(before) + 1, text.count("\n") + 2)]
+    formula = parse(head + text.strip(), notice, at=at)
     return replace(formula, source=text.strip()), False
 
 
@@ -185,7 +201,8 @@ def body_of(formula: Formula) -> str:
 
 def words_of(text: str) -> str:
     """The words of a phrase as they stand in a formula: in quotes where they need it."""
-    return text if _is("WORDS", text) and not meant_code(text) else _quoted(text)
+    plain = _is("WORDS", text) and not _pattern("ROLE_KEY").match(text)
+    return text if plain and not meant_code(text) else _quoted(text)
 
 
 def joined(items: Sequence[str], join: Join) -> str:
@@ -263,7 +280,7 @@ class _Reader:
                 said[f"{node.data}s"] += (_said(node),)
             else:  # operator, label, name
                 said[node.data] = _said(node)
-        with self._blaming(self._culprit(tree, code)):
+        with self.blaming(self._culprit(tree, code)):
             return Formula(code=code, **said)
 
     def _culprit(self, tree: Tree[Token], code: str) -> int:
@@ -273,9 +290,10 @@ class _Reader:
                 continue
             items = [x for x in node.children if not isinstance(x, str) or x.type == "CODE"]
             seen = set() if node.data == "terms" else {code}
+            chain = _join(node) == "→"
             for item in items[:-1] if node.data == "head" else items:
-                key = checked_code(item) if isinstance(item, str) else anchor_id(_said(item))
-                if key in seen and (_join(node) != "→" or key == code):
+                key = checked_code(item) if isinstance(item, str) else anchor_id(_phrase(item))
+                if key in seen and (not chain or key == code):
                     return self._start(item)
                 seen.add(key)
         return self._start(tree)
@@ -286,7 +304,7 @@ class _Reader:
 
     def _code(self, token: Token) -> str:
         offset = token.start_pos or 0
-        with self._blaming(offset):
+        with self.blaming(offset):
             code = checked_code(token)
         if token[0] in LOOKALIKES:
             line, column = self._place(offset)
@@ -298,11 +316,11 @@ class _Reader:
         terms = []
         for term in node.children:
             if not isinstance(term, str):
-                role = [_said(child) for child in term.children if not isinstance(child, str)]
-                with self._blaming(self._start(term)):
-                    if meant_code(str(term.children[0])):
-                        checked_code(str(term.children[0]))
-                    terms.append(Term(phrase=_said(term), role="".join(role)))
+                words = _words(term)
+                with self.blaming(words.start_pos or 0):
+                    if meant_code(words):
+                        checked_code(words)
+                    terms.append(Term(phrase=unquoted(words), role=_role(term)))
         return tuple(terms)
 
     # --- what is wrong, and where --------------------------------------------------------------
@@ -314,15 +332,18 @@ class _Reader:
         offset = len(self.text.rstrip()) if ended else error.pos_in_stream
         letter = _LETTER.match(self.text)
         if letter and not _pattern("CODE").match(letter[1]):
-            with self._blaming(letter.start(1)):
+            with self.blaming(letter.start(1)):
                 checked_code(letter[1])
-        first = _FIRST_WORD.match(self.text)
-        if first and meant_code(first[1]):
-            with self._blaming(first.start(1)):
-                checked_code(first[1])
+        first = len(self.text) - len(self.text.lstrip())
+        for start, end, meant in look_alikes(self.text):
+            if start == first or start <= offset <= end:
+                return self._error(start, misspelled(self.text[start:end], meant))
         for code in _CODES.finditer(self.text, 0, offset):
-            with self._blaming(code.start()):
+            with self.blaming(code.start()):
                 checked_code(code[0])
+        for equals in _EQUALS.finditer(self.text):
+            if equals.start() <= offset < equals.end():
+                return self._error(equals.start(), f"write a single `=` for `{equals[0]}`")
         rest = self.text.rstrip()[offset:]
         if rest and rest[0] in _QUOTES and not _pattern("QUOTED").match(rest):
             return self._error(offset, f"the quote {rest[0]} has no counterpart in this line")
@@ -361,7 +382,7 @@ class _Reader:
         return first.start_pos or 0
 
     @contextmanager
-    def _blaming(self, offset: int) -> Iterator[None]:
+    def blaming(self, offset: int) -> Iterator[None]:
         """Turn what the model refuses into an error at this place."""
         try:
             yield
@@ -383,6 +404,23 @@ def _join(node: Tree[Token]) -> Join:
 def _said(node: Tree[Token]) -> str:
     """The text of a node's first token, out of its quotes."""
     return unquoted(str(node.children[0]))
+
+
+def _words(term: Tree[Token]) -> Token:
+    """The words of a term as written, without its role."""
+    return next(t for t in term.children if isinstance(t, str) and t.type != "ROLE_KEY")
+
+
+def _phrase(term: Tree[Token]) -> str:
+    return unquoted(_words(term))
+
+
+def _role(term: Tree[Token]) -> str:
+    """The role of a term, which stands behind a dash or before a colon; "" without one."""
+    first, last = term.children[0], term.children[-1]
+    if isinstance(first, str) and first.type == "ROLE_KEY":
+        return first.rstrip(": ")
+    return "" if isinstance(last, str) else _said(last)
 
 
 def _either(names: list[str]) -> str:

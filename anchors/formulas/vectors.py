@@ -4,15 +4,17 @@ A formula has several vectors of length 1: that of its core, the mean of its ter
 and name; and one for each text it is set equal to or voiced by. It is as near to a text as the
 nearest of them, so what it says itself counts in full, however much else it says. A formula of
 formulas has the terms of its parts. Any embedder will do; without one, word forms and letters are
-compared.
+compared. What nearly all of the texts have, such as «он» and «но», counts little.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from anchors.arguments import check_texts
 from anchors.embedding import Embedder, HashedEmbedder
 from anchors.formulas.book import Book
 from anchors.formulas.model import Formula, Scene
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
 
 
+PRIOR = 20
+"""Formulas that count as having as much in each place of a vector, beside those that there are."""
 NOTHING = 1e-6
 """A cosine up to this says that nothing is shared."""
 
@@ -70,9 +74,13 @@ class Space:
         rows = self._embedded([text for _, text in [*cores, *said]])
         sums = np.zeros((len(self.codes), rows.shape[1]), dtype=np.float32)
         np.add.at(sums, np.array([owner for owner, _ in cores], dtype=np.intp), rows[: len(cores)])
-        self.vectors: Vectors = np.concatenate([_unit(sums), rows[len(cores) :]])
-        """The core of each of ``codes``, then a row for each text; shape (n, d)."""
+        self._rows: Vectors = np.concatenate([_unit(sums), rows[len(cores) :]])
         self._owner = np.array([*places.values(), *(owner for owner, _ in said)], dtype=np.intp)
+        self._peaks = np.zeros_like(sums)
+        np.maximum.at(self._peaks, self._owner, np.abs(self._rows))
+        self._weights = _weights(self._peaks.sum(axis=0), len(self.codes))
+        self.vectors: Vectors = _unit(self._rows * self._weights)
+        """The core of each of ``codes``, then a row for each text; shape (n, d)."""
 
     def _embedded(self, texts: list[str]) -> Vectors:
         import numpy as np
@@ -81,13 +89,19 @@ class Space:
         rows = self.embedder.embed(list(distinct)) if distinct else np.zeros((0, 1), np.float32)
         return rows[[distinct[text] for text in texts]]
 
+    @cached_property
+    def _squares(self) -> Vectors:
+        return self._rows**2
+
     def near(self, text: str, most: int = 5) -> list[Near]:
         """The formulas nearest to a text, the nearest first; none that has nothing of it."""
+        check_texts(text=text)
         import numpy as np
 
         if not self.vectors.any():
             return []
-        scores = self._scores(self.vectors @ self.embedder.embed([text])[0])
+        row = _unit(self.embedder.embed([text]) * self._weights)[0]
+        scores = self._scores(self.vectors @ row)
         best = np.argsort(-scores, kind="stable")[:most]
         return [Near(self.codes[i], float(scores[i])) for i in best if scores[i] > NOTHING]
 
@@ -104,12 +118,26 @@ class Space:
         ]
 
     def _nearest_without(self, i: int) -> str:
-        """The formula nearest to a text when its own formula does not say it anywhere."""
-        near = self.vectors @ self.vectors[len(self.codes) + i]
-        for j, said in enumerate(self._said, len(self.codes)):
-            if said == self._said[i]:
-                near[j] = -1
-        scores, owner = self._scores(near), self._said[i][0]
+        """The formula nearest to a text when its own formula does not say it anywhere.
+
+        It has no part in what the places count then, either.
+        """
+        import numpy as np
+
+        owner, row = self._said[i][0], len(self.codes) + i
+        own = np.flatnonzero(self._owner == owner)
+        same = [
+            j
+            for j in own
+            if j >= len(self.codes) and self._said[j - len(self.codes)] == self._said[i]
+        ]
+        left = np.abs(self._rows[np.setdiff1d(own, same)]).max(axis=0)
+        peaks = self._peaks.sum(axis=0) - self._peaks[owner] + left
+        squares = _weights(peaks, len(self.codes)) ** 2
+        lengths = np.sqrt(self._squares @ squares)
+        near = self._rows @ (self._rows[row] * squares) / np.maximum(lengths * lengths[row], 1e-6)
+        near[same] = -1
+        scores = self._scores(near)
         best = scores.max()
         if best <= NOTHING:
             return ""
@@ -133,6 +161,23 @@ def _core(book: Book, formula: Formula) -> list[str]:
     """What a formula is made of, and what it is called."""
     terms = [term.phrase for term in book.terms(formula)]
     return [*terms, *filter(None, (formula.operator, formula.name))]
+
+
+def _weights(peaks: Vectors, formulas: int) -> Vectors:
+    """What each place of a vector counts: the less, the more formulas have something in it.
+
+    For places of words it is what the inverse document frequency is (Spärck Jones 1972), with
+    formulas for documents, so that nothing counts less for being in all scenes of one formula. Any
+    embedder has places of more and of less use. What no formula has counts as others usually do.
+
+    :param peaks: the largest absolute value of each formula, summed over all of them; shape (d,).
+    """
+    import numpy as np
+
+    weights = (formulas + PRIOR) / (peaks + PRIOR / np.sqrt(len(peaks)))
+    if peaks.any():
+        weights[peaks <= 0] = np.median(weights[peaks > 0])
+    return np.asarray(weights, dtype=np.float32)
 
 
 def _unit(rows: Vectors) -> Vectors:

@@ -404,6 +404,15 @@ def id_taken(thought_id: str, tree_id: str, other: str) -> IdTaken:
     )
 
 
-def best_spelling(count: Counter[str]) -> str:
-    """The spelling used most often; of several the first by code point."""
-    return min(count, key=lambda phrase: (-count[phrase], phrase))
+def best_spelling(count: Counter[tuple[str, bool]]) -> str:
+    """The spelling that authors use most often; of several the first by code point.
+
+    :param count: how often an anchor is written, by the spelling and by whether its origin is
+        "authored". How other origins spell it counts only where no author wrote it.
+    """
+    by_authors = any(authored and times for (_, authored), times in count.items())
+    voting = Counter[str]()
+    for (phrase, authored), times in count.items():
+        if authored == by_authors:
+            voting[phrase] += times
+    return min(voting, key=lambda phrase: (-voting[phrase], phrase))

@@ -20,7 +20,7 @@ from forest.graph import (
     tree_above,
 )
 from forest.language import guess_language
-from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
+from forest.model import AUTHORED, Anchor, Axis, Occurrence, Tree, TreeInfo
 from forest.nodes import Node, checked, known
 from forest.stores.base import (
     Change,
@@ -97,7 +97,10 @@ class MemoryStore(Store):
             if not edges:
                 continue  # it went away while the caller used the others
             carriers = {thought[1] for thought, _, _ in edges}
-            spellings = Counter(edge["phrase"] for _, _, edge in edges)
+            authored = {at[1] for at, _, edge in edges if edge["origin"] == AUTHORED}
+            spellings = Counter(
+                (edge["phrase"], edge["origin"] == AUTHORED) for _, _, edge in edges
+            )
             phrase = best_spelling(spellings)
             yield Anchor(
                 id=anchor,
@@ -106,6 +109,7 @@ class MemoryStore(Store):
                 lang=guess_language([phrase]),
                 trees=len({tree_above(self.graph, thought_id) for thought_id in carriers}),
                 thoughts=len(carriers),
+                authored=len({tree_above(self.graph, thought_id) for thought_id in authored}),
             )
 
     def occurrences(self, anchor: str) -> Iterator[Occurrence]:

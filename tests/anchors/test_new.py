@@ -111,3 +111,34 @@ def test_what_is_refused(planted, tmp_path):
     assert (tmp_path / "kept.yaml").read_text() == "mine"
     assert planted("new", "Лес", "--templates", "nowhere")[0] == 2
     assert planted("new")[0] == 2
+
+
+LOOP = "{% for i in range(99999) %}"
+END = "{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        (f"{LOOP}{LOOP}{END}{END}", "more than 200,000 steps"),
+        (LOOP + LOOP.replace(" %}", " if false %}") + END + END, "more than 200,000 steps"),
+        ("{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}", "calls itself without an end"),
+        ("{% include 'own.yaml.j2' %}", "calls itself without an end"),
+        (f"{LOOP}tree: a long line\n{END}", "more than 1,000,000 characters"),
+        ("{{ 'x' * 10**9 }}", "more than 1,000,000 characters"),
+        (
+            "{% set n = namespace(a='x') %}" + LOOP + "{% set n.a = n.a ~ n.a %}" + END,
+            "more than 1,000,000 characters",
+        ),
+        ("{{ 'x' | center(999999999) }}", "own.yaml.j2:1: it has a number above 1,000,000"),
+        ("{{ ''.__class__.__mro__ }}", "'__class__' of 'str' object is unsafe"),
+        ("\n{{ 1 / 0 }}", "own.yaml.j2: division by zero"),
+        ("{{ anchors.append(title) }}", "'append' of 'list' object is unsafe"),
+    ],
+)
+def test_a_template_reaches_out_of_nothing_and_ends(planted, tmp_path, template, problem):
+    (tmp_path / "own.yaml.j2").write_text(template)
+    code, out, err = planted("new", "А", "--templates", str(tmp_path), "--template", "own")
+    assert (code, out) == (1, "")
+    assert err.startswith("forest: own.yaml.j2")
+    assert problem in err

@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anchors.discovery import discover
+from anchors.proposals import proposals
 from anchors.registry import (
     Decision,
     Registry,
     decide,
     decisions,
     merge,
+    part,
     refuse,
     rename,
     split,
@@ -150,6 +153,66 @@ def test_what_is_split_off_leaves_the_others_one(store):
     assert groups(Registry.of(store)) == before
     with pytest.raises(Conflict, match="stands alone"):
         split(planted(tree("Одно", "Мысль. {воля}")), "воля")
+
+
+def test_a_word_of_two_meanings_is_two_anchors_where_its_author_says_so():
+    store = planted(
+        tree("Краса", "Коса до пояса. {коса}"),
+        tree("Жатва", "Коса звенит. {коса}\n  Косой машут. {косой; коса}"),
+        tree("Берег", "Коса песчаная. {коса}\n  Та, что жнёт. {коса}"),
+    )
+    before = [t.thoughts for t in store.trees()]
+    merge(store, "косой", "коса")
+    other = store.get("берег").thoughts[1].id
+    made = part(store, "коса", "коса (инструмент)", ["жатва", other], why="омонимы")
+    found = Registry.of(store)
+    assert [(g.id, g.phrase, g.trees(store), g.thoughts) for g in found.groups()] == [
+        ("коса", "коса", 2, 2),
+        ("коса (инструмент)", "коса (инструмент)", 2, 3),
+    ]
+    assert found.group("Коса (инструмент)").id == "коса (инструмент)"
+    assert [a.phrase for a in store.get("жатва").thoughts[1].anchors] == ["косой", "коса"]
+    assert [(d.action, d.anchor, d.into) for d in made] == [
+        ("part", "коса", "жатва"),
+        ("part", "косой", "жатва"),
+        ("part", "коса", other),
+        ("refuse", "коса", "коса (инструмент)"),
+        ("rename", "коса (инструмент)", ""),
+    ]
+    discover(store, rules=["exact", "lemma", "near", "stem"])
+    assert proposals(store) == []
+    with pytest.raises(Conflict, match="were refused"):
+        merge(store, "коса", "коса (инструмент)")
+    back = undo(store, range(made[0].no, made[-1].no + 1))
+    assert [t.thoughts for t in store.trees()] == before
+    undo(store, *(d.no for d in back))
+    assert len(Registry.of(store).groups()) == 2
+
+
+def test_what_cannot_be_parted_is_refused_and_changes_nothing(store):
+    before = [t.revision for t in store.trees()]
+    for word, name, places, error in [
+        ("воля", "воля (2)", ["второе"], NotFound),
+        ("воля", "воля (2)", ["первое", "нет"], NotFound),
+        ("нет такого", "x", ["первое"], NotFound),
+        ("выбор", "Выбор", ["первое"], Conflict),
+        ("воля", "  ", ["первое"], InvalidInput),
+    ]:
+        with pytest.raises(error):
+            part(store, word, name, places)
+    assert [t.revision for t in store.trees()] == before
+    assert decisions(store) == []
+
+
+def test_a_parting_that_was_interrupted_goes_on(store, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            part(store, "воля", "воля (2)", ["первое"])
+    told = len(decisions(store))
+    part(store, "воля", "воля (2)", ["первое"])
+    assert len(decisions(store)) == told == 3
+    assert [g.phrase for g in Registry.of(store).groups() if "воля" in g.phrase] == ["воля (2)"]
 
 
 def test_a_group_is_renamed_and_found_by_its_name(store):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from anchors import review as door
+from anchors.discovery import discover
 from anchors.proposals import Proposal, proposals
 from anchors.registry import Registry, decisions, undo
 from anchors.registry import refuse as refuse_pair
@@ -15,6 +16,7 @@ from forest.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from forest.forest import stamped
 from forest.nodes import Node
 from tests.anchors.helpers import put
+from tests.export_helpers import planted, tree
 
 
 def ids(store):
@@ -34,6 +36,33 @@ def test_an_accepted_mark_is_an_anchor_that_says_where_it_came_from(store):
     assert [(t.id, t.text) for t in after.thoughts] == [(t.id, t.text) for t in before.thoughts]
     assert after.revision != before.revision
     assert ids(store) == ["g1"]
+
+
+def test_what_is_discovered_renames_no_anchor_of_an_author():
+    store = planted(
+        tree("А", "Причина и следствие. {причина}"),
+        tree("Б", "Причина и повод. {причина}"),
+        tree("В", "Две причины спора. {причины}"),
+        *(tree(f"Г{n}", f"Нет {n} причины для гнева.") for n in range(3)),
+    )
+    discover(store)
+    assert door.accept(store, proposals(store)).marked == 3
+    (group,) = Registry.of(store).groups()
+    assert (group.id, group.phrase, group.trees(store)) == ("причина", "причина", 6)
+    assert [a.phrase for a in group.anchors] == ["причина", "причины"]
+    discover(store)
+    assert proposals(store) == []
+
+
+def test_the_phrase_of_an_anchor_is_found_with_a_dash_that_authors_may_leave_out():
+    store = planted(
+        tree("А", "Так учат. {Причина и следствие не всегда линейны, но всегда связаны}"),
+        tree("Б", "“Причина и следствие — не всегда линейны, но всегда связаны.”"),
+    )
+    discover(store)
+    assert door.accept(store, proposals(store)).marked == 1
+    (group,) = Registry.of(store).groups()
+    assert (group.phrase[:30], group.trees(store)) == ("Причина и следствие не всегда ", 2)
 
 
 def test_an_accepted_merge_is_a_decision(store):
@@ -211,6 +240,10 @@ def test_a_proposal_that_was_edited_in_the_file_is_refused_with_its_line(store, 
         ("- id: m1\n  accept: [yes]\n", r"r:1: proposal 'm1': accept is '\[yes\]', expected yes"),
         ("- id: m1\n  acept: yes\n", "r:1: proposal 'm1': accept is missing"),
         ("- id: m1\n  accept: yes\n- id: m1\n  accept: no\n", "r:3: .* stands there twice"),
+        ("- id: m1\n  accept: yes\n  accept: no\n", r"r:3: accept stands there twice .* line 2\)"),
+        ("- id: m1\n  accept: yes\n  here: {text: a,\n    text: b}\n", "r:4: here.text stands"),
+        ("- id: m1\n  accept: yes\n  ? [a]\n  : b\n", r"r:3: \[a\] is no key"),
+        ("- " * 3000, "r: it is nested too deep to be a review"),
         ("- id: m1\n  accept: yes\n- id: m9\n  accept: no\n", "r:3: there is no proposal 'm9'"),
         ("id: m1", "r:1: expected a list of proposals"),
         ("", "r:1: expected a list of proposals"),

@@ -8,7 +8,7 @@ import pytest
 
 from anchors import review as door
 from anchors.proposals import proposals
-from anchors.registry import Registry, merge, split, undo
+from anchors.registry import Registry, merge, part, split, undo
 from anchors.stats import forest_stats
 from forest import Forest
 from forest.stores.base import Store, open_store
@@ -23,6 +23,8 @@ def reviewed(store: Store) -> list[object]:
     one = merge(store, "граница", "воля")
     split(store, "причинности → следствия")
     undo(store, one.no)
+    undo(store, *(d.no for d in part(store, "порог", "порог (дома)", ["вера"])[:1]))
+    part(store, "воля", "воля (указ)", ["закон"])
     before = forest_stats(store)
     told = door.accept(store, proposals(store))
     registry = Registry.of(store)

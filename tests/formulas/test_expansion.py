@@ -51,3 +51,13 @@ def test_a_cycle_is_refused_by_name() -> None:
         "Λ1 is a part of itself: Λ1 has the part Λ2 has the part Ω3 has the part Λ1\n"
         "Take Λ1 out of the parts of Ω3."
     )
+
+
+def test_a_long_cycle_is_said_shortly() -> None:
+    chain = [Formula(f"Λ{n}", parts=(f"Λ{(n + 1) % 5000}",)) for n in range(5000)]
+    with pytest.raises(Cycle) as error:
+        expand({formula.code: formula for formula in chain}, "Λ0")
+    assert error.value.message == (
+        "Λ0 is a part of itself: Λ0 has the part Λ1 has the part Λ2 has the part Λ3 has the part … "
+        "has the part Λ4999 has the part Λ0"
+    )

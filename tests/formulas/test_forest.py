@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from anchors.formulas import vectors
 from anchors.formulas.book import Book, codes_in_use
 from anchors.formulas.cores import mine, propose
 from anchors.formulas.criteria import check
@@ -28,6 +29,8 @@ from anchors.registry import merge as merge_anchors
 from forest import Forest, Tree
 from forest.errors import Conflict, InvalidInput, NotFound
 from forest.nodes import Link, Node
+from forest.sample import sample_folder
+from scripts.measure_formulas import anchors_of, book_of
 
 WATER = "Δ12 = (вода + весна + неясность) = сцена про влечение и расцвет"
 SPRING = "Весной вода неясно зовёт"
@@ -282,6 +285,15 @@ def test_merged_anchors_count_as_one(store):
 
 
 # --- vectors --------------------------------------------------------------------------------------
+
+
+def test_what_many_formulas_say_tells_them_apart_the_least(monkeypatch):
+    with sample_folder() as folder, Forest.open("memory:") as forest:
+        forest.import_files([folder])
+        book = book_of(anchors_of(forest.store))
+    weighed = recall(Space(book).held_out()) or 0
+    monkeypatch.setattr(vectors, "PRIOR", 10**12)  # all places of a vector count the same
+    assert weighed > (recall(Space(book).held_out()) or 0) + 0.05
 
 
 def test_a_text_is_compressed_to_the_nearest_formula(store):

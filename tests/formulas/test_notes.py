@@ -43,7 +43,8 @@ def test_formulas_are_found_wherever_they_stand(note: str) -> None:
 
 def test_what_only_looks_a_little_like_a_formula_is_left_alone() -> None:
     found = formulas_in(
-        "Δt = 5, Δ = b² − 4ac, if Δ12 == x, Δ12 → Δ13\n(объект + напряжение) = сцена\n\nи Δ12\n"
+        "Δt = 5, Δ = b² − 4ac, λ1 = a + b, Δ 30 = 5 кг, как в Δ 41, if Δ12 == x, "
+        "Δ12 → Δ13\n(объект + напряжение) = сцена\n\nи Δ12\n"
         "```\n(a + b) = c\n```\nΔ13"
     )
     assert (found.defined, found.problems) == ({}, [])
@@ -90,6 +91,8 @@ def test_a_formula_is_read_as_the_text_of_a_thought_is(note: str, said: str) -> 
 def test_all_formulas_of_a_line_are_read_or_named() -> None:
     found = formulas_in("Δ7 = (а + б). Ещё Δ123 = (в + г). И Δ12 = (вода + лёд) = зов. А Δ13 = (е)")
     assert [p.column for p in found.problems] == [1, 19]
+    alike = formulas_in("Δ 30 = (а + б). А △42 = (а + в), как в Δ 50, и Дельта12 = порог(а · б).")
+    assert [p.column for p in alike.problems] == [1, 19, 48]
     assert [text_of(d.formula) for d in found.defined.values()] == [
         "Δ12 = (вода + лёд) = зов.", "Δ13 = (е)",
     ]  # fmt: skip
@@ -104,6 +107,15 @@ def test_all_formulas_of_a_line_are_read_or_named() -> None:
         ("Δ42 — порог(а · б)", "no `=` follows Δ42"),
         ("Δ40 := а + б", "no `=` follows Δ40"),
         ("Ω3 = Δ01, Δ02", "only within brackets"),
+        ("Δ12 == (а + б)", "no `=` follows Δ12"),
+        ("Да: Δ 30 = (а + б)", "column 5: Δ 30 is not how a code is written: write Δ30"),
+        ("**△42** = весна + жара", "column 3: △42 is not how a code is written: write Δ42"),
+        ("`Дельта12 = (а + б)`", "column 2: Дельта12 is not how a code is written: write Δ12"),
+        ("Дельта12 == (а + б)", "column 1: Дельта12 is not how a code is written: write Δ12"),
+        ("Δ12 + Δ 41 → Δ91 = весна + жара", "column 7: Δ 41 is not how a code is written"),
+        ("(а + б) = расцвет\nΔ 12", "line 2, column 1: Δ 12 is not how a code is written"),
+        ("Δ 7 = (а + б)", "Δ 7 is not how a code is written, and Δ7 has one digit"),
+        ("Δ１２ = (а + б)", "Δ１２ is not how a code is written: write Δ12"),
     ],
 )
 def test_what_looks_like_a_formula_and_is_none_is_named(note: str, problem: str) -> None:
@@ -225,3 +237,9 @@ def test_a_line_is_searched_once_for_code_spans_however_many_comments_are_in_it(
 
 def test_a_comment_that_takes_one_end_of_a_code_span_ends_the_span() -> None:
     assert printed("%% ` %% Δ12 = (вода + лёд) = зов %% ` %%") == [(1, "Δ12 = (вода + лёд) = зов")]
+
+
+@pytest.mark.timeout(60)  # it takes two seconds; a work that grows with the square takes minutes
+def test_a_chain_of_twenty_thousand_steps_is_read_in_steps_not_in_their_square() -> None:
+    chain = "Λ1 = (" + " → ".join(f"Δ{n % 100:02}" for n in range(20_000)) + ")"
+    assert len(formulas_in(chain).defined["Λ1"].formula.parts) == 20_000

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from anchors.formulas.codes import GLYPHS
 from anchors.formulas.errors import Contradiction, InvalidFormula
-from anchors.formulas.model import Formula, Join, Term, roles
+from anchors.formulas.model import ROLES, Formula, Join, Term, roles
 from anchors.formulas.syntax import parse, read, text_of
 from anchors.formulas.union import united
 from forest.fields import is_blank
@@ -86,7 +86,7 @@ MARKS = (
     *"—-→+·*=()[],«»“”\"'\\:\u00a0", "->",
     "вода", "ясный_день", "δ12", "Дельта１２", "Δ９",
     "_x_", "7", "100%", "-а", "а-", "e\u0301", "🌊", "Δ12", "Λx", "⟁",
-    "сцена:", "фраза:", "сцепка:",
+    "сцена:", "фраза:", "сцепка:", "среда:", "Δ", "30",
 )  # fmt: skip
 phrases = st.one_of(
     st.lists(st.sampled_from(MARKS), min_size=1, max_size=4).map(" ".join),
@@ -186,13 +186,25 @@ def test_an_error_says_where_what_was_expected_and_shows_a_right_form(
         ("δ12 = (а + б)", "line 1, column 1: δ12 is not how a code is written: write Δ12"),
         ("△42 = (а + б)", "line 1, column 1: △42 is not how a code is written: write Δ42"),
         ("Дельта12 = (а + б)", "line 1, column 1: Дельта12 is not how a code is written"),
+        (" Δ 30 = (а + б)", "line 1, column 2: Δ 30 is not how a code is written: write Δ30"),
+        ("Λ\u00a01 = (Δ12 → Δ41)", "column 1: Λ\u00a01 is not how a code is written: write Λ1"),
+        ("(а + Δ 30)", "line 1, column 6: Δ 30 is not how a code is written: write Δ30"),
+        ("\n\n (а + Δ 30)", "line 3, column 7: Δ 30 is not how a code is written"),
+        ("Δ12 + Δ_41 → Δ91 = (а + б)", "column 7: Δ_41 is not how a code is written"),
+        ("\n (а + б) = зов\nΔ₁₂", "line 3, column 1: Δ₁₂ is not how a code is written: write Δ12"),
+        ("Δ12 == (а + б)", "line 1, column 5: write a single `=` for `==`"),
+        ("Δ12 = （а + б）", "line 1, column 7: found `（`"),
+        ("А12 = (а + б)", "line 1, column 1: А12 is no code: expected Δ and two digits (Δ12)"),
     ],
 )
 def test_what_is_nearly_a_code_is_not_taken_for_a_phrase(text: str, message: str) -> None:
     with pytest.raises(InvalidFormula) as error:
         read(text)
     assert message in str(error.value)
-    assert read("(«δ12» + б)")[0].terms[0].phrase == "δ12"
+    for phrase in ("δ12", "Δ 30", "дельта 5"):
+        formula = read(f"(«{phrase}» + б)")[0]
+        assert formula.terms[0].phrase == phrase
+        assert parse(text_of(formula)) == formula
 
 
 def test_look_alike_letters_are_read_with_a_notice_at_their_place() -> None:
@@ -208,6 +220,18 @@ def test_roles_are_known_by_their_words_and_else_by_position() -> None:
     )  # fmt: skip
     seeds_own = "Δ12 = (вода — Среда + весна — архетип + ночь — эмоциональная граница + x — ось)"
     assert roles(parse(seeds_own)) == ("medium", "archetype", "emotional edge", "ось")
+    assert parse("Δ28 = (Объект: вода + переход : «лёд»)") == parse(
+        "Δ28 = (вода — Объект + лёд — переход)"
+    )
+    assert parse("Δ28 = (цена: вода)").terms[0].phrase == "цена: вода"
+    assert parse("Δ28 = («объект: вода»)").terms[0].phrase == "объект: вода"
+
+
+@pytest.mark.parametrize("role", [word for name, words in ROLES.items() for word in (name, *words)])
+def test_each_role_may_stand_before_its_term(role: str) -> None:
+    formula = parse(f"Δ12 = ({role}: вода + лёд)")
+    assert [(t.phrase, t.role) for t in formula.terms] == [("вода", role), ("лёд", "")]
+    assert parse(text_of(formula)) == formula
 
 
 def test_a_formula_of_nothing_is_refused() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from forest.errors import InvalidTree
 from forest.language import guess_language
-from forest.model import Anchor, AnchorLink, Occurrence
+from forest.model import AUTHORED, Anchor, AnchorLink, Occurrence
 from forest.stores.base import Skip, best_spelling
 from forest.stores.neo4j import building, reading
 from forest.stores.neo4j.connection import Connection, ask
@@ -26,7 +26,7 @@ CALL (t) {
   MATCH (t)-[:ROOT]->(root) MATCH (root)-[:LEADS_TO*0..]->(n)
   WITH DISTINCT n
   MATCH (n)-[e:ANCHORED_BY]->(a:Anchor)
-  WITH n, collect([e.phrase, e.kind, a.id, a.phrase, a.kind]) AS said
+  WITH n, collect([e.phrase, e.kind, e.origin, a.id, a.phrase, a.kind]) AS said
   WITH said, count(*) AS thoughts
   RETURN collect([said, thoughts]) AS carried
 }
@@ -73,10 +73,11 @@ RETURN collect(carrier)
 
 @dataclass(slots=True)
 class _Count:
-    spellings: Counter[str] = field(default_factory=Counter)
+    spellings: Counter[tuple[str, bool]] = field(default_factory=Counter)
     kinds: set[Any] = field(default_factory=set)
     trees: int = 0
     thoughts: int = 0
+    authored: int = 0
 
 
 def all_anchors(
@@ -106,28 +107,33 @@ def all_anchors(
             lang=guess_language([phrase]),
             trees=count.trees,
             thoughts=count.thoughts,
+            authored=count.authored,
         )
 
 
 def _count(carried: list[list[Any]], counts: dict[str, _Count]) -> None:
     """Add what one tree carries."""
-    in_tree = set()
+    in_tree, authored = set(), set()
     for said, thoughts in carried:
         links = [_link(*values) for values in said]
         for link in links:
             count = counts.setdefault(link.anchor, _Count())
-            count.spellings[link.phrase] += thoughts
+            count.spellings[link.phrase, link.origin == AUTHORED] += thoughts
             count.kinds.add(link.kind)
+        authored |= {link.anchor for link in links if link.origin == AUTHORED}
         for anchor in {link.anchor for link in links}:
             counts[anchor].thoughts += thoughts
             in_tree.add(anchor)
     for anchor in in_tree:
         counts[anchor].trees += 1
+        counts[anchor].authored += anchor in authored
 
 
-def _link(own_phrase: Any, own_kind: Any, id_: Any, phrase: Any, kind: Any) -> AnchorLink:
+def _link(
+    own_phrase: Any, own_kind: Any, origin: Any, id_: Any, phrase: Any, kind: Any
+) -> AnchorLink:
     try:
-        return building.link(own_phrase, own_kind, None, None, id_, phrase, kind)
+        return building.link(own_phrase, own_kind, origin, None, id_, phrase, kind)
     except (ValueError, TypeError):
         raise InvalidTree(
             f"an anchor of the phrase {phrase!r} is not as the model wants it", hint=building.HINT

@@ -15,6 +15,7 @@ from forest.collector import collector_paused
 from forest.fields import is_text
 from forest.language import guess_language
 from forest.model import (
+    AUTHORED,
     Anchor,
     AnchorLink,
     Thought,
@@ -132,6 +133,9 @@ def anchors_after(
         return _anchors_after(db, last, newest, limit)
 
 
+_AUTHORED = f"coalesce(origin, '{AUTHORED}') = '{AUTHORED}'"
+
+
 def _anchors_after(
     db: sqlite3.Connection, last: str, newest: int | None, limit: int
 ) -> list[Anchor]:
@@ -141,7 +145,7 @@ def _anchors_after(
         " ORDER BY anchor LIMIT ?)"
     )
     spellings = db.execute(
-        f"SELECT anchor, kind, phrase.phrase, count(*) {source}"
+        f"SELECT anchor, kind, phrase.phrase, count(*), sum({_AUTHORED}) {source}"
         " GROUP BY anchor, kind, phrase.no ORDER BY anchor",
         (last, newest, limit),
     ).fetchall()
@@ -152,24 +156,39 @@ def _anchors_after(
     ).fetchall()
     groups = groupby(spellings, key=lambda row: row[0])
     return [
-        _anchor(list(rows), trees, thoughts)
-        for (_, rows), (_, trees, thoughts) in zip(groups, counts, strict=True)
+        _anchor(db, list(rows), *counted)
+        for (_, rows), (_, *counted) in zip(groups, counts, strict=True)
     ]
 
 
-def _anchor(spellings: list[tuple[Any, ...]], trees: int, thoughts: int) -> Anchor:
-    """An anchor from its spellings: rows of (anchor, kind, phrase, how often)."""
-    count = Counter[str]()
-    for _, _, phrase, times in spellings:
-        count[phrase] += times
+def _authored_in(db: sqlite3.Connection, anchor: str) -> int:
+    """In how many trees an author wrote an anchor."""
+    found = db.execute(
+        "SELECT count(DISTINCT thought / ?) FROM phrase JOIN anchored"
+        " ON anchored.phrase = phrase.no WHERE anchor = ? AND coalesce(origin, ?) = ?",
+        (SPAN, anchor, AUTHORED, AUTHORED),
+    )
+    return int(found.fetchone()[0])
+
+
+def _anchor(
+    db: sqlite3.Connection, spellings: list[tuple[Any, ...]], trees: int, thoughts: int
+) -> Anchor:
+    """An anchor from its spellings: rows of (anchor, kind, phrase, how often, by authors)."""
+    count = Counter[tuple[str, bool]]()
+    for _, _, phrase, times, by_authors in spellings:
+        count[phrase, True] += by_authors
+        count[phrase, False] += times - by_authors
     phrase = best_spelling(count)
+    others = sum(times for (_, authored), times in count.items() if not authored)
     return Anchor(
         id=spellings[0][0],
         phrase=phrase,
-        kind=min(kind for _, kind, _, _ in spellings),
+        kind=min(kind for _, kind, *_ in spellings),
         lang=guess_language([phrase]),
         trees=trees,
         thoughts=thoughts,
+        authored=trees if not others else _authored_in(db, spellings[0][0]),
     )
 
 

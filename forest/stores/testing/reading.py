@@ -99,8 +99,9 @@ class ReadingContract(Contract):
         assert {store.tree_of(t.id) for t in store.get("a").thoughts} == {"a"}
         with pytest.raises(NotFound, match="'b/other'"):
             store.tree_of("b/other")
-        with pytest.raises(NotFound):
-            store.tree_of("a")
+        for other in ("a", "\udcff"):
+            with pytest.raises(NotFound):
+                store.tree_of(other)
 
     def test_anchors_count_and_show_their_most_frequent_spelling(self, store: Store) -> None:
         def at(*phrases: str | AnchorLink) -> Thought:
@@ -121,6 +122,26 @@ class ReadingContract(Contract):
             "ice age": ("ice age", "phrase", "en", 1, 1),
             "ясность": ("ясность", "phrase", "ru", 1, 1),
         }
+
+    def test_authors_name_an_anchor_and_others_only_where_no_author_does(
+        self, store: Store
+    ) -> None:
+        def found(text: str, phrase: str, anchor: str, origin: str = "discovered") -> Thought:
+            link = AnchorLink(phrase=phrase, anchor=anchor, origin=origin, score=0.9)
+            return thought(text, link, level=1)
+
+        marked = [found(f"Причин {i}.", "причин", "причина") for i in range(3)]
+        mist = [found(f"Туманом {i}.", "туманом", "туман") for i in range(2)]
+        put(
+            store,
+            tree("a", thought("Причина.", "причина"), *marked, *mist),
+            tree("b", "Корень.", found("У причины.", "причины", "причина", "Δ42_logic")),
+            tree("c", "Корень.", found("Туман.", "туман", "туман", "Δ42_logic")),
+        )
+        names = {a.id: (a.phrase, a.trees, a.thoughts, a.authored) for a in store.anchors()}
+        assert names == {"причина": ("причина", 2, 5, 1), "туман": ("туманом", 2, 3, 0)}
+        put(store, tree("c", "Корень.", found("Туман.", "Туман", "туман", "authored")))
+        assert [a.phrase for a in store.anchors() if a.id == "туман"] == ["Туман"]
 
     def test_a_thought_that_spells_an_anchor_twice_is_counted_once(self, store: Store) -> None:
         both = thought("Мысль.", "Вода", "вода")

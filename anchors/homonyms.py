@@ -1,0 +1,131 @@
+"""Words that are spelled alike and mean two things: in some places one of them is another anchor.
+
+A thought keeps the phrase as its author wrote it; which anchor it means is what `AnchorLink.anchor`
+says, and that is changed. So every store, and whatever counts anchors or jumps at them, sees two.
+Beside it stand decisions: `PART` for each place, that the two are not one, and the new one's name.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from forest.errors import InvalidInput, NotFound
+from forest.fields import clean_name
+from forest.forest import stamped
+from forest.identity import finished
+from forest.model import AnchorLink, Thought, Tree, anchor_id
+from forest.phrases import phrase_key
+from forest.stores.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """That an anchor means another one in a place."""
+
+    anchor: str
+    place: str
+    """Id of a tree or of a thought."""
+    means: str
+
+
+def name_and_id(written: str, like: str) -> tuple[str, str]:
+    """The name of a new anchor, and its id, of the kind that ``like`` is the id of.
+
+    Raises InvalidInput for what is no name.
+    """
+    try:
+        name = clean_name(written)
+    except ValueError as error:
+        raise InvalidInput(f"the name {written!r}: {error}") from None
+    if not phrase_key(name):
+        raise InvalidInput(f"the name {written!r} has no letter to be matched by")
+    kind = "link" if like.startswith("[[") else "tag" if like.startswith("#") else "phrase"
+    return name, anchor_id(name, kind)
+
+
+def said(store: Store, anchors: Sequence[str], places: Sequence[str], means: str) -> list[Meaning]:
+    """Which of some anchors stand in which places, where they shall mean another one.
+
+    Raises NotFound where a place is none, or has none of the anchors.
+    """
+    found: list[Meaning] = []
+    for place in dict.fromkeys(places):
+        here = {link.anchor for thought in _thoughts(store, place) for link in thought.anchors}
+        if not here.intersection(anchors):
+            raise NotFound(
+                f"no thought of {place!r} carries the anchor {anchors[0]!r}",
+                hint=f"`forest anchors show {anchors[0]!r}` shows where it stands.",
+            )
+        found += [Meaning(anchor, place, means) for anchor in anchors if anchor in here]
+    return found
+
+
+def _thoughts(store: Store, place: str) -> list[Thought]:
+    try:
+        return list(store.get(place).thoughts)
+    except NotFound:
+        return [store.get(store.tree_of(place))[place]]
+
+
+def put(store: Store, meanings: Iterable[Meaning]) -> None:
+    """Let anchors mean others in their places, all in one `Store.write`."""
+
+    def change(link: AnchorLink, here: Sequence[Meaning]) -> AnchorLink:
+        for one in here:
+            if link.anchor == one.anchor:
+                return replace(link, anchor=one.means)
+        return link
+
+    _change(store, meanings, change)
+
+
+def take(store: Store, meanings: Iterable[Meaning]) -> None:
+    """Let anchors mean themselves again, all in one `Store.write`. A place that is gone is left."""
+
+    def change(link: AnchorLink, here: Sequence[Meaning]) -> AnchorLink:
+        back = [one for one in here if link.anchor == one.means]
+        own = anchor_id(link.phrase, link.kind)
+        for one in sorted(back, key=lambda one: one.anchor != own):
+            return replace(link, anchor=one.anchor)
+        return link
+
+    _change(store, meanings, change)
+
+
+def _change(
+    store: Store,
+    meanings: Iterable[Meaning],
+    change: Callable[[AnchorLink, Sequence[Meaning]], AnchorLink],
+) -> None:
+    by_place: dict[str, list[Meaning]] = defaultdict(list)
+    for one in meanings:
+        by_place[one.place].append(one)
+
+    def merge(old: Tree | None, _: Tree) -> Tree | None:
+        if old is None:
+            return None
+        new = old.model_copy(update={"thoughts": list(old.thoughts)})
+        for thought in old.thoughts:
+            here = [*by_place.get(old.id, ()), *by_place.get(thought.id, ())]
+            links = tuple(change(link, here) for link in thought.anchors) if here else ()
+            if here and links != thought.anchors:
+                new.edit(thought.id, anchors=links)
+        return None if new.thoughts == old.thoughts else stamped(finished(new, old), old)
+
+    trees = _trees(store, by_place)
+    if trees:
+        store.write((Tree(id_, id=id_) for id_ in trees), merge)
+
+
+def _trees(store: Store, places: Mapping[str, object]) -> list[str]:
+    """The trees of places, each once; a place that is gone has none."""
+    known = {info.id for info in store.infos(lambda _: None)}
+    found: dict[str, None] = {}
+    for place in places:
+        try:
+            found[place if place in known else store.tree_of(place)] = None
+        except NotFound:
+            continue
+    return list(found)
