@@ -155,6 +155,24 @@ def test_no_training_record_answers_a_probe_by_the_same_words(tmp_path: Path) ->
         assert not any(answer in text and prompt in text for text in said)
 
 
+def with_two_shared_facts() -> list[Tree]:
+    """Proofs of the same two facts: a jump at one of them says the other on both sides."""
+    facts = "  Stone {n} is soft.\n  Water flows. {{flow}}\n  It wears. {{wear}}"
+    return [tree(f"Proof {n}", f"Water wears stone {n}.\n" + facts.format(n=n)) for n in range(8)]
+
+
+def test_no_training_record_says_question_and_answer_of_a_probe(tmp_path: Path) -> None:
+    forest = [*with_two_shared_facts(), *grown(20)]
+    corpus, _ = exported(tmp_path, forest, corpus={"validation": 0})
+    probes = [probe for probe in asked(corpus) if probe["phrase"] in ("flow", "wear")]
+    assert len(probes) > 4
+    said = [told(record) for record in records(corpus, "train")]
+    for probe in probes:
+        assert probe["answer"]["thought"] != probe["target"]["thought"]
+        together = {probe["source"]["thought"], probe["answer"]["thought"]}
+        assert not any(together <= some for some in said)
+
+
 def test_probes_stay_while_the_forest_grows_and_whatever_the_seed(tmp_path: Path) -> None:
     def ids(count: int, seed: int = 0) -> set[str]:
         corpus = tmp_path / f"{count}-{seed}"
@@ -279,6 +297,17 @@ def test_a_held_out_jump_is_caught(leaking: pytest.MonkeyPatch, tmp_path: Path) 
     leaking.setattr(Held, "__init__", lambda self, _=(): setattr(self, "_from", {}))
     for kind in ("walk", "bridge", "composite", "chain", "comparison"):
         assert "are a held-out stitch" in refused(tmp_path, kinds=only(kind))
+
+
+def test_question_and_answer_in_a_record_are_caught(
+    leaking: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    apart = walks.Rings._apart_from
+    leaking.setattr(walks.Rings, "_apart_from", lambda *rings: apart(*rings)[:1])
+    forest = [*with_two_shared_facts(), *grown(20)]
+    for kind in ("walk", "bridge", "chain"):
+        message = refused(tmp_path, forest, kinds=only(kind), corpus={"validation": 0})
+        assert "are a held-out stitch" in message
 
 
 def test_the_same_text_on_both_sides_is_caught(leaking: pytest.MonkeyPatch, tmp_path: Path) -> None:
