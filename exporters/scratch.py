@@ -31,8 +31,8 @@ SCHEMA = """
 CREATE TABLE tree (
     no INTEGER PRIMARY KEY, id TEXT, revision TEXT, title TEXT, lang TEXT, axes BLOB, split TEXT);
 CREATE TABLE place (
-    no INTEGER PRIMARY KEY, tree INTEGER, key INTEGER, thought TEXT, said INTEGER, before BLOB,
-    after BLOB);
+    no INTEGER PRIMARY KEY, tree INTEGER, key INTEGER, thought TEXT, said INTEGER, beside TEXT,
+    before BLOB, after BLOB);
 CREATE TABLE passing (place INTEGER, step INTEGER, next INTEGER);
 CREATE TABLE occurrence (
     split TEXT, anchor TEXT, ring INTEGER, tree INTEGER, place INTEGER, phrase TEXT, key INTEGER,
@@ -184,9 +184,9 @@ class Link(NamedTuple):
 class Gathered(NamedTuple):
     """The thoughts of a tree that carry shared anchors; a place is a thought's in its tree."""
 
-    places: list[tuple[int, int, str, int, bytes, bytes]]
-    """(place, hash of the thought's id, the id, hash of all that is said of it and its tree, what
-    is said before, and after)."""
+    places: list[tuple[int, int, str, int, str, bytes, bytes]]
+    """(place, hash of the thought's id, the id, hash of all that is said of it and its tree, the
+    other premises beside it or "", what is said before, and after)."""
     passing: list[tuple[int, int, int]]
     """(place, step, next): what is said after it comes to the place next after so many thoughts."""
     carried: list[tuple[int, str, int, str, int, int, int]]
@@ -224,6 +224,13 @@ class Reading:
             "SELECT before, after FROM place WHERE no = ?", (no,)
         ).fetchone()
         return found
+
+    def beside(self, no: int) -> str:
+        """The other premises beside a place, or nothing."""
+        found: tuple[str] = self._db.execute(
+            "SELECT beside FROM place WHERE no = ?", (no,)
+        ).fetchone()
+        return found[0]
 
     def tree(self, no: int) -> TreeNote:
         """What was kept of a tree."""
@@ -274,7 +281,7 @@ class Scratch(Reading):
         """Keep the thoughts of a tree that carry shared anchors."""
         first = no << PLACE_BITS
         self._db.executemany(
-            "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             ((first + place, no, *said) for place, *said in gathered.places),
         )
         self._db.executemany(

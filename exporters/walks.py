@@ -64,6 +64,7 @@ class Gatherer:
     def gather(self, outline: Outline) -> Gathered:
         """A tree's occurrences with the text before and after them."""
         seed, settings = self._recipe.seed, self._recipe.walks
+        on_cards = self._recipe.cards.premises
         packer = _Packer(outline.pieces)
         carrying = dict.fromkeys(outline.carrying(self._shared))
         gathered = Gathered([], [], [])
@@ -75,8 +76,9 @@ class Gatherer:
             most = max(self._recipe.window - settings.prefix, 0)
             after = outline.after(place, settings.continuation, seed, most, settings.premises)
             before, ahead = packer.pack(outline.before(place, settings.prefix)), packer.pack(after)
-            said = hashed(of, before, ahead)
-            gathered.places.append((place, key, id_, said, before, ahead))
+            beside = packer.pack(outline.premises(place, on_cards)) if on_cards else b""
+            said = hashed(of, before, ahead, beside)
+            gathered.places.append((place, key, id_, said, beside.decode(), before, ahead))
             gathered.passing.extend(
                 (place, n, p)
                 for n, p in enumerate(after)
