@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -383,13 +383,17 @@ class Scratch(Reading):
         )
 
     def remove_silent(self, thoughts: Sequence[str]) -> None:
-        """Note that a record says thoughts, and the steps between those next to each other."""
+        """Note that a record says thoughts, and the steps of which it says both ends."""
         self._db.executemany("UPDATE silent SET said = 1 WHERE thought = ?", zip(thoughts))
-        steps = list(pairwise(thoughts))
-        steps += [(b, a) for a, b in steps]
+        together = set(thoughts)
+        steps = [(one, above) for one in together for above in self._above(one) & together]
         self._db.executemany(
-            "UPDATE silent SET stepped = 1 WHERE parent = ? AND thought = ?", steps
+            "UPDATE silent SET stepped = 1 WHERE thought = ? AND parent = ?", steps
         )
+
+    def _above(self, thought: str) -> set[str]:
+        rows = self._db.execute("SELECT parent FROM silent WHERE thought = ?", (thought,))
+        return {parent for (parent,) in rows}
 
     def add_walked(self, split: str, jumps: Iterable[tuple[str, str, str]]) -> None:
         """Note the jumps (anchor, source, target) of a walk that was written."""

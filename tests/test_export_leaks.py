@@ -431,6 +431,17 @@ def test_every_thought_is_in_a_training_record_or_listed(
     assert report.steps_covered == len(steps)
 
 
+@pytest.mark.parametrize("budget", [0, 10_000])
+def test_a_proofs_step_is_covered_by_each_of_its_premises(budget: int, tmp_path: Path) -> None:
+    flows = "flows by day and by night, as was said long ago."
+    proof = tree("T", f"All {flows}\n  Water {flows}\n  Sand {flows}\n  Time {flows}")
+    proof.edit(proof.thoughts[0].id, kind="conclusion")
+    for window, steps in ((500, 3), (80, 0)):  # in 80 characters each thought is alone
+        changes = {"window": window, "paths": {"overlap": 0}, "corpus": {"validation": 0}}
+        _, manifest = exported(tmp_path / f"{window}", [proof], budget=budget, **changes)
+        assert manifest.splits["train"].steps_covered == steps
+
+
 def test_the_manifest_counts_what_the_written_records_cover(tmp_path: Path) -> None:
     forest = grown()
     out, manifest = exported(tmp_path, forest, kinds=only("path", "walk", "chain"), budget=20_000)
