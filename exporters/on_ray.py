@@ -269,7 +269,7 @@ def _cluster(workers: Workers) -> Iterator[int]:
         with _connected(_address(workers.address), THEIRS, {}):
             yield workers.number or _by_cpus(_cpus())
     else:
-        number = workers.number or _by_cpus(len(os.sched_getaffinity(0)))
+        number = workers.number or _by_cpus(os.cpu_count() or 1)
         # Short, for the paths of sockets in it may have about a hundred bytes.
         folder = tempfile.mkdtemp(prefix="forest-ray-", dir="/tmp")
         settings = {"num_cpus": number, "object_store_memory": STORE, "_temp_dir": folder}
@@ -323,14 +323,18 @@ def _hushed(ray: Any) -> Iterator[None]:
 @contextmanager
 def _environment(own: dict[str, str]) -> Iterator[None]:
     """Variables for Ray; what it changes itself is undone, too."""
-    before = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
+    before = {name: value for name, value in os.environ.items() if _is_rays(name)}
     os.environ.update({name: value for name, value in own.items() if name not in before})
     try:
         yield
     finally:
-        for name in [name for name in os.environ if name.startswith("RAY_")]:
+        for name in [name for name in os.environ if _is_rays(name)]:
             del os.environ[name]
         os.environ.update(before)
+
+
+def _is_rays(name: str) -> bool:
+    return name.startswith("RAY_") or name == "PYTHONBREAKPOINT"
 
 
 @contextmanager
@@ -348,6 +352,10 @@ def _handlers_kept() -> Iterator[None]:
 
 def _address(address: str) -> str:
     """An address at which something listens. Raises UsageError, ClusterUnavailable."""
+    if address == "auto":
+        address = (
+            os.environ.get("RAY_ADDRESS") or address
+        )  # Ray would take it, and more than we can
     if address == "auto":
         return address
     host, _, port = address.rpartition(":")

@@ -130,6 +130,13 @@ def test_what_is_asked_wrong_is_said(run: Run) -> None:
         Workers(0)
 
 
+def test_auto_is_the_address_that_rays_own_setting_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert on_ray._address("auto") == "auto"
+    monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:10001")
+    with pytest.raises(UsageError, match="10001' is not the address of a Ray cluster"):
+        on_ray._address("auto")
+
+
 @pytest.mark.parametrize("address", ["here", "ray://127.0.0.1:10001", ":6379", "host:port"])
 def test_what_is_no_address_is_said(address: str) -> None:
     with pytest.raises(UsageError, match="HOST:PORT"):
