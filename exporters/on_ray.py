@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -44,8 +45,14 @@ PART = 1 << 26
 """Bytes of a file that travel together."""
 STORE = 1 << 28
 """Bytes of the object store of a cluster that is started for one export."""
-OURS = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
-"""Settings of such a cluster: it listens on this machine alone, and `uv run` sends it no code."""
+OURS = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+}
+"""Settings of such a cluster: it listens on this machine alone, `uv run` sends it no code, and it
+asks for a token, which without being told Ray would write into the user's home."""
 THEIRS = {
     "RAY_NUM_REDIS_GET_RETRIES": "1",
     "RAY_py_gcs_connect_timeout_s": "10",
