@@ -25,7 +25,7 @@ STAMPS := .venv/.setup
 SETUP := sh scripts/setup.sh
 
 # Every extra: what is shipped is tested. With torch these are gigabytes, which `make demo` does not need.
-DEV_EXTRAS := datasets embed embed-table gguf local-neo4j parquet plot quantize rdf tensorboard \
+DEV_EXTRAS := datasets embed embed-table gguf local-neo4j parquet plot quantize ray rdf tensorboard \
   tokens train zstd
 
 .PHONY: help

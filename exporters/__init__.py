@@ -14,14 +14,24 @@ if TYPE_CHECKING:
     from exporters.graph import export_graph
     from exporters.manifest import Manifest
     from exporters.recipe import Recipe
+    from exporters.work import Workers
 
-__all__ = ["Difference", "Manifest", "Recipe", "compare", "export_corpus", "export_graph"]
+__all__ = [
+    "Difference",
+    "Manifest",
+    "Recipe",
+    "Workers",
+    "compare",
+    "export_corpus",
+    "export_graph",
+]
 
 _HOME = {
     "Difference": "diff",
     "compare": "diff",
     "Manifest": "manifest",
     "Recipe": "recipe",
+    "Workers": "work",
     "export_corpus": "export",
     "export_graph": "graph",
 }

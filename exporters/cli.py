@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from exporters.diff import Difference
     from exporters.manifest import Manifest
     from exporters.recipe import Recipe
+    from exporters.work import Engine, Workers
 
 
 def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -20,6 +22,39 @@ def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked:
         click.echo(default_recipe(), nl=False)
         ctx.exit()
+
+
+def with_workers(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say who makes the records; the command gets them as ``workers``."""
+
+    @click.option(
+        "--workers",
+        "number",
+        type=click.IntRange(min=1),
+        help="How many make records; the bytes are the same.  [default: 1; on Ray up to 4, as the "
+        "cluster has CPUs]",
+    )
+    @click.option(
+        "--engine",
+        type=click.Choice(["processes", "ray"]),
+        default="processes",
+        show_default=True,
+        help="What the workers are: processes of this machine, or on a Ray cluster.",
+    )
+    @click.option(
+        "--address",
+        metavar="HOST:PORT|auto",
+        help="Of a running Ray cluster.  [default: one is started on this machine, and ended]",
+    )
+    @wraps(command)
+    def with_them(
+        *args: Any, number: int | None, engine: Engine, address: str | None, **options: Any
+    ) -> Any:
+        from exporters.work import Workers
+
+        return command(*args, workers=Workers(number, engine, address), **options)
+
+    return with_them
 
 
 @click.command("export")
@@ -50,13 +85,7 @@ def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     type=click.Choice(["jsonl", "jsonl.zst", "parquet"]),
     help="What data files are, in place of the recipe's.",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How many processes make records; the bytes are the same.",
-)
+@with_workers
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @click.option(
     "--as",
@@ -72,7 +101,7 @@ def command_export(
     seed: int | None,
     format: str | None,
     file: str | None,
-    workers: int,
+    workers: Workers,
     as_json: bool,
     graph: str | None,
 ) -> None:
@@ -85,10 +114,10 @@ def command_export(
     but canvas, a picture for Obsidian. An earlier export of the same kind in OUT is replaced.
     """
     if graph is not None:
-        if recipe_name or seed is not None or format or file or workers > 1 or as_json:
+        if recipe_name or seed is not None or format or file or workers.asked or as_json:
             raise click.UsageError(
-                "--recipe, --seed, --format, --file, --workers and --json are for a corpus: "
-                "not with --as"
+                "--recipe, --seed, --format, --file, --workers, --engine and --json are for a "
+                "corpus: not with --as"
             )
         _export_graph(ctx, out, graph)
         return
@@ -181,7 +210,7 @@ def write_corpus(
     out: Path,
     recipe: Recipe,
     seed: int | None,
-    workers: int = 1,
+    workers: Workers | int = 1,
     earlier: Path | None = None,
 ) -> Manifest:
     """Export the forest that a command is about, with a progress bar."""

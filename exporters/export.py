@@ -53,7 +53,15 @@ from exporters.scratch import Occurrence, Scratch
 from exporters.splits import TRAIN, VALIDATION
 from exporters.texts import Texts
 from exporters.walks import THINNED, Chains, Closed, Rings, Walked
-from exporters.work import Crew, batched, crew_of, plan_of, tell_held, tell_shared
+from exporters.work import (
+    Crew,
+    Workers,
+    batched,
+    crew_of,
+    plan_of,
+    tell_held,
+    tell_shared,
+)
 from forest.collector import fewer_collections
 from forest.errors import ExportError
 from forest.model import TreeInfo
@@ -75,7 +83,7 @@ def export_corpus(
     recipe: Recipe | None = None,
     *,
     seed: int | None = None,
-    workers: int = 1,
+    workers: Workers | int = 1,
     earlier: Path | None = None,
     progress: Progress | None = None,
 ) -> Manifest:
@@ -87,13 +95,15 @@ def export_corpus(
     :param recipe: the shipped default where none is given.
     :param seed: in place of the recipe's own.
     :param workers: how many processes make records: 1 is this one; with more, start Python from a
-        module that may be imported again (`if __name__ == "__main__"`).
+        module that may be imported again (`if __name__ == "__main__"`). Or `Workers` on Ray.
     :param earlier: the corpus from which what did not change is taken over, in place of that in
         ``out``.
     :param progress: called with ("thoughts" or "jumps", done, all).
     :returns: what was written; also in ``out/manifest.json``.
     :raises UsageError: the seed is wrong, or the recipe prefers an axis that the forest has not.
-    :raises MissingExtra: the recipe asks for files or a measure whose package is not installed.
+    :raises MissingExtra: the recipe asks for files or a measure whose package is not installed, or
+        Ray is not.
+    :raises ClusterUnavailable: there is no Ray cluster at the address, or it has no room.
     :raises InvalidInput: a formula or a scene, typed with Cypher, is none.
     :raises ExportError: the forest is empty or the recipe leaves nothing of it, a text contains the
         jump marker, ``out`` is something else than a corpus, another export is writing it, there
@@ -113,7 +123,7 @@ class _Job(NamedTuple):
     out: Path
     earlier: Path
     recipe: Recipe
-    workers: int
+    workers: Workers | int
     progress: Progress | None
 
 

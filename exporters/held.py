@@ -31,6 +31,8 @@ class Stitch(NamedTuple):
     anchor: str
     source: Occurrence
     target: Occurrence
+    answer: str = ""
+    """Id of the thought that answers the question: the target, or one that follows it."""
 
 
 def drawn(ring: Sequence[Occurrence], share: float) -> dict[Pair, int]:

@@ -213,14 +213,15 @@ def _beside(
 
 
 def _held_out(corpus: Path) -> dict[str, dict[str, str]]:
-    """The thoughts of held-out stitches: for each the other one, and its probe's line."""
+    """The thoughts of held-out stitches, answers among them: for each the others, and the probe."""
     held: dict[str, dict[str, str]] = {}
     path = corpus / PROBES
     if path.exists():
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 probe = orjson.loads(line)
-                ends = [probe[side]["thought"] for side in ("source", "target")]
-                for one, other in (ends, ends[::-1]):
-                    held.setdefault(one, {})[other] = f"{PROBES}:{number} (probe)"
+                source, where = probe["source"]["thought"], f"{PROBES}:{number} (probe)"
+                for side in ("answer", "target"):
+                    end = probe[side]["thought"]
+                    held.setdefault(source, {})[end] = held.setdefault(end, {})[source] = where
     return held

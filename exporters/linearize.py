@@ -249,6 +249,18 @@ class Outline:
 
     # --- proofs --------------------------------------------------------------------------------
 
+    def steps(self, thoughts: Sequence[str]) -> Iterable[str]:
+        """Of a path's thoughts, by their ids, those that are said together with their parents."""
+        if not self._proof:
+            return thoughts[1:]
+        said = set(thoughts)
+        return (one for one in thoughts if self._above.get(one) in said)
+
+    @cached_property
+    def _above(self) -> dict[str, str]:
+        ids = [piece.thought for piece in self.pieces]
+        return {ids[place]: ids[above] for place, above in enumerate(self._parents) if above >= 0}
+
     @cached_property
     def _argued(self) -> list[int]:
         """A proof's thoughts as they are said: what was concluded, facts, what both lead to."""

@@ -34,7 +34,7 @@ class SplitReport(_Part):
     trees: int = 0
     thoughts: int = 0
     steps: int = Field(0, description="edges from a thought to the next one below")
-    steps_covered: int = Field(0, description="edges of which a record says both ends in a row")
+    steps_covered: int = Field(0, description="edges of which a record says both ends")
     characters: int = Field(0, description="of the trees' thoughts")
     tokens: int = Field(0, description="the same in tokens; 0 if the recipe names no tokenizer")
     languages: dict[str, int] = Field(default_factory=dict, description="trees by language")

@@ -98,7 +98,7 @@ class TreeWork:
         loses = self._finish.loses(split)
         for record in self._records.of(outline, split, axes):
             if record.kind == PATH and not loses:
-                stepped.update(record.told.thoughts[1:])
+                stepped.update(outline.steps(record.told.thoughts))
             yield self._finish(record)
         yield TreeDone(self._gatherer.gather(outline), len(stepped))
 

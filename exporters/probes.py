@@ -188,6 +188,7 @@ def new_by_words(
     which is jumped from included, is followed by it, and none comes after the same prompt.
 
     :param ring: all occurrences of the anchor in the training split.
+    :returns: with their answers.
     """
     open_ = [asked for stitch in stitches if (asked := _question(scratch, stitch))]
     for at in ring:
@@ -195,7 +196,7 @@ def new_by_words(
             break
         before, after = (_keys(packed) for packed in scratch.place(at.place))
         open_ = [asked for asked in open_ if not _is_answered(asked, at, before, after)]
-    return [asked.stitch for asked in open_]
+    return [asked.stitch._replace(answer=asked.answer.thought) for asked in open_]
 
 
 def _is_answered(asked: Question, at: Occurrence, before: set[str], after: set[str]) -> bool:
@@ -206,12 +207,20 @@ def _is_answered(asked: Question, at: Occurrence, before: set[str], after: set[s
 
 
 def _question(scratch: Scratch, stitch: Stitch) -> Question | None:
-    """A stitch as its words ask it; None where they do not: nothing new follows, or it was said."""
-    prompt = [text for text, *_ in orjson.loads(scratch.place(stitch.source.place)[0])]
+    """A stitch as its words ask it; None where they do not: nothing new follows, or it was said.
+
+    Nor is it asked where the answer has an anchor in common with the thought that is jumped from,
+    and so may have a jump to it.
+    """
+    before = orjson.loads(scratch.place(stitch.source.place)[0])
+    prompt, carried = [text for text, *_ in before], before[-1][2]
     words = key_of("\n".join(prompt))
     said = {key_of(prompt[-1]), key_of(stitch.target.phrase)}
-    answer = _following(_ahead(scratch, stitch.target), said)
+    target, *_ = ahead = list(_ahead(scratch, stitch.target))
+    answer = _following(ahead, said)
     if answer is None or answer.key in words:
+        return None
+    if answer != target and not set(answer.anchors).isdisjoint(carried):
         return None
     return Question(stitch, prompt, words, said, answer)
 

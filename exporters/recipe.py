@@ -6,6 +6,7 @@ What each setting means, and why it has its default, stands beside it in `recipe
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -32,10 +33,13 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
+_LICENSE = re.compile(r"[a-z0-9]+([.+-][a-z0-9]+)*")
+
+
 class CorpusSettings(_Section):
     """What the corpus is as a whole."""
 
-    license: Annotated[str, Field(min_length=1, description="as on the dataset card")] = "unknown"
+    license: Annotated[str, Field(description="as on the dataset card")] = "unknown"
     validation: Annotated[
         float, Field(strict=True, ge=0, lt=1, description="share of tree families")
     ] = 0.05
@@ -44,6 +48,16 @@ class CorpusSettings(_Section):
     ] = 1 << 28
     format: Format = "text"
     file: FileForm = "jsonl"
+
+    @field_validator("license")
+    @classmethod
+    def _known_to_hubs(cls, value: str) -> str:
+        if not _LICENSE.fullmatch(value):
+            raise ValueError(
+                "expected an identifier in small letters, as dataset cards have it: cc-by-4.0, "
+                "apache-2.0, other, unknown"
+            )
+        return value
 
 
 Share = Annotated[float, Field(strict=True, ge=0, le=1)]
@@ -128,6 +142,7 @@ class CardSettings(_Section):
     """Records that show an anchor with its continuations."""
 
     ways: Annotated[int, Field(strict=True, ge=2, le=1000, description="typically on a card")] = 4
+    premises: Annotated[Length, Field(ge=0, description="of a leaf, said before it")] = 0
     continuation: Annotated[Length, Field(ge=0, description="said of each")] = 300
 
 

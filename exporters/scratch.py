@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -31,8 +31,8 @@ SCHEMA = """
 CREATE TABLE tree (
     no INTEGER PRIMARY KEY, id TEXT, revision TEXT, title TEXT, lang TEXT, axes BLOB, split TEXT);
 CREATE TABLE place (
-    no INTEGER PRIMARY KEY, tree INTEGER, key INTEGER, thought TEXT, said INTEGER, before BLOB,
-    after BLOB);
+    no INTEGER PRIMARY KEY, tree INTEGER, key INTEGER, thought TEXT, said INTEGER, beside TEXT,
+    before BLOB, after BLOB);
 CREATE TABLE passing (place INTEGER, step INTEGER, next INTEGER);
 CREATE TABLE occurrence (
     split TEXT, anchor TEXT, ring INTEGER, tree INTEGER, place INTEGER, phrase TEXT, key INTEGER,
@@ -184,9 +184,9 @@ class Link(NamedTuple):
 class Gathered(NamedTuple):
     """The thoughts of a tree that carry shared anchors; a place is a thought's in its tree."""
 
-    places: list[tuple[int, int, str, int, bytes, bytes]]
-    """(place, hash of the thought's id, the id, hash of all that is said of it and its tree, what
-    is said before, and after)."""
+    places: list[tuple[int, int, str, int, str, bytes, bytes]]
+    """(place, hash of the thought's id, the id, hash of all that is said of it and its tree, the
+    other premises beside it or "", what is said before, and after)."""
     passing: list[tuple[int, int, int]]
     """(place, step, next): what is said after it comes to the place next after so many thoughts."""
     carried: list[tuple[int, str, int, str, int, int, int]]
@@ -224,6 +224,13 @@ class Reading:
             "SELECT before, after FROM place WHERE no = ?", (no,)
         ).fetchone()
         return found
+
+    def beside(self, no: int) -> str:
+        """The other premises beside a place, or nothing."""
+        found: tuple[str] = self._db.execute(
+            "SELECT beside FROM place WHERE no = ?", (no,)
+        ).fetchone()
+        return found[0]
 
     def tree(self, no: int) -> TreeNote:
         """What was kept of a tree."""
@@ -274,7 +281,7 @@ class Scratch(Reading):
         """Keep the thoughts of a tree that carry shared anchors."""
         first = no << PLACE_BITS
         self._db.executemany(
-            "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO place VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             ((first + place, no, *said) for place, *said in gathered.places),
         )
         self._db.executemany(
@@ -376,13 +383,17 @@ class Scratch(Reading):
         )
 
     def remove_silent(self, thoughts: Sequence[str]) -> None:
-        """Note that a record says thoughts, and the steps between those next to each other."""
+        """Note that a record says thoughts, and the steps of which it says both ends."""
         self._db.executemany("UPDATE silent SET said = 1 WHERE thought = ?", zip(thoughts))
-        steps = list(pairwise(thoughts))
-        steps += [(b, a) for a, b in steps]
+        together = set(thoughts)
+        steps = [(one, above) for one in together for above in self._above(one) & together]
         self._db.executemany(
-            "UPDATE silent SET stepped = 1 WHERE parent = ? AND thought = ?", steps
+            "UPDATE silent SET stepped = 1 WHERE thought = ? AND parent = ?", steps
         )
+
+    def _above(self, thought: str) -> set[str]:
+        rows = self._db.execute("SELECT parent FROM silent WHERE thought = ?", (thought,))
+        return {parent for (parent,) in rows}
 
     def add_walked(self, split: str, jumps: Iterable[tuple[str, str, str]]) -> None:
         """Note the jumps (anchor, source, target) of a walk that was written."""

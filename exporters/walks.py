@@ -64,6 +64,7 @@ class Gatherer:
     def gather(self, outline: Outline) -> Gathered:
         """A tree's occurrences with the text before and after them."""
         seed, settings = self._recipe.seed, self._recipe.walks
+        on_cards = self._recipe.cards.premises
         packer = _Packer(outline.pieces)
         carrying = dict.fromkeys(outline.carrying(self._shared))
         gathered = Gathered([], [], [])
@@ -75,8 +76,9 @@ class Gatherer:
             most = max(self._recipe.window - settings.prefix, 0)
             after = outline.after(place, settings.continuation, seed, most, settings.premises)
             before, ahead = packer.pack(outline.before(place, settings.prefix)), packer.pack(after)
-            said = hashed(of, before, ahead)
-            gathered.places.append((place, key, id_, said, before, ahead))
+            beside = packer.pack(outline.premises(place, on_cards)) if on_cards else b""
+            said = hashed(of, before, ahead, beside)
+            gathered.places.append((place, key, id_, said, beside.decode(), before, ahead))
             gathered.passing.extend(
                 (place, n, p)
                 for n, p in enumerate(after)
@@ -243,7 +245,11 @@ class Rings:
         """How many jumps for walks were put into the scratch file."""
 
     def hold(self) -> list[tuple[str, str]]:
-        """Choose what is held out, before any ring is closed: pairs of thoughts."""
+        """Choose what is held out, before any ring is closed: pairs of thoughts.
+
+        Of each stitch its two thoughts; and the first of them and the answer, which another jump
+        could bring together.
+        """
         settings = self._recipe.probes
         least = Least(settings.count)
         for ring in self._scratch.rings() if settings.share and settings.count else ():
@@ -263,16 +269,18 @@ class Rings:
                 if least.would_take(stitch.draw):
                     least.add(stitch)
         self.stitches = list(least)
-        return [self._apart_from(stitch) for stitch in self.stitches]
+        return [pair for stitch in self.stitches for pair in self._apart_from(stitch)]
 
-    def _apart_from(self, stitch: Stitch) -> tuple[str, str]:
-        """The thoughts of a stitch, noted by their trees."""
-        one, other = self._thought(stitch.source), self._thought(stitch.target)
+    def _apart_from(self, stitch: Stitch) -> list[tuple[str, str]]:
+        """The thoughts of a stitch, and its question and answer, noted by their trees."""
+        source = self._thought(stitch.source)
+        ends = dict.fromkeys((self._thought(stitch.target), stitch.answer))
         trees = stitch.source.tree, stitch.target.tree
-        self._apart.setdefault(trees, []).append((one, other))
+        pairs = [(source, end) for end in ends]
+        self._apart.setdefault(trees, []).extend(pairs)
         for tree in trees:
             self._held_by.setdefault(tree, set()).add(trees)
-        return one, other
+        return pairs
 
     def _share_one(self, one: Occurrence, other: Occurrence) -> bool:
         """Whether one anchor alone joins two thoughts: no other ring needs their pair."""

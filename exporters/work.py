@@ -15,10 +15,12 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import orjson
 
@@ -29,15 +31,24 @@ from exporters.lines import Line
 from exporters.mix import Mix
 from exporters.parts import TreeBegun, TreeDone, TreeWork
 from exporters.recipe import Recipe
-from exporters.scratch import Occurrence, Reading
+from exporters.scratch import FILES, Occurrence, Reading
 from exporters.templates import Templates
 from exporters.walks import Closed, RingWork, Walked, WalkWork
-from forest.errors import ExportError
+from forest.errors import ExportError, MissingExtra, UsageError
 from forest.stores.base import Store, copy_nodes
 from forest.stores.sqlite import SqliteStore
 
 SHARED, HELD = "shared.json", "held.json"
 """Files by which all workers learn which anchors are shared, and what is held out."""
+TOKENIZER = "tokenizer.json"
+"""The recipe's tokenizer, where workers are on other machines."""
+NEEDS = {
+    "signatures": (),
+    "trees": (SHARED, TOKENIZER),
+    "rings": (HELD, FILES["main"], TOKENIZER),
+    "walks": (HELD, FILES["main"], FILES["jumps"], TOKENIZER),
+}
+"""What a worker reads beside the forest, by what it does."""
 AHEAD = 3
 """Batches that are under way or done, for each worker, before the first of them is taken."""
 
@@ -191,7 +202,7 @@ class Processes(Crew):
             workers,
             get_context("spawn"),
             _begin,
-            (_file_of(forest, room), room, recipe),
+            (file_of(forest, room), room, recipe),
         )
 
     def close(self) -> None:
@@ -221,15 +232,60 @@ class Processes(Crew):
             ) from None
 
 
-def crew_of(forest: Store, room: Path, recipe: Recipe, workers: int) -> Crew:
-    """So many workers: 1 is this process itself."""
-    if workers == 1:
+Engine = Literal["processes", "ray"]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who makes the records of an export: processes of this machine, or workers on a Ray cluster.
+
+    :param number: of processes, 1 of them this one; without one 1, on Ray as many as the cluster
+        has CPUs, up to 4.
+    :param address: of a running cluster, ``HOST:PORT`` or ``auto``; without one a cluster on this
+        machine is started, and ended with the export.
+    :raises UsageError: the number is less than 1, or there is an address without Ray.
+    """
+
+    number: int | None = None
+    engine: Engine = "processes"
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.number is not None and self.number < 1:
+            raise UsageError(f"there are {self.number} workers: expected 1 or more")
+        if self.address is not None and self.engine != "ray":
+            raise UsageError(
+                "an address is that of a Ray cluster", hint="Add the engine: --engine ray."
+            )
+
+    def require(self) -> None:
+        """Raise MissingExtra where the engine's package is not installed."""
+        if self.engine == "ray" and find_spec("ray") is None:
+            raise MissingExtra(
+                "an export on Ray needs the package ray, which is not installed", "ray"
+            )
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is more than this process."""
+        return self.engine == "ray" or (self.number or 1) > 1
+
+
+def crew_of(forest: Store, room: Path, recipe: Recipe, workers: Workers | int) -> Crew:
+    """These workers, or so many processes: 1 is this process itself."""
+    who = Workers(workers) if isinstance(workers, int) else workers
+    if who.engine == "ray":
+        who.require()
+        from exporters.on_ray import RayCrew
+
+        return RayCrew(forest, room, recipe, who)
+    if who.number is None or who.number == 1:
         return Alone(forest, room, recipe)
-    return Processes(forest, room, recipe, workers)
+    return Processes(forest, room, recipe, who.number)
 
 
-def _file_of(forest: Store, room: Path) -> Path:
-    """The forest as a file that several processes can read."""
+def file_of(forest: Store, room: Path) -> Path:
+    """The forest as a file in ``room`` that several processes can read."""
     if isinstance(forest, SqliteStore):
         return forest.path
     path = room / "forest.db"

@@ -13,6 +13,7 @@ ForestError                     the one root; catch this
 │   └── StoreUnavailable        transient: busy, unreachable, out of space; trying again may help
 ├── NoCypher                    the store has no query language
 ├── ExportError                 a corpus cannot be written or is not a corpus
+│   └── ClusterUnavailable      transient: no Ray cluster answers, or it has no room for the work
 ├── ServerError                 a local Neo4j server cannot be started or stopped
 ├── MissingExtra                an optional dependency is not installed
 └── UsageError                  wrong settings: a URL, an option, a recipe
@@ -104,6 +105,10 @@ class NoCypher(ForestError):
 
 class ExportError(ForestError):
     """A corpus cannot be written, or a folder is not a corpus."""
+
+
+class ClusterUnavailable(ExportError):
+    """No Ray cluster answers, or it has no room for the work. Transient: trying again may help."""
 
 
 class ServerError(ForestError):

@@ -93,7 +93,9 @@ def proofs() -> list[Tree]:
 
 # --- all kinds, all forests -----------------------------------------------------------------------
 
-EVERYTHING = recipe(*KINDS, corpus={"validation": 0.4}, fragments={"premises": 60})
+EVERYTHING = recipe(
+    *KINDS, corpus={"validation": 0.4}, fragments={"premises": 60}, cards={"premises": 60}
+)
 forests = st.lists(trees(max_size=14), min_size=1, max_size=6, unique_by=lambda t: t.id)
 
 
@@ -156,6 +158,16 @@ def test_a_fragment_opens_at_its_anchor_and_says_it_where_the_thought_does_not(
         "Water\nIt boils.\nA cup.",
         "water\nSnow falls.\nRivers.",
     ]
+
+
+def test_a_card_at_a_fact_climbs_behind_its_premises(proofs: list[Tree]) -> None:
+    [said] = texts(proofs, recipe("card", cards={"premises": 60}))
+    assert said.split("\n— ") == [
+        "iron is a metal",
+        "A nail is iron.\nIron is a metal.\nA nail conducts.",
+        "Metals shine.\niron is a metal\nA ring shines.",
+    ]
+    assert "Metals shine." not in texts(proofs, recipe("card"))[0]
 
 
 def test_a_fragment_at_a_fact_climbs_behind_its_premises(proofs: list[Tree]) -> None:

@@ -155,6 +155,24 @@ def test_no_training_record_answers_a_probe_by_the_same_words(tmp_path: Path) ->
         assert not any(answer in text and prompt in text for text in said)
 
 
+def with_two_shared_facts() -> list[Tree]:
+    """Proofs of the same two facts: a jump at one of them says the other on both sides."""
+    facts = "  Stone {n} is soft.\n  Water flows. {{flow}}\n  It wears. {{wear}}"
+    return [tree(f"Proof {n}", f"Water wears stone {n}.\n" + facts.format(n=n)) for n in range(8)]
+
+
+def test_no_training_record_says_question_and_answer_of_a_probe(tmp_path: Path) -> None:
+    forest = [*with_two_shared_facts(), *grown(20)]
+    corpus, _ = exported(tmp_path, forest, corpus={"validation": 0})
+    probes = [probe for probe in asked(corpus) if probe["phrase"] in ("flow", "wear")]
+    assert len(probes) > 4
+    said = [told(record) for record in records(corpus, "train")]
+    for probe in probes:
+        assert probe["answer"]["thought"] != probe["target"]["thought"]
+        together = {probe["source"]["thought"], probe["answer"]["thought"]}
+        assert not any(together <= some for some in said)
+
+
 def test_probes_stay_while_the_forest_grows_and_whatever_the_seed(tmp_path: Path) -> None:
     def ids(count: int, seed: int = 0) -> set[str]:
         corpus = tmp_path / f"{count}-{seed}"
@@ -281,6 +299,17 @@ def test_a_held_out_jump_is_caught(leaking: pytest.MonkeyPatch, tmp_path: Path) 
         assert "are a held-out stitch" in refused(tmp_path, kinds=only(kind))
 
 
+def test_question_and_answer_in_a_record_are_caught(
+    leaking: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    apart = walks.Rings._apart_from
+    leaking.setattr(walks.Rings, "_apart_from", lambda *rings: apart(*rings)[:1])
+    forest = [*with_two_shared_facts(), *grown(20)]
+    for kind in ("walk", "bridge", "chain"):
+        message = refused(tmp_path, forest, kinds=only(kind), corpus={"validation": 0})
+        assert "are a held-out stitch" in message
+
+
 def test_the_same_text_on_both_sides_is_caught(leaking: pytest.MonkeyPatch, tmp_path: Path) -> None:
     leaking.setattr(Texts, "among", lambda *_: set())
     assert "two records say the same" in refused(tmp_path, with_a_shared_argument())
@@ -400,6 +429,17 @@ def test_every_thought_is_in_a_training_record_or_listed(
         for step in itertools.pairwise(t.id for t in made.thoughts)
     }
     assert report.steps_covered == len(steps)
+
+
+@pytest.mark.parametrize("budget", [0, 10_000])
+def test_a_proofs_step_is_covered_by_each_of_its_premises(budget: int, tmp_path: Path) -> None:
+    flows = "flows by day and by night, as was said long ago."
+    proof = tree("T", f"All {flows}\n  Water {flows}\n  Sand {flows}\n  Time {flows}")
+    proof.edit(proof.thoughts[0].id, kind="conclusion")
+    for window, steps in ((500, 3), (80, 0)):  # in 80 characters each thought is alone
+        changes = {"window": window, "paths": {"overlap": 0}, "corpus": {"validation": 0}}
+        _, manifest = exported(tmp_path / f"{window}", [proof], budget=budget, **changes)
+        assert manifest.splits["train"].steps_covered == steps
 
 
 def test_the_manifest_counts_what_the_written_records_cover(tmp_path: Path) -> None:

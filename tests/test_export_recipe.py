@@ -50,6 +50,7 @@ def test_what_a_recipe_leaves_out_keeps_its_default(tmp_path: Path) -> None:
         ("seed = -1", "seed: "),
         ("[corpus]\nvalidation = 1.0", "corpus.validation: Input should be less than 1, not 1.0"),
         ("[corpus]\nvalidation = nan", "corpus.validation: "),
+        ("[corpus]\nlicense = 'My own'", "corpus.license: expected an identifier in small letters"),
         ("[walks]\nhops = 0", "walks.hops: "),
         ("[walks]\nhops = true", "walks.hops: "),
         ("[walks]\nrestate = 'yes'", "walks.restate: "),

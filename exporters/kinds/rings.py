@@ -31,6 +31,13 @@ class Stop(NamedTuple):
     """From the thought that carries the anchor on."""
     anchor: Piece
     """The anchor's phrase as written here."""
+    premises: Sequence[Piece] = ()
+    """On a card, the other premises of what a leaf supports."""
+
+    @property
+    def way(self) -> list[Piece]:
+        """What the anchor leads to here."""
+        return [*self.premises, *self.after]
 
     @property
     def thought(self) -> str:
@@ -122,7 +129,7 @@ class RingRecords:
             size = 0
             while found := self._next(left, said):
                 at, stop = found
-                more = length(stop.after, self._plan.measure) + 2
+                more = length(stop.way, self._plan.measure) + 2
                 begins = draw(recipe.seed, at.anchor, at.key) % recipe.cards.ways == 0
                 if len(card) > 1 and (begins or size + more > recipe.window):
                     left.appendleft(at)
@@ -130,7 +137,7 @@ class RingRecords:
                 card.append(at)
                 stops.append(stop)
                 size += more
-                said |= thoughts_of(stop.after)
+                said |= thoughts_of(stop.way)
             if len(card) == 1:
                 stops = [*self._beside(done, said), *stops]
             if len(stops) > 1:
@@ -154,8 +161,17 @@ class RingRecords:
         stop, most = self._stop(at), self._plan.recipe.cards.continuation
         if self.held.meets(stop.thought, said):
             return None
-        after = fitted(stop.after, most, 2, self._plan.measure)
-        return stop._replace(after=self.held.cut(after, said))
+        beside = [one for one in self._premises(at) if not self.held.meets(one.thought, said)]
+        known = thoughts_of(beside)
+        after = [one for one in stop.after if one.thought not in known]
+        after = self.held.cut(fitted(after, most, 2, self._plan.measure), said)
+        return stop._replace(after=after, premises=beside)
+
+    def _premises(self, at: Occurrence) -> list[Piece]:
+        if not self._plan.recipe.cards.premises:
+            return []
+        told = self._reading.beside(at.place)
+        return unpacked(told, self.tree(at.tree).id) if told else []
 
     def _read_stop(self, at: Occurrence) -> Stop:
         before, after = self._reading.place(at.place)
@@ -185,7 +201,7 @@ def jump(anchor: str, source: Stop, target: Stop) -> dict[str, str]:
     }
 
 
-def unpacked(packed: bytes, tree: str) -> list[Piece]:
+def unpacked(packed: bytes | str, tree: str) -> list[Piece]:
     """Pieces that the scratch file kept as bytes."""
     return [Piece(text, tree, thought, anchors) for text, thought, anchors in orjson.loads(packed)]
 
@@ -246,7 +262,7 @@ def _titles(source: Stop, target: Stop) -> dict[str, Any]:
 
 
 def _ways(stops: Sequence[Stop]) -> list[dict[str, Any]]:
-    return [{"title": shortened(stop.tree.title, NAME), "thoughts": stop.after} for stop in stops]
+    return [{"title": shortened(stop.tree.title, NAME), "thoughts": stop.way} for stop in stops]
 
 
 def _read(pieces: Sequence[Piece]) -> list[Piece]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exporters.cli import find_recipe, with_workers, write_corpus
 from forest.cli import print_json, say
 
 if TYPE_CHECKING:
     from exporters.manifest import Manifest
     from exporters.nightly.status import Status
+    from exporters.work import Workers
 
 
 @click.command("nightly")
@@ -32,13 +34,7 @@ if TYPE_CHECKING:
     help="A recipe (TOML), read anew each night, or the name of a shipped one.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="In place of the recipe's seed.")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How many processes make records; the bytes are the same.",
-)
+@with_workers
 @click.option("--now", "at_once", is_flag=True, help="Begin with a night, then wait.")
 @click.option("--once", is_flag=True, help="One night, now: for cron and systemd timers.")
 @click.option(
@@ -54,7 +50,7 @@ def command_nightly(
     keep: int,
     recipe_name: str | None,
     seed: int | None,
-    workers: int,
+    workers: Workers,
     at_once: bool,
     once: bool,
     asked: bool,
@@ -71,13 +67,13 @@ def command_nightly(
         return _tell_status(out, as_json)
     if as_json:
         raise click.UsageError("--json goes with --status")
-    from exporters.cli import find_recipe, write_corpus
     from exporters.files import require
     from exporters.nightly import Nights, Schedule
     from exporters.nightly.nights import LATEST
 
     if not once:  # a service says at its start what would fail every night
         require(find_recipe(recipe_name).corpus.file)
+        workers.require()
 
     def export(folder: Path) -> Manifest:
         latest = out / LATEST

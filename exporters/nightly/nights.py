@@ -29,11 +29,17 @@ from exporters.folder import (
 from exporters.manifest import Manifest
 from exporters.nightly.schedule import Schedule
 from exporters.nightly.status import Failure, Good, Status
-from forest.errors import ExportError, ForestError, StoreUnavailable, UsageError
+from forest.errors import (
+    ClusterUnavailable,
+    ExportError,
+    ForestError,
+    StoreUnavailable,
+    UsageError,
+)
 
 LATEST, LOCK = "latest", ".nightly.lock"
 PAUSES = (15, 60, 240, 900)
-"""Seconds until a night whose store is away tries again."""
+"""Seconds until a night whose store or cluster is away tries again."""
 _STEP = 60.0
 """Longest sleep in seconds: a machine that slept itself looks at the clock soon after."""
 _TRIES = 3
@@ -220,7 +226,7 @@ class Nights:
             self._status.tries += 1
             try:
                 return self._export(folder)
-            except StoreUnavailable as error:
+            except (StoreUnavailable, ClusterUnavailable) as error:
                 if pause is None:
                     raise
                 self._status.error = Failure.of(error)
