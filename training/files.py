@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +60,31 @@ def partial(path: Path) -> Path:
 def folder_whole(out: Path) -> Iterator[Path]:
     """An empty folder to write into, which becomes ``out`` if the block ends without an error.
 
-    ``out`` must be missing or empty, which the caller has checked.
+    ``out`` must be missing or empty, which the caller has checked. What a process that was killed
+    left of the same ``out`` is removed: it holds no lock any more.
     """
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
-    room = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
-    room.chmod(0o755)
+    prefix = f".{out.name}.partial-"
+    for left in out.parent.glob(f"{glob.escape(prefix)}*"):
+        with suppress(OSError), _locked(left):
+            shutil.rmtree(left)
+    room = Path(tempfile.mkdtemp(prefix=prefix, dir=out.parent))
     try:
-        yield room
-        room.rename(out)
+        with _locked(room):
+            room.chmod(0o755)
+            yield room
+            room.rename(out)
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, which ends with the process. Raises OSError where another has it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)

@@ -215,14 +215,20 @@ def checked_name(name: str) -> str:
 
 
 def slug(name: str) -> str:
-    """The name in ASCII, as a hub wants it.
+    """The name in ASCII, as a hub wants it; different names have different ones.
 
-    >>> slug("Δ42_logic"), slug("Δ42_тело"), slug("🫧")
-    ('delta42_logic', 'delta42_u0442-u0435-u043b-u043e', 'u1fae7')
+    Where two could become the same, as a name that says itself what a sign becomes, it ends in a
+    part of its hash.
+
+    >>> slug("Δ42_logic"), slug("Δ42_тело"), slug("🫧"), slug("delta42_logic")
+    ('delta42_logic', 'delta42_u0442-u0435-u043b-u043e', 'u1fae7', 'delta42_logic-7aebc3be')
     """
     words = re.findall("[A-Za-z0-9_-]+|.", name.replace("Δ", "delta"))
     parts = [w if w.isascii() else f"u{ord(w):04x}" for w in words]
-    return re.sub("(?<=[0-9a-f])(?=u[0-9a-f]{4})", "-", "".join(parts))
+    told = re.sub("(?<=[0-9a-f])(?=u[0-9a-f]{4})", "-", "".join(parts))
+    if re.search("delta|u[0-9a-f]{4}|[^\\x00-\\x7f][-0-9a-f]", name.replace("Δ", "")):
+        told += f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return told
 
 
 class Library:

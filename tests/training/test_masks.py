@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from tests.conftest import Run
 from training.corpus import Corpus
 from training.errors import MaskError
+from training.files import folder_whole
 from training.masks import Library, Mask, checked_name, slug
 
 pytestmark = pytest.mark.usefixtures("stack")
@@ -133,10 +136,23 @@ def test_what_cannot_name_a_mask(name: str):
 
 
 def test_slugs_are_ascii_and_differ():
-    names = ["Δ42_logic", "Δ42_тело", "🫧", "д", "u0434"]
+    names = ["Δ42_logic", "delta42_logic", "Δ42_тело", "🫧", "д", "u0434", "де", "д-е", "дa", "䍊"]
     slugs = [slug(name) for name in names]
     assert all(s.isascii() for s in slugs)
-    assert len(set(slugs[:4])) == 4
+    assert len(set(slugs)) == len(names)
+
+
+def test_a_folder_that_a_kill_left_half_written_is_removed(tmp_path: Path):
+    write = (
+        "import os, sys; from pathlib import Path; from training.files import folder_whole\n"
+        "with folder_whole(Path(sys.argv[1])) as room:\n"
+        "    (room / 'model').touch(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", write, str(tmp_path / "base")], check=False)
+    assert [path.name[:14] for path in tmp_path.iterdir()] == [".base.partial-"]
+    with folder_whole(tmp_path / "base"), folder_whole(tmp_path / "other"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"base", "other"}
 
 
 def test_the_way_on_the_command_line(corpus_folder: Path, run: Run, tmp_path: Path):
