@@ -34,7 +34,7 @@ from exporters.folder import (
 from exporters.kinds import Plan
 from exporters.kinds.formulas import FormulaRecords, tokens
 from exporters.leaks import Leaks
-from exporters.lines import Finishing, Line
+from exporters.lines import Block, Finishing, Line
 from exporters.manifest import (
     DataFile,
     JumpCoverage,
@@ -47,13 +47,13 @@ from exporters.manifest import (
 from exporters.parts import TreeBegun, TreeDone, packed, unpacked
 from exporters.probes import Probes
 from exporters.recipe import Recipe
-from exporters.records import KINDS, WALK, axes_of
+from exporters.records import KINDS, axes_of
 from exporters.reuse import Kept, Made, Parts, Spoiled, state_of
 from exporters.scratch import Occurrence, Scratch
 from exporters.splits import TRAIN, VALIDATION
 from exporters.texts import Texts
 from exporters.walks import THINNED, Chains, Closed, Rings, Walked
-from exporters.work import Crew, batched, crew_of, plan_of, tell_held, tell_shared
+from exporters.work import CHAINS, Crew, batched, crew_of, plan_of, tell_held, tell_shared
 from forest.collector import fewer_collections
 from forest.errors import ExportError
 from forest.model import TreeInfo
@@ -61,8 +61,8 @@ from forest.revision import forest_revision
 from forest.stores.base import Store
 
 _End = TypeVar("_End", TreeDone, Closed, Walked)
-THOUGHTS, OCCURRENCES, CHAINS = 1000, 200, 100
-"""What a batch for a worker has at least of: trees by their thoughts, rings, chains of jumps."""
+THOUGHTS, OCCURRENCES = 1000, 200
+"""What a batch for a worker has at least of: trees by their thoughts, rings."""
 Progress = Callable[[str, int, int], None]
 """progress(what is counted, how many are done, of how many): called after each tree and walk."""
 BUDGET, SAME = "the budget", "the training split says the same"
@@ -155,7 +155,7 @@ def _write_records(
     book = Book.of(forest)
     with Scratch(room) as scratch, Writing(corpus, room, plan, scratch, crew, parts) as writing:
         writing.trees(forest, sides, progress)
-        writing.all(map(writing.finishing, FormulaRecords(plan, book)))
+        writing.all(writing.finishing.all(FormulaRecords(plan, book)))
         probes = writing.joined(progress)
         writing.finish()
         left_out = writing.left_out()
@@ -306,7 +306,7 @@ class Writing(ExitStack):
             known.append(kept.find(info.id, same) if split == TRAIN else -1)
         return splits, known
 
-    def _make_tree(self, no: int, made: Iterator[TreeBegun | Line | TreeDone], kept: Kept) -> int:
+    def _make_tree(self, no: int, made: Iterator[Any], kept: Kept) -> int:
         """Write a tree's records, put its shared anchors aside."""
         tree = next(made)
         assert isinstance(tree, TreeBegun)
@@ -334,7 +334,7 @@ class Writing(ExitStack):
         tree, done = unpacked(rest)
         self._scratch.add_tree(no, tree[:6])
         self._count_tree(no, tree)
-        self._take_over(made)
+        self._write(TRAIN, made.block, made)
         self._join_tree(no, tree, done)
         kept.add(tree.id, _key_of(tree), made, told)
         return tree.thoughts
@@ -387,7 +387,7 @@ class Writing(ExitStack):
             else:
                 unit, told, rest = kept.take(at)
                 closed = Closed._make(orjson.loads(rest))
-                self._take_over(unit)
+                self._write(TRAIN, unit.block, unit)
             rings.closed(ring, closed)
             if unit:
                 kept.add(_name_of(ring), rings.made_of(ring), unit, told)
@@ -416,7 +416,11 @@ class Writing(ExitStack):
             return kept.find(chains.name(head), lambda of: bool(of == chains.made_of(head, held)))
 
         known = array("q", map(find, chains.heads()))
-        todo = (head for head, at in zip(chains.heads(), known, strict=True) if at < 0)
+        todo = (
+            list(chains.chain(head))
+            for head, at in zip(chains.heads(), known, strict=True)
+            if at < 0
+        )
         made = self._crew.do("walks", batched(todo, CHAINS, lambda _: 1))
         for head, at in zip(chains.heads(), known, strict=True):
             if at < 0:
@@ -425,15 +429,16 @@ class Writing(ExitStack):
                 told = unit.packed(b"") if unit else b""
             else:
                 unit, told, _ = kept.take(at)
-                jumps = sum(unit.walks)
-                self._take_over(unit)
+                jumps = sum(unit.block.walks)
+                self._write(TRAIN, unit.block, unit)
             if unit:
                 kept.add(chains.name(head), chains.made_of(head, held), unit, told)
             self._made = None
             yield jumps
 
     def _walk_circles(self, chains: Chains) -> Iterator[int]:
-        made = self._crew.do("walks", batched(chains.circles(), CHAINS, lambda _: 1))
+        circles = (list(chains.chain(head)) for head in chains.circles())
+        made = self._crew.do("walks", batched(circles, CHAINS, lambda _: 1))
         for one in made:
             if isinstance(one, Walked):
                 yield one.jumps
@@ -442,51 +447,55 @@ class Writing(ExitStack):
 
     # --- writing -------------------------------------------------------------------------------
 
-    def all(self, lines: Iterable[Line]) -> None:
+    def all(self, lines: Iterable[Line | Block]) -> None:
         """Write some records, or keep them to be sorted."""
         for line in lines:
             self._take(line)
 
-    def _take(self, line: Line) -> None:
-        if self.finishing.sorts or line.split == VALIDATION:  # written when training is
-            self._scratch.keep(line)
+    def _take(self, made: Line | Block) -> None:
+        if isinstance(made, Block):
+            self._write(TRAIN, made, self._made)
+            if self._made:
+                self._made.block.extend(made)
+        elif self.finishing.sorts or made.split == VALIDATION:  # written when training is
+            self._scratch.keep(made)
             if self._recipe.budget:
-                self._scratch.cut_silent(line.thoughts)
+                self._scratch.cut_silent(made.thoughts)
         else:
-            self._write(line)
+            self._write_line(made)
 
-    def _write(self, line: Line) -> None:
-        self._count(line)
+    def _write_line(self, line: Line) -> None:
+        if self.finishing.loses(line.split):
+            self._scratch.remove_silent(line.thoughts)
         if line.stitched:
             self._scratch.add_walked(line.split, line.stitched)
-        self._put(line)
+        self._write(line.split, self.finishing.one(line))
 
-    def _count(self, line: Line) -> None:
-        kind, split, _, size, length, *_ = line
-        at = split, kind
+    def _write(self, split: str, block: Block, made: Made | None = None) -> None:
+        """Write lines and count them; ``made`` is the unit that they are of, if it is kept."""
+        self._count(split, block)
+        if self.finishing.splits and split == TRAIN:
+            self._texts.add(block.texts)
+        for config, lines in block.lines.items():
+            told = b"".join(lines)
+            writer = self._writer(config, split)
+            if made:
+                made.add(config, told, writer.place)
+            writer.write_all(told, block.lengths[config])
+            self.leaks.note(config, split, b"".join(block.notes[config]))
+
+    def _count(self, split: str, block: Block) -> None:
         report = self._reports[split]
-        self._records[at] += 1
-        self._characters[at] += size
-        if self._plan.measure is not len:
-            self._tokens[at] += length
-        if length > self._recipe.window:
-            report.long_records[kind] = report.long_records.get(kind, 0) + 1
-        if kind == WALK:
-            by_jumps = report.walks_by_jumps
-            by_jumps[line.jumps] = by_jumps.get(line.jumps, 0) + 1
-        if self.finishing.loses(split):
-            self._scratch.remove_silent(line.thoughts)
-
-    def _put(self, line: Line) -> None:
-        if self.finishing.splits and line.split == TRAIN:
-            self._texts.add(line.text)
-        of = KINDS[line.kind].config, line.split
-        if line.note:
-            self.leaks.note(*of, line.note)
-        writer = self._writer(*of)
-        if self._made is not None:
-            self._made.add(line, writer.place, long=line.length > self._recipe.window)
-        writer.write(line.line)
+        for kind, (records, characters, length, long) in block.kinds.items():
+            at = split, kind
+            self._records[at] += records
+            self._characters[at] += characters
+            if self._plan.measure is not len:
+                self._tokens[at] += length
+            if long:
+                report.long_records[kind] = report.long_records.get(kind, 0) + long
+        for jumps in block.walks:
+            report.walks_by_jumps[jumps] = report.walks_by_jumps.get(jumps, 0) + 1
 
     def _writer(self, config: str, split: str) -> SplitWriter:
         of = config, split
@@ -494,30 +503,6 @@ class Writing(ExitStack):
             writer = SplitWriter(self._corpus, *of, self._recipe.corpus)
             self._writers[of] = self.enter_context(writer)
         return self._writers[of]
-
-    def _take_over(self, made: Made) -> None:
-        """Write the training records of a unit as an earlier export wrote them."""
-        report = self._reports[TRAIN]
-        for jumps in made.walks:
-            report.walks_by_jumps[jumps] = report.walks_by_jumps.get(jumps, 0) + 1
-        for kind, (records, characters, length, long) in made.kinds.items():
-            at = TRAIN, kind
-            self._records[at] += records
-            self._characters[at] += characters
-            if self._plan.measure is not len:
-                self._tokens[at] += length
-            if long:
-                report.long_records[kind] = report.long_records.get(kind, 0) + long
-        if self.finishing.splits:
-            for text in made.texts:
-                self._texts.add(text)
-        for config, lines in made.lines.items():
-            writer = self._writer(config, TRAIN)
-            made.places[config] = writer.place
-            for line in lines:
-                writer.write(line)
-            for note in made.notes[config]:
-                self.leaks.note(config, TRAIN, note)
 
     def finish(self) -> None:
         """Write the records that were kept, training first, and count what is in no record.
@@ -527,7 +512,7 @@ class Writing(ExitStack):
         """
         if self.finishing.sorts:
             for line in self._kept(TRAIN):
-                self._write(line)
+                self._write_line(line)
         if VALIDATION in self._reports:
             said = self._texts.among(line.text for line in self._kept(VALIDATION))
             left_out = self._reports[VALIDATION].records_left_out
@@ -536,7 +521,7 @@ class Writing(ExitStack):
                     left_out[SAME] = left_out.get(SAME, 0) + 1
                     self._scratch.cut_silent(line.thoughts)
                 else:
-                    self._write(line)
+                    self._write_line(line)
         for split, report in self._reports.items():
             report.thoughts_covered = report.thoughts
             if self.finishing.loses(split):

@@ -22,8 +22,8 @@ from forest.errors import ExportError
 
 MOST = 200_000
 """Names and texts of the validation split that are in memory at a time."""
-CHUNK = 1_000
-"""Notes that wait in memory before they are written."""
+CHUNK = 1 << 20
+"""Bytes of notes that wait in memory before they are written."""
 
 
 class Written(NamedTuple):
@@ -92,14 +92,16 @@ class Leaks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._waiting: dict[tuple[str, str], list[bytes]] = {}
+        self._bytes = 0
 
     def note(self, config: str, split: str, said: bytes) -> None:
-        """Keep the `note` of a record; those of a split and configuration in their files' order."""
-        of = config, split
-        waiting = self._waiting.setdefault(of, [])
-        waiting.append(said)
-        if len(waiting) >= CHUNK:
-            self._put(of)
+        """Keep the `note` of records; those of a split and configuration in their files' order."""
+        self._waiting.setdefault((config, split), []).append(said)
+        self._bytes += len(said)
+        if self._bytes >= CHUNK:
+            for of in self._waiting:
+                self._put(of)
+            self._bytes = 0
 
     def check(
         self,

@@ -10,8 +10,8 @@ import orjson
 from exporters.kinds import Plan
 from exporters.kinds.trees import TreeRecords, refuse_marker
 from exporters.linearize import Outline
-from exporters.lines import Finishing, Line
-from exporters.records import PATH, axes_of
+from exporters.lines import Block, Finishing, Line
+from exporters.records import PATH, Record, axes_of
 from exporters.scratch import Gathered
 from exporters.walks import Gatherer
 from forest.model import Tree
@@ -84,7 +84,7 @@ class TreeWork:
         self._gatherer = Gatherer(plan.recipe, shared)
         self._finish = Finishing(plan)
 
-    def of(self, tree: Tree, split: str) -> Iterator[TreeBegun | Line | TreeDone]:
+    def of(self, tree: Tree, split: str) -> Iterator[TreeBegun | Line | Block | TreeDone]:
         """A tree, its records, and what joins it to others.
 
         :raises ExportError: a text of it contains the jump marker.
@@ -95,11 +95,10 @@ class TreeWork:
         axes = axes_of(tree.axes)
         yield self._begun(outline, orjson.dumps(axes), split)
         stepped: set[str] = set()
-        loses = self._finish.loses(split)
-        for record in self._records.of(outline, split, axes):
-            if record.kind == PATH and not loses:
-                stepped.update(record.told.thoughts[1:])
-            yield self._finish(record)
+        records = self._records.of(outline, split, axes)
+        if not self._finish.loses(split):
+            records = _noting(records, stepped)
+        yield from self._finish.all(records)
         yield TreeDone(self._gatherer.gather(outline), len(stepped))
 
     def _begun(self, outline: Outline, axes: bytes, split: str) -> TreeBegun:
@@ -130,3 +129,11 @@ class TreeWork:
         ids = [piece.thought for piece in outline.pieces]
         above = [ids[place] if place >= 0 else None for place in outline.tree.parents()]
         return list(zip(ids, above, strict=True))
+
+
+def _noting(records: Iterator[Record], stepped: set[str]) -> Iterator[Record]:
+    """The same records; the thoughts are noted that paths step to."""
+    for record in records:
+        if record.kind == PATH:
+            stepped.update(record.told.thoughts[1:])
+        yield record

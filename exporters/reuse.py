@@ -28,9 +28,8 @@ import orjson
 
 from exporters.files import folder_of
 from exporters.folder import MANIFEST, link, parts_of
-from exporters.lines import Line
+from exporters.lines import Block
 from exporters.recipe import Recipe
-from exporters.records import KINDS, WALK
 from exporters.splits import TRAIN
 from forest.revision import forest_revision
 from forest.stores.base import Store
@@ -106,49 +105,29 @@ Place = tuple[int, int]
 
 
 class Made:
-    """The lines of a unit that were written, and what was counted, compared and checked of them."""
+    """A unit: its lines, and what was counted, compared and checked of them."""
 
-    def __init__(self) -> None:
-        self.kinds: dict[str, list[int]] = {}
-        """Records, characters, length and how many are long, by kind."""
+    def __init__(self, block: Block | None = None) -> None:
+        self.block = block or Block()
+        """With its lines, where it is taken over; one that is made has written them."""
         self.places: dict[str, Place] = {}
         """Where its lines begin, by configuration."""
-        self.lengths: dict[str, list[int]] = {}
-        self.walks: list[int] = []
-        """Jumps of each walk."""
-        self.texts: list[int] = []
-        self.notes: dict[str, list[bytes]] = {}
-        self.lines: dict[str, list[bytes]] = {}
-        """Those of a unit that is taken over; one that is made has written them."""
         self.checked = ""
         """Its digest, where it was taken over."""
         self._hashes: dict[str, Any] = {}
 
-    def add(self, line: Line, place: Place, *, long: bool) -> None:
-        """Take a line that is about to be written at a place."""
-        config = KINDS[line.kind].config
-        if config not in self.places:
-            self.places[config] = place
-            self.lengths[config], self.notes[config] = [], []
-            self._hashes[config] = hashlib.sha256()
-        self.lengths[config].append(len(line.line))
-        self._hashes[config].update(line.line)
-        counts = self.kinds.setdefault(line.kind, [0, 0, 0, 0])
-        counts[0] += 1
-        counts[1] += line.size
-        counts[2] += line.length
-        counts[3] += long
-        if line.kind == WALK:
-            self.walks.append(line.jumps)
-        self.texts.append(line.text)
-        if line.note:
-            self.notes[config].append(line.note)
+    def add(self, config: str, told: bytes, place: Place) -> None:
+        """Take lines that are about to be written at a place."""
+        self.places.setdefault(config, place)
+        if not self.checked:
+            self._hashes.setdefault(config, hashlib.sha256()).update(told)
 
     def packed(self, rest: bytes) -> bytes:
         """All but its places and lines, as bytes."""
-        notes = {config: b"".join(of) for config, of in self.notes.items()}
-        sizes = {config: len(of) for config, of in notes.items()}
-        head = self.kinds, self.lengths, self.walks, self.texts, sizes
+        of = self.block
+        notes = {config: b"".join(notes) for config, notes in of.notes.items()}
+        sizes = {config: len(notes) for config, notes in notes.items()}
+        head = of.kinds, of.lengths, of.walks, of.texts, sizes
         told = orjson.dumps(head, option=orjson.OPT_APPEND_NEWLINE)
         return b"".join([told, *notes.values(), rest])
 
@@ -156,22 +135,22 @@ class Made:
     def unpacked(cls, packed: bytes) -> tuple[Made, bytes]:
         """The unit without places and lines, and the rest."""
         head, _, body = packed.partition(b"\n")
-        made = cls()
-        made.kinds, made.lengths, made.walks, made.texts, sizes = orjson.loads(head)
+        block = Block()
+        block.kinds, block.lengths, block.walks, block.texts, sizes = orjson.loads(head)
         at = 0
         for config, size in sizes.items():
-            made.notes[config] = body[at : at + size].splitlines(keepends=True)
+            block.notes[config] = [body[at : at + size]]
             at += size
-        return made, body[at:]
+        return cls(block), body[at:]
 
     def digest(self, packed: bytes) -> str:
         """SHA-256 (hex) of all of it."""
         digest = hashlib.sha256(packed)
-        for config in self.lengths:
-            if config in self.lines:
-                digest.update(hashlib.sha256(b"".join(self.lines[config])).digest())
-            else:
+        for config in self.block.lengths:
+            if config in self._hashes:
                 digest.update(self._hashes[config].digest())
+            else:
+                digest.update(hashlib.sha256(b"".join(self.block.lines[config])).digest())
         return digest.hexdigest()
 
 
@@ -243,8 +222,8 @@ class Earlier:
             _, _, places, size, digest = orjson.loads(self._bodies.readline())
             packed = self._bodies.read(size)
             made, rest = Made.unpacked(packed)
-            for config, lengths in made.lengths.items():
-                made.lines[config] = list(self._lines(config, places[config], lengths))
+            for config, lengths in made.block.lengths.items():
+                made.block.lines[config] = list(self._lines(config, places[config], lengths))
             spoiled = made.digest(packed) != digest
         except (ValueError, TypeError, KeyError, OSError) as error:
             raise Spoiled from error
@@ -260,11 +239,7 @@ class Earlier:
             if name not in self._data:
                 self._data[name] = (self._corpus / name).open("rb")
             self._data[name].seek(at)
-            read = self._data[name].read(sum(some))
-            start = 0
-            for length in some:
-                yield read[start : start + length]
-                start += length
+            yield self._data[name].read(sum(some))
 
 
 def _by_files(

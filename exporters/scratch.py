@@ -208,15 +208,15 @@ class Reading:
         """Let go of the files."""
         self._db.close()
 
-    def leg(self, jump: int) -> Leg:
-        """A jump with what a walk needs to take it."""
-        row = self._db.execute(
+    def legs(self, jumps: Iterable[int]) -> dict[int, Leg]:
+        """Jumps, by their numbers, with what a walk needs to take them."""
+        rows = self._db.execute(
             "SELECT jump.no, split, anchor, source, jump.key, phrase, thought, place.tree, after,"
-            " next, step FROM jump JOIN place ON place.no = jump.target"
-            " LEFT JOIN follow ON follow.jump = jump.no WHERE jump.no = ?",
-            (jump,),
-        ).fetchone()
-        return Leg(*row)
+            " next, step FROM json_each(?) JOIN jump ON jump.no = value"
+            " JOIN place ON place.no = jump.target LEFT JOIN follow ON follow.jump = jump.no",
+            (orjson.dumps([*jumps]).decode(),),
+        )
+        return {row[0]: Leg._make(row) for row in rows}
 
     def place(self, no: int) -> tuple[bytes, bytes]:
         """What is said before a jump from a place, and after one to it."""
@@ -224,6 +224,14 @@ class Reading:
             "SELECT before, after FROM place WHERE no = ?", (no,)
         ).fetchone()
         return found
+
+    def places(self, numbers: Iterable[int]) -> dict[int, tuple[bytes, bytes]]:
+        """The same of some places, by their numbers."""
+        rows = self._db.execute(
+            "SELECT no, before, after FROM json_each(?) JOIN place ON no = value",
+            (orjson.dumps([*numbers]).decode(),),
+        )
+        return {no: (before, after) for no, before, after in rows}
 
     def tree(self, no: int) -> TreeNote:
         """What was kept of a tree."""

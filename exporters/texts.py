@@ -34,9 +34,9 @@ class Texts:
         self._path.write_bytes(b"")
         self._waiting = array("Q")
 
-    def add(self, key: int) -> None:
-        """Note a record by its `text_key`."""
-        self._waiting.append(key)
+    def add(self, keys: Iterable[int]) -> None:
+        """Note records by their `text_key`."""
+        self._waiting.extend(keys)
         if len(self._waiting) >= CHUNK:
             self._put()
 

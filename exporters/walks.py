@@ -29,7 +29,7 @@ from exporters.held import Held, Least, Pair, Stitch, directed, drawn, thoughts_
 from exporters.kinds import Plan
 from exporters.kinds.rings import RingRecords, unpacked
 from exporters.linearize import ANCHOR, MARKER, Outline, Piece, dropped, length, says, tell
-from exporters.lines import Finishing, Line
+from exporters.lines import Block, Finishing, Line
 from exporters.manifest import JumpCoverage
 from exporters.probes import new_by_words
 from exporters.recipe import Recipe
@@ -194,11 +194,10 @@ class RingWork:
         self._finish = Finishing(plan)
         self._whole = plan.mix.wants_all(WALK)
 
-    def of(self, ring: list[Occurrence]) -> Iterator[Line | Closed]:
+    def of(self, ring: list[Occurrence]) -> Iterator[Line | Block | Closed]:
         """The records of a ring, then its jumps."""
         pairs, _ = self._cover(ring)
-        for record in self._records.of(ring, pairs):
-            yield self._finish(record)
+        yield from self._finish.all(self._records.of(ring, pairs))
         walked = [pair for pair in pairs if self._whole or self._is_walked(ring, *pair)]
         yield Closed(
             [(i, j, self._draw(ring[i], ring[j])) for i, j in walked],
@@ -473,28 +472,17 @@ class WalkWork:
         self._reading, self._plan, self._held = reading, plan, held
         self._finish = Finishing(plan)
         self._tree = lru_cache(maxsize=4096)(reading.tree)
+        self._places: dict[int, tuple[bytes, bytes]] = {}
 
-    def of(self, head: int) -> Iterator[Line | Walked]:
-        """The walks of the chain that begins with a jump, then how many jumps it has."""
-        jumps = 0
-        for walk in self._walks(self._chain(head)):
-            jumps += len(walk.jumps)
-            yield self._finish(walk)
-        yield Walked(jumps)
+    def of(self, chains: Sequence[Sequence[int]]) -> Iterator[Line | Block | Walked]:
+        """The walks of each of some chains of jumps, then how many jumps it has."""
+        legs = self._reading.legs(jump for jumps in chains for jump in jumps)
+        self._places = self._reading.places({legs[jumps[0]].source for jumps in chains})
+        for jumps in chains:
+            yield from self._finish.all(self._walks(legs[jump] for jump in jumps))
+            yield Walked(len(jumps))
 
-    def _chain(self, head: int) -> Iterator[Leg]:
-        """The jumps that follow a head, itself first, up to the next head."""
-        hops = self._plan.recipe.walks.hops
-        leg = self._reading.leg(head)
-        while True:
-            yield leg
-            if leg.next is None or leg.next == head:
-                return
-            leg = self._reading.leg(leg.next)
-            if leg.key % hops == 0:
-                return
-
-    def _walks(self, chain: Iterator[Leg]) -> Iterator[Record]:
+    def _walks(self, chain: Iterable[Leg]) -> Iterator[Record]:
         """A chain of jumps, cut to walks that keep to the recipe's hops and window."""
         walking: _Walking | None = None
         for leg in chain:
@@ -511,7 +499,7 @@ class WalkWork:
     def _begun(self, leg: Leg) -> _Walking:
         tree = self._tree(leg.source >> PLACE_BITS)
         recipe = self._plan.recipe
-        packed, _ = self._reading.place(leg.source)
+        packed, _ = self._places.get(leg.source) or self._reading.place(leg.source)
         before = unpacked(packed, tree.id)
         before = dropped(before, recipe.walks.prefix_dropout, recipe.seed)
         before = self._held.begun(before, leg.target)

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,7 +25,7 @@ import orjson
 from exporters.families import Signature, signature
 from exporters.held import Held
 from exporters.kinds import Plan
-from exporters.lines import Line
+from exporters.lines import Block, Line
 from exporters.mix import Mix
 from exporters.parts import TreeBegun, TreeDone, TreeWork
 from exporters.recipe import Recipe
@@ -38,6 +38,8 @@ from forest.stores.sqlite import SqliteStore
 
 SHARED, HELD = "shared.json", "held.json"
 """Files by which all workers learn which anchors are shared, and what is held out."""
+CHAINS = 100
+"""So many chains of jumps are read at once."""
 AHEAD = 3
 """Batches that are under way or done, for each worker, before the first of them is taken."""
 
@@ -77,7 +79,9 @@ class Worker:
         """The signature of each tree, by its id."""
         return map(signature, self._forest.some(trees))
 
-    def trees(self, trees: Iterable[tuple[str, str]]) -> Iterator[TreeBegun | Line | TreeDone]:
+    def trees(
+        self, trees: Iterable[tuple[str, str]]
+    ) -> Iterator[TreeBegun | Line | Block | TreeDone]:
         """What each (tree, split) gives."""
         sides: deque[str] = deque()
 
@@ -89,15 +93,16 @@ class Worker:
         for tree in self._forest.some(ids()):
             yield from self._of_trees.of(tree, sides.popleft())
 
-    def rings(self, rings: Iterable[list[Occurrence]]) -> Iterator[Line | Closed]:
+    def rings(self, rings: Iterable[list[Occurrence]]) -> Iterator[Line | Block | Closed]:
         """What each ring gives."""
         for ring in rings:
             yield from self._of_rings.of(ring)
 
-    def walks(self, heads: Iterable[int]) -> Iterator[Line | Walked]:
-        """What the chain of jumps behind each head gives."""
-        for head in heads:
-            yield from self._of_walks.of(head)
+    def walks(self, chains: Iterable[Sequence[int]]) -> Iterator[Line | Block | Walked]:
+        """What each chain of jumps gives."""
+        left = iter(chains)
+        while some := list(islice(left, CHAINS)):
+            yield from self._of_walks.of(some)
 
     # --- what they need ------------------------------------------------------------------------
 
