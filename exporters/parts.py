@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -47,20 +47,22 @@ class TreeDone(NamedTuple):
     """Steps that its paths say, where no record can be lost."""
 
 
-def packed(tree: TreeBegun, done: TreeDone) -> bytes:
-    """A tree without its records, as bytes."""
+def packed(tree: TreeBegun, done: TreeDone, lines: Sequence[Line]) -> bytes:
+    """A tree as bytes, with those of its records that wait."""
     gathered = done.gathered
     texts = [text for *_, before, after in gathered.places for text in (before, after)]
     places = [(*of, len(before), len(after)) for *of, before, after in gathered.places]
     begun, others = tree[:4], tree[5:]
-    said = begun, tree.axes.decode(), others, done.stepped, places, *gathered[1:]
-    return b"".join([orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE), *texts])
+    about = [((*line[:2], *line[3:-1]), len(line.line), len(line.note)) for line in lines]
+    said = begun, tree.axes.decode(), others, done.stepped, places, *gathered[1:], about
+    told = (text for line in lines for text in (line.line, line.note))
+    return b"".join([orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE), *texts, *told])
 
 
-def unpacked(told: bytes) -> tuple[TreeBegun, TreeDone]:
+def unpacked(told: bytes) -> tuple[TreeBegun, TreeDone, list[Line]]:
     """What `packed` made bytes of."""
     head, _, texts = told.partition(b"\n")
-    begun, axes, others, stepped, places, passing, carried = orjson.loads(head)
+    begun, axes, others, stepped, places, passing, carried, about = orjson.loads(head)
     tree = TreeBegun._make((*begun, axes.encode(), *others))
     gathered = Gathered([], passing, carried)
     at = 0
@@ -68,7 +70,12 @@ def unpacked(told: bytes) -> tuple[TreeBegun, TreeDone]:
         middle, end = at + before, at + before + after
         gathered.places.append((*of, texts[at:middle], texts[middle:end]))
         at = end
-    return tree, TreeDone(gathered, stepped)
+    lines = []
+    for (kind, split, *of), size, noted in about:
+        middle, end = at + size, at + size + noted
+        lines.append(Line._make((kind, split, texts[at:middle], *of, texts[middle:end])))
+        at = end
+    return tree, TreeDone(gathered, stepped), lines
 
 
 class TreeWork:

@@ -18,7 +18,6 @@ from contextlib import ExitStack
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from io import BufferedReader
 from pathlib import Path
 from platform import python_version
 from typing import Any
@@ -28,13 +27,15 @@ import orjson
 
 from exporters.files import folder_of
 from exporters.folder import MANIFEST, link, parts_of
-from exporters.lines import Block
+from exporters.lines import Block, Line
 from exporters.recipe import Recipe
 from exporters.splits import TRAIN
 from forest.revision import forest_revision
 from forest.stores.base import Store
 
 ABOUT = "about.json"
+NEAR = 1 << 17
+"""Bytes that are rather read than jumped over."""
 LIBRARIES = (
     "orjson",
     "lark",
@@ -110,10 +111,14 @@ class Made:
     def __init__(self, block: Block | None = None) -> None:
         self.block = block or Block()
         """With its lines, where it is taken over; one that is made has written them."""
+        self.waiting: list[Line] = []
+        """Lines of the validation split, which wait until those of training are written."""
         self.places: dict[str, Place] = {}
         """Where its lines begin, by configuration."""
         self.checked = ""
         """Its digest, where it was taken over."""
+        self.key: Any = None
+        """What it was made of, where it was taken over."""
         self._hashes: dict[str, Any] = {}
 
     def add(self, config: str, told: bytes, place: Place) -> None:
@@ -174,6 +179,39 @@ class Keeping:
         self._file.write(packed)
 
 
+class _Forward:
+    """A file that is read from its beginning on, mostly: units are taken over in their order.
+
+    To ask the system where it is, or to go elsewhere, for each of many small units takes longer
+    than to read them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=NEAR)
+        self.at = 0
+
+    def close(self) -> None:
+        self._file.close()
+
+    def go(self, at: int) -> None:
+        """Go on at a byte."""
+        if 0 <= at - self.at <= NEAR:
+            self._file.read(at - self.at)
+        else:
+            self._file.seek(at)
+        self.at = at
+
+    def line(self) -> bytes:
+        line = self._file.readline()
+        self.at += len(line)
+        return line
+
+    def read(self, size: int) -> bytes:
+        read = self._file.read(size)
+        self.at += size
+        return read
+
+
 class Earlier:
     """Reads the units of one sort that an earlier export kept.
 
@@ -182,9 +220,9 @@ class Earlier:
 
     def __init__(self, path: Path, corpus: Path, shard: int) -> None:
         self._corpus, self._shard = corpus, shard
-        self._heads, self._bodies = path.open("rb"), path.open("rb")
+        self._heads, self._bodies = _Forward(path), _Forward(path)
         self._next: tuple[str, Any, int] | None = None
-        self._data: dict[str, BufferedReader] = {}
+        self._data: dict[str, _Forward] = {}
         self._advance()
 
     def close(self) -> None:
@@ -204,10 +242,10 @@ class Earlier:
 
     def _advance(self) -> None:
         self._next = None
-        at = self._heads.tell()
+        at = self._heads.at
         try:
-            name, key, _, size, _ = orjson.loads(self._heads.readline())
-            self._heads.seek(size, 1)
+            name, key, _, size, _ = orjson.loads(self._heads.line())
+            self._heads.go(self._heads.at + size)
         except (ValueError, TypeError, OSError):  # the end, or damage: what follows is made anew
             return
         self._next = str(name), key, at
@@ -218,8 +256,8 @@ class Earlier:
         :raises Spoiled: it is not as it was kept, or its lines are not where they were.
         """
         try:
-            self._bodies.seek(at)
-            _, _, places, size, digest = orjson.loads(self._bodies.readline())
+            self._bodies.go(at)
+            _, key, places, size, digest = orjson.loads(self._bodies.line())
             packed = self._bodies.read(size)
             made, rest = Made.unpacked(packed)
             for config, lengths in made.block.lengths.items():
@@ -229,7 +267,7 @@ class Earlier:
             raise Spoiled from error
         if spoiled:
             raise Spoiled
-        made.checked = digest
+        made.checked, made.key = digest, key
         return made, packed, rest
 
     def _lines(self, config: str, place: Sequence[int], lengths: Sequence[int]) -> Iterator[bytes]:
@@ -237,8 +275,8 @@ class Earlier:
         for (file, at), some in _by_files(number, begin, lengths, self._shard):
             name = f"{folder_of(config)}/{TRAIN}-{file:05d}.jsonl"
             if name not in self._data:
-                self._data[name] = (self._corpus / name).open("rb")
-            self._data[name].seek(at)
+                self._data[name] = _Forward(self._corpus / name)
+            self._data[name].go(at)
             yield self._data[name].read(sum(some))
 
 

@@ -97,6 +97,8 @@ SELECT count(*) FROM (
     SELECT anchor, source FROM walked WHERE split = :split
     UNION SELECT anchor, target FROM walked WHERE split = :split)""",
 )
+WAITING = 10_000
+"""Thoughts that are known to be said, and wait in memory before that is noted."""
 PLACE_BITS = 32
 """A place is the number of its tree, and the thought's in so many bits."""
 
@@ -246,6 +248,8 @@ class Scratch(Reading):
     def __init__(self, folder: Path) -> None:
         self._paths = {name: folder / file for name, file in FILES.items()}
         self._db = sqlite3.connect(self._paths["main"], isolation_level=None)
+        self._said: set[str] = set()
+        self._stepped: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
         try:
@@ -310,7 +314,10 @@ class Scratch(Reading):
 
     def order(self) -> None:
         """Let rings be read in their order; when all places are there."""
-        self._db.execute("CREATE INDEX ring_order ON occurrence (split, anchor, ring, tree, place)")
+        self._db.execute(
+            "CREATE INDEX ring_order ON occurrence"  # all of a row, so that it alone is read
+            " (split, anchor, ring, tree, place, phrase, key, fate, said)"
+        )
 
     def rings(self) -> Iterator[list[Occurrence]]:
         """The occurrences of each anchor of the training split, then of validation, as rings."""
@@ -385,12 +392,19 @@ class Scratch(Reading):
 
     def remove_silent(self, thoughts: Sequence[str]) -> None:
         """Note that a record says thoughts, and the steps between those next to each other."""
-        self._db.executemany("UPDATE silent SET said = 1 WHERE thought = ?", zip(thoughts))
-        steps = list(pairwise(thoughts))
-        steps += [(b, a) for a, b in steps]
-        self._db.executemany(
-            "UPDATE silent SET stepped = 1 WHERE parent = ? AND thought = ?", steps
-        )
+        self._said.update(thoughts)
+        self._stepped.update(pairwise(thoughts))
+        if len(self._said) > WAITING:
+            self._put_said()
+
+    def _put_said(self) -> None:
+        """Records of one tree say the same again and again, so that it is worth waiting a bit."""
+        self._db.executemany("UPDATE silent SET said = 1 WHERE thought = ?", zip(self._said))
+        update = "UPDATE silent SET stepped = 1 WHERE parent = ? AND thought = ?"
+        self._db.executemany(update, self._stepped)
+        self._db.executemany(update, ((b, a) for a, b in self._stepped))
+        self._said.clear()
+        self._stepped.clear()
 
     def add_walked(self, split: str, jumps: Iterable[tuple[str, str, str]]) -> None:
         """Note the jumps (anchor, source, target) of a walk that was written."""
@@ -411,6 +425,7 @@ class Scratch(Reading):
 
     def said(self, split: str) -> tuple[int, int]:
         """Of the thoughts noted in a split: how many are in a record, and how many steps."""
+        self._put_said()
         found: tuple[int, int] = self._db.execute(
             "SELECT coalesce(sum(said), 0), coalesce(sum(stepped), 0) FROM silent"
             " JOIN tree ON tree.no = silent.tree WHERE split = ?",
@@ -420,6 +435,7 @@ class Scratch(Reading):
 
     def silent(self, split: str) -> Iterator[tuple[str, str, bool]]:
         """(tree, thought, whether a record of it was made) of thoughts in no record."""
+        self._put_said()
         for id_, thought, cut in self._db.execute(
             "SELECT id, thought, cut FROM silent JOIN tree ON tree.no = silent.tree"
             " WHERE split = ? AND NOT said ORDER BY thought",

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import groupby
+from itertools import groupby, permutations
 from typing import NamedTuple
 
 import orjson
@@ -50,6 +50,8 @@ from exporters.splits import TRAIN
 HUB, ALONE = "hub cap", "no other tree of the split carries the anchor"
 THINNED = "the recipe's weights"
 """Reasons for an occurrence to be in no jump."""
+FEW = 6
+"""Of so many trees it is quicker to look at all pairs than at all that is held apart of them."""
 
 
 # --- while trees stream by ------------------------------------------------------------------------
@@ -251,8 +253,10 @@ class Rings:
             if ring[0].tree == ring[-1].tree:
                 continue
             kept = self._capped(ring)
-            pairs, apart = covered(kept, self._recipe)
-            free = apart.keys() - {frozenset(pair) for pair in pairs}
+            apart = drawn(kept, settings.share)
+            if not any(map(least.would_take, apart.values())):
+                continue
+            free = apart.keys() - {frozenset(pair) for pair in covered(kept, self._recipe)[0]}
             stitches = [
                 directed(kept, pair, apart[pair])
                 for pair in sorted(free, key=apart.__getitem__)
@@ -336,8 +340,11 @@ class Rings:
 
     def held_among(self, trees: Set[int]) -> list[tuple[str, str]]:
         """Pairs of thoughts of these trees that are held apart."""
-        near = {pair for tree in trees for pair in self._held_by.get(tree, ())}
-        inside = (pair for pair in near if pair[0] in trees and pair[1] in trees)
+        if len(trees) > FEW:
+            near = {pair for tree in trees for pair in self._held_by.get(tree, ())}
+            inside = [pair for pair in near if pair[0] in trees and pair[1] in trees]
+        else:
+            inside = [pair for pair in permutations(trees, 2) if pair in self._apart]
         return sorted(held for pair in inside for held in self._apart[pair])
 
     def _capped(self, ring: list[Occurrence]) -> list[Occurrence]:

@@ -85,7 +85,7 @@ def test_workers_end_with_the_export_that_is_killed(tmp_path: Path) -> None:
         "def die(*_):\n"
         "    print(*(child.pid for child in active_children()), flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "export.Writing.joined = die\n"
+        "export.Making.joined = die\n"
         "export.export_corpus(planted(*grown()), Path(sys.argv[1]), workers=2)"
     )
     killed = subprocess.Popen(
