@@ -384,15 +384,15 @@ class Chains:
 
     def __init__(self, jumps: Iterable[Link], hops: int) -> None:
         self._next, self._keys = array("q", [0]), array("q", [0])
-        self._left, self._hashes = array("Q", [0]), array("Q", [0])
+        self._hashes = array("Q", [0])
         self._trees = array("I", [0, 0])
         self._names, self._places = [""], array("I", [0])
         self._hops = hops
         for one in jumps:
             self._next.append(one.next or 0)
             self._keys.append(one.key)
-            self._left.append(one.left)
-            told = one.anchor, one.phrase, one.landed, one.step
+            # any of its jumps may begin a walk, with what is said before the place it leaves
+            told = one.anchor, one.phrase, one.left, one.landed, one.step
             self._hashes.append(hashed(orjson.dumps(told)))
             self._trees.extend((one.source >> PLACE_BITS, one.target >> PLACE_BITS))
             name = f"{one.split}\0{one.anchor}"
@@ -459,7 +459,7 @@ class Chains:
         """
         jumps = list(self.chain(head))
         trees = {tree for no in jumps for tree in self._trees[2 * no : 2 * no + 2]}
-        told = self._left[head], [self._hashes[no] for no in jumps], held(trees)
+        told = [self._hashes[no] for no in jumps], held(trees)
         return blake2b(orjson.dumps(told), digest_size=16).hexdigest()
 
 

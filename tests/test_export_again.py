@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from anchors import registry
@@ -163,6 +163,15 @@ CHANGES: list[Change] = [
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1 << 32), st.lists(st.lists(st.sampled_from(CHANGES)), max_size=4))
+@example(  # a chain of jumps is cut into two walks, and what the second begins with is edited
+    100507,
+    [
+        [plant, copy, decide, fell, grow, rename],
+        [mark, rebind, decide, grow, grow, fell],
+        [edit, mark, plant],
+        [respell, plant, decide, edit],
+    ],
+)
 def test_an_export_over_an_earlier_corpus_gives_the_bytes_of_a_full_one(
     tmp_path_factory: pytest.TempPathFactory, seed: int, nights: list[list[Change]]
 ) -> None:
