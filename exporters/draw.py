@@ -8,12 +8,19 @@ bytes, and an edit changes only the choices that name what was edited.
 from __future__ import annotations
 
 from hashlib import blake2b
+from struct import Struct
 
 RANGE = 1 << 63
 """Draws are whole numbers from 0 to RANGE - 1; they fit SQLite's signed integers."""
 
 
+_fresh = blake2b(digest_size=8).copy
+_number = Struct(">Q").unpack
+
+
 def draw(*names: str | int) -> int:
     """A number from 0 to RANGE - 1 that belongs to these names, evenly spread (BLAKE2b)."""
-    told = "\0".join(map(str, names)).encode()
-    return int.from_bytes(blake2b(told, digest_size=8).digest(), "big") >> 1
+    digest = _fresh()  # a copy takes half the time of a new one, and records need many
+    digest.update("\0".join([*map(str, names)]).encode())
+    found: int = _number(digest.digest())[0]
+    return found >> 1

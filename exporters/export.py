@@ -5,76 +5,33 @@ from __future__ import annotations
 import hashlib
 import shutil
 from array import array
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import ExitStack
-from functools import partial
-from itertools import chain, repeat
-from operator import itemgetter
+from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import orjson
 
 from anchors.formulas.book import Book
-from anchors.registry import Registry
 from exporters.card import card
 from exporters.families import Families
-from exporters.files import SplitWriter, require
-from exporters.folder import (
-    LEFT_OUT,
-    MANIFEST,
-    PARTS,
-    TOKENS,
-    Listing,
-    replaced_whole,
-    write_synced,
-)
-from exporters.kinds import Plan
+from exporters.files import require
+from exporters.folder import MANIFEST, PARTS, TOKENS, replaced_whole, write_synced
 from exporters.kinds.formulas import FormulaRecords, tokens
-from exporters.leaks import Leaks
-from exporters.lines import Finishing, Line
-from exporters.manifest import (
-    DataFile,
-    JumpCoverage,
-    LeftOut,
-    Manifest,
-    ProbeReport,
-    SplitReport,
-    TokenFile,
-)
-from exporters.parts import TreeBegun, TreeDone, packed, unpacked
-from exporters.probes import Probes
+from exporters.making import THOUGHTS, Making, Progress
+from exporters.manifest import Manifest, TokenFile
 from exporters.recipe import Recipe
-from exporters.records import KINDS, WALK, axes_of
 from exporters.reuse import Kept, Made, Parts, Spoiled, state_of
-from exporters.scratch import Occurrence, Scratch
+from exporters.scratch import Scratch
 from exporters.splits import TRAIN, VALIDATION
-from exporters.texts import Texts
-from exporters.walks import THINNED, Chains, Closed, Rings, Walked
-from exporters.work import (
-    Crew,
-    Workers,
-    batched,
-    crew_of,
-    plan_of,
-    tell_held,
-    tell_shared,
-)
+from exporters.work import Crew, Workers, batched, crew_of, plan_of
+from exporters.writing import Writing
 from forest.collector import fewer_collections
 from forest.errors import ExportError
 from forest.model import TreeInfo
 from forest.revision import forest_revision
 from forest.stores.base import Store
-
-_End = TypeVar("_End", TreeDone, Closed, Walked)
-THOUGHTS, OCCURRENCES, CHAINS = 1000, 200, 100
-"""What a batch for a worker has at least of: trees by their thoughts, rings, chains of jumps."""
-Progress = Callable[[str, int, int], None]
-"""progress(what is counted, how many are done, of how many): called after each tree and walk."""
-BUDGET, SAME = "the budget", "the training split says the same"
-"""Reasons to be in no record; the second of the validation split."""
 
 
 def export_corpus(
@@ -163,10 +120,11 @@ def _write_records(
     plan = plan_of(recipe, forest)
     sides, near = _sides(forest, crew, room, parts, job)
     book = Book.of(forest)
-    with Scratch(room) as scratch, Writing(corpus, room, plan, scratch, crew, parts) as writing:
-        writing.trees(forest, sides, progress)
-        writing.all(map(writing.finishing, FormulaRecords(plan, book)))
-        probes = writing.joined(progress)
+    with Scratch(room) as scratch, Writing(corpus, room, plan, scratch) as writing:
+        making = Making(room, plan, scratch, crew, parts, writing)
+        making.trees(forest, sides, progress)
+        writing.all(writing.finishing.all(FormulaRecords(plan, book)))
+        probes = making.joined(corpus, progress)
         writing.finish()
         left_out = writing.left_out()
         alike = [(scratch.tree(a + 1).id, scratch.tree(b + 1).id) for a, b in near]
@@ -184,7 +142,7 @@ def _write_records(
         recipe=recipe,
         recipe_hash=recipe.hash,
         seed=recipe.seed,
-        united_anchors=writing.united,
+        united_anchors=making.united,
         splits=writing.reports(),
         tokens=_write_tokens(corpus, book),
         probes=probes,
@@ -238,408 +196,3 @@ def _write_tokens(corpus: Path, book: Book) -> TokenFile:
         bytes=len(told),
         sha256=hashlib.sha256(told).hexdigest(),
     )
-
-
-class Writing(ExitStack):
-    """The records of one export on their way into files, counted."""
-
-    def __init__(
-        self,
-        corpus: Path,
-        room: Path,
-        plan: Plan,
-        scratch: Scratch,
-        crew: Crew,
-        parts: Parts,
-    ) -> None:
-        super().__init__()
-        self._parts = parts
-        self._corpus, self._plan, self._scratch, self._crew = corpus, plan, scratch, crew
-        self._recipe, self._room = plan.recipe, room
-        self._reports: dict[str, SplitReport] = {}
-        self._writers: dict[tuple[str, str], SplitWriter] = {}
-        self._records: Counter[tuple[str, str]] = Counter()
-        self._characters: Counter[tuple[str, str]] = Counter()
-        self._tokens: Counter[tuple[str, str]] = Counter()
-        self.finishing = Finishing(plan)
-        self._texts = Texts(room)
-        self._made: Made | None = None
-        self.leaks = Leaks(room)
-        self.united = 0
-        """Anchors that count under another one."""
-
-    # --- records of one tree -------------------------------------------------------------------
-
-    def trees(self, forest: Store, sides: Iterator[str], progress: Progress | None) -> None:
-        """Read each tree: write its records, put its shared anchors aside."""
-        everything = sum(info.size for info in forest.infos()) if progress else 0
-        done = 0
-        for thoughts in self._trees(forest, sides):
-            done += thoughts
-            if progress:
-                progress("thoughts", done, everything)
-        self._scratch.order()
-        self._scratch.settle()
-        if not self._reports:
-            raise ExportError(
-                "the forest has no trees, so there is nothing to export",
-                hint="`forest import` or `forest init --sample` plants some.",
-            )
-
-    def _trees(self, forest: Store, sides: Iterator[str]) -> Iterator[int]:
-        """Take over or make all trees, in their order; gives the number of thoughts of each."""
-        kept = self._parts.kept("trees")
-        splits, known = self._known(kept, forest, sides)
-        todo = (
-            (info.size, info.id, split)
-            for info, split, at in zip(forest.infos(), splits, known, strict=True)
-            if at < 0
-        )
-        batches = batched(todo, THOUGHTS, itemgetter(0))
-        made = self._crew.do("trees", ([unit[1:] for unit in batch] for batch in batches))
-        for no, at in enumerate(known, 1):
-            yield self._make_tree(no, made, kept) if at < 0 else self._take_tree(no, at, kept)
-
-    def _known(
-        self, kept: Kept, forest: Store, sides: Iterator[str]
-    ) -> tuple[list[str], Sequence[int]]:
-        """The split of each tree, and where what it gives is kept: -1 where it must be made."""
-        registry = Registry.of(forest)
-        self.united = registry.united
-        shared, joined = registry.shared(forest), registry.joined
-        tell_shared(self._room, shared, joined)
-        del registry  # it grows with the forest's anchors
-        splits, known = [], array("q")
-        for info, split in zip(forest.infos(), sides, strict=False):
-            same = partial(_is_same_tree, info, shared, joined)
-            splits.append(split)
-            known.append(kept.find(info.id, same) if split == TRAIN else -1)
-        return splits, known
-
-    def _make_tree(self, no: int, made: Iterator[TreeBegun | Line | TreeDone], kept: Kept) -> int:
-        """Write a tree's records, put its shared anchors aside."""
-        tree = next(made)
-        assert isinstance(tree, TreeBegun)
-        self._scratch.add_tree(no, tree[:6])
-        self._count_tree(no, tree)
-        unit = self._begin_unit(tree.split)
-        done = self._until(made, TreeDone)
-        self._join_tree(no, tree, done)
-        if unit:
-            kept.add(tree.id, _key_of(tree), unit, unit.packed(packed(tree, done)))
-        self._made = None
-        return tree.thoughts
-
-    def _until(self, made: Iterator[Any], end: type[_End]) -> _End:
-        """Write the records of a unit; gives what it ends with."""
-        for one in made:
-            if isinstance(one, end):
-                return one
-            self._take(one)
-        raise AssertionError(f"a unit ends with {end.__name__}")
-
-    def _take_tree(self, no: int, at: int, kept: Kept) -> int:
-        """Take over a tree as an earlier export made it."""
-        made, told, rest = kept.take(at)
-        tree, done = unpacked(rest)
-        self._scratch.add_tree(no, tree[:6])
-        self._count_tree(no, tree)
-        self._take_over(made)
-        self._join_tree(no, tree, done)
-        kept.add(tree.id, _key_of(tree), made, told)
-        return tree.thoughts
-
-    def _join_tree(self, no: int, tree: TreeBegun, done: TreeDone) -> None:
-        self._scratch.add_places(no, tree.split, done.gathered)
-        self._reports[tree.split].steps_covered += done.stepped
-
-    def _count_tree(self, no: int, tree: TreeBegun) -> None:
-        report = self._reports.setdefault(tree.split, SplitReport())
-        report.trees += 1
-        report.thoughts += tree.thoughts
-        report.steps += tree.thoughts - 1
-        report.characters += tree.characters
-        report.languages[tree.lang] = report.languages.get(tree.lang, 0) + 1
-        report.anchors += tree.own_anchors
-        report.long_thoughts += tree.long_thoughts
-        report.tokens += tree.tokens
-        if tree.silent:
-            self._scratch.add_silent(no, tree.silent)
-
-    # --- records that join trees ---------------------------------------------------------------
-
-    def joined(self, progress: Progress | None) -> ProbeReport:
-        """Close the rings of all anchors, write their records, walks and probes."""
-        rings = Rings(self._recipe, self._scratch)
-        tell_held(self._room, rings.hold())
-        probes = Probes(self._plan, self._scratch, rings.stitches)
-        self._close(rings, probes)
-        self._scratch.link()
-        self._scratch.settle()
-        self._walk(rings, progress)
-        for split, report in self._reports.items():
-            report.anchors += rings.anchors[split]
-            report.shared_anchors = rings.shared[split]
-            report.jumps = rings.coverage.get(split, report.jumps)
-        return probes.write(self._corpus)
-
-    def _close(self, rings: Rings, probes: Probes) -> None:
-        """Take over or make all rings, in their order."""
-        kept = self._parts.kept("rings")
-        known = array("q", (_same_ring(kept, rings, ring) for ring in rings.counted(probes.hear)))
-        todo = (ring for ring, at in zip(rings.to_close(), known, strict=True) if at < 0)
-        made = self._crew.do("rings", batched(todo, OCCURRENCES, len))
-        for ring, at in zip(rings.to_close(), known, strict=True):
-            if at < 0:
-                unit = self._begin_unit(ring[0].split)
-                closed = self._until(made, Closed)
-                told = unit.packed(orjson.dumps(tuple(closed))) if unit else b""
-            else:
-                unit, told, rest = kept.take(at)
-                closed = Closed._make(orjson.loads(rest))
-                self._take_over(unit)
-            rings.closed(ring, closed)
-            if unit:
-                kept.add(_name_of(ring), rings.made_of(ring), unit, told)
-            self._made = None
-
-    def _begin_unit(self, split: str) -> Made | None:
-        """What is written from now on is kept together, if it can be taken over."""
-        self._made = Made() if self._parts.keeps and split == TRAIN else None
-        return self._made
-
-    def _walk(self, rings: Rings, progress: Progress | None) -> None:
-        """Take over or make the walks of all chains, in their order."""
-        chains = Chains(self._scratch.links(), self._recipe.walks.hops)
-        done = 0
-        for jumps in chain(self._walk_chains(chains, rings), self._walk_circles(chains)):
-            done += jumps
-            if progress:
-                progress("jumps", done, rings.jumps)
-
-    def _walk_chains(self, chains: Chains, rings: Rings) -> Iterator[int]:
-        kept, held = self._parts.kept("walks"), rings.held_among
-
-        def find(head: int) -> int:
-            if not self._parts.keeps or not chains.is_of(head, TRAIN):
-                return -1
-            return kept.find(chains.name(head), lambda of: bool(of == chains.made_of(head, held)))
-
-        known = array("q", map(find, chains.heads()))
-        todo = (head for head, at in zip(chains.heads(), known, strict=True) if at < 0)
-        made = self._crew.do("walks", batched(todo, CHAINS, lambda _: 1))
-        for head, at in zip(chains.heads(), known, strict=True):
-            if at < 0:
-                unit = self._begin_unit(TRAIN if chains.is_of(head, TRAIN) else VALIDATION)
-                jumps = self._until(made, Walked).jumps
-                told = unit.packed(b"") if unit else b""
-            else:
-                unit, told, _ = kept.take(at)
-                jumps = sum(unit.walks)
-                self._take_over(unit)
-            if unit:
-                kept.add(chains.name(head), chains.made_of(head, held), unit, told)
-            self._made = None
-            yield jumps
-
-    def _walk_circles(self, chains: Chains) -> Iterator[int]:
-        made = self._crew.do("walks", batched(chains.circles(), CHAINS, lambda _: 1))
-        for one in made:
-            if isinstance(one, Walked):
-                yield one.jumps
-            else:
-                self._take(one)
-
-    # --- writing -------------------------------------------------------------------------------
-
-    def all(self, lines: Iterable[Line]) -> None:
-        """Write some records, or keep them to be sorted."""
-        for line in lines:
-            self._take(line)
-
-    def _take(self, line: Line) -> None:
-        if self.finishing.sorts or line.split == VALIDATION:  # written when training is
-            self._scratch.keep(line)
-            if self._recipe.budget:
-                self._scratch.cut_silent(line.thoughts)
-        else:
-            self._write(line)
-
-    def _write(self, line: Line) -> None:
-        self._count(line)
-        if line.stitched:
-            self._scratch.add_walked(line.split, line.stitched)
-        self._put(line)
-
-    def _count(self, line: Line) -> None:
-        kind, split, _, size, length, *_ = line
-        at = split, kind
-        report = self._reports[split]
-        self._records[at] += 1
-        self._characters[at] += size
-        if self._plan.measure is not len:
-            self._tokens[at] += length
-        if length > self._recipe.window:
-            report.long_records[kind] = report.long_records.get(kind, 0) + 1
-        if kind == WALK:
-            by_jumps = report.walks_by_jumps
-            by_jumps[line.jumps] = by_jumps.get(line.jumps, 0) + 1
-        if self.finishing.loses(split):
-            self._scratch.remove_silent(line.thoughts)
-
-    def _put(self, line: Line) -> None:
-        if self.finishing.splits and line.split == TRAIN:
-            self._texts.add(line.text)
-        of = KINDS[line.kind].config, line.split
-        if line.note:
-            self.leaks.note(*of, line.note)
-        writer = self._writer(*of)
-        if self._made is not None:
-            self._made.add(line, writer.place, long=line.length > self._recipe.window)
-        writer.write(line.line)
-
-    def _writer(self, config: str, split: str) -> SplitWriter:
-        of = config, split
-        if of not in self._writers:
-            writer = SplitWriter(self._corpus, *of, self._recipe.corpus)
-            self._writers[of] = self.enter_context(writer)
-        return self._writers[of]
-
-    def _take_over(self, made: Made) -> None:
-        """Write the training records of a unit as an earlier export wrote them."""
-        report = self._reports[TRAIN]
-        for jumps in made.walks:
-            report.walks_by_jumps[jumps] = report.walks_by_jumps.get(jumps, 0) + 1
-        for kind, (records, characters, length, long) in made.kinds.items():
-            at = TRAIN, kind
-            self._records[at] += records
-            self._characters[at] += characters
-            if self._plan.measure is not len:
-                self._tokens[at] += length
-            if long:
-                report.long_records[kind] = report.long_records.get(kind, 0) + long
-        if self.finishing.splits:
-            for text in made.texts:
-                self._texts.add(text)
-        for config, lines in made.lines.items():
-            writer = self._writer(config, TRAIN)
-            made.places[config] = writer.place
-            for line in lines:
-                writer.write(line)
-            for note in made.notes[config]:
-                self.leaks.note(config, TRAIN, note)
-
-    def finish(self) -> None:
-        """Write the records that were kept, training first, and count what is in no record.
-
-        A validation record that says what a training record says is left out: it would test what
-        was learnt by heart.
-        """
-        if self.finishing.sorts:
-            for line in self._kept(TRAIN):
-                self._write(line)
-        if VALIDATION in self._reports:
-            said = self._texts.among(line.text for line in self._kept(VALIDATION))
-            left_out = self._reports[VALIDATION].records_left_out
-            for line in self._kept(VALIDATION):
-                if line.text in said:
-                    left_out[SAME] = left_out.get(SAME, 0) + 1
-                    self._scratch.cut_silent(line.thoughts)
-                else:
-                    self._write(line)
-        for split, report in self._reports.items():
-            report.thoughts_covered = report.thoughts
-            if self.finishing.loses(split):
-                report.thoughts_covered, report.steps_covered = self._scratch.said(split)
-            if self.finishing.cuts(split):
-                self._count_jumps(report.jumps, split)
-
-    def _count_jumps(self, coverage: JumpCoverage, split: str) -> None:
-        """Count what the walks that were written cover, not those that were made."""
-        jumped = coverage.occurrences - sum(coverage.left_out.values())
-        sources, targets, left = self._scratch.walked(split)
-        coverage.source_once, coverage.source_more = sources
-        coverage.target_once, coverage.target_more = targets
-        if jumped > left:
-            coverage.left_out[BUDGET if split == TRAIN else SAME] = jumped - left
-
-    def _kept(self, split: str) -> Iterator[Line]:
-        """The records of a split that were kept."""
-        budget = self._recipe.budget if split == TRAIN else 0
-        return self._scratch.kept(split, budget, self._recipe.order == "shuffled")
-
-    def left_out(self) -> LeftOut:
-        """List what is in no training record, and why: whole trees, or thoughts."""
-        trees, thoughts = Counter[str](), Counter[str]()
-        for split, report in self._reports.items():
-            cut = BUDGET if split == TRAIN else SAME
-            for _, _, was_cut in self._scratch.silent(split):
-                reason = cut if was_cut else THINNED
-                report.thoughts_left_out[reason] = report.thoughts_left_out.get(reason, 0) + 1
-        if outside := self._reports.get(VALIDATION):
-            trees[VALIDATION], thoughts[VALIDATION] = outside.trees, outside.thoughts
-        thoughts.update(self._reports[TRAIN].thoughts_left_out)
-        written = Listing(self._corpus / LEFT_OUT)
-        with written:
-            for tree in self._scratch.trees_of(VALIDATION):
-                written.add({"tree": tree, "reason": VALIDATION})
-            for tree, thought, was_cut in self._scratch.silent(TRAIN):
-                reason = BUDGET if was_cut else THINNED
-                written.add({"tree": tree, "thought": thought, "reason": reason})
-        return LeftOut(
-            path=LEFT_OUT,
-            trees=dict(trees),
-            thoughts=dict(thoughts),
-            bytes=written.bytes,
-            sha256=written.sha256,
-        )
-
-    # --- what was written ----------------------------------------------------------------------
-
-    def reports(self) -> dict[str, SplitReport]:
-        """What was counted, by split, training first."""
-        for split, report in self._reports.items():
-            report.records = _of(split, self._records)
-            report.characters_out = _of(split, self._characters)
-            report.tokens_out = _of(split, self._tokens)
-            out = sum(report.characters_out.values())
-            report.redundancy = round(out / report.characters, 4)
-        return {s: self._reports[s] for s in (TRAIN, VALIDATION) if s in self._reports}
-
-    def files(self) -> list[DataFile]:
-        """The files that were written; complete when the block has ended."""
-        return [file for at in sorted(self._writers) for file in self._writers[at].files]
-
-
-def _name_of(ring: Sequence[Occurrence]) -> str:
-    return f"{ring[0].split}\0{ring[0].anchor}"
-
-
-def _same_ring(kept: Kept, rings: Rings, ring: Sequence[Occurrence]) -> int:
-    if ring[0].split != TRAIN:
-        return -1
-    return kept.find(_name_of(ring), lambda made_of: bool(made_of == rings.made_of(ring)))
-
-
-def _key_of(tree: TreeBegun) -> tuple[Any, ...]:
-    """What a tree's records are made of."""
-    return tree.revision, orjson.loads(tree.axes), tree.anchors
-
-
-def _is_same_tree(
-    info: TreeInfo, shared: Set[str], joined: Mapping[str, str], key: tuple[Any, ...]
-) -> bool:
-    """Whether the tree's records would be made of the same again."""
-    revision, axes, anchors = key
-    return (
-        revision == info.revision
-        and axes == axes_of(info.axes)
-        and all(
-            joined.get(own, own) == head and (head in shared) == is_shared
-            for own, head, is_shared in anchors
-        )
-    )
-
-
-def _of(split: str, counts: Counter[tuple[str, str]]) -> dict[str, int]:
-    return {kind: counts[split, kind] for kind in KINDS if (split, kind) in counts}

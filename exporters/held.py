@@ -43,12 +43,12 @@ def drawn(ring: Sequence[Occurrence], share: float) -> dict[Pair, int]:
     if not share or len(ring) < 4:
         return {}
     some = nsmallest(CROWD, range(len(ring)), key=lambda i: (ring[i].fate, ring[i].place))
-    draws = {
-        frozenset((i, j)): draw("held out", *sorted((ring[i].fate, ring[j].fate)))
-        for i, j in combinations(some, 2)
-        if ring[i].tree != ring[j].tree
-    }
-    return {pair: at for pair, at in draws.items() if at < share * RANGE}
+    most, found = share * RANGE, {}
+    for i, j in combinations(some, 2):  # the lesser fate first
+        one, other = ring[i], ring[j]
+        if one.tree != other.tree and (at := draw("held out", one.fate, other.fate)) < most:
+            found[frozenset((i, j))] = at
+    return found
 
 
 def directed(ring: Sequence[Occurrence], pair: Pair, at: int) -> Stitch:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -22,8 +23,8 @@ from forest.errors import ExportError
 
 MOST = 200_000
 """Names and texts of the validation split that are in memory at a time."""
-CHUNK = 1_000
-"""Notes that wait in memory before they are written."""
+CHUNK = 1 << 20
+"""Bytes of notes that wait in memory before they are written."""
 
 
 class Written(NamedTuple):
@@ -46,6 +47,10 @@ class Written(NamedTuple):
         return f"{self.path}:{self.number} ({self.kind}, {self.split})"
 
 
+_Record = tuple[str, int, str, str, list[str], list[str], int]
+"""What `Written` is made of; most records are never looked at more closely."""
+
+
 @dataclass
 class _Outside:
     """Where the trees, thoughts and texts of some validation records are first said."""
@@ -56,6 +61,17 @@ class _Outside:
 
     def __len__(self) -> int:
         return len(self.trees) + len(self.thoughts) + len(self.texts)
+
+    def is_clear_of(self, records: Sequence[_Record], beside: Mapping[str, object]) -> bool:
+        """Whether none of some records says anything of it, or of a tree beside it."""
+        _, _, _, _, trees, thoughts, texts = zip(*records, strict=True)
+        named = {*chain.from_iterable(trees)}
+        return (
+            self.trees.keys().isdisjoint(named)
+            and beside.keys().isdisjoint(named)
+            and self.thoughts.keys().isdisjoint(chain.from_iterable(thoughts))
+            and self.texts.keys().isdisjoint(texts)
+        )
 
     def add(self, record: Written) -> None:
         for tree in record.trees:
@@ -92,14 +108,16 @@ class Leaks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._waiting: dict[tuple[str, str], list[bytes]] = {}
+        self._bytes = 0
 
     def note(self, config: str, split: str, said: bytes) -> None:
-        """Keep the `note` of a record; those of a split and configuration in their files' order."""
-        of = config, split
-        waiting = self._waiting.setdefault(of, [])
-        waiting.append(said)
-        if len(waiting) >= CHUNK:
-            self._put(of)
+        """Keep the `note` of records; those of a split and configuration in their files' order."""
+        self._waiting.setdefault((config, split), []).append(said)
+        self._bytes += len(said)
+        if self._bytes >= CHUNK:
+            for of in self._waiting:
+                self._put(of)
+            self._bytes = 0
 
     def check(
         self,
@@ -117,10 +135,14 @@ class Leaks:
         apart = any(file.split == VALIDATION for file in files)
         for part in self._parts(files, outside) if apart else [_Outside()] if held else []:
             beside = _beside(pairs, part.trees)
-            for record in self._records(files, TRAIN):
-                _check_sides(record, part)
-                _check_near(record, beside)
-                _check_held(record, held)
+            for records in self._read(files, TRAIN):
+                if not part.is_clear_of(records, beside):
+                    for record in map(Written._make, records):
+                        _check_sides(record, part)
+                        _check_near(record, beside)
+                for said in records if held else ():
+                    if len(said[4]) > 1 and not held.keys().isdisjoint(said[5]):
+                        _check_held(Written._make(said), held)
 
     def _put(self, of: tuple[str, str]) -> None:
         with self._path(of).open("ab") as notes:
@@ -130,19 +152,21 @@ class Leaks:
     def _path(self, of: tuple[str, str]) -> Path:
         return self._folder / f"said-{'-'.join(of)}"
 
-    def _records(self, files: Sequence[DataFile], split: str) -> Iterator[Written]:
+    def _read(self, files: Sequence[DataFile], split: str) -> Iterator[list[_Record]]:
+        """All records of a split, many at once."""
         for of in [of for of in self._waiting if of[1] == split]:
             self._put(of)
             its = (file for file in files if (file.config, file.split) == of)
             places = ((file.path, n) for file in its for n in range(1, file.records + 1))
             with self._path(of).open("rb") as notes:
-                for place, said in zip(places, notes, strict=True):
-                    yield Written(*place, split, *orjson.loads(said))
+                while some := notes.readlines(CHUNK):
+                    said = orjson.loads(b"[" + b",".join(some) + b"]")
+                    yield [(*next(places), split, *record) for record in said]
 
     def _parts(self, files: Sequence[DataFile], outside: Iterable[str]) -> Iterator[_Outside]:
         part = _Outside()
-        for record in self._records(files, VALIDATION):
-            part.add(record)
+        for record in chain.from_iterable(self._read(files, VALIDATION)):
+            part.add(Written._make(record))
             if len(part) >= MOST:
                 yield part
                 part = _Outside()

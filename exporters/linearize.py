@@ -203,7 +203,7 @@ class Outline:
         concluded: Container[str] = (),
         refuted: Collection[str] = (),
     ) -> None:
-        self.tree, self._measure, self._refuted = tree, measure, refuted
+        self.tree, self._measure = tree, measure
         self._head = head
         of, none = tree.id, ()
         self.pieces = [
@@ -213,6 +213,7 @@ class Outline:
         self.sizes = [measure(thought.text) for thought in tree.thoughts]
         """The length of each thought."""
         self._leaves: dict[int, list[int]] = {}
+        self._failing = {n for n, t in enumerate(tree.thoughts) if t.kind and t.kind in refuted}
         self._proof = tree.thoughts[0].kind in concluded and all(
             above.kind in concluded
             for above, thought in pairwise(tree.thoughts)
@@ -444,7 +445,7 @@ class Outline:
         return chain(self.premises(place, premises) if premises else (), self._up(place))
 
     def _fails(self, place: int) -> bool:
-        return bool(self._refuted) and self.tree.thoughts[place].kind in self._refuted
+        return place in self._failing
 
     def _fitting(self, places: Iterable[int], room: int) -> Iterator[int]:
         for place in places:
@@ -460,7 +461,7 @@ class Outline:
     def _down(self, place: int, seed: int) -> Iterator[int]:
         landing = self.pieces[place].thought
         while children := self._children.get(place):
-            if self._refuted:
+            if self._failing:
                 children = [n for n in children if not self._fails(n)] or children
             choice = 0
             if len(children) > 1:

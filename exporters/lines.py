@@ -1,12 +1,13 @@
-"""A record, finished: the line that goes into a file, and what is counted and checked of it.
+"""Records, finished: the lines that go into files, and what is counted and checked of them.
 
 Whoever makes records finishes them at once, in whatever process; whoever writes them needs no look
-into the line.
+into a line. Lines that go into their files as they come are handed on in blocks, so that what costs
+something for each of them is done where they are made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -19,6 +20,9 @@ from exporters.linearize import size
 from exporters.records import KINDS, PATH, TEXT, WALK, Record
 from exporters.splits import VALIDATION
 from exporters.texts import text_key
+
+MOST = 1 << 17
+"""A block is handed on when its lines have so many bytes."""
 
 
 class Line(NamedTuple):
@@ -45,11 +49,61 @@ class Line(NamedTuple):
     """What the leak check hears of it, nothing where it need not hear."""
 
 
+class Block:
+    """Lines of one split, and what is counted, compared and checked of them."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[str, list[int]] = {}
+        """Records, characters, length and how many are long, by kind."""
+        self.lengths: dict[str, list[int]] = {}
+        """Bytes of each line, by configuration."""
+        self.lines: dict[str, list[bytes]] = {}
+        """Lines by configuration; in whatever pieces, joined they are these lines."""
+        self.notes: dict[str, list[bytes]] = {}
+        self.walks: list[int] = []
+        """Jumps of each walk."""
+        self.texts: list[int] = []
+        self.bytes = 0
+
+    def add(self, line: Line, *, long: bool) -> None:
+        """Take a line."""
+        kind, _, told, size, length, jumps, _, _, text, _, note = line
+        config = KINDS[kind].config
+        if config not in self.lines:
+            self.lines[config], self.lengths[config], self.notes[config] = [], [], []
+        self.lines[config].append(told)
+        self.lengths[config].append(len(told))
+        self.bytes += len(told)
+        counts = self.kinds.setdefault(kind, [0, 0, 0, 0])
+        counts[0] += 1
+        counts[1] += size
+        counts[2] += length
+        counts[3] += long
+        if kind == WALK:
+            self.walks.append(jumps)
+        if text:
+            self.texts.append(text)
+        if note:
+            self.notes[config].append(note)
+
+    def extend(self, other: Block) -> None:
+        """Take over what is counted, compared and checked of the lines of another block."""
+        for kind, more in other.kinds.items():
+            counts = self.kinds.get(kind, (0, 0, 0, 0))
+            self.kinds[kind] = [*map(int.__add__, counts, more)]
+        for config, lengths in other.lengths.items():
+            self.lengths.setdefault(config, []).extend(lengths)
+            self.notes.setdefault(config, []).extend(other.notes[config])
+        self.walks += other.walks
+        self.texts += other.texts
+
+
 class Finishing:
     """Makes lines of records: what of them is asked for depends on the recipe alone."""
 
     def __init__(self, plan: Plan) -> None:
         recipe = plan.recipe
+        self._window = recipe.window
         self._measure, self._seed, self._format = plan.measure, recipe.seed, recipe.corpus.format
         self.sorts = recipe.order == "shuffled" or bool(recipe.budget)
         """Whether records wait until all are made."""
@@ -67,6 +121,31 @@ class Finishing:
     def cuts(self, split: str) -> bool:
         """Whether a walk of this split may be left out when it was made."""
         return split == VALIDATION or self._budget
+
+    def waits(self, split: str) -> bool:
+        """Whether whoever writes lines of this split has to know more of each of them."""
+        return self.sorts or self.loses(split)
+
+    def all(self, records: Iterable[Record]) -> Iterator[Line | Block]:
+        """Finish records: in blocks those that go into their files as they come."""
+        block = Block()
+        for record in records:
+            line = self(record)
+            if self.waits(record.split):
+                yield line
+                continue
+            block.add(line, long=line.length > self._window)
+            if block.bytes >= MOST:
+                yield block
+                block = Block()
+        if block.bytes:
+            yield block
+
+    def one(self, line: Line) -> Block:
+        """A block of one line."""
+        block = Block()
+        block.add(line, long=line.length > self._window)
+        return block
 
     def __call__(self, record: Record) -> Line:
         """Finish a record."""

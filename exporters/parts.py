@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -10,8 +10,8 @@ import orjson
 from exporters.kinds import Plan
 from exporters.kinds.trees import TreeRecords, refuse_marker
 from exporters.linearize import Outline
-from exporters.lines import Finishing, Line
-from exporters.records import PATH, axes_of
+from exporters.lines import Block, Finishing, Line
+from exporters.records import PATH, Record, axes_of
 from exporters.scratch import Gathered
 from exporters.walks import Gatherer
 from forest.model import Tree
@@ -47,20 +47,22 @@ class TreeDone(NamedTuple):
     """Steps that its paths say, where no record can be lost."""
 
 
-def packed(tree: TreeBegun, done: TreeDone) -> bytes:
-    """A tree without its records, as bytes."""
+def packed(tree: TreeBegun, done: TreeDone, lines: Sequence[Line]) -> bytes:
+    """A tree as bytes, with those of its records that wait."""
     gathered = done.gathered
     texts = [text for *_, before, after in gathered.places for text in (before, after)]
     places = [(*of, len(before), len(after)) for *of, before, after in gathered.places]
     begun, others = tree[:4], tree[5:]
-    said = begun, tree.axes.decode(), others, done.stepped, places, *gathered[1:]
-    return b"".join([orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE), *texts])
+    about = [((*line[:2], *line[3:-1]), len(line.line), len(line.note)) for line in lines]
+    said = begun, tree.axes.decode(), others, done.stepped, places, *gathered[1:], about
+    told = (text for line in lines for text in (line.line, line.note))
+    return b"".join([orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE), *texts, *told])
 
 
-def unpacked(told: bytes) -> tuple[TreeBegun, TreeDone]:
+def unpacked(told: bytes) -> tuple[TreeBegun, TreeDone, list[Line]]:
     """What `packed` made bytes of."""
     head, _, texts = told.partition(b"\n")
-    begun, axes, others, stepped, places, passing, carried = orjson.loads(head)
+    begun, axes, others, stepped, places, passing, carried, about = orjson.loads(head)
     tree = TreeBegun._make((*begun, axes.encode(), *others))
     gathered = Gathered([], passing, carried)
     at = 0
@@ -68,7 +70,12 @@ def unpacked(told: bytes) -> tuple[TreeBegun, TreeDone]:
         middle, end = at + before, at + before + after
         gathered.places.append((*of, texts[at:middle], texts[middle:end]))
         at = end
-    return tree, TreeDone(gathered, stepped)
+    lines = []
+    for (kind, split, *of), size, noted in about:
+        middle, end = at + size, at + size + noted
+        lines.append(Line._make((kind, split, texts[at:middle], *of, texts[middle:end])))
+        at = end
+    return tree, TreeDone(gathered, stepped), lines
 
 
 class TreeWork:
@@ -84,7 +91,7 @@ class TreeWork:
         self._gatherer = Gatherer(plan.recipe, shared)
         self._finish = Finishing(plan)
 
-    def of(self, tree: Tree, split: str) -> Iterator[TreeBegun | Line | TreeDone]:
+    def of(self, tree: Tree, split: str) -> Iterator[TreeBegun | Line | Block | TreeDone]:
         """A tree, its records, and what joins it to others.
 
         :raises ExportError: a text of it contains the jump marker.
@@ -95,11 +102,10 @@ class TreeWork:
         axes = axes_of(tree.axes)
         yield self._begun(outline, orjson.dumps(axes), split)
         stepped: set[str] = set()
-        loses = self._finish.loses(split)
-        for record in self._records.of(outline, split, axes):
-            if record.kind == PATH and not loses:
-                stepped.update(outline.steps(record.told.thoughts))
-            yield self._finish(record)
+        records = self._records.of(outline, split, axes)
+        if not self._finish.loses(split):
+            records = _noting(records, outline, stepped)
+        yield from self._finish.all(records)
         yield TreeDone(self._gatherer.gather(outline), len(stepped))
 
     def _begun(self, outline: Outline, axes: bytes, split: str) -> TreeBegun:
@@ -130,3 +136,11 @@ class TreeWork:
         ids = [piece.thought for piece in outline.pieces]
         above = [ids[place] if place >= 0 else None for place in outline.tree.parents()]
         return list(zip(ids, above, strict=True))
+
+
+def _noting(records: Iterator[Record], outline: Outline, stepped: set[str]) -> Iterator[Record]:
+    """The same records; the thoughts are noted that paths say with their parents."""
+    for record in records:
+        if record.kind == PATH:
+            stepped.update(outline.steps(record.told.thoughts))
+        yield record

@@ -194,9 +194,29 @@ def new_by_words(
     for at in ring:
         if not open_:
             break
-        before, after = (_keys(packed) for packed in scratch.place(at.place))
-        open_ = [asked for asked in open_ if not _is_answered(asked, at, before, after)]
+        place = scratch.place(at.place)
+        before, after = (packed.decode().lower() for packed in place)
+        open_ = [
+            asked
+            for asked in open_
+            if not (_may_follow(asked, at, after) or _may_precede(asked, at, before))
+            or not _is_answered(asked, at, *map(_keys, place))
+        ]
     return [asked.stitch._replace(answer=asked.answer.thought) for asked in open_]
+
+
+def _may_follow(asked: Question, at: Occurrence, after: str) -> bool:
+    """Whether the answer may be said after an occurrence: all its words are there."""
+    return at.place != asked.stitch.target.place and _has_all(after, asked.answer.key)
+
+
+def _may_precede(asked: Question, at: Occurrence, before: str) -> bool:
+    """Whether the prompt may be said before an occurrence."""
+    return at.place != asked.stitch.source.place and _has_all(before, asked.words)
+
+
+def _has_all(told: str, words: str) -> bool:
+    return all(word in told for word in reversed(words.split()))
 
 
 def _is_answered(asked: Question, at: Occurrence, before: set[str], after: set[str]) -> bool:

@@ -8,6 +8,7 @@ The records of a configuration have the same keys, so that Arrow and `datasets` 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from exporters.linearize import Told
@@ -195,8 +196,13 @@ def axes_of(weights: Mapping[str, float]) -> list[dict[str, Any]]:
 
 def mean_axes(trees: Sequence[Axes]) -> list[dict[str, Any]]:
     """The mean weight of each axis over some trees, to six places; a tree without it counts 0."""
+    return _mean_axes(tuple([tuple([(a["axis"], a["weight"]) for a in axes]) for axes in trees]))
+
+
+@lru_cache(maxsize=4096)
+def _mean_axes(trees: tuple[tuple[tuple[str, float], ...], ...]) -> list[dict[str, Any]]:
     total: dict[str, float] = {}
     for axes in trees:
-        for entry in axes:
-            total[entry["axis"]] = total.get(entry["axis"], 0.0) + entry["weight"]
+        for axis, weight in axes:
+            total[axis] = total.get(axis, 0.0) + weight
     return axes_of({name: round(weight / len(trees), 6) for name, weight in total.items()})

@@ -18,7 +18,6 @@ from contextlib import ExitStack
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from io import BufferedReader
 from pathlib import Path
 from platform import python_version
 from typing import Any
@@ -28,14 +27,15 @@ import orjson
 
 from exporters.files import folder_of
 from exporters.folder import MANIFEST, link, parts_of
-from exporters.lines import Line
+from exporters.lines import Block, Line
 from exporters.recipe import Recipe
-from exporters.records import KINDS, WALK
 from exporters.splits import TRAIN
 from forest.revision import forest_revision
 from forest.stores.base import Store
 
 ABOUT = "about.json"
+NEAR = 1 << 17
+"""Bytes that are rather read than jumped over."""
 LIBRARIES = (
     "orjson",
     "lark",
@@ -106,49 +106,33 @@ Place = tuple[int, int]
 
 
 class Made:
-    """The lines of a unit that were written, and what was counted, compared and checked of them."""
+    """A unit: its lines, and what was counted, compared and checked of them."""
 
-    def __init__(self) -> None:
-        self.kinds: dict[str, list[int]] = {}
-        """Records, characters, length and how many are long, by kind."""
+    def __init__(self, block: Block | None = None) -> None:
+        self.block = block or Block()
+        """With its lines, where it is taken over; one that is made has written them."""
+        self.waiting: list[Line] = []
+        """Lines of the validation split, which wait until those of training are written."""
         self.places: dict[str, Place] = {}
         """Where its lines begin, by configuration."""
-        self.lengths: dict[str, list[int]] = {}
-        self.walks: list[int] = []
-        """Jumps of each walk."""
-        self.texts: list[int] = []
-        self.notes: dict[str, list[bytes]] = {}
-        self.lines: dict[str, list[bytes]] = {}
-        """Those of a unit that is taken over; one that is made has written them."""
         self.checked = ""
         """Its digest, where it was taken over."""
+        self.key: Any = None
+        """What it was made of, where it was taken over."""
         self._hashes: dict[str, Any] = {}
 
-    def add(self, line: Line, place: Place, *, long: bool) -> None:
-        """Take a line that is about to be written at a place."""
-        config = KINDS[line.kind].config
-        if config not in self.places:
-            self.places[config] = place
-            self.lengths[config], self.notes[config] = [], []
-            self._hashes[config] = hashlib.sha256()
-        self.lengths[config].append(len(line.line))
-        self._hashes[config].update(line.line)
-        counts = self.kinds.setdefault(line.kind, [0, 0, 0, 0])
-        counts[0] += 1
-        counts[1] += line.size
-        counts[2] += line.length
-        counts[3] += long
-        if line.kind == WALK:
-            self.walks.append(line.jumps)
-        self.texts.append(line.text)
-        if line.note:
-            self.notes[config].append(line.note)
+    def add(self, config: str, told: bytes, place: Place) -> None:
+        """Take lines that are about to be written at a place."""
+        self.places.setdefault(config, place)
+        if not self.checked:
+            self._hashes.setdefault(config, hashlib.sha256()).update(told)
 
     def packed(self, rest: bytes) -> bytes:
         """All but its places and lines, as bytes."""
-        notes = {config: b"".join(of) for config, of in self.notes.items()}
-        sizes = {config: len(of) for config, of in notes.items()}
-        head = self.kinds, self.lengths, self.walks, self.texts, sizes
+        of = self.block
+        notes = {config: b"".join(notes) for config, notes in of.notes.items()}
+        sizes = {config: len(notes) for config, notes in notes.items()}
+        head = of.kinds, of.lengths, of.walks, of.texts, sizes
         told = orjson.dumps(head, option=orjson.OPT_APPEND_NEWLINE)
         return b"".join([told, *notes.values(), rest])
 
@@ -156,22 +140,22 @@ class Made:
     def unpacked(cls, packed: bytes) -> tuple[Made, bytes]:
         """The unit without places and lines, and the rest."""
         head, _, body = packed.partition(b"\n")
-        made = cls()
-        made.kinds, made.lengths, made.walks, made.texts, sizes = orjson.loads(head)
+        block = Block()
+        block.kinds, block.lengths, block.walks, block.texts, sizes = orjson.loads(head)
         at = 0
         for config, size in sizes.items():
-            made.notes[config] = body[at : at + size].splitlines(keepends=True)
+            block.notes[config] = [body[at : at + size]]
             at += size
-        return made, body[at:]
+        return cls(block), body[at:]
 
     def digest(self, packed: bytes) -> str:
         """SHA-256 (hex) of all of it."""
         digest = hashlib.sha256(packed)
-        for config in self.lengths:
-            if config in self.lines:
-                digest.update(hashlib.sha256(b"".join(self.lines[config])).digest())
-            else:
+        for config in self.block.lengths:
+            if config in self._hashes:
                 digest.update(self._hashes[config].digest())
+            else:
+                digest.update(hashlib.sha256(b"".join(self.block.lines[config])).digest())
         return digest.hexdigest()
 
 
@@ -195,6 +179,39 @@ class Keeping:
         self._file.write(packed)
 
 
+class _Forward:
+    """A file that is read from its beginning on, mostly: units are taken over in their order.
+
+    To ask the system where it is, or to go elsewhere, for each of many small units takes longer
+    than to read them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=NEAR)
+        self.at = 0
+
+    def close(self) -> None:
+        self._file.close()
+
+    def go(self, at: int) -> None:
+        """Go on at a byte."""
+        if 0 <= at - self.at <= NEAR:
+            self._file.read(at - self.at)
+        else:
+            self._file.seek(at)
+        self.at = at
+
+    def line(self) -> bytes:
+        line = self._file.readline()
+        self.at += len(line)
+        return line
+
+    def read(self, size: int) -> bytes:
+        read = self._file.read(size)
+        self.at += size
+        return read
+
+
 class Earlier:
     """Reads the units of one sort that an earlier export kept.
 
@@ -203,9 +220,9 @@ class Earlier:
 
     def __init__(self, path: Path, corpus: Path, shard: int) -> None:
         self._corpus, self._shard = corpus, shard
-        self._heads, self._bodies = path.open("rb"), path.open("rb")
+        self._heads, self._bodies = _Forward(path), _Forward(path)
         self._next: tuple[str, Any, int] | None = None
-        self._data: dict[str, BufferedReader] = {}
+        self._data: dict[str, _Forward] = {}
         self._advance()
 
     def close(self) -> None:
@@ -225,10 +242,10 @@ class Earlier:
 
     def _advance(self) -> None:
         self._next = None
-        at = self._heads.tell()
+        at = self._heads.at
         try:
-            name, key, _, size, _ = orjson.loads(self._heads.readline())
-            self._heads.seek(size, 1)
+            name, key, _, size, _ = orjson.loads(self._heads.line())
+            self._heads.go(self._heads.at + size)
         except (ValueError, TypeError, OSError):  # the end, or damage: what follows is made anew
             return
         self._next = str(name), key, at
@@ -239,18 +256,18 @@ class Earlier:
         :raises Spoiled: it is not as it was kept, or its lines are not where they were.
         """
         try:
-            self._bodies.seek(at)
-            _, _, places, size, digest = orjson.loads(self._bodies.readline())
+            self._bodies.go(at)
+            _, key, places, size, digest = orjson.loads(self._bodies.line())
             packed = self._bodies.read(size)
             made, rest = Made.unpacked(packed)
-            for config, lengths in made.lengths.items():
-                made.lines[config] = list(self._lines(config, places[config], lengths))
+            for config, lengths in made.block.lengths.items():
+                made.block.lines[config] = list(self._lines(config, places[config], lengths))
             spoiled = made.digest(packed) != digest
         except (ValueError, TypeError, KeyError, OSError) as error:
             raise Spoiled from error
         if spoiled:
             raise Spoiled
-        made.checked = digest
+        made.checked, made.key = digest, key
         return made, packed, rest
 
     def _lines(self, config: str, place: Sequence[int], lengths: Sequence[int]) -> Iterator[bytes]:
@@ -258,13 +275,9 @@ class Earlier:
         for (file, at), some in _by_files(number, begin, lengths, self._shard):
             name = f"{folder_of(config)}/{TRAIN}-{file:05d}.jsonl"
             if name not in self._data:
-                self._data[name] = (self._corpus / name).open("rb")
-            self._data[name].seek(at)
-            read = self._data[name].read(sum(some))
-            start = 0
-            for length in some:
-                yield read[start : start + length]
-                start += length
+                self._data[name] = _Forward(self._corpus / name)
+            self._data[name].go(at)
+            yield self._data[name].read(sum(some))
 
 
 def _by_files(

@@ -97,6 +97,8 @@ SELECT count(*) FROM (
     SELECT anchor, source FROM walked WHERE split = :split
     UNION SELECT anchor, target FROM walked WHERE split = :split)""",
 )
+WAITING = 10_000
+"""Thoughts that are known to be said, and wait in memory before that is noted."""
 PLACE_BITS = 32
 """A place is the number of its tree, and the thought's in so many bits."""
 
@@ -208,15 +210,15 @@ class Reading:
         """Let go of the files."""
         self._db.close()
 
-    def leg(self, jump: int) -> Leg:
-        """A jump with what a walk needs to take it."""
-        row = self._db.execute(
+    def legs(self, jumps: Iterable[int]) -> dict[int, Leg]:
+        """Jumps, by their numbers, with what a walk needs to take them."""
+        rows = self._db.execute(
             "SELECT jump.no, split, anchor, source, jump.key, phrase, thought, place.tree, after,"
-            " next, step FROM jump JOIN place ON place.no = jump.target"
-            " LEFT JOIN follow ON follow.jump = jump.no WHERE jump.no = ?",
-            (jump,),
-        ).fetchone()
-        return Leg(*row)
+            " next, step FROM json_each(?) JOIN jump ON jump.no = value"
+            " JOIN place ON place.no = jump.target LEFT JOIN follow ON follow.jump = jump.no",
+            (orjson.dumps([*jumps]).decode(),),
+        )
+        return {row[0]: Leg._make(row) for row in rows}
 
     def place(self, no: int) -> tuple[bytes, bytes]:
         """What is said before a jump from a place, and after one to it."""
@@ -232,6 +234,14 @@ class Reading:
         ).fetchone()
         return found[0]
 
+    def places(self, numbers: Iterable[int]) -> dict[int, tuple[bytes, bytes]]:
+        """The same of some places, by their numbers."""
+        rows = self._db.execute(
+            "SELECT no, before, after FROM json_each(?) JOIN place ON no = value",
+            (orjson.dumps([*numbers]).decode(),),
+        )
+        return {no: (before, after) for no, before, after in rows}
+
     def tree(self, no: int) -> TreeNote:
         """What was kept of a tree."""
         found = "SELECT id, title, lang, axes FROM tree WHERE no = ?"
@@ -245,6 +255,8 @@ class Scratch(Reading):
     def __init__(self, folder: Path) -> None:
         self._paths = {name: folder / file for name, file in FILES.items()}
         self._db = sqlite3.connect(self._paths["main"], isolation_level=None)
+        self._said: set[str] = set()
+        self._stepped: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
         try:
@@ -309,7 +321,10 @@ class Scratch(Reading):
 
     def order(self) -> None:
         """Let rings be read in their order; when all places are there."""
-        self._db.execute("CREATE INDEX ring_order ON occurrence (split, anchor, ring, tree, place)")
+        self._db.execute(
+            "CREATE INDEX ring_order ON occurrence"  # all of a row, so that it alone is read
+            " (split, anchor, ring, tree, place, phrase, key, fate, said)"
+        )
 
     def rings(self) -> Iterator[list[Occurrence]]:
         """The occurrences of each anchor of the training split, then of validation, as rings."""
@@ -384,12 +399,22 @@ class Scratch(Reading):
 
     def remove_silent(self, thoughts: Sequence[str]) -> None:
         """Note that a record says thoughts, and the steps of which it says both ends."""
-        self._db.executemany("UPDATE silent SET said = 1 WHERE thought = ?", zip(thoughts))
         together = set(thoughts)
-        steps = [(one, above) for one in together for above in self._above(one) & together]
-        self._db.executemany(
-            "UPDATE silent SET stepped = 1 WHERE thought = ? AND parent = ?", steps
+        self._said |= together
+        self._stepped.update(
+            (one, above) for one in together for above in self._above(one) & together
         )
+        if len(self._said) > WAITING:
+            self._put_said()
+
+    def _put_said(self) -> None:
+        """Records of one tree say the same again and again, so that it is worth waiting a bit."""
+        self._db.executemany("UPDATE silent SET said = 1 WHERE thought = ?", zip(self._said))
+        self._db.executemany(
+            "UPDATE silent SET stepped = 1 WHERE thought = ? AND parent = ?", self._stepped
+        )
+        self._said.clear()
+        self._stepped.clear()
 
     def _above(self, thought: str) -> set[str]:
         rows = self._db.execute("SELECT parent FROM silent WHERE thought = ?", (thought,))
@@ -414,6 +439,7 @@ class Scratch(Reading):
 
     def said(self, split: str) -> tuple[int, int]:
         """Of the thoughts noted in a split: how many are in a record, and how many steps."""
+        self._put_said()
         found: tuple[int, int] = self._db.execute(
             "SELECT coalesce(sum(said), 0), coalesce(sum(stepped), 0) FROM silent"
             " JOIN tree ON tree.no = silent.tree WHERE split = ?",
@@ -423,6 +449,7 @@ class Scratch(Reading):
 
     def silent(self, split: str) -> Iterator[tuple[str, str, bool]]:
         """(tree, thought, whether a record of it was made) of thoughts in no record."""
+        self._put_said()
         for id_, thought, cut in self._db.execute(
             "SELECT id, thought, cut FROM silent JOIN tree ON tree.no = silent.tree"
             " WHERE split = ? AND NOT said ORDER BY thought",

@@ -22,7 +22,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from exporters.linearize import ANCHOR, FORMULA, MARKER, SCENE, WORDS, Piece, length
+from exporters.linearize import ANCHOR, FORMULA, MARKER, SCENE, WORDS, Piece
 from exporters.measure import Measure
 from forest.errors import ExportError
 
@@ -99,7 +99,7 @@ class Templates:
             lang: {**shipped.get(lang, {}), **own.get(lang, {})} for lang in {*shipped, *own}
         }
         self._compiled: dict[tuple[str, str], tuple[Template, bool]] = {}
-        self._layouts: dict[tuple[str, str, str], list[_Part]] = {}
+        self._layouts: dict[tuple[str, str, tuple[Any, ...]], _Layout] = {}
 
     def lay(self, kind: str, lang: str, window: int, least: int = 1, **said: Any) -> list[Piece]:
         """The pieces of a record in their places, with words and gaps between them.
@@ -111,40 +111,52 @@ class Templates:
         :raises ExportError: the words contain the jump marker.
         """
         slots: list[_Slot] = []
-        pieces = _laid(self._layout(kind, lang, _marked(said, slots)), slots)
-        placed = {slot for slot, _ in pieces}
-        for n, slot in enumerate(slots):
-            if n not in placed and any(_is_verbatim(piece) for piece in slot.pieces):
-                raise _useless(kind, f"it leaves {{{{ {slot.name} }}}} out")
-        for _, piece in pieces:
-            if piece.role == WORDS and self._marker in piece.text:
-                raise marker_met(self._marker, f"the words {piece.text!r} of a {kind}")
-        self._shorten(pieces, slots, window, least)
-        return [piece for _, piece in pieces]
+        layout = self._layout(kind, lang, said, slots)
+        laid = _laid(layout.parts, slots)
+        for n in layout.left_out:
+            if any(_is_verbatim(piece) for piece in slots[n].pieces):
+                raise _useless(kind, f"it leaves {{{{ {slots[n].name} }}}} out")
+        self._shorten(laid, slots, window, least)
+        return [piece for _, piece in laid]
 
-    def _layout(self, kind: str, lang: str, marked: dict[str, Any]) -> list[_Part]:
-        """What the template says to these marks; many records have the same, but for the title."""
+    def _layout(self, kind: str, lang: str, said: Mapping[str, Any], slots: list[_Slot]) -> _Layout:
+        """What the template says to the marks of what is said, which are put into ``slots``.
+
+        That depends on what there is, and on titles and the like, but on none of the pieces: many
+        records have the same.
+        """
         template, says_title = self._template(kind, lang)
-        if not says_title:
-            marked = _untitled(marked)
-        key = kind, lang, str(marked)
+        key = kind, lang, _shape(said, slots, titles=says_title)
         layout = self._layouts.get(key)
         if layout is None:
-            try:
-                layout = list(_parts(_rendered(template, marked)))
-            except Exception as error:  # noqa: BLE001  (a template computes: it may raise anything)
-                raise _useless(kind, str(error)) from None
+            marked = _marked(said, [])
+            if not says_title:
+                marked = _untitled(marked)
+            layout = self._laid_out(kind, template, marked, len(slots))
             if len(self._layouts) >= LAYOUTS:
                 self._layouts.clear()
             self._layouts[key] = layout
         return layout
+
+    def _laid_out(
+        self, kind: str, template: Template, marked: dict[str, Any], slots: int
+    ) -> _Layout:
+        try:
+            parts = list(_parts(_rendered(template, marked)))
+        except Exception as error:  # noqa: BLE001  (a template computes: it may raise anything)
+            raise _useless(kind, str(error)) from None
+        for part in parts:
+            if self._marker in part.words:
+                raise marker_met(self._marker, f"the words {part.words!r} of a {kind}")
+        placed = {part.slot for part in parts}
+        return _Layout(parts, [n for n in range(slots) if n not in placed])
 
     def _shorten(
         self, laid: list[_Placed], slots: Sequence[_Slot], window: int, least: int
     ) -> None:
         """Take thoughts out of the longest run until all fit; before an anchor, the first."""
         sizes = self._measure
-        over = length((piece for _, piece in laid), sizes) - 1 - window
+        over = sum([sizes(piece.text) for _, piece in laid]) + len(laid) - 1 - window
         while over > 0:
             runs: dict[int, list[int]] = {}
             for at, (slot, piece) in enumerate(laid):
@@ -153,11 +165,11 @@ class Templates:
             long = [slot for slot, run in runs.items() if len(run) > least]
             if not long:
                 return
-            slot = max(long, key=lambda s: sum(sizes(laid[at].piece.text) for at in runs[s]))
+            slot = max(long, key=lambda s: sum(sizes(laid[at][1].text) for at in runs[s]))
             at = runs[slot][0 if slots[slot].name in _LOSE_THE_FIRST else -1]
-            gone = laid.pop(at).piece
+            _, gone = laid.pop(at)
             if at == runs[slot][0]:
-                laid[at] = _Placed(slot, laid[at].piece._replace(gap=gone.gap))
+                laid[at] = slot, laid[at][1]._replace(gap=gone.gap)
             over -= sizes(gone.text) + 1
 
     def _template(self, kind: str, lang: str) -> tuple[Template, bool]:
@@ -245,10 +257,16 @@ class _Part(NamedTuple):
     """What stands between it and the part before it."""
 
 
-class _Placed(NamedTuple):
-    slot: int
-    """The mark that it stands for, -1 for words."""
-    piece: Piece
+class _Layout(NamedTuple):
+    """What a template says to marks."""
+
+    parts: list[_Part]
+    left_out: list[int]
+    """The marks that it does not place."""
+
+
+_Placed = tuple[int, Piece]
+"""The mark that a piece stands for, -1 for words, and the piece."""
 
 
 class _Slot(NamedTuple):
@@ -289,15 +307,33 @@ def _laid(parts: Iterable[_Part], slots: Sequence[_Slot]) -> list[_Placed]:
     lossy = False
     for slot, words, gap in parts:
         if slot < 0:
-            laid.append(_Placed(-1, Piece(words, role=WORDS, gap=gap, loss=lossy)))
+            laid.append((-1, Piece(words, role=WORDS, gap=gap, loss=lossy)))
             continue
-        first, *others = pieces = slots[slot].pieces
-        text, tree, thought, anchors, role, _, loss, formula = first
-        first = Piece(text, tree, thought, anchors, role, gap, loss, formula)
-        laid.append(_Placed(slot, first))
-        laid += [_Placed(slot, piece) for piece in others]
+        pieces = slots[slot].pieces
+        begun = len(laid)
+        laid += [(slot, piece) for piece in pieces]
+        if pieces[0].gap != gap:
+            laid[begun] = slot, pieces[0]._replace(gap=gap)
         lossy = lossy or any(piece.loss for piece in pieces)
     return laid
+
+
+def _shape(said: Mapping[str, Any], slots: list[_Slot], *, titles: bool) -> tuple[Any, ...]:
+    """What a template can tell what is said by; the pieces themselves are put into ``slots``."""
+    shape: list[Any] = []
+    for name, value in said.items():
+        if isinstance(value, Piece):
+            slots.append(_Slot(name, [value]))
+            shape.append(name)
+        elif isinstance(value, list) and value:
+            if isinstance(value[0], Piece):
+                slots.append(_Slot(name, value))
+                shape.append(name)
+            else:
+                shape.append((name, *[_shape(one, slots, titles=titles) for one in value]))
+        elif titles or name not in _TITLES:
+            shape.append((name, repr(value)))
+    return tuple(shape)
 
 
 def _untitled(marked: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ def text_key(columns: Mapping[str, Any]) -> int:
     """
     parts = (c.encode() if isinstance(c, str) else orjson.dumps(c) for c in columns.values())
     said = b"\0".join(parts).translate(None, _SPACES)
-    return int.from_bytes(blake2b(said, digest_size=8).digest(), "little")
+    return int.from_bytes(sha256(said).digest()[:8], "little")
 
 
 class Texts:
@@ -34,9 +34,9 @@ class Texts:
         self._path.write_bytes(b"")
         self._waiting = array("Q")
 
-    def add(self, key: int) -> None:
-        """Note a record by its `text_key`."""
-        self._waiting.append(key)
+    def add(self, keys: Iterable[int]) -> None:
+        """Note records by their `text_key`."""
+        self._waiting.extend(keys)
         if len(self._waiting) >= CHUNK:
             self._put()
 

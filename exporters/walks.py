@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import groupby
+from itertools import groupby, permutations
 from typing import NamedTuple
 
 import orjson
@@ -29,7 +29,7 @@ from exporters.held import Held, Least, Pair, Stitch, directed, drawn, thoughts_
 from exporters.kinds import Plan
 from exporters.kinds.rings import RingRecords, unpacked
 from exporters.linearize import ANCHOR, MARKER, Outline, Piece, dropped, length, says, tell
-from exporters.lines import Finishing, Line
+from exporters.lines import Block, Finishing, Line
 from exporters.manifest import JumpCoverage
 from exporters.probes import new_by_words
 from exporters.recipe import Recipe
@@ -50,6 +50,8 @@ from exporters.splits import TRAIN
 HUB, ALONE = "hub cap", "no other tree of the split carries the anchor"
 THINNED = "the recipe's weights"
 """Reasons for an occurrence to be in no jump."""
+FEW = 6
+"""Of so many trees it is quicker to look at all pairs than at all that is held apart of them."""
 
 
 # --- while trees stream by ------------------------------------------------------------------------
@@ -196,11 +198,10 @@ class RingWork:
         self._finish = Finishing(plan)
         self._whole = plan.mix.wants_all(WALK)
 
-    def of(self, ring: list[Occurrence]) -> Iterator[Line | Closed]:
+    def of(self, ring: list[Occurrence]) -> Iterator[Line | Block | Closed]:
         """The records of a ring, then its jumps."""
         pairs, _ = self._cover(ring)
-        for record in self._records.of(ring, pairs):
-            yield self._finish(record)
+        yield from self._finish.all(self._records.of(ring, pairs))
         walked = [pair for pair in pairs if self._whole or self._is_walked(ring, *pair)]
         yield Closed(
             [(i, j, self._draw(ring[i], ring[j])) for i, j in walked],
@@ -258,8 +259,10 @@ class Rings:
             if ring[0].tree == ring[-1].tree:
                 continue
             kept = self._capped(ring)
-            pairs, apart = covered(kept, self._recipe)
-            free = apart.keys() - {frozenset(pair) for pair in pairs}
+            apart = drawn(kept, settings.share)
+            if not any(map(least.would_take, apart.values())):
+                continue
+            free = apart.keys() - {frozenset(pair) for pair in covered(kept, self._recipe)[0]}
             stitches = [
                 directed(kept, pair, apart[pair])
                 for pair in sorted(free, key=apart.__getitem__)
@@ -345,8 +348,11 @@ class Rings:
 
     def held_among(self, trees: Set[int]) -> list[tuple[str, str]]:
         """Pairs of thoughts of these trees that are held apart."""
-        near = {pair for tree in trees for pair in self._held_by.get(tree, ())}
-        inside = (pair for pair in near if pair[0] in trees and pair[1] in trees)
+        if len(trees) > FEW:
+            near = {pair for tree in trees for pair in self._held_by.get(tree, ())}
+            inside = [pair for pair in near if pair[0] in trees and pair[1] in trees]
+        else:
+            inside = [pair for pair in permutations(trees, 2) if pair in self._apart]
         return sorted(held for pair in inside for held in self._apart[pair])
 
     def _capped(self, ring: list[Occurrence]) -> list[Occurrence]:
@@ -386,15 +392,15 @@ class Chains:
 
     def __init__(self, jumps: Iterable[Link], hops: int) -> None:
         self._next, self._keys = array("q", [0]), array("q", [0])
-        self._left, self._hashes = array("Q", [0]), array("Q", [0])
+        self._hashes = array("Q", [0])
         self._trees = array("I", [0, 0])
         self._names, self._places = [""], array("I", [0])
         self._hops = hops
         for one in jumps:
             self._next.append(one.next or 0)
             self._keys.append(one.key)
-            self._left.append(one.left)
-            told = one.anchor, one.phrase, one.landed, one.step
+            # any of its jumps may begin a walk, with what is said before the place it leaves
+            told = one.anchor, one.phrase, one.left, one.landed, one.step
             self._hashes.append(hashed(orjson.dumps(told)))
             self._trees.extend((one.source >> PLACE_BITS, one.target >> PLACE_BITS))
             name = f"{one.split}\0{one.anchor}"
@@ -461,7 +467,7 @@ class Chains:
         """
         jumps = list(self.chain(head))
         trees = {tree for no in jumps for tree in self._trees[2 * no : 2 * no + 2]}
-        told = self._left[head], [self._hashes[no] for no in jumps], held(trees)
+        told = [self._hashes[no] for no in jumps], held(trees)
         return blake2b(orjson.dumps(told), digest_size=16).hexdigest()
 
 
@@ -481,28 +487,17 @@ class WalkWork:
         self._reading, self._plan, self._held = reading, plan, held
         self._finish = Finishing(plan)
         self._tree = lru_cache(maxsize=4096)(reading.tree)
+        self._places: dict[int, tuple[bytes, bytes]] = {}
 
-    def of(self, head: int) -> Iterator[Line | Walked]:
-        """The walks of the chain that begins with a jump, then how many jumps it has."""
-        jumps = 0
-        for walk in self._walks(self._chain(head)):
-            jumps += len(walk.jumps)
-            yield self._finish(walk)
-        yield Walked(jumps)
+    def of(self, chains: Sequence[Sequence[int]]) -> Iterator[Line | Block | Walked]:
+        """The walks of each of some chains of jumps, then how many jumps it has."""
+        legs = self._reading.legs(jump for jumps in chains for jump in jumps)
+        self._places = self._reading.places({legs[jumps[0]].source for jumps in chains})
+        for jumps in chains:
+            yield from self._finish.all(self._walks(legs[jump] for jump in jumps))
+            yield Walked(len(jumps))
 
-    def _chain(self, head: int) -> Iterator[Leg]:
-        """The jumps that follow a head, itself first, up to the next head."""
-        hops = self._plan.recipe.walks.hops
-        leg = self._reading.leg(head)
-        while True:
-            yield leg
-            if leg.next is None or leg.next == head:
-                return
-            leg = self._reading.leg(leg.next)
-            if leg.key % hops == 0:
-                return
-
-    def _walks(self, chain: Iterator[Leg]) -> Iterator[Record]:
+    def _walks(self, chain: Iterable[Leg]) -> Iterator[Record]:
         """A chain of jumps, cut to walks that keep to the recipe's hops and window."""
         walking: _Walking | None = None
         for leg in chain:
@@ -519,7 +514,7 @@ class WalkWork:
     def _begun(self, leg: Leg) -> _Walking:
         tree = self._tree(leg.source >> PLACE_BITS)
         recipe = self._plan.recipe
-        packed, _ = self._reading.place(leg.source)
+        packed, _ = self._places.get(leg.source) or self._reading.place(leg.source)
         before = unpacked(packed, tree.id)
         before = dropped(before, recipe.walks.prefix_dropout, recipe.seed)
         before = self._held.begun(before, leg.target)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -27,7 +27,7 @@ import orjson
 from exporters.families import Signature, signature
 from exporters.held import Held
 from exporters.kinds import Plan
-from exporters.lines import Line
+from exporters.lines import Block, Line
 from exporters.mix import Mix
 from exporters.parts import TreeBegun, TreeDone, TreeWork
 from exporters.recipe import Recipe
@@ -49,6 +49,8 @@ NEEDS = {
     "walks": (HELD, FILES["main"], FILES["jumps"], TOKENIZER),
 }
 """What a worker reads beside the forest, by what it does."""
+CHAINS = 100
+"""So many chains of jumps are read at once."""
 AHEAD = 3
 """Batches that are under way or done, for each worker, before the first of them is taken."""
 
@@ -88,7 +90,9 @@ class Worker:
         """The signature of each tree, by its id."""
         return map(signature, self._forest.some(trees))
 
-    def trees(self, trees: Iterable[tuple[str, str]]) -> Iterator[TreeBegun | Line | TreeDone]:
+    def trees(
+        self, trees: Iterable[tuple[str, str]]
+    ) -> Iterator[TreeBegun | Line | Block | TreeDone]:
         """What each (tree, split) gives."""
         sides: deque[str] = deque()
 
@@ -100,15 +104,16 @@ class Worker:
         for tree in self._forest.some(ids()):
             yield from self._of_trees.of(tree, sides.popleft())
 
-    def rings(self, rings: Iterable[list[Occurrence]]) -> Iterator[Line | Closed]:
+    def rings(self, rings: Iterable[list[Occurrence]]) -> Iterator[Line | Block | Closed]:
         """What each ring gives."""
         for ring in rings:
             yield from self._of_rings.of(ring)
 
-    def walks(self, heads: Iterable[int]) -> Iterator[Line | Walked]:
-        """What the chain of jumps behind each head gives."""
-        for head in heads:
-            yield from self._of_walks.of(head)
+    def walks(self, chains: Iterable[Sequence[int]]) -> Iterator[Line | Block | Walked]:
+        """What each chain of jumps gives."""
+        left = iter(chains)
+        while some := list(islice(left, CHAINS)):
+            yield from self._of_walks.of(some)
 
     # --- what they need ------------------------------------------------------------------------
 

@@ -217,10 +217,10 @@ def test_two_imports_at_once_both_arrive(folder: Path) -> None:
 def test_a_command_that_is_told_to_stop_cleans_up(folder: Path, sign: int, code: int) -> None:
     program = f"""
         import os, signal
-        from exporters.export import Writing
+        from exporters.export import Making
         from forest.cli import main
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & ignores it
-        Writing.trees = lambda *_: os.kill(os.getpid(), {int(sign)})
+        Making.trees = lambda *_: os.kill(os.getpid(), {int(sign)})
         main(["export", "corpus"])
         """
     with Forest.open(f"sqlite:///{folder / 'forest.db'}") as forest:

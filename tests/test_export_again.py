@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from anchors import registry
@@ -162,6 +163,15 @@ CHANGES: list[Change] = [
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 1 << 32), st.lists(st.lists(st.sampled_from(CHANGES)), max_size=4))
+@example(  # a chain of jumps is cut into two walks, and what the second begins with is edited
+    100507,
+    [
+        [plant, copy, decide, fell, grow, rename],
+        [mark, rebind, decide, grow, grow, fell],
+        [edit, mark, plant],
+        [respell, plant, decide, edit],
+    ],
+)
 def test_an_export_over_an_earlier_corpus_gives_the_bytes_of_a_full_one(
     tmp_path_factory: pytest.TempPathFactory, seed: int, nights: list[list[Change]]
 ) -> None:
@@ -186,12 +196,26 @@ def test_only_trees_that_changed_are_made(made: list[str], tmp_path: Path) -> No
     trees = [Tree(**one.model_dump()) for one in grown()]
     trees.append(finished(Tree("Ещё одно", thoughts=[{"text": "Слово."}])))
     export_corpus(planted(*trees), tmp_path / "corpus")
-    outside = set(made)
+    assert made == [trees[-1].id]  # those of the validation split are taken over too
     trees[7].edit(trees[7].thoughts[2], text="Иначе.")
     made.clear()
     export_corpus(planted(*trees), tmp_path / "corpus")
-    assert set(made) | {trees[-1].id} == {trees[7].id} | outside
-    assert len(outside) < 10  # those of validation are always made
+    assert made == [trees[7].id]
+
+
+def test_a_tree_of_the_validation_split_is_taken_over_where_it_comes_first(
+    made: list[str], tmp_path: Path
+) -> None:
+    export_corpus(planted(*grown(20)), tmp_path / "all", SMALL)
+    left_out = map(orjson.loads, (tmp_path / "all" / "left-out.jsonl").read_bytes().splitlines())
+    first = min(entry["tree"] for entry in left_out)
+    trees = [one for one in grown(20) if one.id >= first]
+    export_corpus(planted(*trees), tmp_path / "again", SMALL)
+    made.clear()
+    export_corpus(planted(*trees[:-1]), tmp_path / "again", SMALL)
+    assert first not in made
+    export_corpus(planted(*trees[:-1]), tmp_path / "full", SMALL)
+    assert content(tmp_path / "again") == content(tmp_path / "full")
 
 
 def test_workers_make_what_is_left_to_make(tmp_path: Path) -> None:
@@ -287,7 +311,7 @@ def test_an_earlier_corpus_may_lie_elsewhere(made: list[str], tmp_path: Path) ->
     made.clear()
     tuesday, full = tmp_path / "tuesday", tmp_path / "full"
     export_corpus(planted(*grown()), tuesday, SMALL, earlier=tmp_path / "monday")
-    assert len(made) < 20  # those of validation are always made
+    assert len(made) < 20
     export_corpus(planted(*grown()), full, SMALL)
     assert content(tuesday) == content(full)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from exporters import export, folder
+from exporters import export, folder, writing
 from exporters.export import export_corpus
 from exporters.scratch import Scratch
 from exporters.walks import Gatherer
@@ -266,7 +266,7 @@ MOMENTS: dict[str, Callable[[], object]] = {
     "the first tree is read": lambda: _die_before(Gatherer, "gather"),
     "many trees are read": lambda: _die_before(Gatherer, "gather", 40),
     "the jumps are linked": lambda: _die_before(Scratch, "link"),
-    "some walks are written": lambda: _die_before(export.Writing, "_count", 900),
+    "some walks are written": lambda: _die_before(writing.Writing, "_count", 300),
     "a data file is full": lambda: _die_before(os, "fsync"),
     "the card is written": lambda: _die_before(export, "write_synced", 2),
     "the manifest is written": lambda: _die_before(folder, "_sync_folders"),

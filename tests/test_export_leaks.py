@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import pytest
 
-from exporters import export, families, probes, walks
+from exporters import families, probes, walks, writing
 from exporters.export import export_corpus
 from exporters.files import PACKAGES
 from exporters.folder import forget_parts
@@ -360,7 +360,7 @@ def test_every_format_leaves_out_the_same_and_asks_the_same_probes(tmp_path: Pat
         return *listed, *(content(corpus)[file.path] for file in listed[:2] if file.path)
 
     text = made("text")
-    assert text[2]["validation"].records_left_out[export.SAME]
+    assert text[2]["validation"].records_left_out[writing.SAME]
     for format in FORMATS:
         assert made(format) == text
 
@@ -374,7 +374,7 @@ def test_validation_leaves_out_what_training_says(tmp_path: Path) -> None:
     corpus, manifest = exported(tmp_path, with_a_shared_argument())
     sides = [{r["text"] for r in records(corpus, split)} for split in ("train", "validation")]
     assert not sides[0] & sides[1]
-    assert manifest.splits["validation"].records_left_out.keys() == {export.SAME}
+    assert manifest.splits["validation"].records_left_out.keys() == {writing.SAME}
     assert manifest.splits["train"].records_left_out == {}
 
 
@@ -463,13 +463,13 @@ def test_the_manifest_counts_what_the_written_records_cover(tmp_path: Path) -> N
         assert told.target_once == sum(n == 1 for n in ends["to"].values())
         assert told.target_more == sum(n > 1 for n in ends["to"].values())
         met = len({*ends["from"], *ends["to"]})
-        assert met + told.left_out.get(export.BUDGET, 0) == told.occurrences
+        assert met + told.left_out.get(writing.BUDGET, 0) == told.occurrences
         steps: set[tuple[str, str]] = set()
         for record in written:
             order = [end for _, end, _ in spoken(record) if end]
             steps |= {*itertools.pairwise(order), *itertools.pairwise(order[::-1])}
         assert report.steps_covered == len(steps & above)
-    assert manifest.splits["train"].jumps.left_out[export.BUDGET]
+    assert manifest.splits["train"].jumps.left_out[writing.BUDGET]
 
 
 def test_lengths_in_tokens_are_counted_in_tokens(tmp_path: Path) -> None:

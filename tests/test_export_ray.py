@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from exporters import export, on_ray
+from exporters import making, on_ray
 from exporters.export import export_corpus
 from exporters.work import Workers
 from forest import Forest
@@ -39,7 +39,7 @@ def cluster() -> Iterator[None]:
 def _many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small forest is work for several."""
     for name in ("THOUGHTS", "OCCURRENCES", "CHAINS"):
-        monkeypatch.setattr(export, name, 10)
+        monkeypatch.setattr(making, name, 10)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from exporters import export
+from exporters import making
 from exporters.export import export_corpus
 from exporters.recipe import Recipe
 from forest import Forest
@@ -32,7 +32,7 @@ SHUFFLED = recipe(order="shuffled", budget=30_000)
 def _many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small forest is work for several."""
     for name in ("THOUGHTS", "OCCURRENCES", "CHAINS"):
-        monkeypatch.setattr(export, name, 10)
+        monkeypatch.setattr(making, name, 10)
 
 
 @pytest.mark.parametrize("made", [EVERYTHING, SHUFFLED], ids=["all kinds", "shuffled, a budget"])
@@ -78,14 +78,14 @@ def test_workers_end_with_the_export_that_is_killed(tmp_path: Path) -> None:
         "import os, signal, sys\n"
         "from multiprocessing import active_children\n"
         "from pathlib import Path\n"
-        "from exporters import export\n"
+        "from exporters import export, making\n"
         "from tests.export_helpers import planted\n"
         "from tests.test_export_leaks import grown\n"
-        "export.THOUGHTS = 10\n"
+        "making.THOUGHTS = 10\n"
         "def die(*_):\n"
         "    print(*(child.pid for child in active_children()), flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "export.Writing.joined = die\n"
+        "making.Making.joined = die\n"
         "export.export_corpus(planted(*grown()), Path(sys.argv[1]), workers=2)"
     )
     killed = subprocess.Popen(

@@ -497,9 +497,9 @@ def test_sigterm_in_the_middle_of_a_night_undoes_it(place: Path) -> None:
     add_a_tree(place)
     stopped = """
         import os, signal
-        from exporters.export import Writing
+        from exporters.export import Making
         from forest.cli import main
-        Writing.joined = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+        Making.joined = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
         main()
         """
     code, err = told(python(place, stopped, "--now"))
@@ -510,7 +510,7 @@ def test_sigterm_in_the_middle_of_a_night_undoes_it(place: Path) -> None:
 
 
 MOMENTS = {
-    "in the middle of the export": "export.Writing, 'joined'",
+    "in the middle of the export": "export.Making, 'joined'",
     "when the corpus is in its place": "nights, 'share_equal_files'",
     "when files are shared": "os, 'link', 3",
     "before the link is switched": "nights.Nights, '_point_to'",

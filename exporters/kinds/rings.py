@@ -19,6 +19,8 @@ from exporters.scratch import Occurrence, Reading, TreeNote
 
 NAME = 60
 """Longest title in the words of a record, in characters."""
+MANY = 256
+"""Of an anchor's occurrences so many are read at once."""
 
 
 class Stop(NamedTuple):
@@ -26,7 +28,8 @@ class Stop(NamedTuple):
 
     tree: TreeNote
     before: list[Piece]
-    """Up to the thought that carries the anchor, which stands last."""
+    """Up to the thought that carries the anchor, which stands last; empty where only cards are
+    made."""
     after: list[Piece]
     """From the thought that carries the anchor on."""
     anchor: Piece
@@ -57,9 +60,11 @@ class RingRecords:
         self.tree = lru_cache(maxsize=4096)(reading.tree)
         """A tree by its number in the scratch file."""
         self._stop = lru_cache(maxsize=CROWD)(self._read_stop)
+        self._places: dict[int, tuple[bytes, bytes]] = {}
 
     def of(self, ring: Sequence[Occurrence], pairs: Sequence[tuple[int, int]]) -> Iterator[Record]:
         """All records of an anchor, given its jumps as places on the ring."""
+        self._places = self._reading.places([at.place for at in ring[:MANY]])
         if self._plan.mix.wants("card"):
             for stops in self._cards(ring):
                 said = {"anchor": stops[0].anchor, "ways": _ways(stops)}
@@ -174,10 +179,11 @@ class RingRecords:
         return unpacked(told, self.tree(at.tree).id) if told else []
 
     def _read_stop(self, at: Occurrence) -> Stop:
-        before, after = self._reading.place(at.place)
+        before, after = self._places.get(at.place) or self._reading.place(at.place)
         tree = self.tree(at.tree)
         anchor = Piece(at.phrase, tree.id, role=ANCHOR)
-        return Stop(tree, unpacked(before, tree.id), unpacked(after, tree.id), anchor)
+        led = unpacked(before, tree.id) if self._stitches else []
+        return Stop(tree, led, unpacked(after, tree.id), anchor)
 
 
 def _by_turns(ring: Sequence[Occurrence]) -> list[Occurrence]:

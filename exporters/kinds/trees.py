@@ -39,16 +39,18 @@ class TreeRecords:
         :raises ExportError: a breadcrumb contains the jump marker.
         """
         recipe, wants = self._plan.recipe, self._plan.mix.wants
-        marked = wants("stepwise") and self._is_marked(outline.tree)
-        if marked or wants(PATH, "reverse"):
+        marked = wants("stepwise", "preference") and self._is_marked(outline.tree)
+        if wants(PATH, "reverse") or (marked and wants("stepwise")):
             windows = list(outline.windows(recipe.window, recipe.paths.overlap))
-            yield from self._paths(outline, windows, split, axes)
-            yield from self._reverse(outline, windows, split, axes)
-            if marked:
+            if wants(PATH):
+                yield from self._paths(outline, windows, split, axes)
+            if wants("reverse"):
+                yield from self._reverse(outline, windows, split, axes)
+            if marked and wants("stepwise"):
                 yield from self._stepwise(outline, windows, split, axes)
         if wants("fragment"):
             yield from self._fragments(outline, split, axes)
-        if wants("preference"):
+        if marked and wants("preference"):
             yield from self._preferences(outline, split, axes)
 
     # --- along paths ---------------------------------------------------------------------------
