@@ -71,7 +71,8 @@ phrases, links and tags that thoughts of several trees share. Each thought's wor
 {kinds}
 
 No record crosses from one split to another, trees that say nearly the same are in the same split,
-and no text stands in both. No record of the training split says both thoughts of a probe.
+and no text stands in both. No record of the training split joins the two trees of a probe at its
+anchor.
 """
 
 

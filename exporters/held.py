@@ -1,16 +1,17 @@
 """Held-out stitches: pairs of thoughts that no record of the training split says together.
 
-A pair is drawn by a hash of its two thoughts, whatever the seed and the other trees, so it stays
-held out while the forest grows. Its thoughts share one anchor alone, in two trees of the training
-split. Jumps are made around it: each of its thoughts is a source and a target as often as without
-it. Where an anchor's ring cannot spare a pair, it is not held out.
+A pair is drawn by a hash of two thoughts, whatever the seed and the other trees, so it stays held
+out while the forest grows. They share one anchor alone, in two trees of the training split, and so
+do all other thoughts that carry it there: the trees are held apart at the anchor, as one thought
+of a tree may say there what another says. Jumps are made around them: each thought is a source and
+a target as often as without. Where an anchor's ring cannot spare the pairs, none is held out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from heapq import heappush, heapreplace, nsmallest
-from itertools import combinations
+from heapq import heappush, heapreplace
+from itertools import combinations, islice, product
 from typing import NamedTuple
 
 from exporters.draw import RANGE, draw
@@ -18,7 +19,9 @@ from exporters.linearize import Piece
 from exporters.scratch import Occurrence
 
 CROWD = 16
-"""Of an anchor's occurrences so many can be in a held-out pair, those of the least hashes."""
+"""Of an anchor's trees so many can be in a held-out pair, those of the least hashes."""
+AGAIN = 8
+"""A tree that carries an anchor at more thoughts is held apart from none at it."""
 
 Pair = frozenset[int]
 """Two places on a ring."""
@@ -31,31 +34,51 @@ class Stitch(NamedTuple):
     anchor: str
     source: Occurrence
     target: Occurrence
+    sources: tuple[Occurrence, ...]
+    """All thoughts with the anchor in the tree of the source: from none of them is there a jump."""
+    targets: tuple[Occurrence, ...]
+    """The same of the target."""
     answer: str = ""
     """Id of the thought that answers the question: the target, or one that follows it."""
 
 
-def drawn(ring: Sequence[Occurrence], share: float) -> dict[Pair, int]:
-    """Pairs of a ring that are drawn to be held out, with what they drew.
+class Drawn(NamedTuple):
+    """Two trees that are drawn to be held apart at an anchor."""
 
-    None of a ring of fewer than four: it needs all its pairs for jumps.
+    draw: int
+    sides: tuple[list[int], list[int]]
+    """The places of each on the ring; first that of the least hash, which is asked about."""
+
+    @property
+    def pairs(self) -> Iterator[Pair]:
+        """All pairs of their thoughts."""
+        return map(frozenset, product(*self.sides))
+
+
+def drawn(ring: Sequence[Occurrence], share: float) -> list[Drawn]:
+    """Pairs of trees on a ring that are drawn to be held out.
+
+    None of a ring of fewer than four thoughts: it needs all its pairs for jumps.
     """
     if not share or len(ring) < 4:
-        return {}
-    some = nsmallest(CROWD, range(len(ring)), key=lambda i: (ring[i].fate, ring[i].place))
-    most, found = share * RANGE, {}
-    for i, j in combinations(some, 2):  # the lesser fate first
-        one, other = ring[i], ring[j]
-        if one.tree != other.tree and (at := draw("held out", one.fate, other.fate)) < most:
-            found[frozenset((i, j))] = at
+        return []
+    trees: dict[int, list[int]] = {}
+    for i in sorted(range(len(ring)), key=lambda i: (ring[i].fate, ring[i].place)):
+        trees.setdefault(ring[i].tree, []).append(i)
+    some = list(islice((places for places in trees.values() if len(places) <= AGAIN), CROWD))
+    most, found = share * RANGE, []
+    for sides in combinations(some, 2):  # the lesser fate first
+        at = draw("held out", *(ring[places[0]].fate for places in sides))
+        if at < most:
+            found.append(Drawn(at, sides))
     return found
 
 
-def directed(ring: Sequence[Occurrence], pair: Pair, at: int) -> Stitch:
-    """A pair with the direction that its hash gives it."""
-    one, other = sorted((ring[i] for i in pair), key=lambda o: (o.fate, o.place))
-    source, target = (one, other) if at & 1 else (other, one)
-    return Stitch(at, source.anchor, source, target)
+def directed(ring: Sequence[Occurrence], one: Drawn) -> Stitch:
+    """Two trees with the direction that their hash gives them."""
+    first, other = (tuple(ring[i] for i in places) for places in one.sides)
+    sources, targets = (first, other) if one.draw & 1 else (other, first)
+    return Stitch(one.draw, ring[0].anchor, sources[0], targets[0], sources, targets)
 
 
 class Least:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -244,8 +244,8 @@ def _held_out(corpus: Path) -> dict[str, dict[str, str]]:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 probe = orjson.loads(line)
-                source, where = probe["source"]["thought"], f"{PROBES}:{number} (probe)"
-                for side in ("answer", "target"):
-                    end = probe[side]["thought"]
+                where = f"{PROBES}:{number} (probe)"
+                ends = [*probe["target"]["all"], probe["answer"]["thought"]]
+                for source, end in product(probe["source"]["all"], ends):
                     held.setdefault(source, {})[end] = held.setdefault(end, {})[source] = where
     return held

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -152,8 +152,8 @@ class Probes:
             "id": id_,
             "anchor": stitch.anchor,
             "phrase": target.phrase,
-            "source": {"tree": source.tree, "thought": source.ahead[0].thought},
-            "target": {"tree": target.tree, "thought": target.ahead[0].thought},
+            "source": _side(source, stitch.sources, ways),
+            "target": _side(target, stitch.targets, ways),
             "prompt": "\n".join(prompt),
             "marker": settings.marker,
             "request": f"{settings.marker} {target.phrase}"
@@ -249,6 +249,12 @@ def _ahead(scratch: Scratch, at: Occurrence) -> Iterator[Answer]:
     """The thought that carries the anchor, and what follows it; the tree is not told."""
     for text, thought, anchors in orjson.loads(scratch.place(at.place)[1])[:AHEAD]:
         yield Answer(text, key_of(text), at.anchor, "", thought, tuple(anchors))
+
+
+def _side(way: Way, all_: Iterable[Occurrence], ways: Mapping[int, Way]) -> dict[str, Any]:
+    """A side of a stitch; ``all`` are the thoughts of its tree that carry the anchor."""
+    thoughts = [ways[at.place].ahead[0].thought for at in all_]
+    return {"tree": way.tree, "thought": way.ahead[0].thought, "all": thoughts}
 
 
 def _keys(packed: bytes) -> set[str]:

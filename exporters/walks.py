@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import groupby, permutations
+from itertools import groupby, permutations, product
 from typing import NamedTuple
 
 import orjson
@@ -166,12 +166,11 @@ def _exchanged(
     return jumps
 
 
-def covered(
-    ring: Sequence[Occurrence], recipe: Recipe
-) -> tuple[list[tuple[int, int]], dict[Pair, int]]:
-    """The jumps of a ring, and the pairs that they avoid where they can."""
-    apart = drawn(ring, recipe.probes.share if ring[0].split == TRAIN else 0)
-    return ring_cover([o.tree for o in ring], recipe.walks.pairs, apart), apart
+def covered(ring: Sequence[Occurrence], recipe: Recipe) -> list[tuple[int, int]]:
+    """The jumps of a ring; they avoid what is drawn to be held out where they can."""
+    some = drawn(ring, recipe.probes.share if ring[0].split == TRAIN else 0)
+    apart = {pair for one in some for pair in one.pairs}
+    return ring_cover([o.tree for o in ring], recipe.walks.pairs, apart)
 
 
 class Closed(NamedTuple):
@@ -200,7 +199,7 @@ class RingWork:
 
     def of(self, ring: list[Occurrence]) -> Iterator[Line | Block | Closed]:
         """The records of a ring, then its jumps."""
-        pairs, _ = self._cover(ring)
+        pairs = covered(ring, self._recipe)
         yield from self._finish.all(self._records.of(ring, pairs))
         walked = [pair for pair in pairs if self._whole or self._is_walked(ring, *pair)]
         yield Closed(
@@ -209,9 +208,6 @@ class RingWork:
             _once_and_more(target for _, target in walked),
             len(ring) - len({i for pair in walked for i in pair}),
         )
-
-    def _cover(self, ring: list[Occurrence]) -> tuple[list[tuple[int, int]], dict[Pair, int]]:
-        return covered(ring, self._recipe)
 
     def _is_walked(self, ring: list[Occurrence], i: int, j: int) -> bool:
         source, target = ring[i], ring[j]
@@ -248,8 +244,8 @@ class Rings:
     def hold(self) -> list[tuple[str, str]]:
         """Choose what is held out, before any ring is closed: pairs of thoughts.
 
-        Of each stitch its two thoughts; and the first of them and the answer, which another jump
-        could bring together.
+        Of each stitch all thoughts of its two trees that carry the anchor; and those of the first
+        and the answer, which another jump could bring together.
         """
         settings = self._recipe.probes
         least = Least(settings.count)
@@ -260,13 +256,15 @@ class Rings:
                 continue
             kept = self._capped(ring)
             apart = drawn(kept, settings.share)
-            if not any(map(least.would_take, apart.values())):
+            if not any(least.would_take(one.draw) for one in apart):
                 continue
-            free = apart.keys() - {frozenset(pair) for pair in covered(kept, self._recipe)[0]}
+            used = set(map(frozenset, covered(kept, self._recipe)))
             stitches = [
-                directed(kept, pair, apart[pair])
-                for pair in sorted(free, key=apart.__getitem__)
-                if least.would_take(apart[pair]) and self._share_one(*(kept[i] for i in pair))
+                directed(kept, one)
+                for one in sorted(apart)
+                if least.would_take(one.draw)
+                and used.isdisjoint(one.pairs)
+                and all(self._share_one(*(kept[i] for i in pair)) for pair in one.pairs)
             ]
             for stitch in new_by_words(self._scratch, ring, stitches):
                 if least.would_take(stitch.draw):
@@ -275,11 +273,10 @@ class Rings:
         return [pair for stitch in self.stitches for pair in self._apart_from(stitch)]
 
     def _apart_from(self, stitch: Stitch) -> list[tuple[str, str]]:
-        """The thoughts of a stitch, and its question and answer, noted by their trees."""
-        source = self._thought(stitch.source)
-        ends = dict.fromkeys((self._thought(stitch.target), stitch.answer))
+        """What is held apart for a stitch, noted by the trees."""
+        ends = dict.fromkeys([*map(self._thought, stitch.targets), stitch.answer])
         trees = stitch.source.tree, stitch.target.tree
-        pairs = [(source, end) for end in ends]
+        pairs = [*product(map(self._thought, stitch.sources), ends)]
         self._apart.setdefault(trees, []).extend(pairs)
         for tree in trees:
             self._held_by.setdefault(tree, set()).add(trees)

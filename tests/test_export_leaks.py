@@ -19,7 +19,7 @@ from exporters import families, probes, walks, writing
 from exporters.export import export_corpus
 from exporters.files import PACKAGES
 from exporters.folder import forget_parts
-from exporters.held import Held
+from exporters.held import Held, drawn
 from exporters.kinds.trees import TreeRecords
 from exporters.leaks import Leaks
 from exporters.linearize import Piece, tell
@@ -117,6 +117,27 @@ def test_no_training_record_says_both_thoughts_of_a_probe(pairs: int, tmp_path: 
         assert jumps.source_more == jumps.target_more == 0
     on_cards = set().union(*(told(r) for r in records(corpus) if r["meta"]["kind"] == "card"))
     assert {end for pair in ends for end in pair} <= on_cards
+
+
+@pytest.mark.parametrize("pairs", [1, 3])
+def test_no_training_record_joins_the_trees_of_a_probe_at_its_anchor(
+    pairs: int, tmp_path: Path
+) -> None:
+    corpus, _ = exported(tmp_path, walks={"pairs": pairs})
+    joined = {at for record in records(corpus, "train") for at in joins(record["meta"])}
+    asked_for = [(p["anchor"], p["source"], p["target"]) for p in asked(corpus)]
+    assert any(len(side["all"]) > 1 for _, *sides in asked_for for side in sides)
+    for anchor, source, target in asked_for:
+        assert (anchor, frozenset((source["tree"], target["tree"]))) not in joined
+
+
+def joins(meta: dict[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
+    """The anchors and pairs of trees that a record joins."""
+    for jump in meta["jumps"]:
+        yield jump["anchor"], frozenset((jump["from_tree"], jump["to_tree"]))
+    if meta["kind"] in ("card", "comparison"):
+        for pair in itertools.combinations(meta["trees"], 2):
+            yield meta["anchor"], frozenset(pair)
 
 
 def test_a_probe_asks_what_cannot_be_copied(tmp_path: Path) -> None:
@@ -287,13 +308,19 @@ def test_a_held_out_pair_in_a_record_is_caught(leaking: pytest.MonkeyPatch, tmp_
 
 
 def test_a_held_out_jump_is_caught(leaking: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    cover = walks.RingWork._cover
+    cover, hold = walks.covered, walks.Rings.hold
 
-    def careless(self: walks.RingWork, ring: Any) -> Any:
-        pairs, apart = cover(self, ring)
-        return pairs + [tuple(sorted(pair)) for pair in apart], apart
+    def careless(ring: Any, recipe: Recipe) -> Any:
+        apart = (tuple(sorted(p)) for one in drawn(ring, recipe.probes.share) for p in one.pairs)
+        return [*cover(ring, recipe), *apart]
 
-    leaking.setattr(walks.RingWork, "_cover", careless)
+    def held(self: walks.Rings) -> Any:
+        leaking.setattr(walks, "covered", cover)
+        found = hold(self)
+        leaking.setattr(walks, "covered", careless)
+        return found
+
+    leaking.setattr(walks.Rings, "hold", held)
     leaking.setattr(Held, "__init__", lambda self, _=(): setattr(self, "_from", {}))
     for kind in ("walk", "bridge", "composite", "chain", "comparison"):
         assert "are a held-out stitch" in refused(tmp_path, kinds=only(kind))
