@@ -30,6 +30,29 @@ class Meaning:
     means: str
 
 
+class Meant:
+    """Which anchor a thought carries where another one was put: where a word means another one."""
+
+    def __init__(self, meanings: Iterable[Meaning] = ()) -> None:
+        self._means: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for one in meanings:
+            self._means[one.anchor, one.place].append(one.means)
+
+    def ways(self, anchor: str, tree: str, thought: str) -> list[str]:
+        """What it may be there: what the thought says of it, then its tree, then itself.
+
+        What it means may be parted again, so each is followed.
+        """
+        found: dict[str, None] = {}
+        ahead = [anchor]
+        while ahead:
+            one = ahead.pop()
+            if one not in found:
+                found[one] = None
+                ahead += [m for place in (thought, tree) for m in self._means.get((one, place), ())]
+        return [*reversed(found)]
+
+
 def name_and_id(written: str, like: str) -> tuple[str, str]:
     """The name of a new anchor, and its id, of the kind that ``like`` is the id of.
 
@@ -108,7 +131,7 @@ def _change(
             return None
         new = old.model_copy(update={"thoughts": list(old.thoughts)})
         for thought in old.thoughts:
-            here = [*by_place.get(old.id, ()), *by_place.get(thought.id, ())]
+            here = [*by_place.get(thought.id, ()), *by_place.get(old.id, ())]
             links = tuple(change(link, here) for link in thought.anchors) if here else ()
             if here and links != thought.anchors:
                 new.edit(thought.id, anchors=links)

@@ -632,9 +632,10 @@ def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
     last = max((d.no for d in before.decisions), default=0)
     said = [replace(d, no=last + n) for n, d in enumerate(say(before), 1)]
     after = Registry([], [*before.decisions, *said])
-    marks.take(store, [_mark(d) for at, d in before.marks.items() if at not in after.marks])
+    over = [_mark(d) for at, d in before.marks.items() if at not in after.marks]
+    marks.take(store, over, [*before.meanings, *after.meanings])
     again = [_mark(d) for at, d in after.marks.items() if at not in before.marks]
-    marks.put(store, again, all_or_none=True)
+    marks.put(store, again, before.meanings, all_or_none=True)
     homonyms.take(store, before.meanings.keys() - after.meanings.keys())
     homonyms.put(store, after.meanings.keys() - before.meanings.keys())
     return decide(store, say)

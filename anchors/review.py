@@ -16,7 +16,7 @@ from anchors import marks
 from anchors.arguments import check_texts, listed
 from anchors.proposals import MARK, MERGE, Proposal, proposals
 from anchors.registry import MARK as MARKED
-from anchors.registry import PART, REFUSE, Decision, Registry, decide_on, refusal
+from anchors.registry import PART, REFUSE, Decision, Registry, decide_on, decisions, refusal
 from forest.errors import InvalidInput, NotFound
 from forest.nodes import Key, Node
 from forest.schema import PROPOSAL
@@ -83,7 +83,8 @@ def _decide(
     store: Store, accepted: Sequence[Proposal], refused: Sequence[Proposal], why: str = ""
 ) -> Reviewed:
     marked = {_mark(p): p for p in accepted if p.what == MARK}
-    left_out, gone = marks.put(store, marked)
+    meanings = Registry([], decisions(store)).meanings if marked else {}
+    left_out, gone = marks.put(store, marked, meanings)
     unmarked = {marked[mark].id: reason for mark, reason in left_out.items()}
     lost = {marked[mark].id: reason for mark, reason in gone.items()}
     review = Reviewed()
@@ -108,7 +109,7 @@ def _decide(
 
     if accepted or refused:
         review.numbers = [d.no for d in decide_on(store, PROPOSAL.label, say)]
-        marks.take(store, too_late)
+        marks.take(store, too_late, meanings)
     return review
 
 
