@@ -196,9 +196,23 @@ class Registry:
         same = [id_ for id_ in self.anchors if form_key(id_) == forms]
         if key and same:
             return min(same, key=self._rank)
-        raise NotFound(
-            f"there is no anchor {named!r}", hint="`forest anchors list` shows all anchors."
-        )
+        return self._spelled(named, key)
+
+    def _spelled(self, named: str, key: str) -> str:
+        """An anchor of another id that thoughts say so. Raises NotFound, also where it is several.
+
+        All that is spelled so was parted then, or its authors gave it other ids.
+        """
+        spelled = [id_ for id_, a in self.anchors.items() if phrase_key(a.phrase) == key]
+        by_head = {self.head(id_): id_ for id_ in sorted(spelled, key=self._rank, reverse=True)}
+        if len(by_head) == 1:
+            return next(iter(by_head.values()))
+        if not by_head:
+            raise NotFound(
+                f"there is no anchor {named!r}", hint="`forest anchors list` shows all anchors."
+            )
+        several = ", ".join(f"«{self.name(head)}»" for head in sorted(by_head))
+        raise NotFound(f"{named!r} may be one of several anchors: {several}", hint="Name one.")
 
     def names(self, named: str, anchor: str) -> bool:
         """Whether an anchor can be named so: by its id, a spelling, or the name of its group."""

@@ -82,11 +82,12 @@ def refuse(store: Store, some: Iterable[Proposal], *, why: str = "") -> Reviewed
 def _decide(
     store: Store, accepted: Sequence[Proposal], refused: Sequence[Proposal], why: str = ""
 ) -> Reviewed:
-    marked = {_mark(p): p for p in accepted if p.what == MARK}
+    lost = dict(_without_anchor(store, accepted))
+    marked = {_mark(p): p for p in accepted if p.what == MARK and p.id not in lost}
     meanings = Registry([], decisions(store)).meanings if marked else {}
     left_out, gone = marks.put(store, marked, meanings)
     unmarked = {marked[mark].id: reason for mark, reason in left_out.items()}
-    lost = {marked[mark].id: reason for mark, reason in gone.items()}
+    lost |= {marked[mark].id: reason for mark, reason in gone.items()}
     review = Reviewed()
     too_late: list[marks.Mark] = []
 
@@ -111,6 +112,21 @@ def _decide(
         review.numbers = [d.no for d in decide_on(store, PROPOSAL.label, say)]
         marks.take(store, too_late, meanings)
     return review
+
+
+def _without_anchor(store: Store, accepted: Iterable[Proposal]) -> Iterator[tuple[str, str]]:
+    """(id, why) of the marks whose anchor was carried when they were found, and is no more."""
+    found = [p for p in accepted if p.what == MARK and p.carried]
+    registry = Registry.of(store) if found else Registry([])
+    for p in found:
+        try:
+            p.anchor in registry.anchors or registry.find(p.anchor)
+        except NotFound:
+            yield p.id, _carried_no_more(p.anchor)
+
+
+def _carried_no_more(anchor: str) -> str:
+    return f"no thought carries the anchor {anchor!r} any more"
 
 
 def _was_decided(registry: Registry, p: Proposal) -> bool:
@@ -155,7 +171,7 @@ def _said(action: str, p: Proposal, why: str = "") -> Decision:
 def _merging(registry: Registry, p: Proposal, review: Reviewed) -> Iterator[Decision]:
     for id_ in (p.anchor, p.into):
         if id_ not in registry.anchors:
-            review.gone[p.id] = f"no thought carries the anchor {id_!r} any more"
+            review.gone[p.id] = _carried_no_more(id_)
             return
     refusals = registry.refusals(p.anchor, p.into)
     if refusals:

@@ -189,6 +189,15 @@ def test_a_word_of_two_meanings_is_two_anchors_where_its_author_says_so():
     assert len(Registry.of(store).groups()) == 2
 
 
+def test_a_word_whose_meanings_were_all_parted_names_them(store):
+    part(store, "выбор", "выбор (урны)", ["первое"])
+    part(store, "выбор", "выбор (воли)", ["второе", "третье"])
+    with pytest.raises(NotFound, match=r"may be one of several anchors: «выбор \(воли\)», «выбор"):
+        rename(store, "Выбор", "x")
+    undo(store, *(d.no for d in decisions(store) if d.phrase == "выбор (воли)"))
+    assert Registry.of(store).group("выбор").id == "выбор"
+
+
 def test_what_cannot_be_parted_is_refused_and_changes_nothing(store):
     before = [t.revision for t in store.trees()]
     for word, name, places, error in [

@@ -146,6 +146,33 @@ def test_a_mark_is_put_as_what_its_word_means_there():
     assert door.accept(store, [mark]).before == 1
 
 
+def test_discovery_joins_no_two_meanings_and_picks_none_of_them():
+    store = keys()
+    part(store, "ключ", "ключ (инструмент)", ["один"])
+    discover(store)
+    assert [(p.what, p.anchor) for p in proposals(store)] == [("mark", "ключ")]
+    part(store, "ключ", "ключ (родник)", ["два"])
+    Forest(store).add(tree("Пять", "Ключ."), tree("Шесть", "Ключ."))
+    discover(store, rules=["exact", "lemma", "near", "stem", "phrase"])
+    assert proposals(store) == []
+
+
+def test_a_mark_of_an_anchor_that_is_gone_is_dropped_and_said():
+    store = planted(
+        tree("А", "Мать ждёт сына."),
+        tree("Б", "Здесь мать молчит."),
+        tree("В", "Так устроено. {мать}"),
+        tree("Г", "Река уходит в море."),
+        tree("Д", "Река уходит в море."),
+    )
+    discover(store)
+    Forest(store).remove("в")
+    reviewed = door.accept(store, proposals(store))
+    assert set(reviewed.gone.values()) == {"no thought carries the anchor 'мать' any more"}
+    assert (reviewed.marked, ids(store)) == (2, [])
+    assert [a.id for a in store.anchors()] == ["река уходит в море"]
+
+
 def test_undoing_a_mark_leaves_what_an_author_wrote(store):
     (mark,) = door.chosen(store, ["m1"])
     anchors = ["воля", "Порог"]
