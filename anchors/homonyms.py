@@ -85,6 +85,23 @@ def said(store: Store, anchors: Sequence[str], places: Sequence[str], means: str
     return found
 
 
+def lost(store: Store, meanings: Iterable[Meaning], trees: Iterable[str]) -> list[Meaning]:
+    """Which meanings are written nowhere in their place any more, though the word stands there.
+
+    :param trees: only places in these are looked at.
+    """
+    several, found = list(meanings), []
+    for id_ in dict.fromkeys(trees) if several else ():
+        tree = store.get(id_)
+        by_thought = {t.id: {link.anchor for link in t.anchors} for t in tree.thoughts}
+        everywhere = set().union(*by_thought.values())
+        for one in several:
+            here = everywhere if one.place == id_ else by_thought.get(one.place, set())
+            if one.anchor in here and one.means not in here:
+                found.append(one)
+    return found
+
+
 def _thoughts(store: Store, place: str) -> list[Thought]:
     try:
         return list(store.get(place).thoughts)

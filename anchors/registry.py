@@ -106,7 +106,7 @@ class Registry:
     def __init__(self, anchors: Iterable[Anchor], decisions: Iterable[Decision] = ()) -> None:
         self.anchors = {a.id: a for a in sorted(anchors, key=lambda a: a.id)}
         self.decisions = list(decisions)
-        self.undone = _undone(self.decisions)
+        self.undone = taken_back(self.decisions)
         """Numbers of the decisions that were taken back."""
         self.marks = _marks(self.decisions, self.undone)
         """By anchor and thought, the decisions that put a mark and were not taken back."""
@@ -114,6 +114,7 @@ class Registry:
         """Where anchors mean others, as was decided and not taken back."""
         self._refused: dict[frozenset[str], Decision] = {}
         self._merged: set[frozenset[str]] = set()
+        self._ended: dict[int, int] = {}
         self.titles: dict[str, str] = {}
         """The names that authors gave, by anchor."""
         self._against: dict[str, set[str]] = defaultdict(set)
@@ -271,6 +272,13 @@ class Registry:
                     found.add(self._heads[root])
         return frozenset(found)
 
+    @cached_property
+    def ended(self) -> Mapping[int, int]:
+        """By the number of a merge that holds no more, that of the refusal that is against it."""
+        blocked = [join for join in self.blocked if join.decision is not None]
+        against = {j.decision: self.refusals(j.anchor, j.into) for j in blocked}
+        return self._ended | {no: found[0].no for no, found in against.items() if no and found}
+
     @property
     def united(self) -> int:
         """How many anchors count under another one."""
@@ -297,7 +305,9 @@ class Registry:
             if decision.action == RENAME:
                 self.titles[decision.anchor] = decision.phrase
             elif decision.action in (MERGE, REFUSE, MARK):
-                pairs.pop(decision.pair, None)
+                last = pairs.pop(decision.pair, decision)
+                if (last.action, decision.action) == (MERGE, REFUSE):
+                    self._ended[last.no] = decision.no
                 pairs[decision.pair] = decision
         self._refused = {pair: last for pair, last in pairs.items() if last.action == REFUSE}
         for last in self._refused.values():
@@ -358,7 +368,7 @@ class Registry:
         return min(ids, key=lambda id_: (id_ not in self.titles, *self._rank(id_)))
 
 
-def _undone(decisions: Iterable[Decision]) -> frozenset[int]:
+def taken_back(decisions: Iterable[Decision]) -> frozenset[int]:
     """Numbers taken back; what takes back may be taken back itself."""
     undone: set[int] = set()
     for decision in sorted(decisions, key=lambda d: -d.no):
