@@ -7,6 +7,7 @@ Beside it stand decisions: `PART` for each place, that the two are not one, and 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -53,17 +54,31 @@ class Meant:
         return [*reversed(found)]
 
 
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What turns the direction of writing, and so may show a name as another one."""
+
+
+def new_name(written: str) -> str:
+    """The name that an author gives to an anchor. Raises InvalidInput for what is none."""
+    try:
+        name = clean_name(written)
+    except ValueError as error:
+        raise InvalidInput(f"the name {written!r}: {error}") from None
+    if bad := _TURNING.search(name):
+        raise InvalidInput(
+            f"the name {written!r}: the character U+{ord(bad[0]):04X} may not stand in it"
+        )
+    if not phrase_key(name):
+        raise InvalidInput(f"the name {written!r} has no letter to be matched by")
+    return name
+
+
 def name_and_id(written: str, like: str) -> tuple[str, str]:
     """The name of a new anchor, and its id, of the kind that ``like`` is the id of.
 
     Raises InvalidInput for what is no name.
     """
-    try:
-        name = clean_name(written)
-    except ValueError as error:
-        raise InvalidInput(f"the name {written!r}: {error}") from None
-    if not phrase_key(name):
-        raise InvalidInput(f"the name {written!r} has no letter to be matched by")
+    name = new_name(written)
     kind = "link" if like.startswith("[[") else "tag" if like.startswith("#") else "phrase"
     return name, anchor_id(name, kind)
 

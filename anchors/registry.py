@@ -22,10 +22,10 @@ from functools import cached_property
 
 from anchors import homonyms, marks
 from anchors.arguments import check_store, check_texts, listed
-from anchors.forms import form_key
+from anchors.forms import declined, form_key
 from forest.arguments import check_text
 from forest.errors import Conflict, InvalidInput, NotFound
-from forest.fields import clean_line, clean_name, kind_of
+from forest.fields import clean_line, kind_of
 from forest.model import Anchor, Occurrence, anchor_id
 from forest.nodes import Key, Node
 from forest.phrases import phrase_key
@@ -168,7 +168,7 @@ class Registry:
             Group(
                 head,
                 self.name(head),
-                tuple(self.anchors[i] for i in sorted(ids, key=self._rank)),
+                tuple(self.anchors[i] for i in (sorted(ids, key=self._rank) if ids[1:] else ids)),
                 tuple(self._joins_of.get(head, ())),
             )
             for head, ids in zip(heads, members, strict=True)
@@ -284,10 +284,14 @@ class Registry:
         """How many anchors count under another one."""
         return len(self.joins)
 
-    def _rank(self, id_: str) -> tuple[int, int, int, int, str]:
-        """What authors wrote comes first: marks that were discovered name no group."""
+    def _rank(self, id_: str) -> tuple[int, int, int, int, int, str]:
+        """What authors wrote comes first: marks that were discovered name no group.
+
+        Of what stands in as many places a dictionary form comes before others.
+        """
         anchor = self.anchors[id_]
-        return -anchor.authored, -anchor.trees, -anchor.thoughts, len(id_), id_
+        often = -anchor.authored, -anchor.trees, -anchor.thoughts
+        return *often, declined(id_), len(id_), id_
 
     def called(self, anchor: str) -> str:
         """What tells an anchor from the others of its group: its given name, else its spelling."""
@@ -612,9 +616,7 @@ def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision
     Raises NotFound; InvalidInput for what is no name; Conflict if it is another anchor's.
     """
     check_texts(phrase=phrase)
-    name = _text(clean_name, f"the new name {phrase!r}", phrase)
-    if not phrase_key(name):
-        raise InvalidInput(f"the new name {phrase!r} has no letter to be matched by")
+    name = homonyms.new_name(phrase)
 
     def say(registry: Registry) -> list[Decision]:
         head = registry.head(registry.find(anchor))
@@ -643,7 +645,7 @@ def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
     check_texts(why=why)
     _text(clean_line, f"the reason {why!r}", why)
     for number in numbers:
-        if not isinstance(number, int | range):
+        if type(number) not in (int, range):  # True is an int too
             raise TypeError(f"expected the number of a decision, or a range, got {kind_of(number)}")
 
     def say(registry: Registry) -> list[Decision]:

@@ -60,7 +60,7 @@ def list_(ctx: click.Context, shared: bool, as_json: bool) -> None:
 
 
 def _others(group: Group) -> list[str]:
-    return [a.phrase for a in group.anchors if a.phrase != group.phrase]
+    return [p for p in dict.fromkeys(a.phrase for a in group.anchors) if p != group.phrase]
 
 
 def _group_json(group: Group, trees: int) -> dict[str, Any]:

@@ -237,6 +237,22 @@ def test_a_group_is_renamed_and_found_by_its_name(store):
     assert Registry.of(store).name("выбор") == "Выбор"
 
 
+def test_of_forms_that_stand_in_as_many_places_the_dictionary_form_names_the_group():
+    for word, form in (("любовь", "любви"), ("чужая боль", "чужой боли"), ("cat", "cats")):
+        found = registry([form, word])
+        assert found.group(form).id == word
+
+
+def test_what_turns_the_writing_is_no_name_and_true_no_number(store):
+    with pytest.raises(InvalidInput, match=r"U\+202E"):
+        rename(store, "выбор", "Вы\u202eбор")
+    with pytest.raises(InvalidInput, match=r"U\+202E"):
+        part(store, "выбор", "Вы\u202eбор", ["первое"])
+    merge(store, "воля", "выбор")
+    with pytest.raises(TypeError, match="number of a decision"):
+        undo(store, True)
+
+
 def test_what_cannot_be_decided_is_refused_and_nothing_is_kept(store):
     for act, error in (
         (lambda: merge(store, "нет такого", "выбор"), NotFound),
