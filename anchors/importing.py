@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from anchors.decisions import decisions, meanings_of
 from anchors.formulas.importing import ImportedFormulas, import_formulas
 from anchors.homonyms import lost
-from anchors.registry import Registry, decisions
 from forest.forest import Forest
 from forest.importing import ImportReport, Progress
 
@@ -53,7 +53,7 @@ def import_files(
 
 def _lost_splits(forest: Forest, report: ImportReport) -> list[str]:
     """Where a file took the place of what said which meaning of a word is meant."""
-    meanings = Registry([], decisions(forest.store)).meanings if report.changed else {}
+    meanings = meanings_of(decisions(forest.store)) if report.changed else {}
     return [
         f"in {one.place} «{one.anchor}» is no more «{one.means}», as decision "
         f"{meanings[one].no} has it: split it there again, or write `anchor: {one.means}` "

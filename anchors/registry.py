@@ -22,6 +22,21 @@ from functools import cached_property
 
 from anchors import homonyms, marks
 from anchors.arguments import check_store, check_texts, listed
+from anchors.decisions import (
+    MARK,
+    MERGE,
+    PART,
+    REFUSE,
+    RENAME,
+    UNDO,
+    Decision,
+    decisions,
+    marks_of,
+    meanings_of,
+    node_of,
+    read,
+    taken_back,
+)
 from anchors.forms import declined, form_key
 from forest.arguments import check_text
 from forest.errors import Conflict, InvalidInput, NotFound
@@ -31,36 +46,6 @@ from forest.nodes import Key, Node
 from forest.phrases import phrase_key
 from forest.schema import DECISION
 from forest.stores.base import Skip, Store
-
-ACTIONS = ("merge", "refuse", "rename", "mark", "part", "undo")
-MERGE, REFUSE, RENAME, MARK, PART, UNDO = ACTIONS
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What somebody decided about anchors; ``no`` counts from 1."""
-
-    no: int
-    at: str
-    """When: ISO 8601 in UTC."""
-    action: str
-    """merge, refuse, rename, mark, part, undo."""
-    anchor: str = ""
-    into: str = ""
-    """The other anchor of a pair; or the thought that is marked with it, or shall not be; or the
-    tree or thought in which it means another one."""
-    phrase: str = ""
-    """The new name; what stands in the thought; the anchor that is meant; of an undo, the number
-    that is taken back."""
-    rule: str = "author"
-    """What proposed it: author, or a rule of discovery."""
-    score: float | None = None
-    why: str = ""
-
-    @property
-    def pair(self) -> frozenset[str]:
-        """The two that it is about."""
-        return frozenset((self.anchor, self.into))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +93,9 @@ class Registry:
         self.decisions = list(decisions)
         self.undone = taken_back(self.decisions)
         """Numbers of the decisions that were taken back."""
-        self.marks = _marks(self.decisions, self.undone)
+        self.marks = marks_of(self.decisions)
         """By anchor and thought, the decisions that put a mark and were not taken back."""
-        self.meanings = _meanings(self.decisions, self.undone)
+        self.meanings = meanings_of(self.decisions)
         """Where anchors mean others, as was decided and not taken back."""
         self._refused: dict[frozenset[str], Decision] = {}
         self._merged: set[frozenset[str]] = set()
@@ -372,31 +357,6 @@ class Registry:
         return min(ids, key=lambda id_: (id_ not in self.titles, *self._rank(id_)))
 
 
-def taken_back(decisions: Iterable[Decision]) -> frozenset[int]:
-    """Numbers taken back; what takes back may be taken back itself."""
-    undone: set[int] = set()
-    for decision in sorted(decisions, key=lambda d: -d.no):
-        if decision.action == UNDO and decision.no not in undone:
-            undone.add(int(decision.phrase))
-    return frozenset(undone)
-
-
-def _marks(
-    decisions: Iterable[Decision], undone: frozenset[int]
-) -> dict[tuple[str, str], Decision]:
-    return {(d.anchor, d.into): d for d in decisions if d.action == MARK and d.no not in undone}
-
-
-def _meanings(
-    decisions: Iterable[Decision], undone: frozenset[int]
-) -> dict[homonyms.Meaning, Decision]:
-    return {
-        homonyms.Meaning(d.anchor, d.into, d.phrase): d
-        for d in decisions
-        if d.action == PART and d.no not in undone
-    }
-
-
 def thoughts_at(store: Store, anchor: str) -> list[Occurrence]:
     """The thoughts that carry an anchor or a variant of it, by the variants from the widest on.
 
@@ -407,31 +367,6 @@ def thoughts_at(store: Store, anchor: str) -> list[Occurrence]:
 
 
 # --- decisions in the forest ----------------------------------------------------------------------
-
-
-def decisions(store: Store) -> list[Decision]:
-    """All decisions in their order. Raises InvalidInput for one that somebody typed wrongly."""
-    return _read(store.nodes(DECISION.label))
-
-
-def _read(nodes: Iterable[Node]) -> list[Decision]:
-    return sorted((decision_of(node) for node in nodes), key=lambda d: d.no)
-
-
-def decision_of(node: Node) -> Decision:
-    """The decision that a node says. Raises InvalidInput where it says none."""
-    try:
-        read = Decision(int(node.key), **{"at": "", "action": "", **node.properties})  # type: ignore[arg-type]
-        if read.action == UNDO:
-            int(read.phrase)
-    except (TypeError, ValueError):
-        read = Decision(0, "", "")
-    if read.action not in ACTIONS:
-        raise InvalidInput(
-            f"Decision {node.key!r} is not as the library writes it",
-            hint="Decisions are made with `forest anchors`; remove this node with Cypher.",
-        )
-    return read
 
 
 def decide(store: Store, say: Callable[[Registry], Iterable[Decision]]) -> list[Decision]:
@@ -459,14 +394,14 @@ def decide_on(
     made: list[Decision] = []
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
-        known = _read(node for node in old.values() if node.label == DECISION.label)
+        known = read(node for node in old.values() if node.label == DECISION.label)
         first = max((d.no for d in known), default=0) + 1
         now = datetime.now(UTC).isoformat(timespec="seconds")
         said, done = say(Registry(anchors, known), old)
         made[:] = [replace(d, no=n, at=now) for n, d in enumerate(said, first)]
         for why in dict.fromkeys(check_text(d.why, "text as `why`") for d in made):
             _text(clean_line, f"the reason {why!r}", why)
-        return {**dict.fromkeys(done), **{node.at: node for node in map(_node, made)}}
+        return {**dict.fromkeys(done), **{node.at: node for node in map(node_of, made)}}
 
     store.change_nodes(labels, change)
     return made
@@ -477,15 +412,6 @@ def _text(clean: Callable[[str], str], what: str, value: str) -> str:
         return clean(value)
     except ValueError as error:
         raise InvalidInput(f"{what}: {error}") from None
-
-
-def _node(decision: Decision) -> Node:
-    values = {
-        name: value
-        for name in ("at", "action", "anchor", "into", "phrase", "rule", "score", "why")
-        if (value := getattr(decision, name)) not in (None, "")
-    }
-    return Node(DECISION.label, f"{decision.no:06d}", values)
 
 
 def merging(

@@ -14,9 +14,10 @@ from typing import Any
 
 from anchors import marks
 from anchors.arguments import check_texts, listed
+from anchors.decisions import MARK as MARKED
+from anchors.decisions import PART, REFUSE, Decision, decisions, meanings_of
 from anchors.proposals import MARK, MERGE, Proposal, proposals
-from anchors.registry import MARK as MARKED
-from anchors.registry import PART, REFUSE, Decision, Registry, decide_on, decisions, refusal
+from anchors.registry import Registry, decide_on, refusal
 from forest.errors import InvalidInput, NotFound
 from forest.nodes import Key, Node
 from forest.schema import PROPOSAL
@@ -84,7 +85,7 @@ def _decide(
 ) -> Reviewed:
     lost = dict(_without_anchor(store, accepted))
     marked = {_mark(p): p for p in accepted if p.what == MARK and p.id not in lost}
-    meanings = Registry([], decisions(store)).meanings if marked else {}
+    meanings = meanings_of(decisions(store)) if marked else {}
     left_out, gone = marks.put(store, marked, meanings)
     unmarked = {marked[mark].id: reason for mark, reason in left_out.items()}
     lost |= {marked[mark].id: reason for mark, reason in gone.items()}

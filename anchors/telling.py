@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from anchors.registry import MERGE, RENAME, UNDO, Decision, Registry, taken_back
+from anchors.decisions import MERGE, RENAME, UNDO, Decision, taken_back
+from anchors.registry import Registry
 from forest.model import anchor_id
 from forest.phrases import phrase_key
 
@@ -25,7 +26,9 @@ class History:
             "refuse": f"{thought} is not marked {said}"
             if decision.phrase
             else f"«{one}» is not «{other}»",
-            "rename": f"«{one}» is shown as «{decision.phrase}»",
+            "rename": f"«{one}» is shown as «{decision.phrase}»"
+            if one != decision.phrase
+            else f"an anchor is named «{one}»",
             "mark": f"{thought} is marked {said}",
             "part": f"in {decision.into} «{one}» is «{self._name(decision.phrase, decision)}»",
             "undo": f"decision {decision.phrase} is taken back",

@@ -15,7 +15,8 @@ from forest.cli import new_file, opened_forest, print_json, say
 from forest.cli.numbers import Number
 
 if TYPE_CHECKING:
-    from anchors.registry import Decision, Group, Registry
+    from anchors.decisions import Decision
+    from anchors.registry import Group, Registry
     from anchors.review import Reviewed
     from forest import Forest
     from forest.model import Occurrence
@@ -281,7 +282,8 @@ _TOLD = 20
 
 
 def _tell(forest: Forest, made: list[Decision]) -> None:
-    from anchors.registry import UNDO, Registry
+    from anchors.decisions import UNDO
+    from anchors.registry import Registry
     from anchors.telling import History
 
     history = History(Registry.of(forest.store, skip=lambda _: None))

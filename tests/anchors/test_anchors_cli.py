@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from anchors.registry import Decision, decide
+from anchors.decisions import Decision
+from anchors.registry import decide
 from forest import Forest
 from tests.anchors.conftest import propose, trees
 from tests.conftest import Run

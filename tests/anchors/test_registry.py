@@ -8,20 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anchors.decisions import Decision, decisions
 from anchors.discovery import discover
 from anchors.proposals import proposals
-from anchors.registry import (
-    Decision,
-    Registry,
-    decide,
-    decisions,
-    merge,
-    part,
-    refuse,
-    rename,
-    split,
-    undo,
-)
+from anchors.registry import Registry, decide, merge, part, refuse, rename, split, undo
 from forest.errors import Conflict, InvalidInput, NotFound
 from forest.model import Anchor
 from forest.nodes import Node

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from anchors import review as door
+from anchors.decisions import decisions
 from anchors.discovery import discover
 from anchors.proposals import Proposal, proposals
-from anchors.registry import Registry, decisions, part, undo
+from anchors.registry import Registry, part, undo
 from anchors.registry import refuse as refuse_pair
 from forest import Forest
 from forest.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
