@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import networkx as nx
 
+from anchors.decisions import decision_of
 from anchors.formulas.book import Book, formula_of, scene_of
 from anchors.formulas.errors import Cycle
 from anchors.formulas.expansion import expand
 from anchors.proposals import proposal_of
-from anchors.registry import decision_of
 from forest.errors import InvalidInput, StoreError, StoreUnavailable
 from forest.forest import Forest
 from forest.nodes import Node

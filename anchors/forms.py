@@ -76,6 +76,19 @@ def form_key(phrase: str) -> str:
     return "".join(part if at % 2 else _part(part) for at, part in enumerate(parts))
 
 
+def declined(phrase: str) -> int:
+    """How many of its words, adjectives aside, are no dictionary form: «любви» is one, «любовь» 0.
+
+    >>> declined("чужой боли"), declined("чужая боль"), declined("causes")
+    (1, 0, 1)
+    """
+    said, forms = phrase_key(phrase).split(), form_key(phrase).split()
+    if len(said) != len(forms):
+        return 1
+    changed = [word for word, form in zip(said, forms, strict=True) if word != form]
+    return sum(all(p.tag.POS not in ("ADJF", "PRTF") for p in parses(w)) for w in changed)
+
+
 @lru_cache(maxsize=65536)
 def form(word: str) -> str:
     """What a word, in lower case and with е for ё, stands for. Two that are one give the same."""

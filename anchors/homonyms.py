@@ -7,6 +7,7 @@ Beside it stand decisions: `PART` for each place, that the two are not one, and 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,17 +31,54 @@ class Meaning:
     means: str
 
 
+class Meant:
+    """Which anchor a thought carries where another one was put: where a word means another one."""
+
+    def __init__(self, meanings: Iterable[Meaning] = ()) -> None:
+        self._means: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for one in meanings:
+            self._means[one.anchor, one.place].append(one.means)
+
+    def ways(self, anchor: str, tree: str, thought: str) -> list[str]:
+        """What it may be there: what the thought says of it, then its tree, then itself.
+
+        What it means may be parted again, so each is followed.
+        """
+        found: dict[str, None] = {}
+        ahead = [anchor]
+        while ahead:
+            one = ahead.pop()
+            if one not in found:
+                found[one] = None
+                ahead += [m for place in (thought, tree) for m in self._means.get((one, place), ())]
+        return [*reversed(found)]
+
+
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What turns the direction of writing, and so may show a name as another one."""
+
+
+def new_name(written: str) -> str:
+    """The name that an author gives to an anchor. Raises InvalidInput for what is none."""
+    try:
+        name = clean_name(written)
+    except ValueError as error:
+        raise InvalidInput(f"the name {written!r}: {error}") from None
+    if bad := _TURNING.search(name):
+        raise InvalidInput(
+            f"the name {written!r}: the character U+{ord(bad[0]):04X} may not stand in it"
+        )
+    if not phrase_key(name):
+        raise InvalidInput(f"the name {written!r} has no letter to be matched by")
+    return name
+
+
 def name_and_id(written: str, like: str) -> tuple[str, str]:
     """The name of a new anchor, and its id, of the kind that ``like`` is the id of.
 
     Raises InvalidInput for what is no name.
     """
-    try:
-        name = clean_name(written)
-    except ValueError as error:
-        raise InvalidInput(f"the name {written!r}: {error}") from None
-    if not phrase_key(name):
-        raise InvalidInput(f"the name {written!r} has no letter to be matched by")
+    name = new_name(written)
     kind = "link" if like.startswith("[[") else "tag" if like.startswith("#") else "phrase"
     return name, anchor_id(name, kind)
 
@@ -59,6 +97,23 @@ def said(store: Store, anchors: Sequence[str], places: Sequence[str], means: str
                 hint=f"`forest anchors show {anchors[0]!r}` shows where it stands.",
             )
         found += [Meaning(anchor, place, means) for anchor in anchors if anchor in here]
+    return found
+
+
+def lost(store: Store, meanings: Iterable[Meaning], trees: Iterable[str]) -> list[Meaning]:
+    """Which meanings are written nowhere in their place any more, though the word stands there.
+
+    :param trees: only places in these are looked at.
+    """
+    several, found = list(meanings), []
+    for id_ in dict.fromkeys(trees) if several else ():
+        tree = store.get(id_)
+        by_thought = {t.id: {link.anchor for link in t.anchors} for t in tree.thoughts}
+        everywhere = set().union(*by_thought.values())
+        for one in several:
+            here = everywhere if one.place == id_ else by_thought.get(one.place, set())
+            if one.anchor in here and one.means not in here:
+                found.append(one)
     return found
 
 
@@ -108,7 +163,7 @@ def _change(
             return None
         new = old.model_copy(update={"thoughts": list(old.thoughts)})
         for thought in old.thoughts:
-            here = [*by_place.get(old.id, ()), *by_place.get(thought.id, ())]
+            here = [*by_place.get(thought.id, ()), *by_place.get(old.id, ())]
             links = tuple(change(link, here) for link in thought.anchors) if here else ()
             if here and links != thought.anchors:
                 new.edit(thought.id, anchors=links)

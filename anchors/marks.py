@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from anchors.homonyms import Meaning, Meant
 from forest.errors import Conflict, NotFound
 from forest.forest import stamped
 from forest.identity import finished
@@ -32,13 +33,17 @@ Links = tuple[AnchorLink, ...]
 
 
 def put(
-    store: Store, marks: Iterable[Mark], *, all_or_none: bool = False
+    store: Store,
+    marks: Iterable[Mark],
+    meanings: Iterable[Meaning] = (),
+    *,
+    all_or_none: bool = False,
 ) -> tuple[dict[Mark, str], dict[Mark, str]]:
     """Give thoughts their anchors. Returns what was left out and what has lost its thought: why.
 
     Left out is a mark whose phrase no longer stands in its thought. All trees are changed in one
     `Store.write`, so all is stored or nothing, or, on Neo4j, whole trees. A mark that is there
-    already stays as it is.
+    already stays as it is. Where an anchor means another one (``meanings``), that one is put.
 
     Raises Conflict, with ``all_or_none``, in place of leaving one out; then nothing is stored.
     """
@@ -50,48 +55,54 @@ def put(
             raise Conflict(f"the thought cannot be marked again: {reason}")
         reasons[mark] = reason
 
-    def add(thought: Thought, mark: Mark) -> Links:
+    def add(thought: Thought, mark: Mark, ways: Sequence[str]) -> Links:
         left_out.pop(mark, None)  # a transaction may be tried again
-        if mark.anchor in {link.anchor for link in thought.anchors}:
+        if ways[0] in {link.anchor for link in thought.anchors}:
             return thought.anchors
         try:
-            return (*thought.anchors, _link(mark, thought))
+            return (*thought.anchors, _link(mark, ways[0], thought))
         except ValueError as error:
             leave(left_out, mark, str(error))
         return thought.anchors
 
-    _change(store, marks, add, partial(leave, gone))
+    _change(store, marks, meanings, add, partial(leave, gone))
     return left_out, {mark: reason for mark, reason in gone.items() if mark not in left_out}
 
 
-def _link(mark: Mark, thought: Thought) -> AnchorLink:
+def _link(mark: Mark, anchor: str, thought: Thought) -> AnchorLink:
     if not stands_in(mark.phrase, thought.text):
         raise ValueError(
             f"{mark.phrase!r} no longer stands in thought {thought.id!r}, which was edited"
         )
-    return AnchorLink(phrase=mark.phrase, anchor=mark.anchor, origin=DISCOVERED, score=mark.score)
+    return AnchorLink(phrase=mark.phrase, anchor=anchor, origin=DISCOVERED, score=mark.score)
 
 
-def take(store: Store, marks: Iterable[Mark]) -> None:
-    """Take marks away, all in one `Store.write`. Anchors that authors wrote stay."""
+def take(store: Store, marks: Iterable[Mark], meanings: Iterable[Meaning] = ()) -> None:
+    """Take marks away, all in one `Store.write`. Anchors that authors wrote stay.
 
-    def remove(thought: Thought, mark: Mark) -> Links:
+    Also a mark whose anchor means another one there now, as ``meanings`` say.
+    """
+
+    def remove(thought: Thought, _: Mark, ways: Sequence[str]) -> Links:
         return tuple(
-            link
-            for link in thought.anchors
-            if (link.anchor, link.origin) != (mark.anchor, DISCOVERED)
+            link for link in thought.anchors if link.origin != DISCOVERED or link.anchor not in ways
         )
 
-    _change(store, marks, remove, lambda *_: None)
+    _change(store, marks, meanings, remove, lambda *_: None)
 
 
 def _change(
     store: Store,
     marks: Iterable[Mark],
-    act: Callable[[Thought, Mark], Links],
+    meanings: Iterable[Meaning],
+    act: Callable[[Thought, Mark, Sequence[str]], Links],
     gone: Callable[[Mark, str], None],
 ) -> None:
-    """Give thoughts the anchors that ``act`` says; ``gone`` gets what has no thought, and why."""
+    """Give thoughts the anchors that ``act`` says; ``gone`` gets what has no thought, and why.
+
+    ``act`` is also told what the anchor of the mark may be there, the likeliest first.
+    """
+    meant = Meant(meanings)
     by_tree: dict[str, list[Mark]] = defaultdict(list)
     for mark in marks:
         try:
@@ -108,7 +119,8 @@ def _change(
             except NotFound as error:
                 gone(mark, error.message)
                 continue
-            if (links := act(thought, mark)) != thought.anchors:
+            ways = meant.ways(mark.anchor, asked.id, thought.id)
+            if (links := act(thought, mark, ways)) != thought.anchors:
                 new.edit(thought.id, anchors=links)
         if old is None or new.thoughts == old.thoughts:
             return None

@@ -40,6 +40,8 @@ class Proposal:
     """Id of the thought to mark; of a merge, one that carries the anchor."""
     other: str = ""
     """Id of a thought in another tree that says it too; of a merge, one that carries ``into``."""
+    carried: bool = False
+    """Whether thoughts carried the anchor of a mark when it was found; else the marks make it."""
     key: str = field(default="", compare=False)
     """Its id, where it was typed by hand."""
 
@@ -67,6 +69,8 @@ class Proposal:
             "thought": self.thought,
             "other": self.other,
         }
+        if self.carried:
+            values["carried"] = True
         return Node(PROPOSAL.label, self.id, {k: v for k, v in values.items() if v != ""})
 
 

@@ -22,45 +22,30 @@ from functools import cached_property
 
 from anchors import homonyms, marks
 from anchors.arguments import check_store, check_texts, listed
-from anchors.forms import form_key
+from anchors.decisions import (
+    MARK,
+    MERGE,
+    PART,
+    REFUSE,
+    RENAME,
+    UNDO,
+    Decision,
+    decisions,
+    marks_of,
+    meanings_of,
+    node_of,
+    read,
+    taken_back,
+)
+from anchors.forms import declined, form_key
 from forest.arguments import check_text
 from forest.errors import Conflict, InvalidInput, NotFound
-from forest.fields import clean_line, clean_name, kind_of
+from forest.fields import clean_line, kind_of
 from forest.model import Anchor, Occurrence, anchor_id
 from forest.nodes import Key, Node
 from forest.phrases import phrase_key
 from forest.schema import DECISION
 from forest.stores.base import Skip, Store
-
-ACTIONS = ("merge", "refuse", "rename", "mark", "part", "undo")
-MERGE, REFUSE, RENAME, MARK, PART, UNDO = ACTIONS
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What somebody decided about anchors; ``no`` counts from 1."""
-
-    no: int
-    at: str
-    """When: ISO 8601 in UTC."""
-    action: str
-    """merge, refuse, rename, mark, part, undo."""
-    anchor: str = ""
-    into: str = ""
-    """The other anchor of a pair; or the thought that is marked with it, or shall not be; or the
-    tree or thought in which it means another one."""
-    phrase: str = ""
-    """The new name; what stands in the thought; the anchor that is meant; of an undo, the number
-    that is taken back."""
-    rule: str = "author"
-    """What proposed it: author, or a rule of discovery."""
-    score: float | None = None
-    why: str = ""
-
-    @property
-    def pair(self) -> frozenset[str]:
-        """The two that it is about."""
-        return frozenset((self.anchor, self.into))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +91,15 @@ class Registry:
     def __init__(self, anchors: Iterable[Anchor], decisions: Iterable[Decision] = ()) -> None:
         self.anchors = {a.id: a for a in sorted(anchors, key=lambda a: a.id)}
         self.decisions = list(decisions)
-        self.undone = _undone(self.decisions)
+        self.undone = taken_back(self.decisions)
         """Numbers of the decisions that were taken back."""
-        self.marks = _marks(self.decisions, self.undone)
+        self.marks = marks_of(self.decisions)
         """By anchor and thought, the decisions that put a mark and were not taken back."""
-        self.meanings = _meanings(self.decisions, self.undone)
+        self.meanings = meanings_of(self.decisions)
         """Where anchors mean others, as was decided and not taken back."""
         self._refused: dict[frozenset[str], Decision] = {}
         self._merged: set[frozenset[str]] = set()
+        self._ended: dict[int, int] = {}
         self.titles: dict[str, str] = {}
         """The names that authors gave, by anchor."""
         self._against: dict[str, set[str]] = defaultdict(set)
@@ -167,7 +153,7 @@ class Registry:
             Group(
                 head,
                 self.name(head),
-                tuple(self.anchors[i] for i in sorted(ids, key=self._rank)),
+                tuple(self.anchors[i] for i in (sorted(ids, key=self._rank) if ids[1:] else ids)),
                 tuple(self._joins_of.get(head, ())),
             )
             for head, ids in zip(heads, members, strict=True)
@@ -196,9 +182,23 @@ class Registry:
         same = [id_ for id_ in self.anchors if form_key(id_) == forms]
         if key and same:
             return min(same, key=self._rank)
-        raise NotFound(
-            f"there is no anchor {named!r}", hint="`forest anchors list` shows all anchors."
-        )
+        return self._spelled(named, key)
+
+    def _spelled(self, named: str, key: str) -> str:
+        """An anchor of another id that thoughts say so. Raises NotFound, also where it is several.
+
+        All that is spelled so was parted then, or its authors gave it other ids.
+        """
+        spelled = [id_ for id_, a in self.anchors.items() if phrase_key(a.phrase) == key]
+        by_head = {self.head(id_): id_ for id_ in sorted(spelled, key=self._rank, reverse=True)}
+        if len(by_head) == 1:
+            return next(iter(by_head.values()))
+        if not by_head:
+            raise NotFound(
+                f"there is no anchor {named!r}", hint="`forest anchors list` shows all anchors."
+            )
+        several = ", ".join(f"«{self.name(head)}»" for head in sorted(by_head))
+        raise NotFound(f"{named!r} may be one of several anchors: {several}", hint="Name one.")
 
     def names(self, named: str, anchor: str) -> bool:
         """Whether an anchor can be named so: by its id, a spelling, or the name of its group."""
@@ -257,15 +257,26 @@ class Registry:
                     found.add(self._heads[root])
         return frozenset(found)
 
+    @cached_property
+    def ended(self) -> Mapping[int, int]:
+        """By the number of a merge that holds no more, that of the refusal that is against it."""
+        blocked = [join for join in self.blocked if join.decision is not None]
+        against = {j.decision: self.refusals(j.anchor, j.into) for j in blocked}
+        return self._ended | {no: found[0].no for no, found in against.items() if no and found}
+
     @property
     def united(self) -> int:
         """How many anchors count under another one."""
         return len(self.joins)
 
-    def _rank(self, id_: str) -> tuple[int, int, int, int, str]:
-        """What authors wrote comes first: marks that were discovered name no group."""
+    def _rank(self, id_: str) -> tuple[int, int, int, int, int, str]:
+        """What authors wrote comes first: marks that were discovered name no group.
+
+        Of what stands in as many places a dictionary form comes before others.
+        """
         anchor = self.anchors[id_]
-        return -anchor.authored, -anchor.trees, -anchor.thoughts, len(id_), id_
+        often = -anchor.authored, -anchor.trees, -anchor.thoughts
+        return *often, declined(id_), len(id_), id_
 
     def called(self, anchor: str) -> str:
         """What tells an anchor from the others of its group: its given name, else its spelling."""
@@ -283,7 +294,9 @@ class Registry:
             if decision.action == RENAME:
                 self.titles[decision.anchor] = decision.phrase
             elif decision.action in (MERGE, REFUSE, MARK):
-                pairs.pop(decision.pair, None)
+                last = pairs.pop(decision.pair, decision)
+                if (last.action, decision.action) == (MERGE, REFUSE):
+                    self._ended[last.no] = decision.no
                 pairs[decision.pair] = decision
         self._refused = {pair: last for pair, last in pairs.items() if last.action == REFUSE}
         for last in self._refused.values():
@@ -344,31 +357,6 @@ class Registry:
         return min(ids, key=lambda id_: (id_ not in self.titles, *self._rank(id_)))
 
 
-def _undone(decisions: Iterable[Decision]) -> frozenset[int]:
-    """Numbers taken back; what takes back may be taken back itself."""
-    undone: set[int] = set()
-    for decision in sorted(decisions, key=lambda d: -d.no):
-        if decision.action == UNDO and decision.no not in undone:
-            undone.add(int(decision.phrase))
-    return frozenset(undone)
-
-
-def _marks(
-    decisions: Iterable[Decision], undone: frozenset[int]
-) -> dict[tuple[str, str], Decision]:
-    return {(d.anchor, d.into): d for d in decisions if d.action == MARK and d.no not in undone}
-
-
-def _meanings(
-    decisions: Iterable[Decision], undone: frozenset[int]
-) -> dict[homonyms.Meaning, Decision]:
-    return {
-        homonyms.Meaning(d.anchor, d.into, d.phrase): d
-        for d in decisions
-        if d.action == PART and d.no not in undone
-    }
-
-
 def thoughts_at(store: Store, anchor: str) -> list[Occurrence]:
     """The thoughts that carry an anchor or a variant of it, by the variants from the widest on.
 
@@ -379,31 +367,6 @@ def thoughts_at(store: Store, anchor: str) -> list[Occurrence]:
 
 
 # --- decisions in the forest ----------------------------------------------------------------------
-
-
-def decisions(store: Store) -> list[Decision]:
-    """All decisions in their order. Raises InvalidInput for one that somebody typed wrongly."""
-    return _read(store.nodes(DECISION.label))
-
-
-def _read(nodes: Iterable[Node]) -> list[Decision]:
-    return sorted((decision_of(node) for node in nodes), key=lambda d: d.no)
-
-
-def decision_of(node: Node) -> Decision:
-    """The decision that a node says. Raises InvalidInput where it says none."""
-    try:
-        read = Decision(int(node.key), **{"at": "", "action": "", **node.properties})  # type: ignore[arg-type]
-        if read.action == UNDO:
-            int(read.phrase)
-    except (TypeError, ValueError):
-        read = Decision(0, "", "")
-    if read.action not in ACTIONS:
-        raise InvalidInput(
-            f"Decision {node.key!r} is not as the library writes it",
-            hint="Decisions are made with `forest anchors`; remove this node with Cypher.",
-        )
-    return read
 
 
 def decide(store: Store, say: Callable[[Registry], Iterable[Decision]]) -> list[Decision]:
@@ -431,14 +394,14 @@ def decide_on(
     made: list[Decision] = []
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
-        known = _read(node for node in old.values() if node.label == DECISION.label)
+        known = read(node for node in old.values() if node.label == DECISION.label)
         first = max((d.no for d in known), default=0) + 1
         now = datetime.now(UTC).isoformat(timespec="seconds")
         said, done = say(Registry(anchors, known), old)
         made[:] = [replace(d, no=n, at=now) for n, d in enumerate(said, first)]
         for why in dict.fromkeys(check_text(d.why, "text as `why`") for d in made):
             _text(clean_line, f"the reason {why!r}", why)
-        return {**dict.fromkeys(done), **{node.at: node for node in map(_node, made)}}
+        return {**dict.fromkeys(done), **{node.at: node for node in map(node_of, made)}}
 
     store.change_nodes(labels, change)
     return made
@@ -449,15 +412,6 @@ def _text(clean: Callable[[str], str], what: str, value: str) -> str:
         return clean(value)
     except ValueError as error:
         raise InvalidInput(f"{what}: {error}") from None
-
-
-def _node(decision: Decision) -> Node:
-    values = {
-        name: value
-        for name in ("at", "action", "anchor", "into", "phrase", "rule", "score", "why")
-        if (value := getattr(decision, name)) not in (None, "")
-    }
-    return Node(DECISION.label, f"{decision.no:06d}", values)
 
 
 def merging(
@@ -588,9 +542,7 @@ def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision
     Raises NotFound; InvalidInput for what is no name; Conflict if it is another anchor's.
     """
     check_texts(phrase=phrase)
-    name = _text(clean_name, f"the new name {phrase!r}", phrase)
-    if not phrase_key(name):
-        raise InvalidInput(f"the new name {phrase!r} has no letter to be matched by")
+    name = homonyms.new_name(phrase)
 
     def say(registry: Registry) -> list[Decision]:
         head = registry.head(registry.find(anchor))
@@ -619,7 +571,7 @@ def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
     check_texts(why=why)
     _text(clean_line, f"the reason {why!r}", why)
     for number in numbers:
-        if not isinstance(number, int | range):
+        if type(number) not in (int, range):  # True is an int too
             raise TypeError(f"expected the number of a decision, or a range, got {kind_of(number)}")
 
     def say(registry: Registry) -> list[Decision]:
@@ -632,9 +584,10 @@ def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
     last = max((d.no for d in before.decisions), default=0)
     said = [replace(d, no=last + n) for n, d in enumerate(say(before), 1)]
     after = Registry([], [*before.decisions, *said])
-    marks.take(store, [_mark(d) for at, d in before.marks.items() if at not in after.marks])
+    over = [_mark(d) for at, d in before.marks.items() if at not in after.marks]
+    marks.take(store, over, [*before.meanings, *after.meanings])
     again = [_mark(d) for at, d in after.marks.items() if at not in before.marks]
-    marks.put(store, again, all_or_none=True)
+    marks.put(store, again, before.meanings, all_or_none=True)
     homonyms.take(store, before.meanings.keys() - after.meanings.keys())
     homonyms.put(store, after.meanings.keys() - before.meanings.keys())
     return decide(store, say)

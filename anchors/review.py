@@ -14,9 +14,10 @@ from typing import Any
 
 from anchors import marks
 from anchors.arguments import check_texts, listed
+from anchors.decisions import MARK as MARKED
+from anchors.decisions import PART, REFUSE, Decision, decisions, meanings_of
 from anchors.proposals import MARK, MERGE, Proposal, proposals
-from anchors.registry import MARK as MARKED
-from anchors.registry import PART, REFUSE, Decision, Registry, decide_on, refusal
+from anchors.registry import Registry, decide_on, refusal
 from forest.errors import InvalidInput, NotFound
 from forest.nodes import Key, Node
 from forest.schema import PROPOSAL
@@ -82,10 +83,12 @@ def refuse(store: Store, some: Iterable[Proposal], *, why: str = "") -> Reviewed
 def _decide(
     store: Store, accepted: Sequence[Proposal], refused: Sequence[Proposal], why: str = ""
 ) -> Reviewed:
-    marked = {_mark(p): p for p in accepted if p.what == MARK}
-    left_out, gone = marks.put(store, marked)
+    lost = dict(_without_anchor(store, accepted))
+    marked = {_mark(p): p for p in accepted if p.what == MARK and p.id not in lost}
+    meanings = meanings_of(decisions(store)) if marked else {}
+    left_out, gone = marks.put(store, marked, meanings)
     unmarked = {marked[mark].id: reason for mark, reason in left_out.items()}
-    lost = {marked[mark].id: reason for mark, reason in gone.items()}
+    lost |= {marked[mark].id: reason for mark, reason in gone.items()}
     review = Reviewed()
     too_late: list[marks.Mark] = []
 
@@ -108,8 +111,23 @@ def _decide(
 
     if accepted or refused:
         review.numbers = [d.no for d in decide_on(store, PROPOSAL.label, say)]
-        marks.take(store, too_late)
+        marks.take(store, too_late, meanings)
     return review
+
+
+def _without_anchor(store: Store, accepted: Iterable[Proposal]) -> Iterator[tuple[str, str]]:
+    """(id, why) of the marks whose anchor was carried when they were found, and is no more."""
+    found = [p for p in accepted if p.what == MARK and p.carried]
+    registry = Registry.of(store) if found else Registry([])
+    for p in found:
+        try:
+            p.anchor in registry.anchors or registry.find(p.anchor)
+        except NotFound:
+            yield p.id, _carried_no_more(p.anchor)
+
+
+def _carried_no_more(anchor: str) -> str:
+    return f"no thought carries the anchor {anchor!r} any more"
 
 
 def _was_decided(registry: Registry, p: Proposal) -> bool:
@@ -154,7 +172,7 @@ def _said(action: str, p: Proposal, why: str = "") -> Decision:
 def _merging(registry: Registry, p: Proposal, review: Reviewed) -> Iterator[Decision]:
     for id_ in (p.anchor, p.into):
         if id_ not in registry.anchors:
-            review.gone[p.id] = f"no thought carries the anchor {id_!r} any more"
+            review.gone[p.id] = _carried_no_more(id_)
             return
     refusals = registry.refusals(p.anchor, p.into)
     if refusals:

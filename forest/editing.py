@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from forest.errors import Conflict, ForestError, InvalidInput, UsageError
 from forest.formats import SourceFile, read_tree_text, tree_to_yaml
 from forest.identity import finished
+from forest.marks import is_mark
 from forest.model import Tree
 
 if TYPE_CHECKING:
@@ -122,7 +123,19 @@ def _store(forest: Forest, tree: Tree, text: str, path: Path) -> str:
             raise Conflict(f"tree {tree.id!r} was changed by somebody else meanwhile")
         _take(now, edited)
     stored = forest.get(tree.id)
-    return f"stored, {len(stored)} thoughts, revision {stored.revision[:12]}"
+    return f"stored, {len(stored)} thoughts, revision {stored.revision[:12]}" + _lost(tree, stored)
+
+
+def _lost(before: Tree, after: Tree) -> str:
+    """Which marks went with their phrase."""
+    there = {t.id: {link.anchor for link in t.anchors} for t in after.thoughts}
+    lost = [
+        f"«{link.phrase}» at {t.id}"
+        for t in before.thoughts
+        for link in filter(is_mark, t.anchors)
+        if t.id in there and link.anchor not in there[t.id]
+    ]
+    return f"; discovered marks that are gone: {', '.join(lost)}" if lost else ""
 
 
 def _typed(path: Path) -> str:

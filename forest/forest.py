@@ -20,6 +20,7 @@ from forest.copying import copy
 from forest.errors import Conflict, InvalidInput, InvalidTree, NotFound, UsageError
 from forest.fields import in_plain_words, kind_of
 from forest.identity import finished, with_free_ids
+from forest.marks import without_lost_marks
 from forest.model import (
     Anchor,
     AnchorLink,
@@ -555,7 +556,9 @@ def _next(tree: Tree, old: Tree | None, taken: frozenset[str] = frozenset()) -> 
         raise InvalidTree(f"the id of tree {old.id!r} cannot be changed to {tree.id!r}")
     made = checked(tree)
     made.avoid(taken)
-    return stamped(finished(made, old), old)
+    if old is None:
+        return stamped(finished(made), None)
+    return stamped(without_lost_marks(finished(made, old), old), old)
 
 
 def _copy(tree: Tree) -> Tree:

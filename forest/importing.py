@@ -38,7 +38,8 @@ from forest.fields import kind_of
 from forest.formats import BadTree, SourceFile, find_files, read_file
 from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
 from forest.identity import finished, with_free_ids
-from forest.model import AnchorLink, Axis, Thought, Tree, trusted_thought
+from forest.marks import is_mark, with_anchors
+from forest.model import AnchorLink, Axis, Tree
 from forest.nodes import Key, Node
 from forest.phrases import stands_in
 from forest.render import plural
@@ -458,11 +459,10 @@ def _lost(tree: Tree) -> int:
 
 def authored(tree: Tree) -> Tree:
     """The tree as its author wrote it: without anchors that were discovered."""
-    if all(link.origin == "authored" for t in tree.thoughts for link in t.anchors):
+    if not any(is_mark(link) for t in tree.thoughts for link in t.anchors):
         return tree
     thoughts = [
-        _with_anchors(t, tuple(a for a in t.anchors if a.origin == "authored"))
-        for t in tree.thoughts
+        with_anchors(t, tuple(a for a in t.anchors if not is_mark(a))) for t in tree.thoughts
     ]
     return tree.model_copy(update={"thoughts": thoughts})
 
@@ -474,9 +474,7 @@ def _keep_discovered(old: Tree, tree: Tree) -> tuple[bool, list[tuple[str, Ancho
     """
     kept = False
     found = {
-        t.id: (t.text, links)
-        for t in old.thoughts
-        if (links := tuple(a for a in t.anchors if a.origin != "authored"))
+        t.id: (t.text, links) for t in old.thoughts if (links := tuple(filter(is_mark, t.anchors)))
     }
     lost: list[tuple[str, AnchorLink]] = []
     for i, t in enumerate(tree.thoughts) if found else ():
@@ -486,7 +484,7 @@ def _keep_discovered(old: Tree, tree: Tree) -> tuple[bool, list[tuple[str, Ancho
         extra = tuple(a for a in more if text == t.text or stands_in(a.phrase, t.text))
         lost += [(t.id, a) for a in more if a not in extra]
         if extra:
-            tree.thoughts[i] = _with_anchors(t, t.anchors + extra)
+            tree.thoughts[i] = with_anchors(t, t.anchors + extra)
             kept = True
     return kept, lost + [(id_, a) for id_, (_, links) in found.items() for a in links]
 
@@ -496,10 +494,6 @@ def _lost_mark(file: str, tree: str, thought: str, link: AnchorLink) -> str:
         f"{file}: thought {thought!r} of the tree {tree!r} loses the discovered anchor "
         f"{link.phrase!r}: the phrase stands there no more"
     )
-
-
-def _with_anchors(t: Thought, anchors: tuple[AnchorLink, ...]) -> Thought:
-    return trusted_thought(t.text, t.level, t.id, t.kind, t.lang, anchors)
 
 
 def _conflict(old: Tree, new: Tree, *, changed_here: bool) -> Conflict:

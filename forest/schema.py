@@ -275,6 +275,9 @@ PROPOSAL = NodeType(
         _text("into", "id of the anchor to merge it with"),
         _text("thought", "id of the thought"),
         _text("other", "id of a thought in another tree that says it too"),
+        Property(
+            "carried", "BOOLEAN", "no", "true where thoughts carried the anchor when it was found"
+        ),
         _text("rule", "what found it: exact, lemma, near, meaning", "yes"),
         _SCORE,
     ),

@@ -146,6 +146,17 @@ def test_editing_one_thought_changes_one_thought(forest: Forest) -> None:
     assert after.thoughts[1].kind == "premise"
 
 
+def test_a_mark_goes_with_its_phrase_when_the_thought_is_edited(forest: Forest) -> None:
+    forest.add(Tree("Рынок", thoughts=[Thought("Такая цена.")], id="market"))
+    (root,) = forest.get("market").thoughts
+    link = AnchorLink(phrase="цена", origin="discovered")
+    forest.edit_thought(root.id, anchors=["рынок", link])
+    assert link in forest.edit_thought(root.id, text="Такая ЦЕНА, да.").anchors
+    with forest.editing("market") as tree:
+        tree.edit(root.id, text="Такая стоимость.")
+    assert [a.anchor for a in forest.get("market").root.anchors] == ["рынок"]
+
+
 def test_moving_within_a_tree(forest: Forest) -> None:
     forest.add(justice())
     _, first, second = forest.get("justice").thoughts

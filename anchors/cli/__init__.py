@@ -182,7 +182,7 @@ def suggest(ctx: click.Context, tree: str, embedder: str | None, as_json: bool) 
         print_json([asdict(suggestion) for suggestion in found])
         return
     if not found:
-        click.echo("no axis stands out: describe the axes, or bind some trees by hand")
+        click.echo("nothing speaks for an axis: describe the axes, or bind some trees by hand")
         return
     print_table(
         ("axis", "weight", "like its description", "like its trees"),
@@ -196,3 +196,5 @@ def suggest(ctx: click.Context, tree: str, embedder: str | None, as_json: bool) 
             f"{sure.right}; naming the most common axis each time is right for {sure.constant}",
             err=True,
         )
+    elif sure:
+        say("how sure: unknown, for no tree is bound to an axis yet", err=True)

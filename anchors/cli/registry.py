@@ -15,7 +15,8 @@ from forest.cli import new_file, opened_forest, print_json, say
 from forest.cli.numbers import Number
 
 if TYPE_CHECKING:
-    from anchors.registry import Decision, Group, Registry
+    from anchors.decisions import Decision
+    from anchors.registry import Group, Registry
     from anchors.review import Reviewed
     from forest import Forest
     from forest.model import Occurrence
@@ -60,7 +61,7 @@ def list_(ctx: click.Context, shared: bool, as_json: bool) -> None:
 
 
 def _others(group: Group) -> list[str]:
-    return [a.phrase for a in group.anchors if a.phrase != group.phrase]
+    return [p for p in dict.fromkeys(a.phrase for a in group.anchors) if p != group.phrase]
 
 
 def _group_json(group: Group, trees: int) -> dict[str, Any]:
@@ -163,8 +164,23 @@ def split(
         if name is None:
             made = decide(forest.store, anchor, why=why)
         else:
-            made = part(forest.store, anchor, name, [_place(forest, p) for p in places], why=why)
+            there = [_place(forest, p) for p in places]
+            made = part(forest.store, anchor, name, there, why=why)
+            if not made:
+                _tell_again(forest, name, there)
         _tell(forest, made)
+
+
+def _tell_again(forest: Forest, name: str, places: list[str]) -> None:
+    """What was decided before, and is written at the thoughts again."""
+    from anchors.registry import Registry
+    from anchors.telling import History
+
+    registry = Registry.of(forest.store)
+    means, told = registry.find(name), History(registry)
+    for meaning, decision in registry.meanings.items():
+        if meaning.means == means and meaning.place in places:
+            say(f"{decision.no}: {told.sentence(decision)}: decided before, and so again now")
 
 
 def _place(forest: Forest, named: str) -> str:
@@ -232,21 +248,27 @@ def history(ctx: click.Context, as_json: bool) -> None:
     Columns: number, when, decision, rule and score, why.
     """
     from anchors.registry import Registry
+    from anchors.telling import History
     from forest.cli.terminal import print_table
 
     with opened_forest(ctx) as forest:
         registry = Registry.of(forest.store)
-    undone = registry.undone
+    undone, ended = registry.undone, registry.ended
     if as_json:
-        print_json([{**asdict(d), "undone": d.no in undone} for d in registry.decisions])
+        said = [
+            {**asdict(d), "undone": d.no in undone, "ended_by": ended.get(d.no)}
+            for d in registry.decisions
+        ]
+        print_json(said)
         return
+    told = History(registry)
     print_table(
         ("number", "when", "decision", "rule", "why"),
         [
             (
                 d.no,
                 d.at,
-                _sentence(registry, d) + (" (taken back)" if d.no in undone else ""),
+                told.sentence(d) + (f" ({state})" if (state := told.state(d)) else ""),
                 d.rule if d.score is None else f"{d.rule} {d.score:.2f}",
                 d.why,
             )
@@ -255,45 +277,27 @@ def history(ctx: click.Context, as_json: bool) -> None:
     )
 
 
-def _sentence(registry: Registry, decision: Decision) -> str:
-    one, other = map(registry.called, (decision.anchor, decision.into))
-    said, thought = _marked(decision.phrase, one), f"thought {decision.into}"
-    return {
-        "merge": f"«{one}» is «{other}»",
-        "refuse": f"{thought} is not marked {said}"
-        if decision.phrase
-        else f"«{one}» is not «{other}»",
-        "rename": f"«{one}» is shown as «{decision.phrase}»",
-        "mark": f"{thought} is marked {said}",
-        "part": f"in {decision.into} «{one}» is «{registry.called(decision.phrase)}»",
-        "undo": f"decision {decision.phrase} is taken back",
-    }[decision.action]
-
-
-def _marked(phrase: str, anchor: str) -> str:
-    """What a mark says: the phrase as it stands in the thought, and its anchor where that differs.
-
-    >>> _marked("пороге", "порог"), _marked("Порог", "порог")
-    ('«пороге» as «порог»', '«Порог»')
-    """
-    from forest.phrases import phrase_key
-
-    same = phrase_key(phrase) == phrase_key(anchor)
-    return f"«{phrase}»" if same else f"«{phrase}» as «{anchor}»"
-
-
 _TOLD = 20
 """Decisions that a command says one by one."""
 
 
 def _tell(forest: Forest, made: list[Decision]) -> None:
+    from anchors.decisions import UNDO
     from anchors.registry import Registry
+    from anchors.telling import History
 
-    registry = Registry.of(forest.store, skip=lambda _: None)
+    history = History(Registry.of(forest.store, skip=lambda _: None))
     for decision in made[:_TOLD]:
-        say(f"{decision.no}: {_sentence(registry, decision)}")
+        say(f"{decision.no}: {history.sentence(decision)}")
     if len(made) > _TOLD:
         say(f"and {len(made) - _TOLD:,} more: `forest anchors history` lists them")
+    if len(made) > 1 and made[0].action != UNDO:
+        _tell_undo([d.no for d in made])
+
+
+def _tell_undo(numbers: list[int]) -> None:
+    span = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
+    click.echo(f"`forest anchors undo {span}` takes that back")
 
 
 # --- proposals ------------------------------------------------------------------------------------
@@ -332,6 +336,7 @@ def proposals(ctx: click.Context, out: Path | None, as_json: bool) -> None:
 
 
 def _print_proposals(entries: list[dict[str, Any]]) -> None:
+    from anchors.telling import marked
     from forest.cli.terminal import print_table
 
     nowhere = {"text": ""}
@@ -344,7 +349,7 @@ def _print_proposals(entries: list[dict[str, Any]]) -> None:
                 e["rule"],
                 f"«{e['anchor']}» is «{e['into']}»"
                 if "into" in e
-                else f"mark {_marked(e.get('phrase', e['anchor']), e['anchor'])}",
+                else f"mark {marked(e.get('phrase', e['anchor']), e['anchor'])}",
                 *(" ".join(e.get(side, nowhere)["text"].split()) for side in ("here", "there")),
             )
             for e in entries
@@ -436,9 +441,8 @@ def _tell_reviewed(reviewed: Reviewed) -> int:
         f"{plural(reviewed.marked, 'thought')} marked, {plural(reviewed.merged, 'pair')} merged, "
         f"{reviewed.refused} refused" + (f", {reviewed.before} before" if reviewed.before else "")
     )
-    if numbers := reviewed.numbers:
-        span = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
-        click.echo(f"`forest anchors undo {span}` takes that back")
+    if reviewed.numbers:
+        _tell_undo(reviewed.numbers)
     for id_, reason in reviewed.gone.items():
         say(f"note: proposal {id_!r} is dropped: {reason}", err=True)
     for id_, reason in reviewed.left_out.items():

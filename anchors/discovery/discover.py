@@ -70,7 +70,8 @@ class Report:
     new: int = 0
     """Proposals that were not on the list before."""
     known: int = 0
-    """Findings that are marked, merged or refused already."""
+    """Findings that are marked, merged or refused already, or in which authors told anchors apart
+    that are spelled alike."""
     unnameable: int = 0
     """Whole thoughts that recur but cannot be a phrase: more than 512 characters or one line."""
     beyond: int = 0
@@ -246,7 +247,8 @@ class _Search:
         thought = self._thoughts[mark.thought]
         anchor = self._known.anchor_of(mark.anchor)
         if (
-            self._known.is_marked(thought.anchors, anchor)
+            anchor is None
+            or self._known.is_marked(thought.anchors, anchor)
             or self._known.is_said(thought.anchors, phrase)
             or self._known.refused_mark(thought.id, anchor)
         ):
@@ -262,6 +264,7 @@ class _Search:
                 phrase=phrase,
                 thought=thought.id,
                 other=other,
+                carried=anchor in self._known.registry.anchors,
             )
         )
 
@@ -301,7 +304,7 @@ class _Search:
         for one, other, score in pairs:
             if anchors[one].kind != anchors[other].kind:
                 continue
-            if self._known.refused_merge(one, other):
+            if self._known.are_two(one, other) or self._known.refused_merge(one, other):
                 self._report.known += 1
                 continue
             # The rarer one goes into the one that more trees carry.

@@ -18,19 +18,41 @@ class Known:
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
-        self._by_lemma: dict[str, str] = {}
+        self._by_lemma: dict[str, list[str]] = defaultdict(list)
+        self._parted: dict[str, set[str]] = defaultdict(set)
         self._group: dict[str, list[str]] = defaultdict(list)
         for anchor in registry.anchors.values():
             self._group[registry.head(anchor.id)].append(anchor.id)
             if anchor.kind == "phrase":
-                self._by_lemma.setdefault(form_key(anchor.phrase), registry.head(anchor.id))
+                self._by_lemma[form_key(anchor.phrase)].append(anchor.id)
+        for meaning in registry.meanings:
+            self._parted[registry.head(meaning.means)].add(meaning.anchor)
 
-    def anchor_of(self, phrase: str) -> str:
-        """The anchor that a phrase belongs to: one with the same words, else its own new one."""
-        exact = anchor_id(phrase)
+    def anchor_of(self, phrase: str) -> str | None:
+        """The anchor that a phrase belongs to: one with the same words, else its own new one.
+
+        None where several are spelled so and none of them is the plain word, or the phrase is a
+        form of several: which one is meant only an author can say.
+        """
+        exact, key = anchor_id(phrase), phrase_key(phrase)
         if exact in self.registry.anchors:
             return exact
-        return self._by_lemma.get(form_key(phrase), exact)
+        there = self._by_lemma.get(form_key(phrase), [exact])
+        spelled = [id_ for id_ in there if id_ == exact or self._key(id_) == key]
+        heads = dict.fromkeys(self.registry.head(id_) for id_ in spelled or there)
+        return next(iter(heads)) if len(heads) == 1 else None
+
+    def _key(self, id_: str) -> str:
+        return phrase_key(self.registry.anchors[id_].phrase)
+
+    def are_two(self, one: str, other: str) -> bool:
+        """Whether authors told two anchors apart: spelled alike, or parted from one word."""
+        if not self._parted[self.registry.head(one)].isdisjoint(
+            self._parted[self.registry.head(other)]
+        ):
+            return True
+        there = self.registry.anchors
+        return form_key(there[one].phrase) == form_key(there[other].phrase)
 
     def is_marked(self, carried: Iterable[str], anchor: str) -> bool:
         """Whether one of the anchors that a thought carries is this one."""

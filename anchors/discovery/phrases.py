@@ -132,6 +132,11 @@ def _hits(
             taken.update(words)
             thoughts.cover(number, place, -minus)
             key = phrase_key(phrase)
+            meant = known.anchor_of(phrase)
+            if meant is None:
+                continue  # spelled alike, and meant are several
+            head = known.registry.head(meant)
+            fits = [a for a in fits if known.registry.head(a.id) == head] or fits
             best = min(fits, key=lambda a: (phrase_key(a.phrase) != key, -a.trees, a.id))
             yield Hit(
                 number,

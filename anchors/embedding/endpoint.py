@@ -64,7 +64,13 @@ class EndpointEmbedder:
                 f"{self.fingerprint}: the answer is not that of an embedding endpoint",
                 hint="Is the address the one that ends in /v1?",
             ) from None
-        return unit_rows(vectors, len(texts), self.fingerprint)
+        rows = unit_rows(vectors, len(texts), self.fingerprint)
+        if any(text.strip() and not row.any() for text, row in zip(texts, rows, strict=True)):
+            raise EmbedderError(
+                f"{self.fingerprint}: a vector is all zero, which says nothing of its text",
+                hint="Is the model one of embeddings, and loaded?",
+            )
+        return rows
 
     def _ask(self, body: bytes) -> bytes:
         """The answer of the server; where it is busy it is asked again."""

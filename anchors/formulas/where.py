@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from anchors.decisions import decisions
 from anchors.formulas.book import Book
 from anchors.formulas.codes import GLYPHS, LETTERS, REFERENCE
 from anchors.formulas.model import Formula, Scene, Term
-from anchors.registry import Registry, decisions
+from anchors.registry import Registry
 from forest.model import Anchor
 from forest.stores.base import Skip, Store
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from anchors.registry import Decision, Registry
+from anchors.decisions import Decision
+from anchors.registry import Registry
 from forest.model import Anchor, AnchorKind, anchor_id
 from forest.nodes import Node
 from forest.stores.base import Store

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from anchors.registry import Decision, decide
+from anchors.decisions import Decision
+from anchors.registry import decide
 from forest import Forest
 from tests.anchors.conftest import propose, trees
 from tests.conftest import Run
@@ -174,3 +175,41 @@ def test_a_review_file_is_written_whole_or_not_at_all(
     assert (code, err) == (1, "forest: review.yaml: No space left on device\n")
     assert sorted(tmp_path.iterdir()) == before
     assert planted("anchors", "proposals", "--out", "review.yaml")[0] == 0
+
+
+def test_history_says_names_as_they_were_and_what_a_refusal_ended(planted: Run) -> None:
+    for decided in (
+        ("rename", "порог", "Порог бытия"),
+        ("rename", "порог", "Дверь"),
+        ("merge", "граница", "порог"),
+        ("merge", "порог", "воля"),
+        ("refuse", "--pair", "граница", "воля"),
+    ):
+        assert planted("anchors", *decided)[0] == 0
+    told = [line.split("\t")[2] for line in planted("anchors", "history")[1].splitlines()]
+    assert told == [
+        "«порог» is shown as «Порог бытия»",
+        "«Порог бытия» is shown as «Дверь»",
+        "«граница» is «Дверь»",
+        "«Дверь» is «воля» (ended by decision 5)",
+        "«граница» is not «воля»",
+    ]
+    assert planted("anchors", "merge", "граница", "причинность → следствие")[0] == 0
+    code, out, _ = planted("anchors", "split", "граница")
+    numbers = [line.split(":")[0] for line in out.splitlines()[:-1]]
+    hint = f"`forest anchors undo {numbers[0]}-{numbers[-1]}` takes that back"
+    assert (code, out.splitlines()[-1]) == (0, hint)
+
+
+def test_a_split_that_a_file_drops_is_said_and_can_be_repeated(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    node = "title: А\nnodes:\n- text: {}\n  anchors: [ключ]\n"
+    file.write_text(node.format("Ключ бьёт."))
+    assert run("import", "a.yaml")[0] == 0
+    split = ("anchors", "split", "ключ", "--as", "ключ (родник)", "--in", "а")
+    assert run(*split)[0] == 0
+    file.write_text(node.format("Ключ бьёт там."))
+    code, _, err = run("import", "--replace", "a.yaml")
+    assert (code, "in а «ключ» is no more «ключ (родник)», as decision 1" in err) == (0, True)
+    assert "1: in а «ключ» is «ключ (родник)»: decided before" in run(*split)[1]
+    assert "note" not in run("import", "a.yaml")[2]

@@ -67,12 +67,23 @@ def test_what_cannot_be_suggested(store):
         suggest_axes(planted(tree("Врач", "Врач.")), "врач")
 
 
+def test_what_is_like_no_axis_gets_none(store, run):
+    store.write([tree("Спорт", "Мяч летит в ворота. Судья свистит.")], lambda _, new: new)
+    assert suggest_axes(store, "спорт") == []
+    run("init")
+    run("add", "спорт", "--new", "Спорт", "Мяч летит в ворота.")
+    code, out, _ = run("axes", "suggest", "спорт")
+    assert (code, out.startswith("nothing speaks for an axis")) == (0, True)
+    with pytest.raises(TypeError, match="tree_id"):
+        suggest_axes(store, None)  # type: ignore[arg-type]
+
+
 def test_the_command_binds_nothing_and_says_what_would(run):
     run("init")
     run("add", "врач", "--new", "Врач", "Чужая боль, понятая изнутри.", "Забота и утешение.")
     before = run("show", "врач", "--json")[1]
-    code, out, _ = run("axes", "suggest", "врач")
-    assert code == 0
+    code, out, err = run("axes", "suggest", "врач")
+    assert (code, err) == (0, "how sure: unknown, for no tree is bound to an axis yet\n")
     assert "эмпатия" in run("axes", "suggest", "врач", "--embedder", "hashed")[1]
     assert "#MODEL" in run("axes", "suggest", "врач", "--embedder", "http://127.0.0.1")[2]
     assert run("show", "врач", "--json")[1] == before

@@ -8,20 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anchors.decisions import Decision, decisions
 from anchors.discovery import discover
 from anchors.proposals import proposals
-from anchors.registry import (
-    Decision,
-    Registry,
-    decide,
-    decisions,
-    merge,
-    part,
-    refuse,
-    rename,
-    split,
-    undo,
-)
+from anchors.registry import Registry, decide, merge, part, refuse, rename, split, undo
 from forest.errors import Conflict, InvalidInput, NotFound
 from forest.model import Anchor
 from forest.nodes import Node
@@ -189,6 +179,15 @@ def test_a_word_of_two_meanings_is_two_anchors_where_its_author_says_so():
     assert len(Registry.of(store).groups()) == 2
 
 
+def test_a_word_whose_meanings_were_all_parted_names_them(store):
+    part(store, "выбор", "выбор (урны)", ["первое"])
+    part(store, "выбор", "выбор (воли)", ["второе", "третье"])
+    with pytest.raises(NotFound, match=r"may be one of several anchors: «выбор \(воли\)», «выбор"):
+        rename(store, "Выбор", "x")
+    undo(store, *(d.no for d in decisions(store) if d.phrase == "выбор (воли)"))
+    assert Registry.of(store).group("выбор").id == "выбор"
+
+
 def test_what_cannot_be_parted_is_refused_and_changes_nothing(store):
     before = [t.revision for t in store.trees()]
     for word, name, places, error in [
@@ -226,6 +225,22 @@ def test_a_group_is_renamed_and_found_by_its_name(store):
     second = rename(store, "выбор", "Выбор и решение")
     undo(store, second.no)
     assert Registry.of(store).name("выбор") == "Выбор"
+
+
+def test_of_forms_that_stand_in_as_many_places_the_dictionary_form_names_the_group():
+    for word, form in (("любовь", "любви"), ("чужая боль", "чужой боли"), ("cat", "cats")):
+        found = registry([form, word])
+        assert found.group(form).id == word
+
+
+def test_what_turns_the_writing_is_no_name_and_true_no_number(store):
+    with pytest.raises(InvalidInput, match=r"U\+202E"):
+        rename(store, "выбор", "Вы\u202eбор")
+    with pytest.raises(InvalidInput, match=r"U\+202E"):
+        part(store, "выбор", "Вы\u202eбор", ["первое"])
+    merge(store, "воля", "выбор")
+    with pytest.raises(TypeError, match="number of a decision"):
+        undo(store, True)
 
 
 def test_what_cannot_be_decided_is_refused_and_nothing_is_kept(store):

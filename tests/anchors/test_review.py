@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from anchors import review as door
+from anchors.decisions import decisions
 from anchors.discovery import discover
 from anchors.proposals import Proposal, proposals
-from anchors.registry import Registry, decisions, undo
+from anchors.registry import Registry, part, undo
 from anchors.registry import refuse as refuse_pair
 from forest import Forest
 from forest.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
@@ -103,6 +104,74 @@ def test_a_mark_is_in_the_history_and_can_be_undone_and_marked_again(store):
     with pytest.raises(Conflict, match="no longer stands"):
         undo(store, 4)
     assert len(decisions(store)) == 4
+
+
+def keys():
+    """A forest with a word of two meanings; in its fourth tree discovery marks it."""
+    store = planted(
+        tree("Один", "Ключ у мастера. {ключ}"),
+        tree("Два", "Ключ бьёт из земли. {ключ}"),
+        tree("Четыре", "Вот ключ от всего."),
+    )
+    discover(store)
+    return store
+
+
+def carried(store, tree_id="четыре"):
+    return [link.anchor for t in store.get(tree_id).thoughts for link in t.anchors]
+
+
+def test_a_mark_is_taken_back_also_where_its_word_was_parted_since():
+    store = keys()
+    assert door.accept(store, proposals(store)).numbers == [1]
+    made = part(store, "ключ", "ключ (родник)", ["четыре"])
+    assert carried(store) == ["ключ (родник)"]
+    (back,) = undo(store, 1)
+    assert carried(store) == []
+    undo(store, back.no)
+    assert carried(store) == ["ключ (родник)"]
+    undo(store, *(d.no for d in made))
+    assert carried(store) == ["ключ"]
+    undo(store, 1)
+    assert carried(store) == []
+
+
+def test_a_mark_is_put_as_what_its_word_means_there():
+    store = keys()
+    (mark,) = proposals(store)
+    Forest(store).edit_thought(mark.thought, anchors=["ключ"])
+    part(store, "ключ", "ключ (родник)", ["четыре"])
+    Forest(store).edit_thought(mark.thought, anchors=[])
+    door.accept(store, [mark])
+    assert carried(store) == ["ключ (родник)"]
+    assert door.accept(store, [mark]).before == 1
+
+
+def test_discovery_joins_no_two_meanings_and_picks_none_of_them():
+    store = keys()
+    part(store, "ключ", "ключ (инструмент)", ["один"])
+    discover(store)
+    assert [(p.what, p.anchor) for p in proposals(store)] == [("mark", "ключ")]
+    part(store, "ключ", "ключ (родник)", ["два"])
+    Forest(store).add(tree("Пять", "Ключ."), tree("Шесть", "Ключ."))
+    discover(store, rules=["exact", "lemma", "near", "stem", "phrase"])
+    assert proposals(store) == []
+
+
+def test_a_mark_of_an_anchor_that_is_gone_is_dropped_and_said():
+    store = planted(
+        tree("А", "Мать ждёт сына."),
+        tree("Б", "Здесь мать молчит."),
+        tree("В", "Так устроено. {мать}"),
+        tree("Г", "Река уходит в море."),
+        tree("Д", "Река уходит в море."),
+    )
+    discover(store)
+    Forest(store).remove("в")
+    reviewed = door.accept(store, proposals(store))
+    assert set(reviewed.gone.values()) == {"no thought carries the anchor 'мать' any more"}
+    assert (reviewed.marked, ids(store)) == (2, [])
+    assert [a.id for a in store.anchors()] == ["река уходит в море"]
 
 
 def test_undoing_a_mark_leaves_what_an_author_wrote(store):

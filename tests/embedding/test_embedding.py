@@ -206,6 +206,7 @@ def test_a_busy_server_is_asked_again():
         (307, {}, EmbedderError, "307"),
         (200, {"models": []}, EmbedderError, "/v1"),
         (200, {"data": []}, EmbedderError, "expected 1 vectors"),
+        (200, {"data": [{"index": 0, "embedding": [0, 0]}]}, EmbedderError, "all zero"),
         (200, {"data": [{"index": 0, "embedding": ["x"]}]}, EmbedderError, "no table of numbers"),
     ],
 )
