@@ -105,6 +105,9 @@ class Formula:
     imported: Annotated[str, Field(description="what its files said, when last imported")] = field(
         default="", compare=False
     )
+    imported_scenes: Annotated[str, Field(description="the scenes its files said then")] = field(
+        default="", compare=False
+    )
 
     def __post_init__(self) -> None:
         if not self.terms and not self.parts:

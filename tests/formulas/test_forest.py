@@ -464,6 +464,7 @@ def test_a_formula_may_stand_in_several_notes(store, tmp_path):
     assert import_formulas(store, [one]).kept == []
     one.write_text("Δ12 = (вода + лёд)")
     assert "came from" in import_formulas(store, [one]).notices[0]
+    assert [s.text for s in Book.of(store).voices("Δ12")] == ["Пульс"]  # the other says it still
     other.write_text("Δ12:\n- телесно: Пульс")
     assert import_formulas(store, [tmp_path]).changed == ["Δ12"]
     assert formulas(store) == ["Δ12 = (вода + лёд)"]
@@ -476,3 +477,47 @@ def test_the_owners_seed_is_imported(store, shared):
     assert {s.register for s in Book.of(store).voices("Δ41")} == {
         "", "logical", "poetic", "bodily", "emoji",
     }  # fmt: skip
+
+
+def test_another_note_does_not_change_a_formula(store, tmp_path):
+    one, other = tmp_path / "a.md", tmp_path / "b.md"
+    one.write_text("Δ50 = порог(страх · пустота) = «Край»")
+    import_formulas(store, [one])
+    one.write_text("пусто")
+    add(store, "Δ60 = (ночь + окно)")
+    for said in ("В опыте Δ50=Δ51, как и ждали.", "Δ50 = (лес + тень)"):
+        other.write_text(f"{said}\n\nВ таблице Δ60=Δ61 всегда.")
+        done = import_formulas(store, [tmp_path])
+        assert (done.changed, done.left_out) == ([], ["Δ50", "Δ60"])
+        assert "b.md:1: left out: the code Δ50 is taken" in "".join(done.notices)
+        assert formulas(store) == [
+            "Δ50 = порог(страх · пустота) = «Край»", "Δ60 = (ночь + окно)",
+        ]  # fmt: skip
+
+
+def test_an_import_says_how_a_formula_changed_and_counts_what_list_counts(store, tmp_path):
+    note = tmp_path / "a.md"
+    note.write_text("Δ50 = (лес + тень)")
+    import_formulas(store, [note])
+    note.write_text("Δ50 = (лес + сон) → «Тихо» → «Темно»\n- телесно: «Дрожь»")
+    done = import_formulas(store, [note])
+    assert done.scenes == len(Book.of(store).voices("Δ50")) == 3
+    assert (
+        "  changed: Δ50 = (лес + сон) → «Тихо» → «Темно»; it was Δ50 = (лес + тень)" in done.summary
+    )
+
+
+def test_a_scene_that_was_removed_here_stays_removed_while_its_note_says_the_same(store, tmp_path):
+    note, scenes = tmp_path / "s.md", "Δ40 = (лес + тень)\n- логически: «Раз»\n- поэтически: «Два»"
+    note.write_text(scenes)
+    import_formulas(store, [note])
+    remove_scene(store, "Δ40", "Раз")
+    done = import_formulas(store, [note])
+    assert (done.scenes, done.stay_removed) == (0, 1)
+    assert [s.text for s in Book.of(store).voices("Δ40")] == ["Два"]
+    note.write_text("Δ40 = (лес + тень)\n- поэтически: «Два»")
+    import_formulas(store, [note])
+    note.write_text(scenes)  # said anew
+    assert import_formulas(store, [note]).scenes == 1
+    remove_scene(store, "Δ40", "Раз")
+    assert import_formulas(store, [note], replace=True).scenes == 1
