@@ -25,7 +25,7 @@ from anchors.formulas.codes import (
     misspelled,
 )
 from anchors.formulas.errors import Contradiction, InvalidFormula
-from anchors.formulas.model import REGISTERS, ROLES, Formula, Scene, Term, standard
+from anchors.formulas.model import REGISTERS, ROLES, Formula, Scene, Term, register_name, standard
 from anchors.formulas.syntax import ending, is_quoted, parse, unquoted
 from anchors.formulas.union import united
 from forest.formats.base import Notice, silent
@@ -266,7 +266,7 @@ class _Reader:
     def _item(self, code: str, line: _Line, item: str) -> None:
         known = self.found.defined.get(code)
         terms = known.formula.terms if known else ()
-        if (voice := _voice(item)) and not _is_term(voice.register, terms):
+        if (voice := _voice(item)) and not _is_term(_VOICE.sub(r"\1", item), terms):
             others = self.found.scenes.get(code, ())
             if voice not in others:
                 self.found.scenes[code] = (*others, voice)
@@ -469,11 +469,12 @@ def _voice(item: str) -> Scene | None:
     match = _VOICE.fullmatch(item)
     if match is None:
         return None
-    register, dash, written = standard(match[1], REGISTERS), match[2], match[3].strip(" ,;")
+    register, dash, written = register_name(match[1]), match[2], match[3].strip(" ,;")
     text = unquoted(written)
     quoted = is_quoted(written)
-    own = quoted and not dash and register.isalpha() and register == register.lower()
-    if not text or not (own or (register in REGISTERS and (quoted or not dash))):
+    is_name = standard(match[1], REGISTERS) in REGISTERS
+    is_word = register in REGISTERS or (register.isalpha() and register == register.lower())
+    if not text or not ((is_word and quoted and not dash) or (is_name and (quoted or not dash))):
         return None
     return Scene(text=text, register=register, lang=guess_language([text]))
 

@@ -23,7 +23,7 @@ from anchors.formulas.codes import Letter, checked_code, free_code, order
 from anchors.formulas.criteria import STABLE_TREES, Check, Judge
 from anchors.formulas.errors import NoFreeCode, NotGranted
 from anchors.formulas.expansion import Step
-from anchors.formulas.model import REGISTERS, Formula, Scene, standard
+from anchors.formulas.model import Formula, Scene, register_name
 from anchors.formulas.syntax import read, text_of
 from anchors.formulas.where import named_codes
 from forest.errors import Conflict, ForestError, InvalidInput, NotFound
@@ -273,7 +273,7 @@ def add_scene(
     A scene is known by its formula, register, language and text. One that is there stays as it is,
     with its origin.
 
-    :param register: logical, poetic, bodily, emoji (also in Russian), or any other.
+    :param register: logical, poetic, bodily, emoji (also in Russian, in any form), or any other.
     :param lang: guessed from the text, if empty.
     :param origin: who said it: authored (the default), or a mask.
     :raises NotFound: there is no such formula.
@@ -306,7 +306,7 @@ def remove_scene(
     check_store(store)
     check_texts(text=text, register=register or "", lang=lang or "")
     if register is not None:
-        register = standard(register.strip(), REGISTERS)
+        register = register_name(register.strip())
     removed: list[Scene] = []
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
@@ -316,7 +316,7 @@ def remove_scene(
             key: scene
             for key, scene in book.scenes.get(formula.code, {}).items()
             if scene.text == text.strip()
-            and register in (None, scene.register)
+            and register in (None, register_name(scene.register))
             and lang in (None, scene.lang)
         }
         if len(found) != 1:
@@ -365,7 +365,7 @@ def scene_of_text(text: str, *, register: str = "", lang: str = "", origin: str 
         )
     return Scene(
         text=text.strip(),
-        register=standard(register.strip(), REGISTERS),
+        register=register_name(register.strip()),
         lang=lang or guess_language([text]),
         origin=origin or "authored",
     )
@@ -380,9 +380,9 @@ def expand(store: Store, code: str, *, register: str = "") -> list[tuple[Step, l
     """
     check_texts(register=register)
     book = Book.of(store, _leave_out)
-    wanted = standard(register.strip(), REGISTERS)
+    wanted = register_name(register.strip())
     return [
-        (step, [s for s in book.voices(step.code) if wanted in ("", s.register)])
+        (step, [s for s in book.voices(step.code) if wanted in ("", register_name(s.register))])
         for step in expansion.expand(book.formulas, book.get(code).code)
     ]
 

@@ -12,6 +12,8 @@ from anchors.formulas.cores import mine, propose
 from anchors.formulas.criteria import check
 from anchors.formulas.errors import Cycle, InvalidFormula, NoFreeCode, NotGranted
 from anchors.formulas.importing import import_formulas
+from anchors.formulas.model import Scene
+from anchors.formulas.notes import formulas_in
 from anchors.formulas.registry import (
     add,
     add_scene,
@@ -331,7 +333,7 @@ def test_a_scene_in_two_registers_is_not_found_by_its_other_self(store):
     add(store, "Δ12 = (вода)")
     for register in ("poetic", "bodily"):
         add_scene(store, "Δ12", "Пульс", register=register)
-    assert [h.nearest for h in Space(Book.of(store)).held_out()] == ["", ""]
+    assert [h.nearest for h in Space(Book.of(store)).held_out()] == [""]
 
 
 def test_any_embedder_will_do(store):
@@ -521,3 +523,30 @@ def test_a_scene_that_was_removed_here_stays_removed_while_its_note_says_the_sam
     assert import_formulas(store, [note]).scenes == 1
     remove_scene(store, "Δ40", "Раз")
     assert import_formulas(store, [note], replace=True).scenes == 1
+
+
+def test_forms_of_a_register_are_one_and_so_is_a_text_however_it_is_punctuated(store):
+    plant(store, ("ключ", "вода"), ("ключ", "вода"), *[("лес",)] * 20)
+
+    def checked(*scenes: tuple[str, str]) -> dict[str, bool]:
+        voices = [scene_of_text(text, register=register) for register, text in scenes]
+        return met(check(store, "Δ12 = (ключ + вода)", scenes=voices))
+
+    key = "Ключ и вода"
+    assert checked(("логически", key), ("поэтически", f"{key}!"))["registers"] is False
+    assert checked(("логически", key), ("Логика", "Вода бьёт ключом"))["registers"] is False
+    assert checked(("сонно", key), ("сонный", "Вода бьёт ключом"))["registers"] is False
+    assert all(checked(("логический", key), ("поэтическая", "Вода бьёт ключом")).values())
+    add(store, "Δ12 = (мох + лёд)", scenes=[Scene("Тихо поёт"), Scene("«Тихо  поёт!»", "poetic")])
+    add(store, "Δ13 = (поёт + тень)")
+    (found,) = Space(Book.of(store)).held_out("Δ12")
+    assert found.nearest == "Δ13"  # not by way of its other self
+
+
+def test_a_note_may_write_a_register_in_any_form():
+    found = formulas_in(
+        "Δ12 = (тело + лёд)\n- Логика: «Раз»\n- поэтический: «Два»\n- тело: «Три»\n- Логика: нет"
+    )
+    assert [(s.register, s.text) for s in found.scenes["Δ12"]] == [
+        ("logical", "Раз"), ("poetic", "Два"),
+    ]  # fmt: skip
