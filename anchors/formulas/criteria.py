@@ -15,7 +15,7 @@ reversible      each of its scenes finds it again: with that scene left out of i
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -148,6 +148,14 @@ class Judge:
         """
         core = self._core(self.book.formulas[key])
         return [code for code in self._by_core[core] if code != key]
+
+    def same_terms(self, key: str) -> list[str]:
+        """The terms of a formula that mean one anchor, though no arrow joins them; as written."""
+        formula = self.book.formulas[key]
+        if formula.join == "→":
+            return []
+        heads = Counter(self.registry.head(term.anchor) for term in formula.terms)
+        return [t.phrase for t in formula.terms if heads[self.registry.head(t.anchor)] > 1]
 
     @cached_property
     def _by_core(self) -> Mapping[tuple[object, ...], list[str]]:

@@ -143,6 +143,8 @@ def _judge(store: Store, done: ImportedFormulas) -> None:
     judge = Judge(store, Book.of(store, lambda _: None), skip=lambda _: None)
     for code in done.added:
         done.checks.append(judge.check(code))
+        if same := judge.same_terms(code):
+            done.notices.append(f"{code} has one anchor several times: {', '.join(same)}")
         if twins := judge.twins(code):
             done.notices.append(f"{code} has the same core as {', '.join(twins)}")
 

@@ -62,6 +62,8 @@ _BARE = re.compile(
 )
 """A formula that ends with words, not with a bracket or a scene: its sentence ends it."""
 _SENTENCE = re.compile(r".*[.;!?…](?=\s)")
+_LONE = re.compile(rf"\s*{_CODE}\s*=\s*(?!{_CODE})[^=()\[\]«»\"“”„+·⋅∙*→,]+")
+_STOP = re.compile(r"\s*[.!?…]")
 _WORD = re.compile(r"\w")
 _PAIRS = {"(": ")", "[": "]", "«": "»", "“": "”", "„": "“", '"': '"', "$": "$"}
 _GAP = "\ue000"
@@ -99,6 +101,8 @@ class _Line:
     text: str
     """Without the marks of callouts, with blanks for comments."""
     fenced: bool
+    prose: bool = False
+    """Whether this is a formula in a sentence."""
 
     def from_(self, start: int, end: int | None = None) -> _Line:
         end = len(self.text) if end is None else end
@@ -165,7 +169,8 @@ class _Reader:
                 if piece is not pieces[-1]:
                     rest += line.text[piece.columns[-1] - line.columns[0] :]
                 below = not _WORD.search(rest)
-                yield [found.from_(0, end), *(self._phrases_below(i) if below else ())]
+                first = replace(found.from_(0, end), prose=_in_prose(piece.text[:start], rest))
+                yield [first, *(self._phrases_below(i) if below else ())]
         if _CODE_ALONE.fullmatch(pieces[-1].text):
             yield from self._with_body_above(i, pieces[-1])
 
@@ -230,6 +235,10 @@ class _Reader:
                 pieces[0],
                 f"{numbers} is a number: no formula, unless its terms stand in brackets",
             )
+            return
+        if pieces[0].prose and _LONE.fullmatch(text):
+            said = f"{formula.terms[0].phrase} is one term in a sentence"
+            self._problem(pieces[0], f"{said}: no formula, unless it stands in brackets")
             return
         self._unite(formula, pieces[0])
         self.subject = formula.code
@@ -439,7 +448,7 @@ def _stretches(text: str) -> Iterator[tuple[int, int]]:
             stop = sentence.end()
         if bare := _BARE.match(text, start, stop):
             stop = bare.end()
-        yield start, stop
+        yield start, start + len(text[start:stop].rstrip(" \t;"))
 
 
 def _closing(text: str, start: int) -> int:
@@ -455,6 +464,11 @@ def _closing(text: str, start: int) -> int:
         if not depth:
             return at
     return len(text)
+
+
+def _in_prose(before: str, after: str) -> bool:
+    """Whether what stands around a formula in its line says anything, or ends a sentence."""
+    return bool(_WORD.search(before) or _WORD.search(after) or _STOP.match(after))
 
 
 def _bare_numbers(text: str, formula: Formula) -> str:

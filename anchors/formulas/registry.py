@@ -73,8 +73,8 @@ def add(
     Ω for a list of parts, else Δ. ``trees`` and ``embedder`` are those of `criteria.check`.
 
     :raises InvalidFormula: the text says none.
-    :raises Conflict: the code belongs to a formula that says something else; or a formula with
-        another code has the same core, not with ``force``.
+    :raises Conflict: the code belongs to a formula that says something else; or two of its terms
+        are one anchor; or a formula with another code has the same core, not with ``force``.
     :raises Cycle: it would be a part of itself, by way of others.
     :raises NotGranted: it has no code and does not meet the criteria; not with ``force``.
     :raises NoFreeCode: all Δ codes are in use.
@@ -88,6 +88,11 @@ def add(
         return formula if has_code else replace(formula, code=codes.free(book, _letter(formula)))
 
     def granted(judge: Judge, code: str) -> Check:
+        if same := judge.same_terms(code):
+            raise Conflict(
+                f"the formula has one anchor several times: {', '.join(same)}",
+                hint="Leave all but one of them out, or join its terms by →.",
+            )
         report = judge.check(code)
         if not (has_code or report.met or force):
             raise NotGranted(

@@ -550,3 +550,19 @@ def test_a_note_may_write_a_register_in_any_form():
     assert [(s.register, s.text) for s in found.scenes["Δ12"]] == [
         ("logical", "Раз"), ("poetic", "Два"),
     ]  # fmt: skip
+
+
+def test_terms_that_are_one_anchor_are_refused_and_named(store, tmp_path):
+    with pytest.raises(Conflict, match="one anchor several times: вода, воды"):
+        add(store, "Δ31 = (вода + воды)")
+    assert add(store, "Δ31 = (вода → воды)").new
+    (tmp_path / "a.md").write_text("Δ32 = (лёд + льды)")
+    assert import_formulas(store, [tmp_path]).notices == [
+        "Δ32 has one anchor several times: лёд, льды"
+    ]
+
+
+def test_what_is_wrong_with_a_formula_without_a_code_names_no_other_formula(store):
+    add(store, "Δ00 = (вода + лёд)")
+    with pytest.raises(InvalidFormula, match="the formula has the part Δ00 twice"):
+        add(store, "[Δ00, Δ00]")
