@@ -51,7 +51,7 @@ def templates(folder: Path | None = None) -> list[Template]:
         if not name.startswith("_"):
             files.setdefault(name, []).append(lang)
     return [
-        Template(name, tuple(filter(None, sorted(langs))), _about(found, name, min(langs)))
+        Template(name, tuple(filter(None, sorted(langs))), _about(found, name, sorted(langs)))
         for name, langs in sorted(files.items())
     ]
 
@@ -198,11 +198,17 @@ def _file(found: Environment, template: str, folder: Path | None, lang: str) -> 
     raise NotFound(f"there is no template {template!r}", hint=f"There are: {', '.join(names)}.")
 
 
-def _about(found: Environment, name: str, lang: str) -> str:
-    file = f"{name}{f'.{lang}' if lang else ''}{ENDING}"
-    try:
-        source = found.loader.get_source(found, file)[0] if found.loader else ""
-    except UnicodeDecodeError as error:
-        return _not_text(file, error).message
+def _about(found: Environment, name: str, langs: Sequence[str]) -> str:
+    from jinja2 import TemplateSyntaxError
+
+    files = [f"{name}{f'.{lang}' if lang else ''}{ENDING}" for lang in langs]
+    for file in files:
+        try:
+            found.get_template(file)
+        except UnicodeDecodeError as error:
+            return _not_text(file, error).message
+        except TemplateSyntaxError as error:
+            return f"broken: {file}:{error.lineno}: {error.message}"
+    source = found.loader.get_source(found, files[0])[0] if found.loader else ""
     comment = re.match(r"\s*\{#-?(.*?)-?#\}", source, re.DOTALL)
     return _line(comment[1]) if comment else ""

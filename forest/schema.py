@@ -229,6 +229,7 @@ FORMULA = NodeType(
         _text("source", "the formula as its author wrote it"),
         _text("origin", "where it was written: a file, a model; each on a line of its own"),
         _text("imported", "what its files said when last imported, to compare them with"),
+        _text("imported_scenes", "the same of its scenes: id and file, each on a line of its own"),
     ),
 )
 SCENE = NodeType(

@@ -1,7 +1,8 @@
 """Vectors without a model: lemmas and character n-grams, hashed into a fixed number of places.
 
 Feature hashing with signs (Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask
-Learning"); the n-grams of a word stand between < and > as in fastText (Bojanowski et al. 2017).
+Learning"), with two hashes of each feature (Kane and Nelson 2014, "Sparser Johnson-Lindenstrauss
+Transforms"); the n-grams of a word stand between < and > as in fastText (Bojanowski et al. 2017).
 Any language; the same vectors on every machine.
 """
 
@@ -22,21 +23,24 @@ from forest.phrases import phrase_key
 
 _WORD = re.compile(r"\w+(?:[-']\w+)*")
 _SHORTEST, _LONGEST = 3, 5
+HASHES = 2
+"""Places of a word or n-gram. Words that meet in one of them share a part of it only."""
+_SALTS = np.arange(1, HASHES + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
 
 
 class HashedEmbedder:
-    """A text's words and the n-grams in them, each at a place that its checksum says.
+    """A text's words and the n-grams in them, each at two places that its checksum says.
 
     A word weighs as much as all its n-grams together, so inflected and misspelt words stay close.
     """
 
-    def __init__(self, dimensions: int = 1024) -> None:
+    def __init__(self, dimensions: int = 2048) -> None:
         self.dimensions = dimensions
 
     @property
     def fingerprint(self) -> str:
         """Names the recipe and its number of dimensions."""
-        return f"hashed-2/{self.dimensions}"
+        return f"hashed-3/{self.dimensions}"
 
     def embed(self, texts: Sequence[str]) -> Rows:
         """One row for each text; see `Embedder.embed`."""
@@ -58,8 +62,21 @@ def _features(word: str, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
         for n in range(_SHORTEST, _LONGEST + 1)
         for i in range(len(framed) - n + 1)
     ]
-    sums = np.array([crc32(f"{len(f)}:{f}".encode()) for f in [root, *grams]], dtype=np.int64)
+    sums = np.array([crc32(f"{len(f)}:{f}".encode()) for f in [root, *grams]], dtype=np.uint64)
     weights = np.full(len(sums), 1 / sqrt(len(grams) or 1), dtype=np.float32)
     weights[0] = 1
+    salted = _scrambled(sums[:, None] + _SALTS)
     # The lowest bit is the sign; the place comes from the others.
-    return (sums >> 1) % dimensions, np.where(sums & 1, weights, -weights)
+    shares = np.where(salted & np.uint64(1), weights[:, None], -weights[:, None]) / sqrt(HASHES)
+    places = (salted >> np.uint64(1)) % np.uint64(dimensions)
+    return places.astype(np.int64).ravel(), shares.astype(np.float32).ravel()
+
+
+def _scrambled(sums: np.ndarray) -> np.ndarray:
+    """Sums with all bits mixed, so that what meets in one hash does not meet in the next.
+
+    The finalizer of SplitMix64 (Steele, Lea and Flood 2014), modulo 2**64.
+    """
+    sums = (sums ^ (sums >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    sums = (sums ^ (sums >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(sums ^ (sums >> np.uint64(31)))

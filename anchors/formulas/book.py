@@ -235,6 +235,7 @@ def formula_node(formula: Formula) -> Node:
         "source": formula.source,
         "origin": formula.origin,
         "imported": formula.imported,
+        "imported_scenes": formula.imported_scenes,
     }
     terms = [Link(TERM.name, t.anchor, _given(phrase=t.phrase, role=t.role)) for t in formula.terms]
     parts = [Link(COMPOSED_OF.name, part) for part in formula.parts]

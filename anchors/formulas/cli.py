@@ -488,4 +488,6 @@ def _scene_line(scene: Scene) -> str:
 
 
 def _registers(scenes: list[Scene]) -> list[str]:
-    return sorted({scene.register for scene in scenes} - {""})
+    from anchors.formulas.model import register_name
+
+    return sorted({register_name(scene.register) for scene in scenes} - {""})

@@ -6,14 +6,16 @@ reproducible    its terms are found again together, in more trees than chance wo
                 test of recurring cores (`anchors.formulas.cores`). A formula is one set that
                 somebody named, so that is corrected for the formulas there are, and not for all
                 sets that a search would try.
-registers       scenes voice it in two registers at least.
+registers       scenes voice it in two registers at least, with two texts at least. Forms of a
+                register's name are one register, and a text is one whatever its case, quotes,
+                spaces and punctuation at its ends.
 reversible      each of its scenes finds it again: with that scene left out of it, it is still the
                 nearest of all formulas.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +25,7 @@ from anchors.embedding import Embedder
 from anchors.formulas.book import Book
 from anchors.formulas.codes import is_code
 from anchors.formulas.cores import PLAIN, SIZES, by_chance, carried
-from anchors.formulas.model import Formula, Scene
+from anchors.formulas.model import Formula, Scene, register_key, register_name, text_key
 from anchors.formulas.syntax import read
 from anchors.formulas.vectors import HeldOut, Space, recall
 from anchors.formulas.where import registry_with
@@ -133,7 +135,7 @@ class Judge:
         criteria = (
             self._stable(together),
             self._reproducible(heads),
-            _in_registers({scene.register for scene in self.book.voices(key)} - {""}),
+            _in_registers([scene for scene in self.book.voices(key) if scene.register]),
             _reversible(held_out, len(self.book.formulas)),
         )
         return Check(key, criteria, tuple(together), recall(held_out))
@@ -146,6 +148,14 @@ class Judge:
         """
         core = self._core(self.book.formulas[key])
         return [code for code in self._by_core[core] if code != key]
+
+    def same_terms(self, key: str) -> list[str]:
+        """The terms of a formula that mean one anchor, though no arrow joins them; as written."""
+        formula = self.book.formulas[key]
+        if formula.join == "→":
+            return []
+        heads = Counter(self.registry.head(term.anchor) for term in formula.terms)
+        return [t.phrase for t in formula.terms if heads[self.registry.head(t.anchor)] > 1]
 
     @cached_property
     def _by_core(self) -> Mapping[tuple[object, ...], list[str]]:
@@ -202,13 +212,18 @@ def _added(book: Book, what: str, scenes: Sequence[Scene]) -> str:
     return key
 
 
-def _in_registers(registers: set[str]) -> Criterion:
+def _in_registers(scenes: Sequence[Scene]) -> Criterion:
+    """Two registers with two texts between them; forms of a name are one, and so is one text."""
+    registers = {register_key(scene.register): register_name(scene.register) for scene in scenes}
+    texts = {text_key(scene.text) for scene in scenes}
     return Criterion(
         "registers",
-        len(registers) > 1,
+        len(registers) > 1 and len(texts) > 1,
         f"scenes voice it in {plural(len(registers), 'register')}"
-        + (f" ({_some(sorted(registers))})" if registers else "")
-        + ", 2 are asked for",
+        + (f" ({_some(sorted(registers.values()))})" if registers else "")
+        + (", with one text" if len(texts) == 1 and len(registers) > 1 else "")
+        + ", 2 are asked for"
+        + (", with a text each" if len(texts) == 1 and len(registers) > 1 else ""),
     )
 
 

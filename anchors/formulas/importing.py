@@ -1,10 +1,11 @@
 """Formulas of Markdown notes, into a forest, again and again: as `forest.importing` does trees.
 
 A formula remembers the files it came from (``origin``) and what they said of it (``imported``); a
-scene remembers its file, and its id is made of what the file said. When the files are imported
-again there are three versions: theirs, the forest's, and the one both began from. What only the
-files changed is taken over, and scenes go that they have no more; what only the forest changed
-stays; what both changed stays and is named, unless ``replace`` says that the files win.
+scene remembers its file, and its id is made of what the file said; which scenes the files said is
+remembered by their formula (``imported_scenes``). When the files are imported again there are three
+versions: theirs, the forest's, and the one both began from. What only the files changed is taken
+over, and scenes go that they have no more; what only the forest changed stays; what both changed
+stays and is named, unless ``replace`` says that the files win.
 
 A note is prose, and what looks like a formula in it may be none. So nothing here refuses a note:
 what cannot be read, or says something else than the forest does, is a notice with file and line.
@@ -12,13 +13,13 @@ what cannot be read, or says something else than the forest does, is a notice wi
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from anchors.formulas.book import LABELS, Book, formula_node, scene_node
+from anchors.formulas.book import LABELS, Book, formula_node, scene_node, taken
 from anchors.formulas.codes import GLYPHS
 from anchors.formulas.criteria import Check, Judge
 from anchors.formulas.errors import Contradiction, Cycle, InvalidFormula
@@ -44,10 +45,14 @@ class ImportedFormulas:
     unchanged: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     """Formulas edited in the forest since their import, which the files did not change."""
+    changes: list[str] = field(default_factory=list)
+    """For each of ``changed`` what it was and what it is."""
     scenes: int = 0
-    """Scenes that were added."""
+    """Scenes that were added, with the phrases of formulas: as `forest formulas list` counts."""
     removed: int = 0
     """Scenes that came from these files, and are not in them any more."""
+    stay_removed: int = 0
+    """Scenes that the files say as before, and that were removed in the forest."""
     left_out: list[str] = field(default_factory=list)
     """Formulas that say something else than the forest or another note, or make a circle."""
     checks: list[Check] = field(default_factory=list)
@@ -58,7 +63,7 @@ class ImportedFormulas:
     def summary(self) -> str:
         """The counts in words, and the criteria; "" where there were no formulas."""
         formulas = (self.added, self.changed, self.unchanged, self.kept, self.left_out)
-        if not (any(formulas) or self.scenes or self.removed):
+        if not (any(formulas) or self.scenes or self.removed or self.stay_removed):
             return ""
         counts = (
             f"formulas: {len(self.added):,} added, {len(self.changed):,} changed, "
@@ -67,8 +72,14 @@ class ImportedFormulas:
             + (f", {len(self.left_out):,} left out" if self.left_out else "")
             + f"; scenes: {self.scenes:,} added"
             + (f", {self.removed:,} removed" if self.removed else "")
+            + (
+                f", {self.stay_removed:,} kept as removed in the forest"
+                if self.stay_removed
+                else ""
+            )
         )
-        return "\n".join([counts, *map(_criteria, self.checks)])
+        changes = [f"  changed: {change}" for change in self.changes]
+        return "\n".join([counts, *changes, *map(_criteria, self.checks)])
 
 
 def _criteria(check: Check) -> str:
@@ -86,8 +97,8 @@ def import_formulas(
 ) -> ImportedFormulas:
     """Take over the formulas of the Markdown notes among files and folders, in one transaction.
 
-    A formula that was typed here, or came from other files, gets what a note adds to it; where they
-    differ, it stays and a notice says so.
+    A formula that was typed here, or came from other files, gets what a note adds to it, but no
+    terms and no parts; where they differ, it stays and a notice says so.
 
     :param format: as in `forest.importing.import_files`; another than auto or markdown has none.
     :param keep_going: leave out paths and notes that cannot be read, without a word: importing
@@ -132,6 +143,8 @@ def _judge(store: Store, done: ImportedFormulas) -> None:
     judge = Judge(store, Book.of(store, lambda _: None), skip=lambda _: None)
     for code in done.added:
         done.checks.append(judge.check(code))
+        if same := judge.same_terms(code):
+            done.notices.append(f"{code} has one anchor several times: {', '.join(same)}")
         if twins := judge.twins(code):
             done.notices.append(f"{code} has the same core as {', '.join(twins)}")
 
@@ -193,7 +206,18 @@ class _Writing:
         self._take_scenes()
         for note in self.notes:
             self._tell_undefined(note)
+        self._count_scenes()
         return self.new
+
+    def _count_scenes(self) -> None:
+        after = {at: node for at, node in (self.old | self.new).items() if node is not None}
+        was, is_ = (
+            {(code, scene) for code in book.codes for scene in book.voices(code)}
+            for book in (
+                Book.from_nodes(nodes.values(), skip=lambda _: None) for nodes in (self.old, after)
+            )
+        )
+        self.report.scenes, self.report.removed = len(is_ - was), len(was - is_)
 
     def _tell(self, place: str, what: str) -> None:
         self.report.notices.append(f"{place}: {what}")
@@ -237,6 +261,7 @@ class _Writing:
             report.added.append(code)
         elif formula != old:
             report.changed.append(code)
+            report.changes.append(f"{text_of(formula)}; it was {text_of(old)}")
         elif _base(old) in (None, old):
             report.unchanged.append(code)
         else:
@@ -248,22 +273,26 @@ class _Writing:
             return self.book.joined(new)
         base, files = _base(old), _files(old)
         all_read = bool(files) and files <= self.read
+        own = bool(files & _files(new))
         if old == new:
             return replace(old, origin=new.origin, imported=new.imported) if all_read else old
         if all_read and base == new:
             return old
-        if self.replace or (all_read and base == old):
-            return self.book.without(old.code).joined(new)
+        if self.replace or (all_read and own and base == old):
+            taken_over = self.book.without(old.code).joined(new)
+            return replace(taken_over, imported_scenes=old.imported_scenes)
         try:
             both = self.book.joined(new)
         except Conflict:
-            if not files & _files(new):
+            if not own:
                 raise
             raise Conflict(_why_left(old, files - self.read)) from None
         if both == old:
             return old
-        if files & _files(new):
+        if own:
             raise Conflict(_why_left(old, files - self.read))
+        if (bool(both.terms), bool(both.parts)) != (bool(old.terms), bool(old.parts)):
+            raise taken(old)  # to give it terms or parts is to make another formula of it
         return replace(
             both,
             origin="\n".join(filter(None, (old.origin, new.origin))),
@@ -274,16 +303,21 @@ class _Writing:
 
     def _take_scenes(self) -> None:
         said: dict[str, tuple[str, Scene, Node]] = {}
+        lines: dict[str, list[str]] = {}
         for note in self.notes:
             for code, scenes in note.found.scenes.items():
                 for scene in scenes:
                     node = scene_node(code, replace(scene, origin=note.address))
                     said.setdefault(node.key, (code, scene, node))
+                    lines.setdefault(code, []).append(_imported_scene(node.key, note.address))
         for code, scene, node in said.values():
             there = self.book.scene(code, scene)
             if there is None:
-                if node.key not in self.book.ids:  # else it was changed here
-                    self.report.scenes += 1
+                if node.key in self.book.ids:  # it was changed here
+                    continue
+                if self._sayers(code, node.key) and not self.replace:  # it was removed here
+                    self.report.stay_removed += 1
+                else:
                     self.new[node.at] = node
             elif there[1].origin in self.read - {node.properties["origin"]}:
                 self.new["Scene", there[0]] = replace(node, key=there[0])
@@ -291,14 +325,32 @@ class _Writing:
             for key, scene in voices.items():
                 if scene.origin in self.read and key not in said:
                     self._drop(code, self.old["Scene", key], scene, said)
+        self._remember(lines)
+
+    def _sayers(self, code: str, key: str) -> list[str]:
+        """The files that said a scene when they were last imported."""
+        formula = self.book.formulas.get(code)
+        lines = formula.imported_scenes.splitlines() if formula else []
+        return [file for id_, file in map(_parted, lines) if id_ == key]
+
+    def _remember(self, said: Mapping[str, list[str]]) -> None:
+        """Let formulas know which scenes the files say now."""
+        for code, formula in self.book.formulas.items():
+            lines = formula.imported_scenes.splitlines()
+            others = [line for line in lines if _parted(line)[1] not in self.read]
+            now = "\n".join(dict.fromkeys([*others, *said.get(code, ())]))
+            if now != formula.imported_scenes:
+                node = formula_node(replace(formula, imported_scenes=now))
+                self.new[node.at] = node
 
     def _drop(self, code: str, node: Node, scene: Scene, said: Container[str]) -> None:
-        """Remove a scene that its file has no more."""
+        """Remove a scene that its file has no more, unless another file said it too."""
         as_said = scene_node(code, scene)
         if as_said.key in said:
             return
-        if self.replace or as_said == node:
-            self.report.removed += 1
+        if others := [file for file in self._sayers(code, node.key) if file not in self.read]:
+            self.new[node.at] = replace(node, properties={**node.properties, "origin": others[0]})
+        elif self.replace or as_said == node:
             self.new[node.at] = None
         else:
             what = f"the scene «{scene.text}» of {code} came from it and was edited here; it stays"
@@ -313,6 +365,16 @@ class _Writing:
         ]
         if places and (note.found.defined or note.found.scenes):
             self._tell(note.name, f"named, and defined nowhere: {', '.join(places)}")
+
+
+def _imported_scene(key: str, file: str) -> str:
+    return f"{key}\t{file}"
+
+
+def _parted(line: str) -> tuple[str, str]:
+    """The id of a scene and the file that said it."""
+    key, _, file = line.partition("\t")
+    return key, file
 
 
 def _files(formula: Formula) -> set[str]:

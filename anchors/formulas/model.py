@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import field
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -36,6 +38,15 @@ REGISTERS = {
     "emoji": ("эмодзи",),
 }
 """The registers of scenes, each with how else authors write it. Others are free."""
+_STEMS = {
+    **dict.fromkeys(("logic", "логик", "логическ", "логичн"), "logical"),
+    **dict.fromkeys(("poetic", "poetri", "поэз", "поэтик", "поэтическ", "поэтичн"), "poetic"),
+    **dict.fromkeys(("bodili", "bodi", "тел", "телесн"), "bodily"),
+    **dict.fromkeys(("emoji", "эмодз", "эмоджи", "эмодж"), "emoji"),
+}
+"""The stems (Snowball's) of all words that name one of them."""
+_CYRILLIC = re.compile("[а-я]")
+_ENDS = " .!?…,;:'"
 
 
 def _one_line(value: str) -> str:
@@ -105,6 +116,9 @@ class Formula:
     imported: Annotated[str, Field(description="what its files said, when last imported")] = field(
         default="", compare=False
     )
+    imported_scenes: Annotated[str, Field(description="the scenes its files said then")] = field(
+        default="", compare=False
+    )
 
     def __post_init__(self) -> None:
         if not self.terms and not self.parts:
@@ -140,7 +154,34 @@ def roles(formula: Formula) -> tuple[str, ...]:
     )
 
 
+def register_name(word: str) -> str:
+    """The name in `REGISTERS` that a word in any form stands for, else the word itself.
+
+    >>> register_name("Логика"), register_name("поэтический"), register_name("сонно")
+    ('logical', 'poetic', 'сонно')
+    """
+    key = register_key(word)
+    return key if key in REGISTERS else word
+
+
+@lru_cache(maxsize=4096)
+def register_key(word: str) -> str:
+    """By what registers are told apart: a name in `REGISTERS`, else a stem: «сонно» is «сонный»."""
+    import snowballstemmer
+
+    key = phrase_key(word)
+    language = "russian" if _CYRILLIC.search(key) else "english"
+    stem = str(snowballstemmer.stemmer(language).stemWord(key))
+    return _STEMS.get(stem, stem)
+
+
+def text_key(text: str) -> str:
+    """By what texts are told apart: not by case, quotes, spaces or the signs at their ends."""
+    key = phrase_key(text)
+    return " ".join(key.replace('"', "").split()).strip(_ENDS) or key
+
+
 def standard(word: str, names: Mapping[str, tuple[str, ...]]) -> str:
-    """The name in `ROLES` or `REGISTERS` that the word stands for, else the word itself."""
+    """The name in `ROLES` or `REGISTERS` that is written so, else the word itself."""
     key = phrase_key(word)
     return next((name for name, others in names.items() if key in (name, *others)), word)

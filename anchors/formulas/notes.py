@@ -25,7 +25,7 @@ from anchors.formulas.codes import (
     misspelled,
 )
 from anchors.formulas.errors import Contradiction, InvalidFormula
-from anchors.formulas.model import REGISTERS, ROLES, Formula, Scene, Term, standard
+from anchors.formulas.model import REGISTERS, ROLES, Formula, Scene, Term, register_name, standard
 from anchors.formulas.syntax import ending, is_quoted, parse, unquoted
 from anchors.formulas.union import united
 from forest.formats.base import Notice, silent
@@ -62,6 +62,8 @@ _BARE = re.compile(
 )
 """A formula that ends with words, not with a bracket or a scene: its sentence ends it."""
 _SENTENCE = re.compile(r".*[.;!?…](?=\s)")
+_LONE = re.compile(rf"\s*{_CODE}\s*=\s*(?!{_CODE})[^=()\[\]«»\"“”„+·⋅∙*→,]+")
+_STOP = re.compile(r"\s*[.!?…]")
 _WORD = re.compile(r"\w")
 _PAIRS = {"(": ")", "[": "]", "«": "»", "“": "”", "„": "“", '"': '"', "$": "$"}
 _GAP = "\ue000"
@@ -99,6 +101,8 @@ class _Line:
     text: str
     """Without the marks of callouts, with blanks for comments."""
     fenced: bool
+    prose: bool = False
+    """Whether this is a formula in a sentence."""
 
     def from_(self, start: int, end: int | None = None) -> _Line:
         end = len(self.text) if end is None else end
@@ -165,7 +169,8 @@ class _Reader:
                 if piece is not pieces[-1]:
                     rest += line.text[piece.columns[-1] - line.columns[0] :]
                 below = not _WORD.search(rest)
-                yield [found.from_(0, end), *(self._phrases_below(i) if below else ())]
+                first = replace(found.from_(0, end), prose=_in_prose(piece.text[:start], rest))
+                yield [first, *(self._phrases_below(i) if below else ())]
         if _CODE_ALONE.fullmatch(pieces[-1].text):
             yield from self._with_body_above(i, pieces[-1])
 
@@ -231,6 +236,10 @@ class _Reader:
                 f"{numbers} is a number: no formula, unless its terms stand in brackets",
             )
             return
+        if pieces[0].prose and _LONE.fullmatch(text):
+            said = f"{formula.terms[0].phrase} is one term in a sentence"
+            self._problem(pieces[0], f"{said}: no formula, unless it stands in brackets")
+            return
         self._unite(formula, pieces[0])
         self.subject = formula.code
         for part in formula.parts:
@@ -266,7 +275,7 @@ class _Reader:
     def _item(self, code: str, line: _Line, item: str) -> None:
         known = self.found.defined.get(code)
         terms = known.formula.terms if known else ()
-        if (voice := _voice(item)) and not _is_term(voice.register, terms):
+        if (voice := _voice(item)) and not _is_term(_VOICE.sub(r"\1", item), terms):
             others = self.found.scenes.get(code, ())
             if voice not in others:
                 self.found.scenes[code] = (*others, voice)
@@ -439,7 +448,7 @@ def _stretches(text: str) -> Iterator[tuple[int, int]]:
             stop = sentence.end()
         if bare := _BARE.match(text, start, stop):
             stop = bare.end()
-        yield start, stop
+        yield start, start + len(text[start:stop].rstrip(" \t;"))
 
 
 def _closing(text: str, start: int) -> int:
@@ -457,6 +466,11 @@ def _closing(text: str, start: int) -> int:
     return len(text)
 
 
+def _in_prose(before: str, after: str) -> bool:
+    """Whether what stands around a formula in its line says anything, or ends a sentence."""
+    return bool(_WORD.search(before) or _WORD.search(after) or _STOP.match(after))
+
+
 def _bare_numbers(text: str, formula: Formula) -> str:
     """The first term of a formula that is a number, where no bracket says that it is a term."""
     if any(sign in text.partition("=")[2] for sign in "(["):
@@ -469,11 +483,12 @@ def _voice(item: str) -> Scene | None:
     match = _VOICE.fullmatch(item)
     if match is None:
         return None
-    register, dash, written = standard(match[1], REGISTERS), match[2], match[3].strip(" ,;")
+    register, dash, written = register_name(match[1]), match[2], match[3].strip(" ,;")
     text = unquoted(written)
     quoted = is_quoted(written)
-    own = quoted and not dash and register.isalpha() and register == register.lower()
-    if not text or not (own or (register in REGISTERS and (quoted or not dash))):
+    is_name = standard(match[1], REGISTERS) in REGISTERS
+    is_word = register in REGISTERS or (register.isalpha() and register == register.lower())
+    if not text or not ((is_word and quoted and not dash) or (is_name and (quoted or not dash))):
         return None
     return Scene(text=text, register=register, lang=guess_language([text]))
 

@@ -23,7 +23,7 @@ from anchors.formulas.codes import Letter, checked_code, free_code, order
 from anchors.formulas.criteria import STABLE_TREES, Check, Judge
 from anchors.formulas.errors import NoFreeCode, NotGranted
 from anchors.formulas.expansion import Step
-from anchors.formulas.model import REGISTERS, Formula, Scene, standard
+from anchors.formulas.model import Formula, Scene, register_name
 from anchors.formulas.syntax import read, text_of
 from anchors.formulas.where import named_codes
 from forest.errors import Conflict, ForestError, InvalidInput, NotFound
@@ -73,8 +73,8 @@ def add(
     Ω for a list of parts, else Δ. ``trees`` and ``embedder`` are those of `criteria.check`.
 
     :raises InvalidFormula: the text says none.
-    :raises Conflict: the code belongs to a formula that says something else; or a formula with
-        another code has the same core, not with ``force``.
+    :raises Conflict: the code belongs to a formula that says something else; or two of its terms
+        are one anchor; or a formula with another code has the same core, not with ``force``.
     :raises Cycle: it would be a part of itself, by way of others.
     :raises NotGranted: it has no code and does not meet the criteria; not with ``force``.
     :raises NoFreeCode: all Δ codes are in use.
@@ -88,6 +88,11 @@ def add(
         return formula if has_code else replace(formula, code=codes.free(book, _letter(formula)))
 
     def granted(judge: Judge, code: str) -> Check:
+        if same := judge.same_terms(code):
+            raise Conflict(
+                f"the formula has one anchor several times: {', '.join(same)}",
+                hint="Leave all but one of them out, or join its terms by →.",
+            )
         report = judge.check(code)
         if not (has_code or report.met or force):
             raise NotGranted(
@@ -273,7 +278,7 @@ def add_scene(
     A scene is known by its formula, register, language and text. One that is there stays as it is,
     with its origin.
 
-    :param register: logical, poetic, bodily, emoji (also in Russian), or any other.
+    :param register: logical, poetic, bodily, emoji (also in Russian, in any form), or any other.
     :param lang: guessed from the text, if empty.
     :param origin: who said it: authored (the default), or a mask.
     :raises NotFound: there is no such formula.
@@ -306,7 +311,7 @@ def remove_scene(
     check_store(store)
     check_texts(text=text, register=register or "", lang=lang or "")
     if register is not None:
-        register = standard(register.strip(), REGISTERS)
+        register = register_name(register.strip())
     removed: list[Scene] = []
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
@@ -316,7 +321,7 @@ def remove_scene(
             key: scene
             for key, scene in book.scenes.get(formula.code, {}).items()
             if scene.text == text.strip()
-            and register in (None, scene.register)
+            and register in (None, register_name(scene.register))
             and lang in (None, scene.lang)
         }
         if len(found) != 1:
@@ -365,7 +370,7 @@ def scene_of_text(text: str, *, register: str = "", lang: str = "", origin: str 
         )
     return Scene(
         text=text.strip(),
-        register=standard(register.strip(), REGISTERS),
+        register=register_name(register.strip()),
         lang=lang or guess_language([text]),
         origin=origin or "authored",
     )
@@ -380,9 +385,9 @@ def expand(store: Store, code: str, *, register: str = "") -> list[tuple[Step, l
     """
     check_texts(register=register)
     book = Book.of(store, _leave_out)
-    wanted = standard(register.strip(), REGISTERS)
+    wanted = register_name(register.strip())
     return [
-        (step, [s for s in book.voices(step.code) if wanted in ("", s.register)])
+        (step, [s for s in book.voices(step.code) if wanted in ("", register_name(s.register))])
         for step in expansion.expand(book.formulas, book.get(code).code)
     ]
 

@@ -70,6 +70,7 @@ _CODE = rf"(?:[Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*|[{''.join(GLYPHS)}])"
 _STARTS_WITH_CODE = re.compile(rf"\s*(?:{_CODE}|[Δ{''.join(LOOKALIKES)}ΛΩ]\s*=)")
 _ENDS_WITH_CODE = re.compile(rf"\n[^\S\n]*{_CODE}\s*$")
 _CODES = re.compile(_CODE)
+_CODE_AS_SCENE = re.compile(rf"([Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*)\s*(?:(=)|\n|$)")
 _GOES_ON = re.compile(r"[+·⋅∙→=«\"“„]|->|\*\s*\w")
 """What stands behind a formula that goes on, or is meant to."""
 _BARE_LIST = re.compile(rf"[^=]*=\s*{_CODE}\s*,\s*{_CODE}")
@@ -160,11 +161,16 @@ def read(text: str, notice: Notice = silent) -> tuple[Formula, bool]:
     if (headed := _HEADED.match(text)) and not is_code(headed[1]):
         with reader.blaming(headed.start(1)):
             checked_code(headed[1])
-    head = f"{free_code(_CODES.findall(text.translate(LETTERS)))} = "
+    code = free_code(_CODES.findall(text.translate(LETTERS)))
+    head = f"{code} = "
     before = text[: len(text) - len(text.lstrip())].split("\n")
     at = [(len(before), len(before[-1]) + 1 - len(head))]
     at += [(line, 1) for line in range(len(before) + 1, text.count("\n") + 2)]
-    formula = parse(head + text.strip(), notice, at=at)
+    try:
+        formula = parse(head + text.strip(), notice, at=at)
+    except InvalidFormula as error:  # its author did not write that code
+        said = error.problem.replace(code, "the formula")
+        raise InvalidFormula(said, error.line, error.column, hint=error.hint) from None
     return replace(formula, source=text.strip()), False
 
 
@@ -345,6 +351,8 @@ class _Reader:
             if equals.start() <= offset < equals.end():
                 return self._error(equals.start(), f"write a single `=` for `{equals[0]}`")
         rest = self.text.rstrip()[offset:]
+        if "TEXT" in wanted and (scene := _CODE_AS_SCENE.match(rest)):
+            return self._error(offset, _no_scene(scene[1], is_formula=bool(scene[2])))
         if rest and rest[0] in _QUOTES and not _pattern("QUOTED").match(rest):
             return self._error(offset, f"the quote {rest[0]} has no counterpart in this line")
         if join := _JOIN_WITHOUT_BRACKETS.match(self.text):
@@ -390,6 +398,12 @@ class _Reader:
             raise self._error(offset, plain_words(error)) from None
         except ValueError as error:
             raise self._error(offset, str(error)) from None
+
+
+def _no_scene(code: str, *, is_formula: bool) -> str:
+    if is_formula:
+        return f"another formula begins at {code}: write each on a line of its own"
+    return f"{code} is a code and no scene: where it is meant as a text, write сцена: «{code}»"
 
 
 def _right_one(example: str) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from anchors.arguments import check_texts
 from anchors.embedding import Embedder, HashedEmbedder
 from anchors.formulas.book import Book
-from anchors.formulas.model import Formula, Scene
+from anchors.formulas.model import Formula, Scene, text_key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,7 @@ class Space:
         cores = [(i, said) for i, formula in formulas for said in _core(book, formula)]
         said = [(i, scene) for i, formula in formulas for scene in formula.scenes]
         said += [(places[code], scene.text) for code, scene in self.voices]
-        self._said = said
+        self._said = [(owner, text_key(text)) for owner, text in said]
         rows = self._embedded([text for _, text in [*cores, *said]])
         sums = np.zeros((len(self.codes), rows.shape[1]), dtype=np.float32)
         np.add.at(sums, np.array([owner for owner, _ in cores], dtype=np.intp), rows[: len(cores)])
@@ -108,14 +108,15 @@ class Space:
     def held_out(self, code: str | None = None) -> list[HeldOut]:
         """For each scene, of one formula or of all: the nearest formula when it does not know it.
 
-        A formula finds its scene where no other is nearer.
+        A formula finds its scene where no other is nearer. Scenes of a formula that say the same
+        (`model.text_key`) are one.
         """
         first = len(self._said) - len(self.voices)
-        return [
-            HeldOut(owner, scene, self._nearest_without(i))
-            for i, (owner, scene) in enumerate(self.voices, first)
-            if code in (None, owner)
-        ]
+        texts: dict[tuple[int, str], int] = {}
+        for i, (owner, _) in enumerate(self.voices, first):
+            if code in (None, owner):
+                texts.setdefault(self._said[i], i)
+        return [HeldOut(*self.voices[i - first], self._nearest_without(i)) for i in texts.values()]
 
     def _nearest_without(self, i: int) -> str:
         """The formula nearest to a text when its own formula does not say it anywhere.

@@ -82,6 +82,8 @@ def test_templates_are_listed_and_an_author_adds_own_ones(planted, tmp_path, mon
         code, out, err = planted("new", "Письмо", "--template", "letter")
         assert (code, out) == (1, "")
         assert problem in err
+    (own / "letter.yaml.j2").write_text("{# Письмо #}\n{% for x in %}")
+    assert "letter\t\tbroken: letter.yaml.j2:2: Expected" in planted("new", "--list")[1]
     (own / "letter.yaml.j2").write_bytes("{# Письмо #}".encode("cp1251"))
     assert "letter\t\tletter.yaml.j2: it is not UTF-8 at byte 3" in planted("new", "--list")[1]
     code, _, err = planted("new", "Письмо", "--template", "letter")

@@ -346,3 +346,9 @@ def test_commands_take_the_folder_of_an_encoder(encoders, run, monkeypatch, tmp_
         code, _, said = run("formulas", "near", "вода", *options)
         assert code == 1
         assert f"{folder} cannot be loaded" in said
+
+
+def test_words_that_share_no_letters_do_not_meet_by_chance():
+    for one, other in (("пила", "край"), ("печь", "глаз")):
+        a, b = HashedEmbedder().embed([one, other])
+        assert abs(a @ b) < 0.3

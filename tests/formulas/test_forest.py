@@ -12,6 +12,8 @@ from anchors.formulas.cores import mine, propose
 from anchors.formulas.criteria import check
 from anchors.formulas.errors import Cycle, InvalidFormula, NoFreeCode, NotGranted
 from anchors.formulas.importing import import_formulas
+from anchors.formulas.model import Scene
+from anchors.formulas.notes import formulas_in
 from anchors.formulas.registry import (
     add,
     add_scene,
@@ -331,7 +333,7 @@ def test_a_scene_in_two_registers_is_not_found_by_its_other_self(store):
     add(store, "Δ12 = (вода)")
     for register in ("poetic", "bodily"):
         add_scene(store, "Δ12", "Пульс", register=register)
-    assert [h.nearest for h in Space(Book.of(store)).held_out()] == ["", ""]
+    assert [h.nearest for h in Space(Book.of(store)).held_out()] == [""]
 
 
 def test_any_embedder_will_do(store):
@@ -464,6 +466,7 @@ def test_a_formula_may_stand_in_several_notes(store, tmp_path):
     assert import_formulas(store, [one]).kept == []
     one.write_text("Δ12 = (вода + лёд)")
     assert "came from" in import_formulas(store, [one]).notices[0]
+    assert [s.text for s in Book.of(store).voices("Δ12")] == ["Пульс"]  # the other says it still
     other.write_text("Δ12:\n- телесно: Пульс")
     assert import_formulas(store, [tmp_path]).changed == ["Δ12"]
     assert formulas(store) == ["Δ12 = (вода + лёд)"]
@@ -476,3 +479,90 @@ def test_the_owners_seed_is_imported(store, shared):
     assert {s.register for s in Book.of(store).voices("Δ41")} == {
         "", "logical", "poetic", "bodily", "emoji",
     }  # fmt: skip
+
+
+def test_another_note_does_not_change_a_formula(store, tmp_path):
+    one, other = tmp_path / "a.md", tmp_path / "b.md"
+    one.write_text("Δ50 = порог(страх · пустота) = «Край»")
+    import_formulas(store, [one])
+    one.write_text("пусто")
+    add(store, "Δ60 = (ночь + окно)")
+    for said in ("В опыте Δ50=Δ51, как и ждали.", "Δ50 = (лес + тень)"):
+        other.write_text(f"{said}\n\nВ таблице Δ60=Δ61 всегда.")
+        done = import_formulas(store, [tmp_path])
+        assert (done.changed, done.left_out) == ([], ["Δ50", "Δ60"])
+        assert "b.md:1: left out: the code Δ50 is taken" in "".join(done.notices)
+        assert formulas(store) == [
+            "Δ50 = порог(страх · пустота) = «Край»", "Δ60 = (ночь + окно)",
+        ]  # fmt: skip
+
+
+def test_an_import_says_how_a_formula_changed_and_counts_what_list_counts(store, tmp_path):
+    note = tmp_path / "a.md"
+    note.write_text("Δ50 = (лес + тень)")
+    import_formulas(store, [note])
+    note.write_text("Δ50 = (лес + сон) → «Тихо» → «Темно»\n- телесно: «Дрожь»")
+    done = import_formulas(store, [note])
+    assert done.scenes == len(Book.of(store).voices("Δ50")) == 3
+    assert (
+        "  changed: Δ50 = (лес + сон) → «Тихо» → «Темно»; it was Δ50 = (лес + тень)" in done.summary
+    )
+
+
+def test_a_scene_that_was_removed_here_stays_removed_while_its_note_says_the_same(store, tmp_path):
+    note, scenes = tmp_path / "s.md", "Δ40 = (лес + тень)\n- логически: «Раз»\n- поэтически: «Два»"
+    note.write_text(scenes)
+    import_formulas(store, [note])
+    remove_scene(store, "Δ40", "Раз")
+    done = import_formulas(store, [note])
+    assert (done.scenes, done.stay_removed) == (0, 1)
+    assert [s.text for s in Book.of(store).voices("Δ40")] == ["Два"]
+    note.write_text("Δ40 = (лес + тень)\n- поэтически: «Два»")
+    import_formulas(store, [note])
+    note.write_text(scenes)  # said anew
+    assert import_formulas(store, [note]).scenes == 1
+    remove_scene(store, "Δ40", "Раз")
+    assert import_formulas(store, [note], replace=True).scenes == 1
+
+
+def test_forms_of_a_register_are_one_and_so_is_a_text_however_it_is_punctuated(store):
+    plant(store, ("ключ", "вода"), ("ключ", "вода"), *[("лес",)] * 20)
+
+    def checked(*scenes: tuple[str, str]) -> dict[str, bool]:
+        voices = [scene_of_text(text, register=register) for register, text in scenes]
+        return met(check(store, "Δ12 = (ключ + вода)", scenes=voices))
+
+    key = "Ключ и вода"
+    assert checked(("логически", key), ("поэтически", f"{key}!"))["registers"] is False
+    assert checked(("логически", key), ("Логика", "Вода бьёт ключом"))["registers"] is False
+    assert checked(("сонно", key), ("сонный", "Вода бьёт ключом"))["registers"] is False
+    assert all(checked(("логический", key), ("поэтическая", "Вода бьёт ключом")).values())
+    add(store, "Δ12 = (мох + лёд)", scenes=[Scene("Тихо поёт"), Scene("«Тихо  поёт!»", "poetic")])
+    add(store, "Δ13 = (поёт + тень)")
+    (found,) = Space(Book.of(store)).held_out("Δ12")
+    assert found.nearest == "Δ13"  # not by way of its other self
+
+
+def test_a_note_may_write_a_register_in_any_form():
+    found = formulas_in(
+        "Δ12 = (тело + лёд)\n- Логика: «Раз»\n- поэтический: «Два»\n- тело: «Три»\n- Логика: нет"
+    )
+    assert [(s.register, s.text) for s in found.scenes["Δ12"]] == [
+        ("logical", "Раз"), ("poetic", "Два"),
+    ]  # fmt: skip
+
+
+def test_terms_that_are_one_anchor_are_refused_and_named(store, tmp_path):
+    with pytest.raises(Conflict, match="one anchor several times: вода, воды"):
+        add(store, "Δ31 = (вода + воды)")
+    assert add(store, "Δ31 = (вода → воды)").new
+    (tmp_path / "a.md").write_text("Δ32 = (лёд + льды)")
+    assert import_formulas(store, [tmp_path]).notices == [
+        "Δ32 has one anchor several times: лёд, льды"
+    ]
+
+
+def test_what_is_wrong_with_a_formula_without_a_code_names_no_other_formula(store):
+    add(store, "Δ00 = (вода + лёд)")
+    with pytest.raises(InvalidFormula, match="the formula has the part Δ00 twice"):
+        add(store, "[Δ00, Δ00]")

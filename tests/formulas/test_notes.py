@@ -103,6 +103,10 @@ def test_all_formulas_of_a_line_are_read_or_named() -> None:
     [
         ("Температура Δ25 = 5 градусов. ΔE = mc^2.", "5 градусов is a number"),
         ("(мать + дитя) = прощание\n\nΔ46", "does not stand on the line right below"),
+        ("Δ34 = A/B тест.", "A/B тест is one term in a sentence"),
+        ("Тут Δ34 = тест", "тест is one term in a sentence"),
+        ("Δ50 = (ночь + окно) = Δ51 = (в + г)", "column 23: another formula begins at Δ51"),
+        ("Δ50 = (ночь + окно) = Δ51", "Δ51 is a code and no scene"),
         ("Δ43: (а + б)", "no `=` follows Δ43"),
         ("Δ42 — порог(а · б)", "no `=` follows Δ42"),
         ("Δ40 := а + б", "no `=` follows Δ40"),
@@ -140,6 +144,12 @@ def test_what_is_no_scene_in_a_list_of_scenes_is_named() -> None:
     found = formulas_in("Δ41 звучит так:\n- сонно: «Шаг»\n- Во сне: «Два»", notices.append)
     assert [scene.text for scene in found.scenes["Δ41"]] == ["Шаг"]
     assert ["line 3" in said and "«Два» is no scene of Δ41" in said for said in notices] == [True]
+
+
+def test_a_scene_ends_before_the_semicolon_behind_it() -> None:
+    assert printed("Δ21 =(лес + поле)=лето; Δ22=(мох + лёд) = снег;") == [
+        (1, "Δ21 = (лес + поле) = лето"), (1, "Δ22 = (мох + лёд) = снег"),
+    ]  # fmt: skip
 
 
 def test_phrases_may_stand_below() -> None:
