@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forest.errors import Conflict, ForestError, InvalidInput, UsageError
+from forest.errors import Conflict, ForestError, InvalidInput, NotFound, UsageError
 from forest.formats import SourceFile, read_tree_text, tree_to_yaml
 from forest.identity import finished
 from forest.model import Tree
@@ -141,8 +141,8 @@ def _take(tree: Tree, edited: Tree) -> None:
 
 def _kept(error: ForestError, tree_id: str, path: Path) -> ForestError:
     """The same error, saying where the author's text is and how to go on."""
-    hint = (
-        f"Nothing was stored. To go on, run `forest edit {tree_id}` again and paste your text, "
-        f"kept in {path}"
-    )
+    on = f"run `forest edit {tree_id}` again and paste your text, kept in {path}"
+    if isinstance(error, NotFound):  # it was removed meanwhile
+        on = f"to have the tree again, `forest import {shlex.quote(str(path))}`: it is your text"
+    hint = f"Nothing was stored. To go on, {on}"
     return type(error)(error.message, hint=f"{error.hint}\n{hint}" if error.hint else hint)

@@ -330,6 +330,17 @@ def test_an_unreachable_repository_is_named_with_the_reason(installer):
     assert "http://127.0.0.1:1/org/neo4j/neo4j/9.9.9/neo4j-9.9.9.pom" in str(caught.value)
     assert "refused" in str(caught.value)
     assert "network" in str(caught.value)
+    assert "FOREST_MAVEN_REPOSITORY" in str(caught.value)
+
+
+def test_the_repository_of_the_settings_is_downloaded_from(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("FOREST_MAVEN_REPOSITORY", "http://127.0.0.1:1/mine")
+    with pytest.raises(SystemExit) as ended:
+        main(["neo4j", "start", "--home", str(tmp_path / "home"), "--version", "5.0.99"])
+    assert ended.value.code == 1
+    assert "cannot download http://127.0.0.1:1/mine/org/neo4j/neo4j/5.0.99" in (
+        capsys.readouterr().err
+    )
 
 
 def test_a_description_that_is_no_xml_names_the_cache(installer, repository):

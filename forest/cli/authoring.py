@@ -66,6 +66,8 @@ def command_add(
     """
     if axes and title is None:
         raise click.UsageError("--axis is for a new tree: `forest axes bind` binds one")
+    if not tree.strip():
+        raise click.UsageError("TREE is the id of a tree: it may not be empty")
     steps = _lines_of_input() if texts == ("-",) else list(texts)
     bound = weights(axes)
     with opened_forest(ctx, create=title is not None) as forest, telling_new_axes(forest, bound):
@@ -179,7 +181,7 @@ def _told(forest: Forest, tree_id: str) -> str:
     try:
         tree = forest.get(tree_id)
     except (InvalidTree, NotATree) as error:
-        return error.message
+        return f"{tree_id}: no whole tree ({error.message})"
     except NotFound:
         raise NotFound(
             f"there is no tree {tree_id!r}; with --yes a tree is named by its whole id",
