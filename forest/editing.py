@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from forest.forest import Forest
 
 _UNCHANGED = "nothing changed"
+_PREFIX = "forest-edit-"
 HEADER = """\
 The parent of a node is the last node before it with a smaller level.
 A node keeps its id when you change its text; leave `id` out of a new one.
@@ -85,12 +87,22 @@ def _discard(path: Path) -> None:
     shutil.rmtree(path.parent, ignore_errors=True)
 
 
+def drafts(tree_id: str) -> list[Path]:
+    """The texts that earlier edits of a tree left, those of edits that go on now included."""
+    found = Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_file_name(tree_id)}")
+    with suppress(OSError):
+        return sorted(path for path in found if path.stat().st_uid == os.geteuid())
+    return []
+
+
 def _draft(tree_id: str, text: str) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="forest-edit-"))
-    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in tree_id)[:60]
-    path = folder / f"{name}.yaml"
+    path = Path(tempfile.mkdtemp(prefix=_PREFIX)) / _file_name(tree_id)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _file_name(tree_id: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in tree_id)[:60] + ".yaml"
 
 
 def _run_editor(path: Path) -> None:

@@ -240,7 +240,14 @@ def test_an_interrupted_edit_keeps_what_was_typed(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     code, _, err = planted("edit", "bog")
     assert code == 1
-    assert Path(err.strip().rpartition("kept in ")[2]).is_file()
+    kept = err.strip().rpartition("kept in ")[2]
+    assert Path(kept).is_file()
+    monkeypatch.setattr(
+        "forest.editing.subprocess.run", lambda *_, **__: SimpleNamespace(returncode=0)
+    )
+    assert f"note: the text of an earlier edit is kept in {kept}\n" in planted("edit", "bog")[2]
+    assert "note: " not in planted("edit", "sud")[2]
+    assert Path(kept).read_text() == "typed"
 
 
 def test_an_edit_of_a_tree_that_was_removed_meanwhile_says_how_to_have_it_again(

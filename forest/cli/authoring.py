@@ -132,10 +132,13 @@ def telling_new_axes(forest: Forest, names: Iterable[str]) -> Iterator[None]:
 @click.pass_context
 def command_edit(ctx: click.Context, tree: str) -> None:
     """Open the tree of id TREE as YAML in $EDITOR; it is stored only if it is valid."""
-    from forest.editing import edit_tree
+    from forest.editing import drafts, edit_tree
 
     with opened_forest(ctx) as forest:
-        outcome = edit_tree(forest, forest.find(tree), ask=_again)
+        tree_id = forest.find(tree)
+        for path in drafts(tree_id):
+            say(f"note: the text of an earlier edit is kept in {path}", err=True)
+        outcome = edit_tree(forest, tree_id, ask=_again)
     say(outcome)
 
 
