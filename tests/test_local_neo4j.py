@@ -491,7 +491,7 @@ def test_a_password_changed_in_the_database_is_named_as_the_cause(server):
 
 
 @pytest.mark.neo4j
-def test_data_survives_a_crash_and_http_can_be_switched_on(newest_server, tmp_path):
+def test_data_survives_a_crash_and_http_can_be_switched_on(newest_server, tmp_path, capsys):
     server = newest_server
     server.start()
     remember(server, "before the crash")
@@ -510,6 +510,9 @@ def test_data_survives_a_crash_and_http_can_be_switched_on(newest_server, tmp_pa
     assert info.browser_url is not None
     with urlopen(info.browser_url, timeout=30) as page:
         assert b"Neo4j Browser" in page.read()
+    with pytest.raises(SystemExit):
+        main(["neo4j", "status", "--home", str(server.home)])
+    assert f"Browser   {info.browser_url}  (user neo4j)" in capsys.readouterr().out
     if sys.platform == "linux":
         assert {address for address, _ in addresses(info.pid)} <= LOOPBACK
 

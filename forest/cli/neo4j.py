@@ -89,7 +89,7 @@ def status(home: Path | None, as_json: bool) -> int:
     """Say whether it runs, and where. Exit code 1 if it does not."""
     from dataclasses import asdict
 
-    from forest.local_neo4j import LocalNeo4j
+    from forest.local_neo4j import USER, LocalNeo4j
 
     server = LocalNeo4j(home)
     now = server.status()
@@ -98,7 +98,7 @@ def status(home: Path | None, as_json: bool) -> int:
     elif now.running:
         click.echo(f"Neo4j {now.version} runs: {now.bolt_url} (process {now.pid})")
         if now.browser_url:
-            click.echo(f"  Browser   {now.browser_url}  (user neo4j)")
+            click.echo(f"  Browser   {now.browser_url}  (user {USER})")
     else:
         data = "its data are in" if now.version else "there are no data yet in"
         click.echo(f"Neo4j does not run; {data} {now.home}. Start: {server.command('start')}")
