@@ -17,7 +17,7 @@ from forest.arguments import (
     name_of,
 )
 from forest.copying import copy, new_file
-from forest.errors import Conflict, InvalidInput, InvalidTree, NotATree, NotFound, UsageError
+from forest.errors import Conflict, InvalidTree, NotATree, NotFound, UsageError
 from forest.fields import in_plain_words, kind_of
 from forest.identity import finished, with_free_ids
 from forest.model import (
@@ -454,8 +454,7 @@ class Forest:
         also the one it has. Raises InvalidInput for what is no name.
         """
         check_text(name, "the name of an axis")
-        with in_plain_words(f"axis {name!r}", InvalidInput):
-            new = Axis(name=name, description=description or "")
+        new = Axis(name, description=description or "")
         there = next((axis for axis in self.axes() if axis.id == new.id), None)
         if there is not None:
             told = there.description if description is None else description

@@ -88,7 +88,8 @@ class Axis(BaseModel):
     def __init__(self, name: str | None = None, /, **data: Any) -> None:
         if name is not None:
             data["name"] = name
-        with in_plain_words("axis", InvalidInput):
+        called = f"axis {data['name']!r}" if "name" in data else "axis"
+        with in_plain_words(called, InvalidInput):
             super().__init__(**data)
 
     @model_validator(mode="after")

@@ -148,7 +148,7 @@ def test_an_empty_tree_has_no_root():
 def test_an_axis_is_keyed_by_its_name():
     assert Axis(name=" Время — Ё ").id == phrase_key("время - е")
     assert Axis("Время") == Axis(name="Время")
-    with pytest.raises(InvalidInput, match="axis: name: it is empty"):
+    with pytest.raises(InvalidInput, match="axis '': name: it is empty"):
         Axis(name="")
     with pytest.raises(InvalidInput, match="no letter"):
         Axis("...")
