@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
+from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from forest.errors import NotFound
+from forest.errors import Conflict, NotFound, StoreError, StoreUnavailable
 from forest.model import Tree
+from forest.scratch import scratch_folder
 from forest.stores.base import Store, Written, copy_nodes
 
 Progress = Callable[[int], None]
@@ -22,13 +24,67 @@ def copy(source: Store, target: Store, progress: Progress | None = None) -> Writ
     are removed. In what comes back, ``unchanged`` are the trees that an earlier copy had brought.
 
     :raises Conflict: the target holds something that no copy brought.
+    :raises StoreUnavailable: the folder for temporary files has no room for one more copy.
     """
-    with (
-        target.filling(source.url),
-        TemporaryDirectory(prefix="forest-copy-") as room,
-        source.snapshot(Path(room)) as state,
-    ):
+    with target.filling(source.url), ExitStack() as stack:
+        room = stack.enter_context(scratch_folder("forest-copy-"))
+        try:
+            state = stack.enter_context(source.snapshot(room))
+        except OSError as error:
+            if error.errno not in (ENOSPC, EDQUOT, EFBIG, EIO):
+                raise
+            raise StoreUnavailable(
+                f"a copy reads from a snapshot of the forest, for which there is no room in the "
+                f"folder for temporary files, {room.parent}: {error.strerror}",
+                hint="Nothing was copied. Make room there, or set TMPDIR to a folder with room for "
+                "the whole forest.",
+            ) from error
         return _filled(state, target, progress or (lambda _: None))
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A path beside a file that is not there, whose file is put in its place when it is whole.
+
+    If the block raises, or the process is killed, nothing is at ``path``; what a killed one left
+    beside it goes at the next try.
+
+    :raises Conflict: a file came there meanwhile; it stays as it is.
+    :raises StoreError: nothing can be written there.
+    """
+    with ExitStack() as stack:
+        try:
+            room = stack.enter_context(scratch_folder(f".{path.name}.partial-", path.parent))
+        except OSError as error:
+            raise StoreError(
+                f"{path} cannot be written: {error.strerror}",
+                hint="Check its folder: that it exists, and its permissions.",
+            ) from error
+        part = room / path.name
+        yield part
+        try:
+            _put_in_place(part, path)
+        except FileExistsError:
+            raise Conflict(
+                f"{path} came into being meanwhile; it was left as it is",
+                hint="Nothing was copied. Name another file.",
+            ) from None
+
+
+def _put_in_place(part: Path, path: Path) -> None:
+    """Give a file its name. Raises FileExistsError: a rename would overwrite what came there."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        path.touch(exist_ok=False)
+        part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _filled(source: Store, target: Store, progress: Progress) -> Written:

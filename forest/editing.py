@@ -8,10 +8,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forest.errors import Conflict, ForestError, InvalidInput, UsageError
+from forest.errors import Conflict, ForestError, InvalidInput, NotFound, UsageError
 from forest.formats import SourceFile, read_tree_text, tree_to_yaml
 from forest.identity import finished
 from forest.marks import is_mark
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from forest.forest import Forest
 
 _UNCHANGED = "nothing changed"
+_PREFIX = "forest-edit-"
 HEADER = """\
 The parent of a node is the last node before it with a smaller level.
 A node keeps its id when you change its text; leave `id` out of a new one.
@@ -86,12 +88,22 @@ def _discard(path: Path) -> None:
     shutil.rmtree(path.parent, ignore_errors=True)
 
 
+def drafts(tree_id: str) -> list[Path]:
+    """The texts that earlier edits of a tree left, those of edits that go on now included."""
+    found = Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_file_name(tree_id)}")
+    with suppress(OSError):
+        return sorted(path for path in found if path.stat().st_uid == os.geteuid())
+    return []
+
+
 def _draft(tree_id: str, text: str) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="forest-edit-"))
-    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in tree_id)[:60]
-    path = folder / f"{name}.yaml"
+    path = Path(tempfile.mkdtemp(prefix=_PREFIX)) / _file_name(tree_id)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _file_name(tree_id: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in tree_id)[:60] + ".yaml"
 
 
 def _run_editor(path: Path) -> None:
@@ -154,8 +166,8 @@ def _take(tree: Tree, edited: Tree) -> None:
 
 def _kept(error: ForestError, tree_id: str, path: Path) -> ForestError:
     """The same error, saying where the author's text is and how to go on."""
-    hint = (
-        f"Nothing was stored. To go on, run `forest edit {tree_id}` again and paste your text, "
-        f"kept in {path}"
-    )
+    on = f"run `forest edit {tree_id}` again and paste your text, kept in {path}"
+    if isinstance(error, NotFound):  # it was removed meanwhile
+        on = f"to have the tree again, `forest import {shlex.quote(str(path))}`: it is your text"
+    hint = f"Nothing was stored. To go on, {on}"
     return type(error)(error.message, hint=f"{error.hint}\n{hint}" if error.hint else hint)

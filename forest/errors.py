@@ -19,7 +19,7 @@ ForestError                     the one root; catch this
 └── UsageError                  wrong settings: a URL, an option, a recipe
 
 Beside them there are Python's own TypeError, for what is of the wrong type, and pydantic's
-ValidationError (a ValueError), which the smaller models raise: `Axis(...)`, `AnchorLink(...)`.
+ValidationError (a ValueError), which `AnchorLink(...)` raises.
 
 Each error is one message: what is wrong and where, then, as ``hint``, what to do.
 """
@@ -59,6 +59,9 @@ class InvalidInput(ForestError):
 class InvalidTree(InvalidInput):
     """A tree breaks a rule of the model."""
 
+    named: tuple[str, str] | None = None
+    """Id and title of the tree in the graph that it is about."""
+
 
 class ImportRefused(InvalidInput):
     """A file is refused as a whole: nothing of it was written."""
@@ -85,6 +88,9 @@ class IdTaken(Conflict):
 
 class NotATree(ForestError):
     """A structure in the graph is no tree: two parents, a cycle, two roots, no root."""
+
+    named: tuple[str, str] | None = None
+    """Its id and title."""
 
 
 class StoreError(ForestError):

@@ -16,8 +16,8 @@ from forest.arguments import (
     list_of_texts,
     name_of,
 )
-from forest.copying import copy
-from forest.errors import Conflict, InvalidInput, InvalidTree, NotFound, UsageError
+from forest.copying import copy, new_file
+from forest.errors import Conflict, InvalidTree, NotATree, NotFound, UsageError
 from forest.fields import in_plain_words, kind_of
 from forest.identity import finished, with_free_ids
 from forest.marks import without_lost_marks
@@ -40,6 +40,7 @@ from forest.stores.base import (
     Skip,
     Store,
     Written,
+    missing_file,
     no_such_tree,
     open_store,
 )
@@ -111,6 +112,23 @@ class Forest:
         )
         return cls(store)
 
+    @classmethod
+    @contextmanager
+    def open_for_copy(cls, url: str) -> Iterator[Self]:
+        """Open the forest that a copy is made into (`copy_to`), for the time of a block.
+
+        A file that is not there yet is written beside its place, and put there when the block ends
+        without an error: nobody sees half of it.
+
+        :raises Conflict: a file came there meanwhile; it stays as it is.
+        """
+        if path := missing_file(url):
+            with new_file(path) as part, cls(open_store(f"sqlite:///{part}")) as made:
+                yield made
+            return
+        with cls.open(url, half_copy=True) as there:
+            yield there
+
     def __enter__(self) -> Self:
         return self
 
@@ -178,6 +196,7 @@ class Forest:
     def find(self, prefix: str) -> str:
         """The id of the tree of that id or title, or of the only one whose id or title begins so.
 
+        Also of one that an author wrote with Cypher and that is none: `get` says what is wrong.
         Raises NotFound; where several begin so, it names them.
         """
         check_text(prefix, "the beginning of an id or a title")
@@ -187,12 +206,12 @@ class Forest:
             return self.store.get(prefix).id
         start = prefix.casefold()
         matches, exact = list[str](), list[str]()
-        for info in self.infos(skip=lambda _: None):
-            names = (info.id.casefold(), info.title.casefold())
+        for id_, title in self._titles():
+            names = (id_.casefold(), title.casefold())
             if start in names:
-                exact.append(info.id)
-            if start in names or info.id.startswith(prefix) or names[1].startswith(start):
-                matches.append(info.id)
+                exact.append(id_)
+            if start in names or id_.startswith(prefix) or names[1].startswith(start):
+                matches.append(id_)
         for found in (exact, matches):
             if len(found) == 1:
                 return found[0]
@@ -200,6 +219,13 @@ class Forest:
             more = f" and {len(matches) - 8} more" if len(matches) > 8 else ""
             raise NotFound(f"several trees begin with {prefix!r}: {', '.join(matches[:8])}{more}")
         raise no_such_tree(prefix)
+
+    def _titles(self) -> Iterator[tuple[str, str]]:
+        """(id, title) of all trees, then of what is none."""
+        broken: list[NotATree | InvalidTree] = []
+        for info in self.infos(skip=broken.append):
+            yield info.id, info.title
+        yield from (error.named for error in broken if error.named)
 
     def remove(self, *trees: str | Tree) -> Written:
         """Remove trees, all or none, also those that are broken. Raises NotFound."""
@@ -429,8 +455,7 @@ class Forest:
         also the one it has. Raises InvalidInput for what is no name.
         """
         check_text(name, "the name of an axis")
-        with in_plain_words(f"axis {name!r}", InvalidInput):
-            new = Axis(name=name, description=description or "")
+        new = Axis(name, description=description or "")
         there = next((axis for axis in self.axes() if axis.id == new.id), None)
         if there is not None:
             told = there.description if description is None else description
@@ -504,8 +529,9 @@ class Forest:
         """Copy everything into another forest, which must be empty. The revision stays equal.
 
         Axes that only the other forest has are removed there: it becomes the same forest. A copy
-        that is broken off leaves it empty; a Neo4j, where a copy is many transactions, refuses to
-        be opened until the same copy is made again, which then finishes it.
+        that is broken off leaves it empty, and no file where there was none; a Neo4j, where a copy
+        is many transactions, refuses to be opened until the same copy is made again, which then
+        finishes it.
 
         :param other: an opened forest, or the URL of one, which is opened for the copy.
         :param progress: is told of each tree how many thoughts it has.
@@ -513,7 +539,7 @@ class Forest:
         :raises UsageError: it is the same one, or the URL is wrong.
         """
         if isinstance(other, str):
-            with Forest.open(other, half_copy=True) as opened:
+            with Forest.open_for_copy(other) as opened:
                 return self.copy_to(opened, progress)
         if not isinstance(other, Forest):
             raise TypeError(f"expected a Forest or the URL of one, got {kind_of(other)}")

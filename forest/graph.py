@@ -15,6 +15,7 @@ import networkx as nx
 from forest.model import AnchorLink, Axis, Thought, Tree, trusted_thought
 from forest.nodes import LINKS, Link, Node
 from forest.phrases import phrase_key
+from forest.weights import by_weight
 
 if TYPE_CHECKING:
     Graph = nx.MultiDiGraph[Any]
@@ -146,7 +147,7 @@ def read_tree(graph: Graph, tree_id: str) -> Tree | None:
     }
     thoughts = [_thought(graph, node, level) for node, level in _reading_order(graph, top)]
     head = graph.nodes[top] | {"meta": deepcopy(graph.nodes[top]["meta"])}
-    return Tree.model_construct(id=tree_id, axes=axes, thoughts=thoughts, **head)
+    return Tree.model_construct(id=tree_id, axes=by_weight(axes), thoughts=thoughts, **head)
 
 
 def _reading_order(graph: Graph, top: Place) -> Iterator[tuple[Place, int]]:

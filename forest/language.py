@@ -2,7 +2,7 @@
 
 A guess good enough to choose a template, not a classifier: letters are counted, Cyrillic says
 ``ru``, Latin says ``en``, anything else ``und`` (BCP 47: undetermined). An author who wants
-another language writes ``lang`` and is believed.
+another language writes ``lang`` and is believed, if what he writes has the shape of one.
 """
 
 from __future__ import annotations
@@ -10,8 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _CYRILLIC = re.compile(r"[\u0400-\u052f]+")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]+")
+
+
+def check_language(tag: str) -> None:
+    """Raise ValueError for what has not the shape of a language tag of BCP 47."""
+    if not _TAG.fullmatch(tag.strip()):
+        raise ValueError(f"expected a language such as ru, en or pt-BR (BCP 47), got {tag[:40]!r}")
 
 
 def guess_language(texts: Iterable[str], *, enough: int = 400) -> str:

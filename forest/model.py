@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from forest.errors import InvalidTree, NotFound
+from forest.errors import InvalidInput, InvalidTree, NotFound
 from forest.fields import FileName, Lines, Name, in_plain_words, in_words, is_blank, kind_of
 from forest.identity import free_id
 from forest.phrases import phrase_key, tree_id_from
@@ -71,13 +71,26 @@ ORIGINS = "origins"
 
 
 class Axis(BaseModel):
-    """A meaning axis that trees are bound to: causality, empathy, paradox and so on."""
+    """A meaning axis that trees are bound to: causality, empathy, paradox and so on.
+
+    >>> Axis("causality", description="What follows from what.").id
+    'causality'
+
+    Raises InvalidInput for what no axis can be; its cause is pydantic's error.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field("", description="key of the name")
     name: Name = Field(description="as its author wrote it")
     description: Lines = Field("", description="what the axis means")
+
+    def __init__(self, name: str | None = None, /, **data: Any) -> None:
+        if name is not None:
+            data["name"] = name
+        called = f"axis {data['name']!r}" if "name" in data else "axis"
+        with in_plain_words(called, InvalidInput):
+            super().__init__(**data)
 
     @model_validator(mode="after")
     def _derive_id(self) -> Self:
@@ -141,7 +154,8 @@ class Tree(BaseModel):
     title: Name = Field(description="what the tree is about")
     lang: Name = Field("und", description="BCP 47; guessed from the texts where none is given")
     axes: dict[str, float] = Field(
-        default_factory=dict, description="weights of meaning axes; they sum to 1"
+        default_factory=dict,
+        description="weights of meaning axes, the greatest first; their sum is 1",
     )
     meta: dict[str, JsonValue] = Field(
         default_factory=dict, description="anything else its author or importer keeps with it"

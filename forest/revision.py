@@ -9,7 +9,7 @@ import orjson
 
 from forest.model import Axis
 from forest.nodes import Node
-from forest.schema import PROPOSAL
+from forest.schema import PROPOSAL, TRACES
 
 
 def forest_revision(
@@ -18,7 +18,9 @@ def forest_revision(
     """SHA-256 (hex) of a forest, from (tree id, `Tree.revision`) in the order of ids, and the rest.
 
     Equal forests have equal revisions on every store; any visible change changes it. Proposals are
-    no part of the forest until somebody accepts them.
+    no part of the forest until somebody accepts them. Where a formula or a scene came from and when
+    a decision was made is no part of it either (`forest.schema.TRACES`), as with a tree: the name
+    of a file depends on where the forest lies.
     """
     digest = hashlib.sha256()
     for tree_id, revision in trees:
@@ -28,6 +30,8 @@ def forest_revision(
     for node in sorted(nodes, key=lambda node: node.at):
         if node.label != PROPOSAL.label:
             links = [(link.type, link.target, dict(link.properties)) for link in node.links]
-            said = (*node.at, dict(node.properties), links)
+            traces = TRACES.get(node.label, frozenset())
+            properties = {k: v for k, v in node.properties.items() if k not in traces}
+            said = (*node.at, properties, links)
             digest.update(orjson.dumps(said, option=orjson.OPT_SORT_KEYS))
     return digest.hexdigest()

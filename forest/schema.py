@@ -194,7 +194,8 @@ ALIGNS_WITH = RelationshipType(
     "ALIGNS_WITH",
     "Tree",
     "Axis",
-    "That a tree is bound to a meaning axis.",
+    "That a tree is bound to a meaning axis. A tree's axes come by falling weight, then by name; "
+    "position says the same for queries, and is read only to tell whose spelling of a name counts.",
     (
         Property(
             "weight",
@@ -307,6 +308,14 @@ VOICES = RelationshipType(
 
 BESIDE = (FORMULA, SCENE, DECISION, PROPOSAL)
 """Nodes beside the trees, which `forest.nodes` keeps."""
+TRACES: Mapping[str, frozenset[str]] = types.MappingProxyType(
+    {
+        FORMULA.label: frozenset({"origin", "imported"}),
+        SCENE.label: frozenset({"origin"}),
+        DECISION.label: frozenset({"at"}),
+    }
+)
+"""What says where such a node came from, or when: no part of what it says, as with a tree."""
 NODES = (TREE, THOUGHT, ANCHOR, AXIS, *BESIDE)
 RELATIONSHIPS = (ROOT, LEADS_TO, ANCHORED_BY, ALIGNS_WITH, TERM, COMPOSED_OF, VOICES)
 

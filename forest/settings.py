@@ -16,6 +16,7 @@ DEFAULT_STORE = "sqlite:///forest.db"
 ENVIRONMENT = {
     "store": ("FOREST_STORE",),
     "templates": ("FOREST_TEMPLATES",),
+    "maven_repository": ("FOREST_MAVEN_REPOSITORY",),
     "neo4j_username": ("FOREST_NEO4J_USERNAME", "NEO4J_USERNAME"),
     "neo4j_password": ("FOREST_NEO4J_PASSWORD", "NEO4J_PASSWORD"),
 }
@@ -31,6 +32,8 @@ class Settings:
     neo4j_password: str | None = field(default=None, repr=False)
     templates: str | None = None
     """Folder with an author's own templates for `forest new`."""
+    maven_repository: str | None = None
+    """URL of the Maven repository that a local Neo4j is downloaded from, if not Maven Central."""
 
     @classmethod
     def load(cls, folder: Path | None = None) -> Settings:

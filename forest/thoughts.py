@@ -157,17 +157,30 @@ def trusted_thoughts(
     return thoughts
 
 
+@in_words
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Anchor:
-    """A phrase that thoughts of different trees share."""
+    """A phrase that thoughts of different trees share.
 
-    id: Annotated[str, Field(description="key of the phrase")]
-    phrase: Annotated[str, Field(description="the spelling that its authors use most often")]
+    Of id and phrase one may be left out: the id is the phrase's key. Raises InvalidTree where both
+    are, and for what no anchor can be.
+    """
+
+    id: Annotated[str, Field(description="key of the phrase")] = ""
+    phrase: Annotated[str, Field(description="the spelling that its authors use most often")] = ""
     kind: Annotated[AnchorKind, Field(description="phrase, link (wikilink) or tag")] = "phrase"
     lang: Annotated[str, Field(description="BCP 47, guessed from the phrase")] = "und"
     trees: Annotated[int, Field(description="how many trees carry it")] = 0
     thoughts: Annotated[int, Field(description="how many thoughts carry it")] = 0
     authored: Annotated[int, Field(description="in how many trees an author wrote it")] = 0
+
+    def __post_init__(self) -> None:
+        if not self.phrase:
+            object.__setattr__(self, "phrase", self.id)
+        if not self.id:
+            if not phrase_key(self.phrase):
+                raise ValueError(f"the anchor {self.phrase!r} has no letter to be matched by")
+            object.__setattr__(self, "id", anchor_id(self.phrase, self.kind))
 
 
 def relevel(branch: Sequence[Thought], level: int) -> list[Thought]:

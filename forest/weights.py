@@ -12,7 +12,7 @@ from forest.phrases import phrase_key
 
 
 def axis_weights(value: Any) -> dict[str, float]:
-    """Weights of axes as fractions that sum to 1, in the order written.
+    """Weights of axes as fractions that sum to 1, in the order of `by_weight`.
 
     A mapping holds fractions (sum 1), percents (sum 100) or strings such as ``"80%"``; a plain
     list of names means equal weights.
@@ -32,7 +32,15 @@ def axis_weights(value: Any) -> dict[str, float]:
         )
     if abs(total - 1) > 1e-9:
         weights = {name: weight / total for name, weight in weights.items()}
-    return weights
+    return by_weight(weights)
+
+
+def by_weight(weights: Mapping[str, float]) -> dict[str, float]:
+    """Weights of axes in the one order that they have everywhere: the greatest first, then by name.
+
+    So the order says nothing that the weights do not, and no store can lose it.
+    """
+    return dict(sorted(weights.items(), key=lambda axis: (-axis[1], phrase_key(axis[0]))))
 
 
 def _named_weights(value: Any) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -239,7 +240,41 @@ def test_an_interrupted_edit_keeps_what_was_typed(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     code, _, err = planted("edit", "bog")
     assert code == 1
-    assert Path(err.strip().rpartition("kept in ")[2]).is_file()
+    kept = err.strip().rpartition("kept in ")[2]
+    assert Path(kept).is_file()
+    monkeypatch.setattr(
+        "forest.editing.subprocess.run", lambda *_, **__: SimpleNamespace(returncode=0)
+    )
+    assert f"note: the text of an earlier edit is kept in {kept}\n" in planted("edit", "bog")[2]
+    assert "note: " not in planted("edit", "sud")[2]
+    assert Path(kept).read_text() == "typed"
+
+
+def test_an_edit_of_a_tree_that_was_removed_meanwhile_says_how_to_have_it_again(
+    planted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def type_while_it_goes(command: list[str], **_: object) -> object:
+        path = Path(command[-1])
+        path.write_text(path.read_text().replace("Бог", "бог"))
+        with Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as forest:
+            forest.remove("bog")
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr("forest.editing.subprocess.run", type_while_it_goes)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code, _, err = planted("edit", "bog")
+    assert code == 1
+    assert "there is no tree 'bog'" in err
+    assert "forest edit" not in err
+    command = err.rpartition("`forest import ")[2].partition("`")[0]
+    assert planted("import", command)[0] == 0
+    assert planted("show", "bog")[0] == 0
+
+
+def test_an_empty_id_is_refused(planted: Run) -> None:
+    code, _, err = planted("add", "", "--new", "Тема", "Текст.")
+    assert code == 2
+    assert "may not be empty" in err
 
 
 def test_removing_asks_or_wants_yes(planted: Run) -> None:

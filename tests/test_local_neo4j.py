@@ -330,6 +330,17 @@ def test_an_unreachable_repository_is_named_with_the_reason(installer):
     assert "http://127.0.0.1:1/org/neo4j/neo4j/9.9.9/neo4j-9.9.9.pom" in str(caught.value)
     assert "refused" in str(caught.value)
     assert "network" in str(caught.value)
+    assert "FOREST_MAVEN_REPOSITORY" in str(caught.value)
+
+
+def test_the_repository_of_the_settings_is_downloaded_from(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("FOREST_MAVEN_REPOSITORY", "http://127.0.0.1:1/mine")
+    with pytest.raises(SystemExit) as ended:
+        main(["neo4j", "start", "--home", str(tmp_path / "home"), "--version", "5.0.99"])
+    assert ended.value.code == 1
+    assert "cannot download http://127.0.0.1:1/mine/org/neo4j/neo4j/5.0.99" in (
+        capsys.readouterr().err
+    )
 
 
 def test_a_description_that_is_no_xml_names_the_cache(installer, repository):
@@ -480,7 +491,7 @@ def test_a_password_changed_in_the_database_is_named_as_the_cause(server):
 
 
 @pytest.mark.neo4j
-def test_data_survives_a_crash_and_http_can_be_switched_on(newest_server, tmp_path):
+def test_data_survives_a_crash_and_http_can_be_switched_on(newest_server, tmp_path, capsys):
     server = newest_server
     server.start()
     remember(server, "before the crash")
@@ -499,6 +510,9 @@ def test_data_survives_a_crash_and_http_can_be_switched_on(newest_server, tmp_pa
     assert info.browser_url is not None
     with urlopen(info.browser_url, timeout=30) as page:
         assert b"Neo4j Browser" in page.read()
+    with pytest.raises(SystemExit):
+        main(["neo4j", "status", "--home", str(server.home)])
+    assert f"Browser   {info.browser_url}  (user neo4j)" in capsys.readouterr().out
     if sys.platform == "linux":
         assert {address for address, _ in addresses(info.pid)} <= LOOPBACK
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from forest.errors import InvalidTree
+from forest.errors import InvalidInput, InvalidTree
 from forest.fields import MAX_ID, MAX_TEXT
-from forest.model import AnchorLink, Axis, Thought, Tree, anchor_id
+from forest.model import Anchor, AnchorLink, Axis, Thought, Tree, anchor_id
 from forest.phrases import phrase_key
 
 
@@ -147,13 +147,21 @@ def test_an_empty_tree_has_no_root():
 
 def test_an_axis_is_keyed_by_its_name():
     assert Axis(name=" Время — Ё ").id == phrase_key("время - е")
-    with pytest.raises(ValidationError, match="it is empty"):
-        Axis(name=" ")
-    with pytest.raises(ValidationError, match="no letter"):
-        Axis(name="...")
+    assert Axis("Время") == Axis(name="Время")
+    with pytest.raises(InvalidInput, match="axis '': name: it is empty"):
+        Axis(name="")
+    with pytest.raises(InvalidInput, match="no letter"):
+        Axis("...")
     assert Axis(id="Время - Е", name="время — ё").id == "время - е"
-    with pytest.raises(ValidationError, match="'x': expected 'время', the key of its name"):
+    with pytest.raises(InvalidInput, match="'x': expected 'время', the key of its name"):
         Axis(id="x", name="Время")
+
+
+def test_an_anchor_is_made_of_its_phrase():
+    assert Anchor(phrase="Вода").id == "вода"
+    assert Anchor(phrase="Вода", kind="tag").id == "#вода"
+    with pytest.raises(InvalidTree, match="no letter"):
+        Anchor()
 
 
 def test_kinds_of_anchors_do_not_meet():

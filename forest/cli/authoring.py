@@ -66,6 +66,8 @@ def command_add(
     """
     if axes and title is None:
         raise click.UsageError("--axis is for a new tree: `forest axes bind` binds one")
+    if not tree.strip():
+        raise click.UsageError("TREE is the id of a tree: it may not be empty")
     steps = _lines_of_input() if texts == ("-",) else list(texts)
     bound = weights(axes)
     with opened_forest(ctx, create=title is not None) as forest, telling_new_axes(forest, bound):
@@ -130,10 +132,13 @@ def telling_new_axes(forest: Forest, names: Iterable[str]) -> Iterator[None]:
 @click.pass_context
 def command_edit(ctx: click.Context, tree: str) -> None:
     """Open the tree of id TREE as YAML in $EDITOR; it is stored only if it is valid."""
-    from forest.editing import edit_tree
+    from forest.editing import drafts, edit_tree
 
     with opened_forest(ctx) as forest:
-        outcome = edit_tree(forest, forest.find(tree), ask=_again)
+        tree_id = forest.find(tree)
+        for path in drafts(tree_id):
+            say(f"note: the text of an earlier edit is kept in {path}", err=True)
+        outcome = edit_tree(forest, tree_id, ask=_again)
     say(outcome)
 
 
@@ -179,7 +184,7 @@ def _told(forest: Forest, tree_id: str) -> str:
     try:
         tree = forest.get(tree_id)
     except (InvalidTree, NotATree) as error:
-        return error.message
+        return f"{tree_id}: no whole tree ({error.message})"
     except NotFound:
         raise NotFound(
             f"there is no tree {tree_id!r}; with --yes a tree is named by its whole id",

@@ -28,7 +28,7 @@ def command_copy(source: str, target: str) -> None:
 
     with (
         Forest.open(source, create=False) as here,
-        Forest.open(target, half_copy=True) as there,
+        Forest.open_for_copy(target) as there,
     ):
         total = sum(info.size for info in here.infos())
         with progress_bar("copying", total, "thoughts") as bar:
@@ -40,11 +40,12 @@ def command_copy(source: str, target: str) -> None:
                 bar.update(done)
 
             written = here.copy_to(there, tell)
-        earlier = f", {len(written.unchanged):,} there already" if written.unchanged else ""
-        click.echo(
-            f"{plural(len(written.added), 'tree')}, {plural(written.thoughts, 'thought')} copied"
-            f"{earlier}; revision {there.revision[:12]}"
-        )
+        revision = there.revision
+    earlier = f", {len(written.unchanged):,} there already" if written.unchanged else ""
+    click.echo(
+        f"{plural(len(written.added), 'tree')}, {plural(written.thoughts, 'thought')} copied"
+        f"{earlier}; revision {revision[:12]}"
+    )
 
 
 def _parameter(text: str) -> tuple[str, Any]:

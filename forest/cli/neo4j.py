@@ -42,11 +42,21 @@ def command_neo4j() -> None:
 def start(
     ctx: click.Context, home: Path | None, bolt_port: int, http_port: int, version: str | None
 ) -> None:
-    """Start it; the first time it is downloaded (about 150 MB)."""
+    """Start it; the first time it is downloaded (about 150 MB).
+
+    From Maven Central, or from the Maven repository at the URL in FOREST_MAVEN_REPOSITORY.
+    """
     from forest.cli.terminal import progress_bar
     from forest.local_neo4j import LocalNeo4j, Progress, Setting
+    from forest.settings import Settings
 
-    server = LocalNeo4j(home, version=version, bolt_port=bolt_port, http_port=http_port)
+    server = LocalNeo4j(
+        home,
+        version=version,
+        bolt_port=bolt_port,
+        http_port=http_port,
+        maven_repository=Settings.load().maven_repository,
+    )
     settings: tuple[Setting, ...] = ("version", "bolt_port", "http_port")
     exactly = [s for s in settings if ctx.get_parameter_source(s) is not ParameterSource.DEFAULT]
     with progress_bar("Neo4j") as bar:
@@ -79,7 +89,7 @@ def status(home: Path | None, as_json: bool) -> int:
     """Say whether it runs, and where. Exit code 1 if it does not."""
     from dataclasses import asdict
 
-    from forest.local_neo4j import LocalNeo4j
+    from forest.local_neo4j import USER, LocalNeo4j
 
     server = LocalNeo4j(home)
     now = server.status()
@@ -87,6 +97,8 @@ def status(home: Path | None, as_json: bool) -> int:
         print_json({k: str(v) if isinstance(v, Path) else v for k, v in asdict(now).items()})
     elif now.running:
         click.echo(f"Neo4j {now.version} runs: {now.bolt_url} (process {now.pid})")
+        if now.browser_url:
+            click.echo(f"  Browser   {now.browser_url}  (user {USER})")
     else:
         data = "its data are in" if now.version else "there are no data yet in"
         click.echo(f"Neo4j does not run; {data} {now.home}. Start: {server.command('start')}")

@@ -12,10 +12,8 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from pydantic import ValidationError
 
 from forest.errors import InvalidInput
-from forest.fields import plain_words
 from forest.flat import DECLARED, TYPES, Edge, at_of, declared, name_of
 from forest.formats.base import BadTree, Item, Notice, Problem, SourceFile, refused, shown
 from forest.formats.owner import tree_from
@@ -151,8 +149,8 @@ class FlatGraph:
         values = {"name": at[1]} | self._values(at)
         try:
             return Axis(id=at[1], **values)
-        except ValidationError as error:
-            raise Problem((), f"{name_of(at)}: {plain_words(error)}") from None
+        except InvalidInput as error:
+            raise Problem((), f"{name_of(at)}: {error.message}") from None
 
     def _node(self, at: Key) -> Node | None:
         links = tuple(

@@ -10,6 +10,7 @@ from forest.errors import ImportRefused
 from forest.fields import MAX_ID
 from forest.formats.base import SourceFile, linked, refused, shown
 from forest.formats.yaml_trees import Typed, YamlError, line_in_yaml, load_yaml
+from forest.language import check_language
 from forest.model import AnchorLink
 from forest.weights import axis_weights
 
@@ -65,7 +66,7 @@ class _Reader:
         front = FrontMatter()
         front.title = self._name(data, "title")
         front.id = self._name(data, "id")
-        front.lang = self._name(data, "lang") or self._name(data, "language")
+        front.lang = self._lang(data, "lang") or self._lang(data, "language")
         front.axes = self._axes(data)
         front.aliases = self._words(data, "aliases") + self._words(data, "alias")
         tags = self._words(data, "tags", " ") + self._words(data, "tag", " ")
@@ -88,6 +89,15 @@ class _Reader:
         if len(value) > MAX_ID:
             raise self._wrong(key, f"it has {len(value)} characters, more than {MAX_ID}")
         return " ".join(value.split())
+
+    def _lang(self, data: dict[str, Any], key: str) -> str | None:
+        tag = self._name(data, key)
+        if tag is not None:
+            try:
+                check_language(tag)
+            except ValueError as error:
+                raise self._wrong(key, str(error)) from None
+        return tag
 
     def _words(self, data: dict[str, Any], key: str, between: str | None = ",") -> list[str]:
         """A list of words, or one text with commas (or blanks) between them."""

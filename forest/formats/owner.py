@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 from forest.errors import InvalidTree
 from forest.fields import first_of, surely_text
 from forest.formats.base import Problem, shown
+from forest.language import check_language
 from forest.model import AnchorLink, Thought, Tree, trusted_thought, trusted_thoughts
 from forest.phrases import tree_id_from
 from forest.weights import axis_weights
@@ -334,6 +335,7 @@ def _tree(data: dict[str, Any], title: str, thoughts: list[Thought], source: str
         fields["axes"] = axis_weights(fields.get("axes") or [])
     except ValueError as error:
         raise Problem(("axes",), f"axes: {error}") from None
+    _check_languages(data, thoughts)
     try:
         return Tree(**fields, thoughts=thoughts)
     except InvalidTree as error:
@@ -341,6 +343,20 @@ def _tree(data: dict[str, Any], title: str, thoughts: list[Thought], source: str
     if first["loc"][:1] == ("thoughts",):
         raise _level_problem(thoughts, data["nodes"])
     raise _field_problem(first)
+
+
+def _check_languages(data: dict[str, Any], thoughts: list[Thought]) -> None:
+    """Raise Problem for a language that is none; what is no text is found elsewhere."""
+    written: list[tuple[tuple[str | int, ...], str, dict[str, Any]]] = [((), "", data)]
+    if any(thought.lang for thought in thoughts):
+        written += [(("nodes", i), f"node {i + 1}: ", n) for i, n in enumerate(data["nodes"])]
+    for path, where, said in written:
+        tag = said.get("lang")
+        if isinstance(tag, str) and tag:
+            try:
+                check_language(tag)
+            except ValueError as error:
+                raise Problem((*path, "lang"), f"{where}lang: {error}") from None
 
 
 def _field_problem(error: ErrorDetails) -> Problem:

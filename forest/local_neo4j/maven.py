@@ -202,7 +202,8 @@ class _Resolver(PythonResolver):
             raise ServerError(
                 f"cannot download {url}: {_reason(error)}",
                 hint="Check the network (and HTTPS_PROXY, if you need a proxy), or name a Maven "
-                f"repository that you can reach, then start again. {_KEPT}",
+                "repository that you can reach in FOREST_MAVEN_REPOSITORY, then start again. "
+                f"{_KEPT}",
             ) from error
         except OSError as error:
             raise ServerError(f"cannot write {target}: {error}", hint=_KEPT) from error

@@ -282,18 +282,11 @@ def open_store(
             "the store URL is empty",
             hint="Is it that of a variable that is not set? Or leave it out.",
         )
-    scheme, _, rest = url.partition(":")
+    scheme = url.partition(":")[0]
     if scheme == "sqlite":
         from forest.stores.sqlite import SqliteStore
 
-        path = rest.removeprefix("///")
-        if path in (rest, "", ":memory:") or path.endswith("/") or not _may_be_a_file(path):
-            raise UsageError(
-                f"the store URL {url!r} names no file",
-                hint="Write sqlite:///forest.db for a file in this folder, "
-                "sqlite:////data/forest.db for a full path, memory: to keep nothing.",
-            )
-        return SqliteStore(Path(path), create=create)
+        return SqliteStore(_file_of(url), create=create)
     if url in ("memory:", "memory://"):
         from forest.stores.memory import MemoryStore
 
@@ -307,6 +300,29 @@ def open_store(
         f"{shown} is not the URL of a store",
         hint="Expected sqlite:///PATH, neo4j://HOST:7687, bolt://HOST:7687 or memory:",
     )
+
+
+def _file_of(url: str) -> Path:
+    rest = url.partition(":")[2]
+    path = rest.removeprefix("///")
+    if path in (rest, "", ":memory:") or path.endswith("/") or not _may_be_a_file(path):
+        raise UsageError(
+            f"the store URL {url!r} names no file",
+            hint="Write sqlite:///forest.db for a file in this folder, "
+            "sqlite:////data/forest.db for a full path, memory: to keep nothing.",
+        )
+    return Path(path)
+
+
+def missing_file(url: str) -> Path | None:
+    """The file that a store's URL names, if there is none yet; its folder is there.
+
+    Raises UsageError as `open_store` does.
+    """
+    if url.partition(":")[0] != "sqlite":
+        return None
+    path = _file_of(url).absolute()
+    return path if path.parent.is_dir() and not os.path.lexists(path) else None
 
 
 def _may_be_a_file(path: str) -> bool:
@@ -387,9 +403,10 @@ def no_such_axis(axis_id: str) -> NotFound:
 
 
 def axis_in_use(axis_id: str, trees: list[str]) -> Conflict:
-    """The error for removing an axis that trees are bound to."""
+    """The error for removing an axis that these trees are bound to."""
+    more = f" and {len(trees) - 3:,} more" if len(trees) > 3 else ""
     return Conflict(
-        f"trees are bound to the axis {axis_id!r}: {', '.join(trees)}",
+        f"trees are bound to the axis {axis_id!r}: {', '.join(trees[:3])}{more}",
         hint="Bind them to other axes first: `forest axes bind TREE …`.",
     )
 

@@ -194,7 +194,7 @@ class MemoryStore(Store):
         if node not in self.graph:
             raise no_such_axis(axis_id)
         if bound := sorted(tree[1] for tree in self.graph.predecessors(node)):
-            raise axis_in_use(axis_id, bound[:3])
+            raise axis_in_use(axis_id, bound)
         self.graph.remove_node(node)
 
     # --- nodes beside the trees ----------------------------------------------------------------

@@ -118,7 +118,7 @@ def test_an_axis_that_may_be_a_typing_error_is_said(run):
     assert code == 0
     assert "note: the axis 'эмпатя' is new; was 'эмпатия' meant?" in err
     thirds = run("axes", "bind", "врач", "эмпатия=33.3%", "причинность=33.3%", "время=33.4%")[1]
-    assert thirds == "эмпатия 33.3%, причинность 33.3%, время 33.4%\n"
+    assert thirds == "время 33.4%, причинность 33.3%, эмпатия 33.3%\n"
     assert run("axes", "bind", "врач", "долг=100%")[2] == "note: the axis 'долг' is new\n"
     assert run("axes", "bind", "врач", "Эмпатия=100%")[2] == ""
     code, _, err = run("axes", "bind", "врач", "долг=50%", "долг=50%")

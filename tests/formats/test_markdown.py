@@ -83,6 +83,7 @@ def test_front_matter_goes_where_it_belongs(read: Reader) -> None:
         ("a: 1\na: 2", "note.md:3: front matter: the key 'a' stands already"),
         ("t: x\nb: &x 1", "note.md:3: front matter: the reference &x"),
         ("title: [x]", "note.md:2: front matter: title: expected text"),
+        ("x: 1\nlang: по-русски", "note.md:3: front matter: lang: expected a language such as"),
         ("x: 1\ntags: {a: b}", "note.md:3: front matter: tags: expected a list of words"),
         ("x: 1\ntitle: Foo: bar", "note.md:3: front matter: no valid YAML"),
     ],

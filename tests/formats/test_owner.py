@@ -283,3 +283,17 @@ def test_a_chain_of_100_000_levels(read: Reader) -> None:
 def test_an_error_of_the_whole_file_is_raised(read: Reader) -> None:
     with pytest.raises(ImportRefused, match=r"t\.json:2: no valid JSON: .*column 12"):
         read('{"tree": "x",\n "nodes": [}', "t.json")
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"tree": "T", "lang": "русский", "nodes": [{}]}, "lang: expected a language such as ru"),
+        ({"tree": "T", "nodes": [{"lang": "en_US"}]}, "node 1: lang: expected a language"),
+    ],
+)
+def test_a_language_that_is_none_is_refused(
+    read_data: ReadData, tree: dict[str, Any], message: str
+) -> None:
+    tree["nodes"] = [{"level": 0, "text": "a"} | node for node in tree["nodes"]]
+    assert message in read_data(tree).error

@@ -56,6 +56,18 @@ def test_a_typed_tree_is_the_same_in_every_store(store, typed, tmp_path):
         assert everything(copy) == everything(store)
 
 
+@pytest.mark.usefixtures("justice")
+def test_what_is_no_tree_is_found_by_its_title_and_its_cause_is_said(store, typed):
+    typed("MATCH (t:Tree) SET t.meta = 'not json'")
+    forest = Forest(store)
+    for name in ("СПРАВЕДЛИВОСТЬ", "справ", "jus"):
+        assert forest.find(name) == "justice"
+    with pytest.raises(InvalidTree, match="meta: expected a JSON object"):
+        forest.get(forest.find("справ"))
+    with pytest.raises(NotFound):
+        forest.find("другая")
+
+
 def test_ids_and_titles_that_were_left_out(store, typed):
     typed("CREATE (:Tree {title: 'Что такое вода?'})-[:ROOT]->(:Thought {text: 'Вода.'})")
     typed("CREATE (:Tree {id: 'ice'})-[:ROOT]->(:Thought {text: 'Ice.', id: 'own'})")

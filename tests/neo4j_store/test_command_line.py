@@ -59,7 +59,7 @@ def test_a_tree_is_found_by_a_prefix_beside_what_is_no_tree(half_broken):
 def test_what_is_no_tree_is_removed_by_its_whole_id(half_broken):
     code, out, _ = half_broken("remove", "torn", "--yes")
     assert code == 0
-    assert out.startswith("removed tree 'torn' is no tree: it has 2 ROOTs")
+    assert out.startswith("removed torn: no whole tree (tree 'torn' is no tree: it has 2 ROOTs")
     assert "torn" not in half_broken("list")[2]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 
 import pytest
@@ -150,6 +151,24 @@ def test_a_tree_that_is_not_as_it_was_written_is_one_error(planted, sql):
             list(store.trees())
         assert "forest check" not in str(caught.value)
         assert any("is damaged" in f.problem for f in store.check())
+
+
+def test_what_still_can_be_read_of_a_damaged_file_is_said_only_where_there_is_any(planted):
+    with SqliteStore(planted) as store:
+        put(store, *(tree(f"t{i}", *("x" * 300 for _ in range(50))) for i in range(30)))
+    db = sqlite3.connect(planted)
+    db.execute("UPDATE tree SET meta = '{' WHERE id < 't3'")
+    db.commit()
+    db.close()
+    with (
+        SqliteStore(planted) as store,
+        pytest.raises(StoreError, match=r"TREE --yaml` .* such as 't3'"),
+    ):
+        list(store.trees())
+    os.truncate(planted, planted.stat().st_size // 2)
+    with pytest.raises(StoreError, match="is damaged") as caught, SqliteStore(planted) as store:
+        list(store.trees())
+    assert caught.value.hint == "Put your last copy of it in its place."
 
 
 def test_a_snapshot_without_room_is_an_error_of_its_folder(planted, other):

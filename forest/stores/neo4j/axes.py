@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from forest.errors import InvalidInput
 from forest.model import Axis
 from forest.phrases import phrase_key
@@ -50,7 +48,7 @@ def all_axes(tx: ManagedTransaction) -> list[Axis]:
             axis = Axis(
                 id=axis_id(id_, name), name=name or id_ or "", description=description or ""
             )
-        except ValidationError as error:
+        except InvalidInput as error:
             raise InvalidInput(
                 f"the Axis node (id {node}) is not as the model wants it: {said(error)}",
                 hint="Put it right with Cypher: `forest check` lists all such places.",
@@ -82,7 +80,7 @@ def remove_axis(tx: ManagedTransaction, wanted: str) -> None:
         raise no_such_axis(wanted)
     rows = ask(tx, BOUND, nodes=nodes)
     if bound := sorted(tree_id(id_, title) for id_, title, there in rows if there):
-        raise axis_in_use(wanted, bound[:3])
+        raise axis_in_use(wanted, bound)
     run(tx, REMOVE, {"nodes": nodes}).consume()
 
 

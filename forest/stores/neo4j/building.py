@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from forest.errors import InvalidTree
+from forest.errors import InvalidInput, InvalidTree
 from forest.fields import first_of
 from forest.identity import finished
 from forest.language import guess_language
@@ -20,6 +20,7 @@ from forest.schema import THOUGHT
 from forest.stores.neo4j.connection import Connection
 from forest.stores.neo4j.reading import Found, Head, Link, Row, no_tree, order
 from forest.stores.neo4j.values import moment, no_text
+from forest.weights import by_weight
 
 _THOUGHTS = TypeAdapter(list[Thought])
 _NAMES = THOUGHT.names
@@ -83,7 +84,7 @@ def name_of(row: Row) -> str:
 
 def said(error: Exception) -> str:
     """What the model says first against a value, with the name of the field."""
-    if not isinstance(error, InvalidTree | ValidationError):
+    if not isinstance(error, InvalidInput | ValidationError):
         return str(error)
     first = first_of(error)
     where = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
@@ -109,7 +110,7 @@ def _head(found: Found) -> dict[str, Any]:
         "id": found.id,
         "title": found.id if values["title"] is None else values["title"],
         "lang": values["lang"] or "",
-        "axes": dict(axes_of(found.head).values()),
+        "axes": by_weight(dict(axes_of(found.head).values())),
         "meta": _meta(values["meta"]),
     }
 

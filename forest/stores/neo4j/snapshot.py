@@ -14,6 +14,7 @@ from forest.stores.neo4j import reading
 from forest.stores.neo4j.connection import Connection
 from forest.stores.neo4j.faults import TRY_AGAIN
 from forest.stores.sqlite import SqliteStore
+from forest.stores.sqlite.faults import no_room_is_os_error
 
 ROUNDS = 10
 """How often the trees are copied again that were written while others were copied."""
@@ -32,7 +33,8 @@ def snapshot(store: Store, connection: Connection, folder: Path) -> Iterator[Sto
     """
     path = folder / "snapshot.db"
     try:
-        _copy(store, connection, path)
+        with no_room_is_os_error(folder):
+            _copy(store, connection, path)
         with SqliteStore(path, read_only=True, url=store.url) as frozen:
             yield frozen
     finally:

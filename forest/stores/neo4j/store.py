@@ -129,6 +129,8 @@ class Neo4jStore(Store):
             except (NotATree, InvalidTree) as error:
                 if skip is None:
                     raise
+                title = found.head.values["title"]
+                error.named = (found.id, title if isinstance(title, str) else "")
                 skip(error)
             else:
                 yield tree

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 from forest.errors import StoreError, StoreUnavailable
 
@@ -23,6 +26,25 @@ def sound(what: str) -> Iterator[None]:
         yield
     except _NONSENSE as error:
         raise Damaged(f"{what} is not as it was written") from error
+
+
+_WRITING_FAILED = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR_WRITE: errno.EIO}
+
+
+@contextmanager
+def no_room_is_os_error(folder: Path) -> Iterator[None]:
+    """Where a copy of a forest is written into a folder: raise OSError if that cannot be done.
+
+    Of SQLite's error or of the forest's that came of it; others pass.
+    """
+    try:
+        yield
+    except (sqlite3.OperationalError, StoreError) as error:
+        cause = error.__cause__ if isinstance(error, StoreError) else error
+        number = _WRITING_FAILED.get(getattr(cause, "sqlite_errorcode", 0))
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(folder)) from error
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -71,8 +93,7 @@ def forest_errors(url: str) -> Iterator[None]:
             said = "a text is not UTF-8" if str(error).startswith(_NO_UTF8) else error
             raise StoreError(
                 f"{url} is damaged: {said}",
-                hint="Put your last copy of it in its place. Without one, `forest show TREE --yaml`"
-                " still prints each tree that can be read.",
+                hint=f"Put your last copy of it in its place.{_without_copy(url)}",
             ) from error
         if isinstance(error, sqlite3.ProgrammingError):
             if "closed database" in str(error):
@@ -85,6 +106,24 @@ def forest_errors(url: str) -> Iterator[None]:
         raise StoreError(f"{url}: {error}") from error
 
 
+def _without_copy(url: str) -> str:
+    """What a damaged file still gives, if it gives any: looks for a tree that can be read."""
+    from forest.stores.sqlite.reading import read_tree
+
+    file = f"{Path(url.removeprefix('sqlite:///')).absolute().as_uri()}?mode=ro"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, uri=True)) as db:
+        ids = db.execute(f"SELECT id FROM tree ORDER BY id LIMIT {_TRIED}").fetchall()  # noqa: S608
+        for (tree_id,) in ids:
+            with suppress(sqlite3.Error):
+                if read_tree(db, tree_id, {}):
+                    return (
+                        " Without one, `forest show TREE --yaml` still prints each tree that can "
+                        f"be read, such as {tree_id!r}."
+                    )
+    return ""
+
+
+_TRIED = 100  # trees: what a message is worth
 _NO_UTF8 = "Could not decode to UTF-8"  # goes on with the bytes, which are no text to show
 
 

@@ -28,16 +28,17 @@ from forest.nodes import Link, Node
 from forest.stores.base import best_spelling
 from forest.stores.sqlite.faults import Damaged, sound
 from forest.stores.sqlite.schema import SPAN
+from forest.weights import by_weight
 
 
 def axes_of(db: sqlite3.Connection, no: int) -> dict[str, float]:
-    """The weights of a tree, by the names of its axes, in the order written."""
+    """The weights of a tree, by the names of its axes."""
     rows = db.execute(
         "SELECT axis.name, weight FROM aligned JOIN axis ON axis.id = aligned.axis"
         " WHERE tree = ? ORDER BY position",
         (no,),
     )
-    return dict(rows)
+    return by_weight(dict(rows))
 
 
 def read_tree(db: sqlite3.Connection, tree_id: str, links: dict[int, AnchorLink]) -> Tree | None:

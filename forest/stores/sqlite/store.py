@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -31,7 +29,7 @@ from forest.stores.base import (
     refuse_held,
 )
 from forest.stores.sqlite.connection import Connection
-from forest.stores.sqlite.faults import Damaged, forest_errors, sound
+from forest.stores.sqlite.faults import Damaged, forest_errors, no_room_is_os_error, sound
 from forest.stores.sqlite.reading import anchors_after, axes_of, read_nodes, read_time, read_tree
 from forest.stores.sqlite.schema import SPAN
 from forest.stores.sqlite.writing import Writing, store_nodes
@@ -42,7 +40,6 @@ LINKS = 50_000
 """How many phrases that trees carry are kept in memory."""
 BUSY_SECONDS = 60.0
 """How long a write waits for another process that writes."""
-_WRITING_FAILED = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR_WRITE: errno.EIO}
 
 
 class SqliteStore(Store):
@@ -258,7 +255,7 @@ class SqliteStore(Store):
         with self._transaction() as db:
             bound = db.execute(
                 "SELECT tree.id FROM aligned JOIN tree ON tree.no = aligned.tree"
-                " WHERE axis = ? ORDER BY tree.id LIMIT 3",
+                " WHERE axis = ? ORDER BY tree.id",
                 (axis_id,),
             ).fetchall()
             if bound:
@@ -345,12 +342,8 @@ class SqliteStore(Store):
         with self._file.asking() as db:
             copy = sqlite3.connect(path)
             try:
-                db.backup(copy)
-            except sqlite3.OperationalError as error:  # only the copy is written
-                number = _WRITING_FAILED.get(error.sqlite_errorcode)
-                if number is None:
-                    raise
-                raise OSError(number, os.strerror(number), str(folder)) from error
+                with no_room_is_os_error(folder):  # only the copy is written
+                    db.backup(copy)
             finally:
                 copy.close()
         try:

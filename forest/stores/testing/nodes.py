@@ -55,6 +55,18 @@ class NodeContract(Contract):
         assert list(again.all_nodes()) == [spring, scene, found]
         again.close()
 
+    def test_where_nodes_came_from_and_when_is_no_part_of_the_revision(self, store: Store) -> None:
+        def put_all(file: str, at: str, text: str) -> str:
+            said = {"text": text, "origin": file}
+            scene = Node("Scene", "Δ12/1", said, (Link("VOICES", "Δ12"),))
+            decision = Node("Decision", "000001", {"at": at, "action": "merge", "anchor": "x"})
+            put_nodes(store, formula("Δ12", "x", origin=file, imported="Δ12 = x"), scene, decision)
+            return str(everything(store)["revision"])
+
+        one = put_all("notes/a.md", "2026-01-01T00:00:00Z", "🌊")
+        assert put_all("/elsewhere/notes/a.md", "2026-02-02T00:00:00Z", "🌊") == one
+        assert put_all("notes/a.md", "2026-01-01T00:00:00Z", "🌊💧") != one
+
     def test_nodes_come_in_the_order_of_their_keys(self, store: Store) -> None:
         put_nodes(store, *(formula(key, "x") for key in reversed(ORDERED)))
         assert [node.key for node in store.nodes("Formula")] == list(ORDERED)

@@ -237,6 +237,9 @@ class ReadingContract(Contract):
         with pytest.raises(Conflict, match="bound"):
             store.remove_axis("ось")
         assert store.axes() == [Axis(name="ось")]
+        put(store, *(tree(f"c{i}", axes=["другая"]) for i in range(5)))
+        with pytest.raises(Conflict, match="c0, c1, c2 and 2 more"):
+            store.remove_axis("другая")
         put(store, tree("bound", axes=["другая"]))
         store.remove_axis("ось")
         assert store.axes() == [Axis(name="другая")]

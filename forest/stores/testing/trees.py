@@ -84,9 +84,18 @@ class TreeContract(Contract):
         assert list(store.get("t").axes.items()) == list(bound.axes.items())
         assert list(next(store.infos()).axes.items()) == list(bound.axes.items())
 
-    def test_axes_of_a_tree_keep_the_order_written(self, store: Store) -> None:
-        put(store, tree("t", axes={"я": 0.25, "b": 0.25, "а": 0.25, "A1": 0.25}))
-        assert list(store.get("t").axes) == ["я", "b", "а", "A1"]
+    def test_axes_come_by_weight_then_by_name_in_whatever_order_they_were_written(
+        self, store: Store
+    ) -> None:
+        unequal, equal = tree("t", axes={"b": 0.2, "a": 0.8}), tree("u", axes=["я", "b", "а", "A1"])
+        put(store, unequal, equal)
+        shown = [["a", "b"], ["A1", "b", "а", "я"]]
+        assert [list(t.axes) for t in store.trees()] == shown
+        assert [list(info.axes) for info in store.infos()] == shown
+        unequal.axes.clear()
+        unequal.axes.update({"c": 0.1, "b": 0.9})  # past the model's checks
+        put(store, unequal)
+        assert [list(store.get("t").axes), list(next(store.infos()).axes)] == [["b", "c"]] * 2
 
     @pytest.mark.parametrize("size", [1_000, 70_000, 1_000_000])
     def test_long_texts_come_back(self, store: Store, size: int) -> None:
