@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from training.config import Lora
-from training.errors import BaseError
+from training.errors import BaseError, ConfigError
 from training.library import library, quiet
 from training.rows import beside
 
@@ -17,8 +17,13 @@ NAME = "default"
 
 
 def lora_config(base: Base, network: Any, lora: Lora) -> Any:
-    """The configuration of a mask. Raises BaseError where the base has no such modules."""
+    """The configuration of a mask.
+
+    Raises BaseError where the base has no such modules, ConfigError where all of them are narrower
+    than the rank.
+    """
     _require_modules(base, network, lora)
+    _require_rank(base, network, lora)
     return library("peft").LoraConfig(
         task_type="CAUSAL_LM",
         r=lora.r,
@@ -99,4 +104,21 @@ def _require_modules(base: Base, network: Any, lora: Lora) -> None:
         raise BaseError(
             f"the base {base.path} has no modules named {', '.join(missing)}",
             hint=f"It has: {', '.join(sorted(linear))}. Name some of them as lora.modules.",
+        )
+
+
+def _require_rank(base: Base, network: Any, lora: Lora) -> None:
+    """Two matrices make one of a rank that is its shorter side at most: more is memory alone."""
+    widest = max(
+        min(module.in_features, module.out_features)
+        if hasattr(module, "in_features")
+        else min(module.weight.shape)
+        for name, module in network.named_modules()
+        if name.rpartition(".")[2] in lora.modules and hasattr(module, "weight")
+    )
+    if lora.r > widest:
+        raise ConfigError(
+            f"lora.r is {lora.r}; the rank of {', '.join(lora.modules)} in the base {base.path} is "
+            f"{widest} at most",
+            hint=f"Set lora.r = {min(widest, 16)}: 16 or 32 hold a scene.",
         )

@@ -60,8 +60,8 @@ def ask(
     :param length: tokens of an answer at most.
     :param temperature: 0: always the likeliest token.
 
-    Raises TrainingError for an empty text, MaskError where a mask is damaged or of another base,
-    MissingExtra.
+    Raises TrainingError for an empty text or one that is too long for the base, MaskError where a
+    mask is damaged or of another base, MissingExtra.
     """
     voices = Voices(base, masks)
     names = voices.names if bare or not masks else voices.names[1:]

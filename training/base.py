@@ -14,7 +14,7 @@ import orjson
 
 from training import tiny
 from training.corpus import Corpus
-from training.errors import BaseError
+from training.errors import BaseError, TrainingError
 from training.files import folder_whole, json_hash, measure, to_json
 from training.library import library
 from training.quantized import Bits, loading, rest
@@ -34,7 +34,8 @@ class Base:
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
         self.path = path
         self.about = about
-        """base.json as it stands: source, tokens, new_rows, seed, files, hash, tokenizer_hash."""
+        """base.json as it stands: source, tokens, new_rows, seed, files, hash, tokenizer_hash;
+        head_bias where the head has one."""
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -71,17 +72,13 @@ class Base:
     @property
     def positions(self) -> int | None:
         """The longest text that the model was made for, in tokens; None where it does not say."""
-        told = orjson.loads((self.path / "config.json").read_bytes())
-        for settings in (told, told.get("text_config") or {}):
-            for name in ("max_position_embeddings", "n_positions"):
-                if isinstance(settings.get(name), int):
-                    return int(settings[name])
-        return None
+        return positions_in(orjson.loads((self.path / "config.json").read_bytes()))
 
     @property
-    def named(self) -> dict[str, str]:
-        """What a mask keeps of its base: source, hash, tokenizer_hash."""
-        return {"source": self.name, "hash": self.hash, "tokenizer_hash": self.tokenizer_hash}
+    def named(self) -> dict[str, Any]:
+        """What a mask keeps of its base: source, hash, tokenizer_hash; head_bias if it has one."""
+        told = {"source": self.name, "hash": self.hash, "tokenizer_hash": self.tokenizer_hash}
+        return told | ({"head_bias": True} if self.about.get("head_bias") else {})
 
     def tokenizer(self) -> Any:
         """The tokenizer. Raises MissingExtra, BaseError."""
@@ -95,6 +92,31 @@ class Base:
         :param device: where a quantized model is put; any other stands on the processor.
         """
         return _load_model(self.path, dtype=dtype, **loading(bits, dtype, device))
+
+
+def positions_in(config: dict[str, Any]) -> int | None:
+    """The longest text that a model was made for, by its configuration, in tokens."""
+    for settings in (config, config.get("text_config") or {}):
+        for name in ("max_position_embeddings", "n_positions"):
+            if isinstance(settings.get(name), int):
+                return int(settings[name])
+    return None
+
+
+def require_positions(most: int | None, tokens: int, length: int = 0) -> None:
+    """Raise TrainingError where a text and an answer to it are more tokens than a model reads.
+
+    :param most: what `positions_in` said.
+    :param length: of the answer at most. Its last token need not be read.
+    """
+    if most is None or tokens + max(0, length - 1) <= most:
+        return
+    answer = f" and its answer up to {length}" if length else ""
+    shorter = f"Set --length {most - tokens + 1} at most, or ask" if tokens <= most else "Ask"
+    raise TrainingError(
+        f"a text has {tokens} tokens{answer}; the base reads {most} at most",
+        hint=f"{shorter if length else 'Ask'} with a shorter text, or take a base that reads more.",
+    )
 
 
 def prepare(
@@ -117,19 +139,24 @@ def prepare(
         raise BaseError(
             f"{out} exists and is not empty", hint="Nothing was written. Name a new folder."
         )
+    if steps and not model.startswith("tiny:"):
+        raise BaseError(
+            f"{model} is trained already: only a tiny: base learns as it is made",
+            hint="Leave --steps out.",
+        )
     names = reserved(corpus) if corpus else []
     network, tokenizer = _source(model, corpus, seed)
     rows = add_tokens(tokenizer, names, corpus)
     _resize(network, len(tokenizer), rows, seed)
     if steps and corpus is not None:
-        if not model.startswith("tiny:"):
-            raise BaseError(f"{model} is trained already: only a tiny: base learns as it is made")
         tiny.learn(network, tokenizer, corpus, steps, seed)
     with folder_whole(out) as folder:
         network.save_pretrained(folder, safe_serialization=True)
         tokenizer.save_pretrained(folder)
         rows = sorted({*rows, *_inherited(model)})
         about = _describe(folder, model, tokenizer, names, rows, seed)
+        if getattr(network.get_output_embeddings(), "bias", None) is not None:
+            about["head_bias"] = True
         (folder / MANIFEST).write_bytes(to_json(about))
     return Base(out, about)
 

@@ -22,12 +22,13 @@ DEFAULT = "default"
 _HINT = "`forest train --print-config` prints the default, which explains all settings."
 Count = Annotated[int, Field(strict=True, ge=0, le=1 << 40)]
 Size = Annotated[int, Field(strict=True, ge=1, le=1 << 40)]
+Threads = Annotated[int, Field(strict=True, ge=0, le=4096)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Lora(_Section):
@@ -65,7 +66,7 @@ class Steps(_Section):
     clip: Annotated[float, Field(gt=0)] = 1.0
     precision: Precision = "auto"
     quantize: Bits = "none"
-    threads: Count = 0
+    threads: Threads = 0
 
     def rate_at(self, step: int, steps: int) -> float:
         """The rate of a step, counted from 0, of so many: up, then along a cosine to a tenth."""
@@ -104,12 +105,12 @@ class Config(_Section):
         """
         settings: dict[str, Any] = {}
         for name in (DEFAULT, *presets):
-            _lay_over(settings, tomllib.loads(preset(name)))
+            _lay_over(settings, tomllib.loads(preset(name)), name)
         where = "the presets " + ", ".join(presets) if presets else "the default"
         if file is not None:
-            _lay_over(settings, _read(file))
             where = str(file)
-        _lay_over(settings, over)
+            _lay_over(settings, _read(file), where)
+        _lay_over(settings, over, where)
         return cls.read(settings, where)
 
     @classmethod
@@ -153,12 +154,15 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} is not TOML: {error}", hint=_HINT) from None
 
 
-def _lay_over(settings: dict[str, Any], more: dict[str, Any]) -> None:
+def _lay_over(settings: dict[str, Any], more: dict[str, Any], where: str) -> None:
     for name, value in more.items():
-        if isinstance(value, dict) and isinstance(settings.get(name), dict):
-            settings[name] = settings[name] | value
-        else:
-            settings[name] = value
+        if name in settings and not isinstance(value, dict):
+            raise ConfigError(
+                f"{where} has wrong settings:\n  {name}: expected a section [{name}], "
+                f"not {value!r}",
+                hint=_HINT,
+            )
+        settings[name] = settings[name] | value if name in settings else value
 
 
 def _problem(error: Any) -> str:

@@ -74,6 +74,9 @@ def folder_whole(out: Path) -> Iterator[Path]:
         with _locked(room):
             room.chmod(0o755)
             yield room
+            for path in room.rglob("*"):
+                # Some libraries write files that only their owner may read.
+                path.chmod(0o755 if path.is_dir() else 0o644)
             room.rename(out)
     finally:
         shutil.rmtree(room, ignore_errors=True)

@@ -163,6 +163,11 @@ class Mask:
     def serving(self, out: Path) -> str:
         """How vLLM serves what `export` wrote to a folder, or why it cannot."""
         lora = self.about["lora"]
+        if lora.get("trainable_token_indices") and self.about["base"].get("head_bias"):
+            return (
+                "neither peft nor vLLM speaks as it does: peft forgets the bias of the base's head "
+                "beside rows of embeddings, vLLM refuses such rows: export it with --merged"
+            )
         if lora.get("use_dora") or lora.get("trainable_token_indices"):
             why = "DoRA" if lora.get("use_dora") else "its rows of embeddings"
             return f"peft loads it; vLLM refuses {why}: for vLLM, export it with --merged"
@@ -256,6 +261,16 @@ class Library:
     def __iter__(self) -> Iterator[Mask]:
         """All masks by name. Raises MaskError where a file is none."""
         return map(Mask.open, self.paths)
+
+    def readable(self) -> tuple[list[Mask], list[MaskError]]:
+        """All masks by name, and what is wrong with the files that are none."""
+        masks, wrong = [], []
+        for path in self.paths:
+            try:
+                masks.append(Mask.open(path))
+            except MaskError as error:
+                wrong.append(error)
+        return masks, wrong
 
     def path(self, name: str) -> Path:
         """Where a mask of that name is kept, or would be. Raises MaskError for no name."""

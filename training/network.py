@@ -76,7 +76,8 @@ class Network:
         """Load the base and put a new mask on it.
 
         Raises BaseError where the base has no such modules, or lets the records of a row see each
-        other; MissingExtra where it is to be quantized and bitsandbytes is not installed.
+        other; ConfigError where the rank is beyond all of them; MissingExtra where it is to be
+        quantized and bitsandbytes is not installed.
         """
         with self._as_training_errors():
             network = base.model(self._dtype, self._steps.quantize, self._device)

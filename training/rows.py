@@ -29,8 +29,9 @@ def _forward(layer: Any, x: Any, active: Sequence[str], *args: Any, **kwargs: An
     own = layer.trainable_tokens_delta[active[0]].to(table)
     ids = torch.tensor(layer.token_indices[active[0]], device=table.device)
     if isinstance(layer.base_layer, torch.nn.Linear):
-        logits = torch.nn.functional.linear(x, table)
-        said = torch.nn.functional.linear(x, own)
+        bias = layer.base_layer.bias  # which peft leaves out
+        logits = torch.nn.functional.linear(x, table, bias)
+        said = torch.nn.functional.linear(x, own, None if bias is None else bias[ids])
         return logits.index_copy_(-1, ids, said)
     told = layer.base_layer(x)
     same = x[..., None] == ids

@@ -83,9 +83,23 @@ def _listed(corpus: Corpus) -> list[str]:
 
 
 def single(tokenizer: Any, name: str) -> bool:
-    """Whether a tokenizer reads a name as one token: alone, after a space, a bracket, a break."""
+    """Whether a tokenizer reads a name as one token: alone, after a space, a bracket, a break.
+
+    And as the name: what stands for all unknown words, or for the name in small letters, is
+    another token.
+    """
     text = f"{name} {name} ({name})\n{name}"
-    return Segmentation([name]).torn(text, offsets_in(tokenizer, text)) is None
+    found = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+    if Segmentation([name]).torn(text, list(found.offset_mapping)) is not None:
+        return False
+    own = (
+        i
+        for i, (a, b) in zip(found.input_ids, found.offset_mapping, strict=True)
+        if name in text[a:b]
+    )
+    return all(
+        tokenizer.decode([i], clean_up_tokenization_spaces=False).strip() == name for i in own
+    )
 
 
 def offsets_in(tokenizer: Any, text: str) -> list[tuple[int, int]]:

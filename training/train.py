@@ -249,9 +249,7 @@ class _Training:
     def _restored(self) -> tuple[_State, dict[str, Any]]:
         if not self.checkpoint.exists():
             return _State(), {}
-        with library("safetensors").safe_open(self.checkpoint, "pt") as file:
-            told = orjson.loads(file.metadata()["state"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        told, tensors = _saved(self.checkpoint)
         if moved := _moved(told.pop("begun", {}), self.begun):
             raise MaskError(
                 f"a training of {self.path.stem} was begun with {moved}",
@@ -364,6 +362,21 @@ class _Training:
             f"saved at step {self.state.step} of {self.steps}; the same command goes on from there"
         )
         return stop
+
+
+def _saved(checkpoint: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a checkpoint says, and its tensors. Raises MaskError where it is damaged."""
+    safetensors = library("safetensors")
+    try:
+        with safetensors.safe_open(checkpoint, "pt") as file:
+            told = orjson.loads(file.metadata()["state"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError, TypeError, KeyError, ValueError) as error:
+        raise MaskError(
+            f"the checkpoint {checkpoint} is damaged: {error}",
+            hint="Put back a whole copy of it, or begin anew with --restart.",
+        ) from error
+    return told, tensors
 
 
 def _moved(then: dict[str, Any], now: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from training.adapter import put_state, state, wear
-from training.base import Base
+from training.base import Base, require_positions
 from training.errors import MaskError, TrainingError
 from training.examples import encode
 from training.library import library, quiet
@@ -37,6 +37,7 @@ class Voices:
             twice = next(name for name in names if names.count(name) > 1)
             raise MaskError(f"two masks are called {twice}", hint="Give each of them once.")
         self.tokenizer = base.tokenizer()
+        self._most = base.positions
         network = base.model()
         self._keys = {mask.name: f"mask{n}" for n, mask in enumerate(masks)}
         rows = next(
@@ -94,7 +95,8 @@ class Voices:
         :param temperature: 0: always the likeliest token; else one of the 50 likeliest is drawn.
         :param seed: of each answer alone.
 
-        Raises TrainingError where a prompt is empty or there is no such voice.
+        Raises TrainingError where a prompt is empty, longer with its answer than the base reads, or
+        where there is no such voice.
         """
         if unknown := [name for name in names if name not in self.names]:
             raise TrainingError(
@@ -123,6 +125,7 @@ class Voices:
         device = next(self.model.parameters()).device
         rows = [self._ids(prompt) for prompt in prompts]
         width = max(map(len, rows))
+        require_positions(self._most, width, length)
         pad = self.tokenizer.pad_token_id or self.tokenizer.eos_token_id or 0
         ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=device)
         seen = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])

@@ -66,6 +66,30 @@ def test_a_batch_of_several_masks_says_what_each_says_alone(
     assert different == len(alone) or not temperature  # the likeliest may be the same for two
 
 
+def test_a_text_beyond_what_the_base_reads_is_refused(base: Any, monkeypatch: Any):
+    from training.base import Base
+    from training.behaviour.speaker import Speaker
+    from training.voices import Voices
+
+    monkeypatch.setattr(Base, "positions", 12)
+    voices = Voices(base)
+    with voices.wearing("base") as model:
+        model.config.max_position_embeddings = 12
+        model.config.rope_parameters = None  # as if its positions stood in a table
+        speaker = Speaker(model, voices.tokenizer)
+    size = len(voices._ids("вода"))
+    assert voices.answer(["вода"], ["base"], length=12 - size + 1)
+    with pytest.raises(TrainingError, match=rf"12 at most\nSet --length {12 - size + 1} at most"):
+        voices.answer(["вода"], ["base"], length=12 - size + 2)
+    long = "вода " * 20
+    with pytest.raises(TrainingError, match=r"the base reads 12 at most\nAsk with a shorter"):
+        voices.answer([long], ["base"], length=1)
+    with pytest.raises(TrainingError, match="the base reads 12 at most"):
+        speaker.scores(long, ["весна"])
+    with pytest.raises(TrainingError, match="the base reads 12 at most"):
+        speaker.samples(long, 1, 1, 0)
+
+
 def test_there_must_be_such_a_voice(base: Any):
     from training.voices import Voices
 
@@ -215,6 +239,14 @@ def test_a_formula_in_an_answer_is_offered_and_not_added(says: Any, run: Run):
     assert "Δ84" not in run("formulas", "list")[1]
     told = json.loads(says(" край(покой · зов)", "Δ84 =", "--mask", "bare", "--json")[1])
     assert told[0]["formulas"] == ["Δ84 = край(покой · зов)"]
+
+
+@pytest.mark.usefixtures("scenes")
+def test_a_formula_whose_code_the_forest_has_is_not_offered(says: Any):
+    code, out, _ = says(" край(покой · зов)", "Δ12 =", "--mask", "bare")
+    assert code == 0
+    assert "a formula: Δ12 = край(покой · зов)\nthe forest has Δ12 = (" in out
+    assert "formulas add" not in out
 
 
 @pytest.mark.usefixtures("scenes")

@@ -86,6 +86,44 @@ def test_tokens_that_the_model_owns_are_kept_and_old_rows_stay(
         assert new[len(old) :].std() > 0
 
 
+def test_what_stands_for_all_unknown_words_is_no_code_of_the_model(corpus: Corpus, tmp_path: Path):
+    import tokenizers as t
+    import transformers
+
+    from training.base import prepare
+
+    words = t.Tokenizer(t.models.WordPiece(unk_token="<unk>"))
+    words.normalizer = t.normalizers.Lowercase()
+    words.pre_tokenizer = t.pre_tokenizers.BertPreTokenizer()
+    words.decoder = t.decoders.WordPiece()
+    signs = ["<unk>", *"абвгдежзийклмнопрстуфхцчшщыьэюя", "δ14"]
+    vocabulary = {sign: n for n, sign in enumerate(signs)}
+    words.model = t.models.WordPiece(vocabulary, unk_token="<unk>")
+    made = transformers.PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>")
+    size = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
+    heads = {"num_attention_heads": 1, "vocab_size": len(signs)}
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**size, **heads))
+    made.save_pretrained(tmp_path / "plain")
+    model.save_pretrained(tmp_path / "plain")
+
+    base = prepare(str(tmp_path / "plain"), tmp_path / "base", corpus)
+    assert base.new_rows == list(range(len(signs), len(signs) + len(NAMES)))
+    tokenizer = base.tokenizer()
+    assert [tokenizer(name).input_ids for name in NAMES] == [[row] for row in base.new_rows]
+
+
+def test_only_a_tiny_base_learns_as_it_is_made(base: Any, tmp_path: Path):
+    from training.base import prepare
+
+    with pytest.raises(BaseError, match="is trained already: only a tiny: base learns"):
+        prepare(str(base.path), tmp_path / "base", steps=1)
+    assert not (tmp_path / "base").exists()
+
+
+def test_all_files_of_a_base_may_be_read_by_others(base: Any):
+    assert {path.stat().st_mode & 0o777 for path in base.path.iterdir()} == {0o644}
+
+
 def test_a_base_prepared_once_more_trains_its_earlier_rows_too(
     corpus: Corpus, base: Any, tmp_path: Path
 ):

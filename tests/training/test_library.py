@@ -212,6 +212,17 @@ def test_every_damaged_mask_is_named(own: Library, run: Run):
     assert (out.count("whole"), err.count("does not match its checksum")) == (2, 2)
 
 
+def test_a_stray_file_is_named_and_all_masks_are_listed(own: Library, corpus: Corpus, run: Run):
+    names = [line.partition("\t")[0] for line in run("masks", "list")[1].splitlines()]
+    (own.folder / "stray.safetensors").write_bytes(b"garbage")
+    code, out, err = run("masks", "list")
+    assert (code, [line.partition("\t")[0] for line in out.splitlines()]) == (1, names)
+    assert "stray.safetensors is not a mask" in err
+    code, out, err = run("masks", "stale", "--corpus", str(corpus.path), "--json")
+    assert (code, [one["name"] for one in json.loads(out)]) == (1, names)
+    assert "stray.safetensors is not a mask" in err
+
+
 def test_two_masks_that_are_called_the_same_are_refused(own: Library):
     (path,) = (p for p in own.paths if p.stem == "Δ42_logic")
     path.with_name("й.safetensors").write_bytes(path.read_bytes())

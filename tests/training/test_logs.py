@@ -95,3 +95,21 @@ def test_the_bar_shows_loss_speed_and_time_left(monkeypatch: pytest.MonkeyPatch)
     assert "loss 1.25, 300 tokens/s, validation 2.5" in screen.getvalue()
     assert "2/8" in screen.getvalue()
     assert re.search(r"\d:\d\d:\d\d", screen.getvalue())
+
+
+def test_without_a_terminal_the_first_step_and_each_tenth_is_a_line(
+    capsys: pytest.CaptureFixture[str],
+):
+    from training.cli import _steps_bar
+
+    with _steps_bar() as progress:
+        assert progress
+        for step in range(1, 41):
+            told = {"step": step, "steps": 40, "tokens": 100 * step, "tokens_per_second": 50.0}
+            progress(told | {"loss": 4 / step})
+            progress({"step": step, "steps": 40, "validation_loss": 2.5})
+    first, second, *_, last = lines = capsys.readouterr().err.splitlines()
+    assert first == "step 1 of 40: loss 4, 50 tokens/s, 0:01:18 left"
+    assert second.startswith("step 4 of 40: loss 1, ")
+    assert last == "step 40 of 40: loss 0.1, 50 tokens/s, 0:00:00 left"
+    assert len(lines) == 11

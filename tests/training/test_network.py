@@ -114,6 +114,23 @@ def test_new_rows_are_computed_as_peft_does_and_no_table_is_copied(
         assert stack.allclose(gradient, again[name], rtol=1e-3, atol=1e-4), name
 
 
+def test_the_bias_of_a_head_is_kept_beside_new_rows(stack: Any, base: Any, row: Row):
+    from training import adapter
+
+    model = llama(stack, base, tie_word_embeddings=False)
+    model.lm_head.bias = stack.nn.Parameter(stack.randn(len(model.lm_head.weight)))
+    ids = stack.tensor(row.ids, dtype=stack.long)[None]
+    with stack.inference_mode():
+        bare = model(input_ids=ids).logits
+        worn = adapter.wear(model, adapter.lora_config(base, model, Lora(r=2)))
+        assert stack.allclose(worn(input_ids=ids).logits, bare, atol=1e-5)
+        for name, part in adapter.trainable(worn):
+            part.data += 0.3 if "token" in name else 0.0  # as if it had been trained
+        said = worn(input_ids=ids).logits
+        merged = worn.merge_and_unload()
+        assert stack.allclose(merged(input_ids=ids).logits, said, atol=1e-4)
+
+
 def test_a_base_of_the_kind_of_gpt_2_wears_a_mask_and_learns(base: Any, row: Row):
     import transformers
 

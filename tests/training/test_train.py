@@ -57,6 +57,22 @@ def test_a_file_wins_over_presets_and_wrong_settings_are_named(tmp_path: Path):
         Config.load(["poet"])
 
 
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ("training = 5", r"training: expected a section \[training\], not 5"),
+        ("[training]\nrate = inf", "training.rate: Input should be a finite number"),
+        ("[lora]\nalpha = inf", "lora.alpha: Input should be a finite number"),
+        ("[training]\nthreads = 1000000000000", "training.threads: .* less than or equal"),
+    ],
+)
+def test_what_is_no_section_or_no_size_is_refused(told: str, says: str, tmp_path: Path):
+    file = tmp_path / "own.toml"
+    file.write_text(told, encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"own.toml has wrong settings:\n  {says}"):
+        Config.load([], file, training={})
+
+
 # --- training -------------------------------------------------------------------------------------
 
 
@@ -201,6 +217,29 @@ def test_a_base_without_the_modules_is_refused(
 
     with pytest.raises(BaseError, match="no modules named c_attn\nIt has: down_proj, gate_proj"):
         train(corpus, base, "m", config(modules=["c_attn", "v_proj"]), masks=tmp_path)
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_rank_beyond_all_modules_is_refused(
+    corpus: Corpus, base: Any, config: Make, tmp_path: Path
+):
+    from training.train import train
+
+    with pytest.raises(ConfigError, match=r"lora.r is 100000000; .* is 128 at most\nSet lora.r"):
+        train(corpus, base, "m", config(r=100_000_000), masks=tmp_path)
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\2\0\0\0\0\0\0\0{}"])
+def test_a_damaged_checkpoint_is_named_and_can_be_thrown_away(
+    content: bytes, corpus: Corpus, base: Any, config: Make, tmp_path: Path
+):
+    from training.train import train
+
+    (tmp_path / ".m.checkpoint").write_bytes(content)
+    with pytest.raises(MaskError, match=r"m.checkpoint is damaged: (?s:.*)--restart"):
+        train(corpus, base, "m", config(steps=1), masks=tmp_path)
+    assert train(corpus, base, "m", config(steps=1), masks=tmp_path, restart=True).path.exists()
 
 
 @pytest.mark.usefixtures("stack")

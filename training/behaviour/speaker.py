@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from training.base import positions_in, require_positions
 from training.behaviour.branches import Branches
 from training.examples import Example, encode
 from training.library import library, quiet
@@ -38,6 +39,7 @@ class Speaker:
     """One voice. What it says of a text does not depend on what else it is asked.
 
     :param model: a causal model in evaluation, as it is to speak; call within `inference_mode`.
+        A text that is longer than its table of positions raises TrainingError.
     :param tick: is told of every answer: how many came.
     """
 
@@ -48,6 +50,7 @@ class Speaker:
         self._model, self._tokenizer = model, tokenizer
         self._tick = tick or (lambda _: None)
         self._device = next(model.parameters()).device
+        self._most = None if _rotates(model.config) else positions_in(model.config.to_dict())
         self._said: dict[_Wish, list[str]] = {}
         self._words: dict[int, str] = {}
         self._obeys: bool | None = None
@@ -76,7 +79,9 @@ class Speaker:
         waiting: list[Sequence[Example]] = []
         size = 0
         for group in rows:
-            more = max((len(row.ids) for row in group), default=0) + sum(map(_marked, group))
+            longest = max((len(row.ids) for row in group), default=0)
+            require_positions(self._most, longest)
+            more = longest + sum(map(_marked, group))
             if waiting and size + more > ROOM:
                 yield from self._pass(waiting)
                 waiting, size = [], 0
@@ -188,6 +193,8 @@ class Speaker:
         self._tick(len(wishes) - len(left))
         rows = {wish: _encoded(self._tokenizer, wish.text, "").ids for wish in left}
         left.sort(key=lambda wish: len(rows[wish]))
+        if left:
+            require_positions(self._most, len(rows[left[-1]]), left[-1].length)
         while left:
             widest = max(1, SPEECH // (number * (len(rows[left[0]]) + length)))
             some = left[:widest]
@@ -292,6 +299,12 @@ class _Lines:
                 self._said[row] = f"{self._said[row]}{self._word(token)}".lstrip()
                 self._done[row] = "\n" in self._said[row]
         return library("torch").tensor(self._done, device=ids.device)
+
+
+def _rotates(config: Any) -> bool:
+    """Whether positions are told by rotation as they come, and no table of them ends."""
+    told = config.get_text_config()
+    return any(getattr(told, name, None) for name in ("rope_parameters", "rope_theta"))
 
 
 def _encoded(tokenizer: Any, prompt: str, said: str) -> Example:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,9 +158,9 @@ def command_train(
 
 @contextmanager
 def _steps_bar() -> Iterator[Callable[[dict[str, Any]], None] | None]:
-    """A progress bar with loss, tokens a second and time left; nothing into a pipe."""
+    """A progress bar with loss, tokens a second and time left; a line now and then into a pipe."""
     if not sys.stderr.isatty():
-        yield None
+        yield _tell_tenths
         return
     from rich.console import Console
     from rich.progress import (
@@ -185,6 +186,20 @@ def _steps_bar() -> Iterator[Callable[[dict[str, Any]], None] | None]:
             bar.update(task, completed=entry["step"], total=entry["steps"], description=text)
 
         yield update
+
+
+def _tell_tenths(entry: dict[str, Any]) -> None:
+    """A line for the first step, and for one in each tenth of all steps."""
+    step, steps = entry["step"], entry["steps"]
+    if "loss" not in entry or (step > 1 and step * 10 // steps == (step - 1) * 10 // steps):
+        return
+    speed = entry["tokens_per_second"]
+    left = round((steps - step) * entry["tokens"] / step / max(speed, 0.1))
+    say(
+        f"step {step} of {steps}: loss {entry['loss']:.4g}, {speed:.4g} tokens/s, "
+        f"{timedelta(seconds=left)} left",
+        err=True,
+    )
 
 
 def _summary(mask: Mask) -> str:

@@ -125,14 +125,14 @@ def command_ask(
     answers.sort(key=lambda answer: order.index(answer.voice))
     found = [_formulas(ctx, answer) for answer in answers]
     if as_json:
-        print_json([asdict(a) | {"formulas": f} for a, f in zip(answers, found, strict=True)])
+        print_json([asdict(a) | {"formulas": [*f]} for a, f in zip(answers, found, strict=True)])
     else:
         _print_answers(answers)
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
         if place is not None:
             _keep(ctx, place, answers[0])
-        for one in dict.fromkeys(one for some in found for one in some):
-            _offer(ctx, one)
+        for one, code in {one: code for some in found for one, code in some.items()}.items():
+            _offer(ctx, one, code)
 
 
 # --- what is kept in the forest -------------------------------------------------------------------
@@ -185,25 +185,34 @@ def _keep(ctx: click.Context, place: _Place, answer: Answer) -> None:
     _forest(ctx, *place.command, "--origin", answer.origin, "--", place.at, text)
 
 
-def _formulas(ctx: click.Context, answer: Answer) -> list[str]:
-    """The formulas that an answer writes, as `forest formulas find` prints them.
+def _formulas(ctx: click.Context, answer: Answer) -> dict[str, str | None]:
+    """The formulas that an answer writes, as `forest formulas find` prints them, and their codes.
 
     The last line of the prompt belongs to it: it may end in ``Δ84 =``.
     """
     begun = answer.prompt.rpartition("\n")[2]
     found = _found(ctx, begun + answer.text)
-    known = _found(ctx, answer.prompt) if found else []
-    return [formula for formula in found if formula not in known]
+    known = _found(ctx, answer.prompt) if found else {}
+    return {formula: code for formula, code in found.items() if formula not in known}
 
 
-def _found(ctx: click.Context, text: str) -> list[str]:
+def _found(ctx: click.Context, text: str) -> dict[str, str | None]:
     told = _forest(ctx, "formulas", "find", "--json", "--", text, silent=True)
-    return [formula["text"] for formula in orjson.loads(told)["formulas"]]
+    return {formula["text"]: formula["code"] for formula in orjson.loads(told)["formulas"]}
 
 
-def _offer(ctx: click.Context, formula: str) -> None:
+def _taken(ctx: click.Context) -> dict[str, str]:
+    """The formulas of the registry, by their codes."""
+    told = _forest(ctx, "formulas", "list", "--json", silent=True)
+    return {formula["code"]: formula["text"] for formula in orjson.loads(told)}
+
+
+def _offer(ctx: click.Context, formula: str, code: str | None) -> None:
     """Show a formula of an answer; whether it is added is the author's to say."""
     say(f"a formula: {formula}")
+    if code and (own := _taken(ctx).get(code)):
+        say(f"the forest has {own} already: nothing to add")
+        return
     if sys.stdin.isatty() and sys.stdout.isatty():
         _forest(ctx, "formulas", "check", "--", formula)
         if click.confirm("Add it?", default=False):

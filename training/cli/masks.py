@@ -22,6 +22,7 @@ from training.cli.terminal import (
 )
 
 if TYPE_CHECKING:
+    from training.errors import MaskError
     from training.masks import Mask
 
 # --- masks ----------------------------------------------------------------------------------------
@@ -35,15 +36,18 @@ def command_masks() -> None:
 @command_masks.command("list")
 @masks_option
 @json_option
-def _list(folder: Path, as_json: bool) -> None:
-    """List the masks: name, base, steps, loss, and which one is worn."""
+def _list(folder: Path, as_json: bool) -> int:
+    """List the masks: name, base, steps, loss, and which one is worn.
+
+    A file that is no mask is named, with exit code 1.
+    """
     from training.masks import Library
 
     library = Library(folder)
-    masks = list(library)
+    masks, wrong = library.readable()
     if as_json:
         print_json([mask.about for mask in masks])
-        return
+        return _tell(wrong)
     worn = library.worn
     rows = []
     for mask in masks:
@@ -55,6 +59,14 @@ def _list(folder: Path, as_json: bool) -> None:
     print_table(("mask", "base", "its hash", "steps", "loss", ""), rows)
     if not masks:
         say(f"no masks in {folder}", err=True)
+    return _tell(wrong)
+
+
+def _tell(wrong: Sequence[MaskError]) -> int:
+    """Name the files that are no masks; the exit code."""
+    for error in wrong:
+        say(f"forest: {error}", err=True)
+    return int(bool(wrong))
 
 
 @command_masks.command("show")
@@ -187,13 +199,13 @@ def _stale(names: Sequence[str], corpus_folder: Path, folder: Path, as_json: boo
     """Name the masks that were not trained on the corpus as it is now.
 
     And what has changed since: the forest, the recipe, or the export alone. Looks at all masks
-    without NAMEs. Exit code 1 if one is stale.
+    without NAMEs. Exit code 1 if one is stale, or a file of the folder is no mask.
     """
     from training.corpus import Corpus
     from training.masks import Library
 
     library, corpus = Library(folder), Corpus.open(corpus_folder)
-    masks = [library.open(name) for name in names] or list(library)
+    masks, wrong = library.readable() if not names else ([*map(library.open, names)], [])
     moved = {mask.name: mask.moved(corpus) for mask in masks}
     stale = {name: changes for name, changes in moved.items() if changes}
     if as_json:
@@ -214,7 +226,7 @@ def _stale(names: Sequence[str], corpus_folder: Path, folder: Path, as_json: boo
             say(f"{name}\t{_how_moved(changes)}")
         if not stale:
             say(f"{plural(len(masks), 'mask')}, none of them stale", err=True)
-    return int(bool(stale))
+    return _tell(wrong) or int(bool(stale))
 
 
 def _how_moved(changes: dict[str, tuple[str | None, str]]) -> str:
