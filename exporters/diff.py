@@ -106,12 +106,13 @@ class Difference(_Part):
     files: Files = Files()
 
 
-def compare(one: Path, other: Path) -> Difference:
+def compare(one: Path | str, other: Path | str) -> Difference:
     """What is other in the corpus ``other`` than in ``one``.
 
     :raises UsageError: one of them is no corpus, or is not whole.
     :raises MissingExtra: its files are compressed or Parquet, and the package is not installed.
     """
+    one, other = Path(one), Path(other)
     manifests = _manifest(one), _manifest(other)
     if manifests[0] == manifests[1]:
         return Difference(same=True)

@@ -36,12 +36,12 @@ from forest.stores.base import Store
 
 def export_corpus(
     store: Store,
-    out: Path,
+    out: Path | str,
     recipe: Recipe | None = None,
     *,
     seed: int | None = None,
     workers: Workers | int = 1,
-    earlier: Path | None = None,
+    earlier: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Manifest:
     """Write a forest as a training corpus into the folder ``out``, in the place of an earlier one.
@@ -68,7 +68,8 @@ def export_corpus(
     """
     recipe = (recipe or Recipe.default()).with_seed(seed)
     require(recipe.corpus.file)
-    job = _Job(store, out.resolve(), (earlier or out).resolve(), recipe, workers, progress)
+    target, source = Path(out).resolve(), Path(earlier or out).resolve()
+    job = _Job(store, target, source, recipe, workers, progress)
     try:
         return _export(job, again=False)
     except Spoiled:

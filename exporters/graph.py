@@ -52,7 +52,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 
 def export_graph(
     store: Store,
-    out: Path,
+    out: Path | str,
     format: str,
     *,
     progress: Callable[[str, int, int], None] | None = None,
@@ -71,7 +71,7 @@ def export_graph(
     if format not in FORMATS:
         raise UsageError(f"there is no format {format!r}", hint=f"Formats: {', '.join(FORMATS)}.")
     begins, pieces = FORMATS[format].load()
-    with replaced_file(out, begins.encode()) as (path, room), store.snapshot(room) as forest:
+    with replaced_file(Path(out), begins.encode()) as (path, room), store.snapshot(room) as forest:
         seen = _counting(forest, FORMATS[format].passes, progress)
         with path.open("xb", buffering=BUFFER) as file:
             file.write(begins.encode())

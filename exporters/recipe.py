@@ -207,11 +207,12 @@ class Recipe(_Section):
         return self
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path | str) -> Self:
         """The recipe in a TOML file, or the one that a corpus with this manifest was made by.
 
         :raises UsageError: with the file, the key, and what is expected.
         """
+        path = Path(path)
         try:
             text = path.read_text(encoding="utf-8-sig")
             if path.suffix == ".json":

@@ -143,6 +143,8 @@ class Templates:
     ) -> _Layout:
         try:
             parts = list(_parts(_rendered(template, marked)))
+            for part in parts:
+                _check_words(part.words)
         except Exception as error:  # noqa: BLE001  (a template computes: it may raise anything)
             raise _useless(kind, str(error)) from None
         for part in parts:
@@ -205,6 +207,8 @@ def check_template(kind: str, text: str, marker: str) -> None:
         slots: list[_Slot] = []
         said = _rendered(_environment().from_string(text), _marked(sample, slots))
         laid = [piece for _, piece in _laid(_parts(said), slots)]
+        for piece in laid:
+            _check_words(piece.text if piece.role == WORDS else "")
     except TemplateProblem:
         raise
     except Exception as error:  # noqa: BLE001  (a template computes: it may raise anything)
@@ -278,7 +282,27 @@ class _Slot(NamedTuple):
 def _environment() -> Environment:
     from forest.templating import Bounded
 
-    return Bounded(trim_blocks=True, lstrip_blocks=True)
+    environment = Bounded(trim_blocks=True, lstrip_blocks=True, finalize=_as_said)
+    del environment.filters["random"]  # the same forest and recipe give the same bytes
+    return environment
+
+
+def _as_said(value: Any) -> Any:
+    """What a template writes, which has to be a text or a number."""
+    from jinja2 import Undefined
+
+    if isinstance(value, str | int | float | Undefined):  # the last says itself what is wrong
+        return value
+    raise TemplateProblem(f"it writes neither a text nor a number: a {type(value).__name__}")
+
+
+_INNARDS = re.compile(r"\\x00| at 0x[0-9a-f]{6,}")
+"""What Python calls an object by: a mark within a list, the place of an object in memory."""
+
+
+def _check_words(words: str) -> None:
+    if found := _INNARDS.search(words):
+        raise TemplateProblem(f"it writes the innards of an object: …{found[0]!r}…")
 
 
 def _rendered(template: Template, values: Mapping[str, Any]) -> str:

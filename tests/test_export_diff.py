@@ -43,6 +43,13 @@ def test_corpora_of_one_forest_are_the_same(corpus: Corpus) -> None:
     assert not found.records
 
 
+def test_a_path_may_be_a_text(tmp_path: Path) -> None:
+    one, other = str(tmp_path / "one"), str(tmp_path / "other")
+    export_corpus(planted(*forest()), one, SMALL)
+    export_corpus(planted(*forest()), other, Recipe.load(f"{one}/manifest.json"))
+    assert compare(one, other).same
+
+
 def test_an_edit_is_told_from_what_it_does_to_its_neighbours(corpus: Corpus) -> None:
     edited = forest()
     edited[0].edit(edited[0].thoughts[1].id, text="Otherwise.")

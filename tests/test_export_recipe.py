@@ -79,6 +79,25 @@ def test_what_a_recipe_leaves_out_keeps_its_default(tmp_path: Path) -> None:
             "templates.ru.reverse: there is no 'though': ",
         ),
         (
+            "[templates.ru]\nreverse = '{{ thoughts }}{{ range(9)|random }}'",
+            "templates.ru.reverse: line 1: No filter named 'random'",
+        ),
+        (
+            "[templates.ru]\nreverse = '{{ thoughts }}{{ joiner() }}'",
+            "templates.ru.reverse: it writes neither a text nor a number: a Joiner",
+        ),
+        (
+            "[templates.ru]\nreverse = '{{ thoughts }}{{ \"\" ~ joiner() }}'",
+            "templates.ru.reverse: it writes the innards of an object",
+        ),
+        (
+            (
+                "[templates.ru]\ncard = '{% for way in ways %}{{ way.thoughts }}{% endfor %}"
+                "{{ ways|string }}'"
+            ),
+            "templates.ru.card: it writes the innards of an object",
+        ),
+        (
             "[templates.ru]\nreverse = '{{ 1 / 0 }}{{ thoughts }}'",
             "templates.ru.reverse: division by zero",
         ),
