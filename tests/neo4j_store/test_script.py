@@ -88,7 +88,7 @@ def test_every_statement_is_run_and_says_what_it_did(cypher, file):
 def test_an_error_names_the_statement_and_what_was_done(cypher):
     script = "CREATE (:Tree {id: 'a'});\n\nCREATE (:Tree\n {id: 'a'});\nCREATE (:Note);"
     code, _, err = cypher("--file", "script.cypher", script=script)
-    assert code == 2
+    assert code == 1
     assert "statement 2, which begins in line 3 of the script: Neo4j refuses" in err
     assert "What stands before it in the script was carried out." in err
     count = "MATCH (n) WHERE n:Tree OR n:Note RETURN labels(n)[0] AS l"
