@@ -31,15 +31,27 @@ class Stitch(NamedTuple):
     """A held-out pair: from a thought of one tree to one of another."""
 
     draw: int
-    anchor: str
-    source: Occurrence
-    target: Occurrence
     sources: tuple[Occurrence, ...]
-    """All thoughts with the anchor in the tree of the source: from none of them is there a jump."""
+    """All thoughts of the one tree with the anchor: from none of them is there a jump."""
     targets: tuple[Occurrence, ...]
-    """The same of the target."""
+    """The same of the other."""
     answer: str = ""
     """Id of the thought that answers the question: the target, or one that follows it."""
+
+    @property
+    def anchor(self) -> str:
+        """The anchor that they share."""
+        return self.source.anchor
+
+    @property
+    def source(self) -> Occurrence:
+        """The thought that is jumped from."""
+        return self.sources[0]
+
+    @property
+    def target(self) -> Occurrence:
+        """The thought that is jumped to."""
+        return self.targets[0]
 
 
 class Drawn(NamedTuple):
@@ -78,7 +90,7 @@ def directed(ring: Sequence[Occurrence], one: Drawn) -> Stitch:
     """Two trees with the direction that their hash gives them."""
     first, other = (tuple(ring[i] for i in places) for places in one.sides)
     sources, targets = (first, other) if one.draw & 1 else (other, first)
-    return Stitch(one.draw, ring[0].anchor, sources[0], targets[0], sources, targets)
+    return Stitch(one.draw, sources, targets)
 
 
 class Least:

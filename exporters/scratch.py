@@ -399,10 +399,14 @@ class Scratch(Reading):
 
     def remove_silent(self, thoughts: Sequence[str]) -> None:
         """Note that a record says thoughts, and the steps of which it says both ends."""
-        together = set(thoughts)
-        self._said |= together
+        self._said.update(thoughts)
+        told = orjson.dumps(thoughts).decode()
         self._stepped.update(
-            (one, above) for one in together for above in self._above(one) & together
+            self._db.execute(
+                "SELECT thought, silent.parent FROM json_each(:told) JOIN silent ON thought = value"
+                " WHERE silent.parent IN (SELECT value FROM json_each(:told))",
+                {"told": told},
+            )
         )
         if len(self._said) > WAITING:
             self._put_said()
@@ -415,10 +419,6 @@ class Scratch(Reading):
         )
         self._said.clear()
         self._stepped.clear()
-
-    def _above(self, thought: str) -> set[str]:
-        rows = self._db.execute("SELECT parent FROM silent WHERE thought = ?", (thought,))
-        return {parent for (parent,) in rows}
 
     def add_walked(self, split: str, jumps: Iterable[tuple[str, str, str]]) -> None:
         """Note the jumps (anchor, source, target) of a walk that was written."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from errno import EDQUOT, EFBIG, EIO, ENOSPC
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from forest.errors import Conflict, NotFound, StoreError, StoreUnavailable
 from forest.model import Tree
-from forest.scratch import scratch_folder
+from forest.scratch import put_in_place, scratch_folder
 from forest.stores.base import Store, Written, copy_nodes
 
 Progress = Callable[[int], None]
@@ -63,28 +62,12 @@ def new_file(path: Path) -> Iterator[Path]:
         part = room / path.name
         yield part
         try:
-            _put_in_place(part, path)
+            put_in_place(part, path)
         except FileExistsError:
             raise Conflict(
                 f"{path} came into being meanwhile; it was left as it is",
                 hint="Nothing was copied. Name another file.",
             ) from None
-
-
-def _put_in_place(part: Path, path: Path) -> None:
-    """Give a file its name. Raises FileExistsError: a rename would overwrite what came there."""
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        path.touch(exist_ok=False)
-        part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _filled(source: Store, target: Store, progress: Progress) -> Written:

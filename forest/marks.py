@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from forest.model import AnchorLink, Thought, Tree, trusted_thought
+from forest.model import AUTHORED, AnchorLink, Thought, Tree, trusted_thought
 from forest.phrases import stands_in
 
 
 def is_mark(link: AnchorLink) -> bool:
     """Whether discovery put it there, and no author."""
-    return link.origin != "authored"
+    return link.origin != AUTHORED
 
 
 def with_anchors(t: Thought, anchors: tuple[AnchorLink, ...]) -> Thought:

@@ -1,4 +1,4 @@
-"""Folders for the time of one task, which no process leaves behind for good."""
+"""Folders for the time of one task, which no process leaves behind for good; files put in place."""
 
 from __future__ import annotations
 
@@ -30,6 +30,22 @@ def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
     finally:
         shutil.rmtree(room, ignore_errors=True)
         os.close(lock)
+
+
+def put_in_place(part: Path, path: Path) -> None:
+    """Give a file its name. Raises FileExistsError: a rename would overwrite what came there."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        path.touch(exist_ok=False)
+        part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _remove_orphans(parent: Path, prefix: str) -> None:

@@ -169,6 +169,7 @@ def new_file(path: Path) -> Iterator[TextIO]:
     Raises Conflict: what is there is never overwritten. An OSError names the file.
     """
     from forest.errors import Conflict
+    from forest.scratch import put_in_place
 
     taken = Conflict(f"{path} exists already", hint="Name another file.")
     if path.exists():
@@ -178,11 +179,9 @@ def new_file(path: Path) -> Iterator[TextIO]:
         with part.open("w", encoding="utf-8") as file:
             yield file
         try:
-            os.link(part, path)  # a rename would overwrite what came there meanwhile
+            put_in_place(part, path)
         except FileExistsError:
             raise taken from None
-        except OSError:  # a file system without links
-            part.rename(path)
     except OSError as error:
         error.filename, error.filename2 = str(path), None
         raise

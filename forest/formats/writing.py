@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from forest.model import AnchorLink, Thought, Tree, anchor_id
+from forest.model import AUTHORED, AnchorLink, Thought, Tree, anchor_id
 
 if TYPE_CHECKING:
     import yaml
@@ -66,7 +66,7 @@ def _anchor(link: AnchorLink) -> str | dict[str, Any]:
         data["kind"] = link.kind
     if link.anchor != anchor_id(link.phrase, link.kind):
         data["anchor"] = link.anchor
-    if link.origin != "authored":
+    if link.origin != AUTHORED:
         data["origin"] = link.origin
     if link.score is not None:
         data["score"] = link.score

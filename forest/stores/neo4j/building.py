@@ -14,7 +14,7 @@ from forest.errors import InvalidInput, InvalidTree
 from forest.fields import first_of
 from forest.identity import finished
 from forest.language import guess_language
-from forest.model import AnchorKind, AnchorLink, Thought, Tree, anchor_id
+from forest.model import AUTHORED, AnchorKind, AnchorLink, Thought, Tree, anchor_id
 from forest.phrases import phrase_key
 from forest.schema import THOUGHT
 from forest.stores.neo4j.connection import Connection
@@ -195,7 +195,7 @@ def link(
         phrase=default_phrase if phrase is None else phrase,
         kind=default_kind if kind is None else kind,
         anchor=id_,
-        origin="authored" if origin is None else origin,
+        origin=AUTHORED if origin is None else origin,
         score=score,
     )
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from forest.errors import InvalidTree
-from forest.model import AnchorLink, Thought, Tree
+from forest.model import AUTHORED, AnchorLink, Thought, Tree
 from forest.phrases import phrase_key
 from forest.schema import THOUGHT, TREE
 from forest.stores.neo4j import building, reading
@@ -197,6 +197,6 @@ def said(link: AnchorLink, position: int, phrase: Any, kind: Any) -> Properties:
         "position": position,
         "phrase": None if link.phrase == phrase else link.phrase,
         "kind": None if link.kind == kind else link.kind,
-        "origin": None if link.origin == "authored" else link.origin,
+        "origin": None if link.origin == AUTHORED else link.origin,
         "score": link.score,
     }

@@ -120,7 +120,7 @@ def _link(
     anchor, kind, text = db.execute(
         "SELECT anchor, kind, phrase FROM phrase WHERE no = ?", (phrase,)
     ).fetchone()
-    return trusted_link(text, kind, anchor, origin or "authored", score)
+    return trusted_link(text, kind, anchor, origin or AUTHORED, score)
 
 
 def anchors_after(

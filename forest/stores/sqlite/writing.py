@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from forest.errors import Conflict
-from forest.model import Thought, Tree
+from forest.model import AUTHORED, Thought, Tree
 from forest.nodes import Key, Node
 from forest.phrases import phrase_key
 from forest.stores.base import Written, id_taken
@@ -176,7 +176,7 @@ def _store_anchors(
                 if len(phrases) == PHRASES:
                     phrases.clear()
                 number = phrases[written] = _phrase_number(db, written)
-            origin = a.origin if a.origin != "authored" or a.score is not None else None
+            origin = a.origin if a.origin != AUTHORED or a.score is not None else None
             rows.append((key, position, number, origin, a.score))
     _insert_rows(db, "INSERT INTO anchored VALUES ", "(?, ?, ?, ?, ?)", rows)
 
