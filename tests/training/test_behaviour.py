@@ -15,7 +15,7 @@ from tests.conftest import Run
 from tests.training.conftest import written
 from tests.training.test_evaluate import thought_texts
 from training.behaviour.formulas import Formulas, Nearest, Said, foreign, terms_of
-from training.behaviour.intervals import difference, interval
+from training.behaviour.intervals import difference, interval, side
 from training.behaviour.jumps import Jumps
 from training.behaviour.measures import Measure, not_measured, section
 from training.behaviour.page import page
@@ -53,9 +53,19 @@ class Voice:
         return 20
 
 
-def told(measure: Measure, *voices: Any, controls: Sequence[str] = ()) -> dict[str, Any]:
-    names = ["base", "mask", "control"][: len(voices)]
-    found = {name: measure.ask(voice) for name, voice in zip(names, voices, strict=True)}
+def told(
+    measure: Measure, *voices: Any, controls: Sequence[str] = (), anchors: int = 1
+) -> dict[str, Any]:
+    """What a measure finds, as if it asked all its questions at so many times as many anchors."""
+    names = ["base", "mask", "control"]
+    found = {
+        name: [
+            one._replace(cluster=f"{one.cluster} {n}")
+            for n in range(anchors)
+            for one in measure.ask(voice)
+        ]
+        for name, voice in zip(names, voices, strict=False)
+    }
     return section(measure, found, controls)
 
 
@@ -86,11 +96,37 @@ def test_twelve_right_answers_are_no_certainty():
 
 def test_a_difference_is_paired():
     hard = [0.1 * n for n in range(10)]
-    easy = [value + 0.05 for value in hard]
+    easy = [value + 0.05 + 0.001 * (n % 2) for n, value in enumerate(hard)]
     less = difference(easy, hard)
-    assert less["low"] == pytest.approx(0.05)
-    assert less["high"] == pytest.approx(0.05)
+    assert 0.05 < less["low"] < less["high"] < 0.051
     assert interval(easy)["low"] < interval(hard)["high"]
+
+
+def test_what_is_the_same_of_two_is_not_certain():
+    for less in (difference([1.0, 0.5], [0.5, 0.0]), difference([0.0] * 2, [0.5] * 2)):
+        assert abs(less["mean"]) == 0.5
+        assert less["low"] < 0 < less["high"]
+    half = interval([0.5, 0.5])
+    assert (half["mean"], half["clusters"]) == (0.5, 2)
+    assert half["low"] < 0.1
+    assert half["high"] > 0.9
+
+
+def test_few_clusters_have_the_interval_of_student_within_the_scale():
+    told = interval([0.2, 0.4, 0.6])
+    assert told["low"] == 0  # 0.4 - 4.303 · 0.2 / √3
+    assert told["high"] == pytest.approx(0.4 + 4.303 * 0.2 / 3**0.5, abs=1e-4)
+    bits = interval([2.0, 4.0, 6.0], share=False)
+    assert bits["low"] == pytest.approx(4 - 4.303 * 2 / 3**0.5, abs=1e-3)
+    same = interval([0.2] * 3 + [0.4] * 5 + [0.6], ["a"] * 3 + ["b"] * 5 + ["c"])
+    assert same["clusters"] == 3
+    assert same["low"] < same["mean"] == pytest.approx(3.2 / 9, abs=1e-4)
+
+
+@pytest.mark.parametrize(("questions", "shown"), [(5, 0), (6, 1)])
+def test_a_difference_of_too_few_is_not_shown(questions: int, shown: int):
+    assert side(difference([1.0] * questions, [0.0] * (questions - 1) + [0.1])) == shown
+    assert side(difference([0.0] * (questions - 1) + [0.1], [1.0] * questions)) == -shown
 
 
 # --- formulas -------------------------------------------------------------------------------------
@@ -376,7 +412,7 @@ def test_the_report_answers_first_whether_it_jumps_compared_with_the_control(cor
     jumps, stays = jumping(corpus, True), jumping(corpus, False)
     for voices, word in (((stays, jumps, stays), "Yes"), ((stays, jumps, jumps), "Not shown"),
                          ((stays, stays, jumps), "No")):  # fmt: skip
-        found = told(measure, *voices, controls=["control"])
+        found = told(measure, *voices, controls=["control"], anchors=3)
         report = report_of(found, controls=["control"])
         (verdict,) = verdicts(report)
         assert verdict.mask == "mask"
@@ -387,10 +423,21 @@ def test_the_report_answers_first_whether_it_jumps_compared_with_the_control(cor
         assert "mask − control" in shown
 
 
+def test_a_verdict_of_two_questions_is_not_yes(corpus: Corpus):
+    jumps, stays = jumping(corpus, True), jumping(corpus, False)
+    found = told(Jumps(corpus, 2, 2, WAYS.seed), stays, jumps, stays, controls=["control"])
+    report = report_of(found, controls=["control"])
+    (verdict,) = verdicts(report)
+    assert verdict.holds is None
+    assert "2 drawn independently show no difference; 6 can" in verdict.text
+    assert "good" not in page(report).partition("<style>")[0]
+
+
 def test_where_no_voice_says_a_continuation_the_likelier_one_decides(corpus: Corpus):
     jumps, stays = jumping(corpus, True), jumping(corpus, False)
     silent = [Voice(lambda _: ["Молчу."], voice._likes) for voice in (stays, jumps, stays)]
-    found = told(Jumps(corpus, WAYS.most, 2, WAYS.seed), *silent, controls=["control"])
+    measure = Jumps(corpus, WAYS.most, 2, WAYS.seed)
+    found = told(measure, *silent, controls=["control"], anchors=3)
     (verdict,) = verdicts(report_of(found, controls=["control"]))
     assert verdict.holds
     assert verdict.text.startswith("says no continuation in full, nor does any other voice, but")

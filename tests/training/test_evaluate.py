@@ -199,7 +199,10 @@ def test_evaluate_and_ask_on_the_command_line(
     for key in ("scenes", "unseen", "style"):
         assert "has no formulas" in sections[key]["not_measured"]
     assert {"plain", "repetition"} <= set(sections)
-    assert "# Does the base jump?" in (tmp_path / "report" / "report.md").read_text("utf-8")
+    page = (tmp_path / "report" / "report.md").read_text("utf-8")
+    assert "# Does the base jump?" in page
+    assert f"{report['command']}, {report['date']}. Seed 7;" in page
+    assert report["command"].startswith("forest ")
     code, _, err = run("evaluate", *where, "--corpus", str(corpus_folder), *some)
     assert (code, "exists and is not empty" in err) == (1, True)
 

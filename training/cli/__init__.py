@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -302,6 +303,8 @@ def command_evaluate(
     corpus, base = Corpus.open(corpus_folder), Base.open(base_folder)
     with _answers_bar() as progress:
         report = evaluate(corpus, base, masks, asked, controls=others, progress=progress)
+    report["command"] = shlex.join(["forest", *sys.argv[1:]])
+    report["date"] = datetime.now(UTC).date().isoformat()
     if out is not None:
         write_report(report, out)
     if as_json:
