@@ -50,6 +50,15 @@ def carriers(store: Store) -> dict[str, set[str]]:
     return found
 
 
+def texts_of(store: Store) -> Iterator[str]:
+    """All that the trees of a forest say: titles, thoughts, anchors as they are written."""
+    for tree in store.trees():
+        yield tree.title
+        for thought in tree.thoughts:
+            yield thought.text
+            yield from (link.phrase for link in thought.anchors)
+
+
 def part_of(store: Store, most: int) -> Store:
     """The forest, or so many of its trees: those around anchors drawn by hash; 0: all."""
     if not most or sum(1 for _ in store.infos()) <= most:
@@ -145,11 +154,7 @@ def all_probes(settings: Settings, out: Path) -> list[Probe]:
     """
     (corpus,) = opened(settings, ASKED, out)
     known = held_out(settings, out)
-    pairs = {
-        (probe["anchor"], probe["source"]["thought"], probe["target"]["thought"])
-        for probe in corpus.probes()
-        if probe["id"] in known
-    }
+    pairs = {_pair(probe) for probe in corpus.probes() if probe["id"] in known}
     try:
         found = probes(corpus, 1 << 30)
     except CorpusError as error:
@@ -158,6 +163,26 @@ def all_probes(settings: Settings, out: Path) -> list[Probe]:
             hint="Take a larger forest, or one whose trees share more anchors.",
         ) from None
     return [p for p in found if p.group != HELD_OUT or (p.anchor, p.source, p.target) in pairs]
+
+
+def require_held_out(settings: Settings, out: Path, asked: set[tuple[str, str, str]]) -> None:
+    """Raise UsageError where the recipe of an arm does not hold out the pairs that are asked.
+
+    :param asked: anchor, source and target of each.
+    """
+    for name, arm in settings.arms.items():
+        for corpus in opened(settings, arm.recipe, out):
+            if more := asked - {_pair(probe) for probe in corpus.probes()}:
+                raise UsageError(
+                    f"the recipe {arm.recipe} of the arm {name} does not hold out {len(more)} of "
+                    f"the {len(asked)} pairs that are asked in this folder",
+                    hint="Name a new folder for this arm, or leave out what its recipe says of "
+                    "walks and probes.",
+                )
+
+
+def _pair(probe: Mapping[str, Any]) -> tuple[str, str, str]:
+    return probe["anchor"], probe["source"]["thought"], probe["target"]["thought"]
 
 
 # --- samples of an arm ----------------------------------------------------------------------------

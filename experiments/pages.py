@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from experiments.report import SHOWN, Report
+from training.behaviour.report import cell
 
 _SHORT = {
     "association, marker": "association, marker",
@@ -35,20 +36,18 @@ Table = tuple[list[str], list[list[str]]]
 
 def table(report: Report, group: str) -> Table:
     """Head and rows of the table of a group: an arm a row."""
-    arms = report["arms"]
+    arms, of = report["arms"], report["groups"][group]["questions"]
     shown = [m for m in SHOWN if any(m in arm["scores"].get(group, {}) for arm in arms.values())]
     rows = [
-        [name, *(_cell(arm["scores"].get(group, {}).get(measure)) for measure in shown)]
+        [name, *(_cell(arm["scores"].get(group, {}).get(measure), of) for measure in shown)]
         for name, arm in arms.items()
     ]
     return ["arm", *(_SHORT[measure] for measure in shown)], rows
 
 
-def _cell(score: dict[str, Any] | None) -> str:
-    if score is None:
-        return "–"
-    told = f"{100 * score['mean']:.0f} ({100 * score['low']:.0f}–{100 * score['high']:.0f})"
-    seeds = [100 * one for one in score["by_seed"]]
+def _cell(score: dict[str, Any] | None, of: int) -> str:
+    seeds = [100 * one for one in score["by_seed"]] if score else []
+    told = cell(score, of=of)
     return told if len(seeds) < 2 else f"{told}, {min(seeds):.0f}…{max(seeds):.0f}"
 
 
@@ -76,10 +75,12 @@ def _shares(shares: dict[str, float]) -> str:
 
 def verdict(one: dict[str, Any]) -> str:
     """What became of a threshold, in a line."""
-    if one["met"] is None:
+    if "reached" not in one:
         return f"not run: {one['said']}"
     reached = f"{one['reached']:+.1f}" if one["over"] else f"{one['reached']:.1f}"
     told = f"{reached} ({one['low']:.1f} to {one['high']:.1f})"
+    if one["met"] is None:
+        return f"too few anchors ({one['anchors']}): {one['said']}; reached {told}"
     return f"{'met' if one['met'] else 'NOT met'}: {one['said']}; reached {told}"
 
 
@@ -109,7 +110,10 @@ def _weights(report: Report) -> str:
     return " or ".join(f"{one:,}" for one in sorted(found)) or "?"
 
 
-_NOTE = "Percent; in brackets 95% over questions (bootstrap), then the least and the greatest seed."
+_NOTE = (
+    "Percent; in brackets 95% over anchors (a bootstrap, of fewer than ten Student's t) and, where "
+    "not all questions were asked, how many; then the least and the greatest seed."
+)
 
 
 # --- Markdown -------------------------------------------------------------------------------------
