@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from exporters.recipe import Recipe, shipped_recipes
+from exporters.records import KINDS
 from forest.errors import UsageError
 from training.behaviour.jumps import MEASURES
 from training.files import json_hash
@@ -43,6 +44,16 @@ class Arm(_Section):
     ask: str = "{marker}"
     taught: bool = True
     shuffled: bool = False
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if unknown := self.shares.keys() - KINDS.keys():
+            raise ValueError(f"there is no kind {min(unknown)!r}: expected {', '.join(KINDS)}")
+        try:
+            self.ask.format(marker="", anchor="")
+        except (LookupError, ValueError):
+            raise ValueError(f"ask = {self.ask!r}: expected {{marker}} and {{anchor}}") from None
+        return self
 
 
 class Threshold(_Section):

@@ -347,6 +347,8 @@ def test_a_disk_without_room_is_refused(
         (["--forest", "sqlite:///nowhere.db"], "nowhere.db"),
         (["--arms", ""], "expected names of arms"),
         (["--config", "full.toml"], "full.toml says the mode 'full', and 'quick' was asked for"),
+        (["--config", "kind.toml"], "there is no kind 'paths': expected path, fragment"),
+        (["--config", "ask.toml"], "ask = '{name}': expected {marker} and {anchor}"),
         (["--config", "wide.toml"], "width is 33: expected a multiple of twice the heads, 4"),
     ],
 )
@@ -355,6 +357,9 @@ def test_the_command_says_what_is_wrong(
 ) -> None:
     (tmp_path / "own.toml").write_text("[arms.mine]\nabout = 'x'\n", encoding="utf-8")
     (tmp_path / "full.toml").write_text("mode = 'full'\n", encoding="utf-8")
+    arm = "[arms.islands]\nrecipe = 'islands'\n"
+    (tmp_path / "kind.toml").write_text(f"{arm}shares = {{ paths = 1 }}\n", encoding="utf-8")
+    (tmp_path / "ask.toml").write_text(f"{arm}ask = '{{name}}'\n", encoding="utf-8")
     (tmp_path / "wide.toml").write_text("[size]\nwidth = 33\nheads = 2\n", encoding="utf-8")
     run("init")
     code, _, errors = run("experiment", "stitching", "out", *arguments)
