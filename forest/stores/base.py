@@ -314,6 +314,13 @@ def _file_of(url: str) -> Path:
     return Path(path)
 
 
+def open_part(part: Path, place: Path) -> Store:
+    """Make a SQLite file that is to lie at ``place`` when it is whole, and speaks as if it did."""
+    from forest.stores.sqlite import SqliteStore
+
+    return SqliteStore(part, url=f"sqlite:///{place}", folder=place.parent)
+
+
 def missing_file(url: str) -> Path | None:
     """The file that a store's URL names, if there is none yet; its folder is there.
 

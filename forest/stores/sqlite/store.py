@@ -49,6 +49,7 @@ class SqliteStore(Store):
     :param create: make the file if it is not there.
     :param read_only: never write to it.
     :param url: what errors call it, if not by its path.
+    :param folder: from where it names the files of imports, if not from its own folder.
     :raises NotFound: the file is not there and ``create`` is false.
     :raises StoreError: the file is no forest, or cannot be opened.
     :raises SchemaTooNew: it was written by a newer version of this library.
@@ -62,6 +63,7 @@ class SqliteStore(Store):
         read_only: bool = False,
         busy_seconds: float = BUSY_SECONDS,
         url: str | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._file = Connection(
             path, create=create, read_only=read_only, busy_seconds=busy_seconds, url=url
@@ -69,7 +71,7 @@ class SqliteStore(Store):
         self._db = self._file.db
         self.path = self._file.path
         self.url = self._file.url
-        self.folder = self.path.parent
+        self.folder = folder or self.path.parent
         self._transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]
         self._transaction = self._file.transaction
 
