@@ -36,7 +36,7 @@ def test_check_names_what_is_missing_and_fix_fills_it_in(store, typed):
     before = state(store)
     found = list(store.check())
     assert all(f.fixable and not f.fixed for f in found)
-    axes = "its axes do not have one weight each that sum to 1, and a position"
+    axes = "2 axes without a position that tells the place"
     assert {(f.where, f.problem.partition(";")[0]) for f in found} == {
         ("tree 'justice'", "it has no lang"),
         ("tree 'justice'", "2 thoughts without id"),
@@ -52,6 +52,7 @@ def test_check_names_what_is_missing_and_fix_fills_it_in(store, typed):
         ("tree 'вода'", "2 steps without a position that tells the place"),
         ("tree 'вода'", "2 anchors without a position that tells the place"),
         ("tree 'вода'", axes),
+        ("tree 'вода'", "weights of its axes that do not sum to 1"),
         ("anchor 'причинность → следствие'", "it has no id"),
         ("anchor 'причинность → следствие'", "2 Anchor nodes are read as this one"),
         ("anchor 'H2O'", "it has no phrase"),
@@ -69,6 +70,20 @@ def test_check_names_what_is_missing_and_fix_fills_it_in(store, typed):
     assert typed("MATCH (a:Anchor) RETURN a.id AS id ORDER BY id") == [
         {"id": "H2O"},
         {"id": "причинность → следствие"},
+    ]
+
+
+def test_check_says_which_axes_lack_a_weight_and_which_are_bound_twice(store, typed):
+    typed(
+        """
+        CREATE (t:Tree {id: 't', lang: 'en'})-[:ROOT]->(:Thought {id: 't/r', text: 'r', level: 0})
+        CREATE (t)-[:ALIGNS_WITH {position: 0, weight: 0.5}]->(x:Axis {id: 'x', name: 'x'})
+        CREATE (t)-[:ALIGNS_WITH {position: 1, weight: 0.25}]->(x)
+        CREATE (t)-[:ALIGNS_WITH {position: 2}]->(:Axis {id: 'y', name: 'y'})
+        """
+    )
+    assert "1 axis without a weight, and an axis that it is bound to more than once; read as " in [
+        *(f.problem.removesuffix("x 0.75 · y 0.25") for f in store.check())
     ]
 
 
@@ -146,7 +161,7 @@ def test_a_position_that_is_no_number_is_named_and_left_to_the_author(store, typ
     assert "1 thought without id; the first is thought «b»" in said
     places = "MATCH ()-[e]->() WHERE e.position IS NOT NULL RETURN count(e) AS n"
     assert store.cypher(places, {}) == [{"n": 3}]
-    assert [t.text for t in store.get("x").thoughts] == ["r", "a", "b"]
+    assert {t.text for t in store.get("x").thoughts} == {"r", "a", "b"}
 
 
 def test_what_is_no_tree_can_be_removed_and_takes_nothing_of_others_along(store, typed):

@@ -213,9 +213,22 @@ def _missing(tree: Tree, found: Found, *, places: bool) -> Iterator[str]:
         yield f"{_count(todo.set_steps, 'step')} without a position that tells the place"
     if places and todo.set_anchored:
         yield f"{_count(todo.set_anchored, 'anchor')} without a position that tells the place"
-    if todo.set_aligned or todo.unlink:
+    yield from _missing_at_axes(tree, found, todo)
+
+
+def _missing_at_axes(tree: Tree, found: Found, todo: Difference) -> Iterator[str]:
+    without = [axis for axis in found.head.axes if axis[3] is None]
+    wrong = [
+        _count(without, "axis", "axes") + " without a weight" if without else "",
+        "an axis that it is bound to more than once" if todo.unlink else "",
+    ]
+    if not any(wrong) and any("weight" in new for _, new in todo.set_aligned):
+        wrong = ["weights of its axes that do not sum to 1"]
+    if any(wrong):
         read = " · ".join(f"{name} {weight:.3g}" for name, weight in tree.axes.items())
-        yield f"its axes do not have one weight each that sum to 1, and a position; read as {read}"
+        yield f"{', and '.join(filter(None, wrong))}; read as {read}"
+    if unplaced := [new for _, new in todo.set_aligned if "position" in new]:
+        yield f"{_count(unplaced, 'axis', 'axes')} without a position that tells the place"
 
 
 def _missing_in_thoughts(todo: Difference, found: Found) -> Iterator[str]:
@@ -234,8 +247,8 @@ def _said(name: str, there: Any) -> str:
     return f"it has no {name}" if there in (None, "") else f"its {name} is not as it is read"
 
 
-def _count(things: Sized, name: str) -> str:
-    return f"{len(things)} {name}" + ("s" if len(things) > 1 else "")
+def _count(things: Sized, name: str, names: str | None = None) -> str:
+    return f"{len(things)} {name if len(things) == 1 else names or name + 's'}"
 
 
 # --- thoughts outside of trees --------------------------------------------------------------------
