@@ -216,6 +216,7 @@ class Forest:
     def find(self, prefix: str) -> str:
         """The id of the tree of that id or title, or of the only one whose id or title begins so.
 
+        Of which letters are capital makes no difference, unless there is a tree of exactly that id.
         Also of one that an author wrote with Cypher and that is none: `get` says what is wrong.
         Raises NotFound; where several begin so, it names them.
         """
@@ -230,7 +231,7 @@ class Forest:
             names = (id_.casefold(), title.casefold())
             if start in names:
                 exact.append(id_)
-            if start in names or id_.startswith(prefix) or names[1].startswith(start):
+            if any(name.startswith(start) for name in names):
                 matches.append(id_)
         for found in (exact, matches):
             if len(found) == 1:

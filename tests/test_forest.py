@@ -368,6 +368,7 @@ def test_finding_a_tree_by_the_beginning_of_its_id_or_title(forest: Forest) -> N
     forest.add(justice(), suffering())
     assert forest.find("just") == "justice"
     assert forest.find("страд") == "suffering"
+    assert forest.find("JUST") == "justice"
     with pytest.raises(NotFound, match="no tree 'x'"):
         forest.find("x")
     with pytest.raises(NotFound, match="several trees"):
