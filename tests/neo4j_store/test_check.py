@@ -87,6 +87,33 @@ def test_check_says_which_axes_lack_a_weight_and_which_are_bound_twice(store, ty
     ]
 
 
+def test_a_fix_leaves_the_links_of_what_is_broken(store, typed):
+    put(store, tree("whole", thought("вода", "вода"), axes=["x"]))
+    typed(
+        """
+        CREATE (t:Tree {id: 'torn'})-[:ROOT]->(:Thought {text: 'a'})
+        CREATE (t)-[:ROOT]->(b:Thought {text: 'b'})-[:ANCHORED_BY]->(:Anchor {phrase: 'Вода'})
+        CREATE (t)-[:ALIGNS_WITH]->(:Axis {name: 'X'})
+        CREATE (:Thought {text: 'lone'})-[:ANCHORED_BY]->(:Anchor {phrase: 'ВОДА'})
+        """
+    )
+    links = """
+        MATCH (n)-[e]->(m) WHERE n.id = 'torn' OR n.text IN ['b', 'lone']
+        RETURN [id(n), id(e), id(m)] AS link ORDER BY id(e)
+        """
+    before = typed(links)
+    found = list(store.check(fix=True))
+    assert typed(links) == before
+    left = [f for f in found if f.problem.endswith("they become one when that is put right")]
+    assert "anchor 'вода'" in {f.where for f in left}
+    typed("MATCH (n) WHERE n.text IN ['b', 'lone'] DETACH DELETE n")
+    list(store.check(fix=True))
+    assert typed("MATCH (n:Anchor|Axis) RETURN labels(n)[0] AS label ORDER BY label") == [
+        {"label": "Anchor"},
+        {"label": "Axis"},
+    ]
+
+
 @pytest.mark.usefixtures("justice")
 def test_a_fix_keeps_what_authors_put_on_their_nodes(store, typed):
     typed(

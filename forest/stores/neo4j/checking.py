@@ -100,6 +100,11 @@ CALL () {
 RETURN labels(n), id(n), n.id, n.text, type(r), labels(m)
 ORDER BY id(n), id(r)
 """
+LINKED = """
+UNWIND $nodes AS node
+MATCH (n)<-[:ANCHORED_BY|ALIGNS_WITH]-(m) WHERE id(n) = node
+RETURN node, collect(DISTINCT id(m))
+"""
 DELETE = "MATCH (n) WHERE id(n) = $other DELETE n"
 
 
@@ -109,17 +114,28 @@ def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
     twins = {id_ for id_, count in Counter(map(itemgetter(0), trees)).items() if count > 1}
     for id_ in sorted(twins - {""}):
         yield Finding(f"tree {id_!r}", "several Tree nodes are read under this id", fixable=False)
-    inside: set[int] = set()
+    inside, broken = set[int](), set[int]()
     for found in reading.stream(connection, [(id_, node) for id_, node, _ in trees]):
-        inside.update(row.node for row in found.rows)
+        nodes = [found.head.node, *(row.node for row in found.rows)]
+        inside.update(nodes[1:])
         if not found.id:
-            yield Finding(f"the Tree node (id {found.head.node})", _unnamed(found), fixable=False)
-        elif found.id not in twins:
-            yield from _tree(connection, found, fix=fix)
+            findings = [
+                Finding(f"the Tree node (id {found.head.node})", _unnamed(found), fixable=False)
+            ]
+        else:
+            findings = [] if found.id in twins else list(_tree(connection, found, fix=fix))
+        yield from findings
+        if found.id in twins or not all(finding.fixable for finding in findings):
+            broken.update(nodes)
     yield from _outside(connection, inside)
     yield from _astray(connection)
-    yield from _same_nodes(connection, _ANCHORS, fix=fix)
-    yield from _same_nodes(connection, _AXES, fix=fix)
+    inside.update(node for _, node, _ in trees)
+
+    def is_sound(node: int) -> bool:
+        return node in inside and node not in broken
+
+    yield from _same_nodes(connection, _ANCHORS, is_sound, fix=fix)
+    yield from _same_nodes(connection, _AXES, is_sound, fix=fix)
     yield from check_nodes(connection, fix=fix)
 
 
@@ -371,8 +387,13 @@ _AXES = _Sort(
 )
 
 
-def _same_nodes(connection: Connection, sort: _Sort, *, fix: bool) -> Iterator[Finding]:
-    """Nodes that are read as one; nodes without an id or a name, or with one that is no text."""
+def _same_nodes(
+    connection: Connection, sort: _Sort, is_sound: Callable[[int], bool], *, fix: bool
+) -> Iterator[Finding]:
+    """Nodes that are read as one; nodes without an id or a name, or with one that is no text.
+
+    :param is_sound: of a Tree or Thought node, whether it is of a tree that may be mended.
+    """
     label = sort.type.label
     groups: dict[str, list[_Node]] = {}
     for node in connection.read(sort.nodes):
@@ -384,7 +405,15 @@ def _same_nodes(connection: Connection, sort: _Sort, *, fix: bool) -> Iterator[F
         where = f"the {label} node (id {node.node})"
         yield Finding(where, f"it has neither an id nor a {sort.name}", fixable=False)
     for id_, nodes in sorted(groups.items()):
-        yield from _one_node(connection, sort, id_, nodes, fix=fix)
+        held = _held(connection, nodes[1:], is_sound) if len(nodes) > 1 else set()
+        yield from _one_node(connection, sort, id_, nodes, held, fix=fix)
+
+
+def _held(connection: Connection, nodes: list[_Node], is_sound: Callable[[int], bool]) -> set[int]:
+    """Those that something is linked to which is no whole tree: its links stay as they are."""
+    ids = [node.node for node in nodes]
+    rows = connection.read(lambda tx: ask(tx, LINKED, nodes=ids))
+    return {node for node, linked in rows if not all(map(is_sound, linked))}
 
 
 def _no_texts(sort: _Sort, node: _Node) -> Iterator[str]:
@@ -395,18 +424,26 @@ def _no_texts(sort: _Sort, node: _Node) -> Iterator[str]:
 
 
 def _one_node(
-    connection: Connection, sort: _Sort, id_: str, nodes: list[_Node], *, fix: bool
+    connection: Connection,
+    sort: _Sort,
+    id_: str,
+    nodes: list[_Node],
+    held: set[int],
+    *,
+    fix: bool,
 ) -> Iterator[Finding]:
     """What keeps some nodes from being one, with an id and a name."""
     keep, *others = nodes
     label, where = sort.type.label, f"{sort.type.label.lower()} {id_!r}"
-    merged = [other for other in others if sort.may_go(keep, other)]
+    merged = [o for o in others if sort.may_go(keep, o) and o.node not in held]
     for other in others:
         if other not in merged:
-            problem = (
-                f"another {label} node (id {other.node}) is read as this one, and has an id, "
-                "properties or relationships of its own"
+            why = (
+                "has an id, properties or relationships of its own"
+                if not sort.may_go(keep, other)
+                else "something broken is linked to it: they become one when that is put right"
             )
+            problem = f"another {label} node (id {other.node}) is read as this one, and {why}"
             yield Finding(where, problem, fixable=False)
     fill = {name: new for name, old, new in _names(sort, id_, keep) if old in (None, "")}
     problems = [f"it has no {name}" for name in fill]
