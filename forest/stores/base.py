@@ -234,7 +234,7 @@ class Store(ABC):
         transaction can hold a whole forest it is marked as half a copy instead: whoever opens it
         is told, and `filling` it again may finish it, from what is there then.
 
-        Raises Conflict where it holds something, other than half a copy.
+        Raises Conflict where it holds something, other than half a copy of the same forest.
         """
 
     def is_same(self, other: Store) -> bool:
