@@ -113,6 +113,13 @@ def test_a_forest_that_another_process_made_meanwhile_gets_both_works(tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["forest.db"]
 
 
+def test_a_forest_in_memory_has_no_cypher_and_nothing_to_copy(run: Run) -> None:
+    code, _, err = run("--store", "memory:", "cypher", "RETURN 1")
+    assert code == 1
+    assert "forest neo4j start" in err
+    assert "forest copy" not in err
+
+
 def test_adding_a_tree_and_thoughts(run: Run) -> None:
     code, out, _ = run(
         "add", "justice", "--new", "Справедливость", "--axis", "причинность=80%",
@@ -284,7 +291,8 @@ def test_an_interrupted_edit_keeps_what_was_typed(
     monkeypatch.setattr(
         "forest.editing.subprocess.run", lambda *_, **__: SimpleNamespace(returncode=0)
     )
-    assert f"note: the text of an earlier edit is kept in {kept}\n" in planted("edit", "bog")[2]
+    said = f"note: an earlier edit's text, yours to use or to delete, is in {kept}\n"
+    assert said in planted("edit", "bog")[2]
     assert "note: " not in planted("edit", "sud")[2]
     assert Path(kept).read_text() == "typed"
 

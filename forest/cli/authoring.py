@@ -149,7 +149,7 @@ def command_edit(ctx: click.Context, tree: str) -> None:
     with opened_forest(ctx) as forest:
         tree_id = forest.find(tree)
         for path in drafts(tree_id):
-            say(f"note: the text of an earlier edit is kept in {path}", err=True)
+            say(f"note: an earlier edit's text, yours to use or to delete, is in {path}", err=True)
         outcome = edit_tree(forest, tree_id, ask=_again)
     say(outcome)
 

@@ -254,8 +254,12 @@ class Store(ABC):
         raise NoCypher(
             f"the store {self.url} does not speak Cypher",
             hint="For Cypher, move the forest to Neo4j: `forest neo4j start`, then "
-            f"`forest copy {self.url} neo4j://127.0.0.1:7687`.",
+            f"{self._copied_by('neo4j://127.0.0.1:7687')}.",
         )
+
+    def _copied_by(self, url: str) -> str:
+        """How an author copies this forest to another store."""
+        return f"`forest copy {self.url} {url}`"
 
     def cypher_script(self, script: str, parameters: Mapping[str, Any]) -> Iterator[Rows]:
         """The rows of each statement of a script in turn. Raises NoCypher as `cypher` does."""
