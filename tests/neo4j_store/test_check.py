@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from forest.errors import Conflict, NotFound
+from forest.errors import Conflict, InvalidTree, NotFound
 from forest.forest import Forest
 from forest.model import Thought
 from forest.revision import forest_revision
@@ -85,6 +85,30 @@ def test_check_says_which_axes_lack_a_weight_and_which_are_bound_twice(store, ty
     assert "1 axis without a weight, and an axis that it is bound to more than once; read as " in [
         *(f.problem.removesuffix("x 0.75 · y 0.25") for f in store.check())
     ]
+
+
+def test_a_language_that_is_none_is_read_and_named(store, typed, tmp_path):
+    typed(
+        """
+        CREATE (:Tree {id: 't', lang: 'русский'})-[:ROOT]->(r:Thought {id: 't/r', text: 'r'})
+        CREATE (r)-[:LEADS_TO]->(:Thought {id: 't/a', text: 'a', lang: 'по-русски'})
+        """
+    )
+    read = store.get("t")
+    assert (read.lang, read["a"].lang) == ("русский", "по-русски")
+    said = "expected a language such as ru, en or pt-BR (BCP 47)"
+    named = {f"its lang is 'русский': {said}", f"thought 't/a': its lang is 'по-русски': {said}"}
+    assert named < {f.problem for f in store.check(fix=True)}
+    assert {f.problem for f in store.check()} == named
+    assert store.get("t").revision == read.revision
+    with Forest.open_for_copy(f"sqlite:///{tmp_path / 'copy.db'}") as copied:
+        Forest(store).copy_to(copied)
+        assert {f.problem for f in copied.check()} == named
+        store.remove(["t"])
+        copied.copy_to(Forest(store))
+    assert store.get("t").revision == read.revision
+    with pytest.raises(InvalidTree, match="tree 't': lang: expected a language"):
+        Forest(store).add_thought("t", "b")
 
 
 def test_a_fix_leaves_the_links_of_what_is_broken(store, typed):

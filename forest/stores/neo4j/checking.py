@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import networkx as nx
 
 from forest.errors import Conflict, InvalidTree, NotATree
+from forest.language import is_language
 from forest.model import Tree
 from forest.schema import ANCHOR, AXIS, RELATIONSHIPS, THOUGHT, NodeType
-from forest.stores.base import Finding
+from forest.stores.base import Finding, no_language
 from forest.stores.neo4j import building, reading
 from forest.stores.neo4j.axes import axis_id
 from forest.stores.neo4j.connection import Connection, ask, run
@@ -124,6 +125,7 @@ def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
             ]
         else:
             findings = [] if found.id in twins else list(_tree(connection, found, fix=fix))
+            yield from _languages(found)
         yield from findings
         if found.id in twins or not all(finding.fixable for finding in findings):
             broken.update(nodes)
@@ -185,6 +187,16 @@ def _tree(connection: Connection, found: Found, *, fix: bool) -> Iterator[Findin
         return
     for problem in missing:
         yield Finding(where, problem, fixable=True, fixed=fix)
+
+
+def _languages(found: Found) -> Iterator[Finding]:
+    """What somebody wrote as a language and is none. It is read as it stands."""
+    written = [("its", found.head.values["lang"])]
+    at = THOUGHT.names.index("lang")
+    written += [(f"{building.name_of(row)}: its", row.values[at]) for row in found.rows]
+    for whose, lang in written:
+        if isinstance(lang, str) and lang and not is_language(lang):
+            yield Finding(f"tree {found.id!r}", f"{whose} {no_language(lang)}", fixable=False)
 
 
 def _no_places(found: Found) -> Iterator[str]:

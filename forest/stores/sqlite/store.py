@@ -11,6 +11,7 @@ from typing import Any
 
 from forest.errors import NotFound, StoreError, StoreUnavailable
 from forest.fields import is_text
+from forest.language import is_language
 from forest.model import Anchor, AnchorLink, Axis, Occurrence, Tree, TreeInfo, check_levels
 from forest.nodes import Node, checked, known
 from forest.stores.base import (
@@ -23,6 +24,7 @@ from forest.stores.base import (
     Written,
     axis_in_use,
     each_once,
+    no_language,
     no_such_axis,
     no_such_thought,
     no_such_tree,
@@ -365,3 +367,8 @@ def _wrong(tree: Tree, size: int, depth: int, revision: str) -> Iterator[str]:
         yield f"it says {size} thoughts, depth {depth}; it has {len(tree)}, depth {tree.depth}"
     if tree.revision != revision:
         yield "its content does not match its recorded revision"
+    if not is_language(tree.lang):
+        yield f"its {no_language(tree.lang)}"
+    for thought in tree.thoughts:
+        if thought.lang and not is_language(thought.lang):
+            yield f"thought {thought.id!r}: its {no_language(thought.lang)}"
