@@ -20,6 +20,11 @@ def is_language(tag: str) -> bool:
     return _TAG.fullmatch(tag.strip()) is not None
 
 
+def no_language(tag: str) -> str:
+    """What `check` says of a language that is none; it is read as it stands."""
+    return f"lang is {tag[:40]!r}: expected a language such as ru, en or pt-BR (BCP 47)"
+
+
 def check_language(tag: str) -> None:
     """Raise ValueError for what has not the shape of a language tag of BCP 47."""
     if not is_language(tag):

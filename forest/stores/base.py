@@ -395,11 +395,6 @@ def holds_something(url: str) -> Conflict:
     )
 
 
-def no_language(tag: str) -> str:
-    """What `check` says of a language that is none; it is read as it stands."""
-    return f"lang is {tag[:40]!r}: expected a language such as ru, en or pt-BR (BCP 47)"
-
-
 def no_such_tree(tree_id: str) -> NotFound:
     """The error for a tree id that is not in the forest."""
     return NotFound(f"there is no tree {tree_id!r}", hint="`forest list` shows all trees.")

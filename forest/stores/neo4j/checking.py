@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import networkx as nx
 
 from forest.errors import Conflict, InvalidTree, NotATree
-from forest.language import is_language
+from forest.language import is_language, no_language
 from forest.model import Tree
 from forest.schema import ANCHOR, AXIS, RELATIONSHIPS, THOUGHT, NodeType
-from forest.stores.base import Finding, no_language
+from forest.stores.base import Finding
 from forest.stores.neo4j import building, reading
 from forest.stores.neo4j.axes import axis_id
 from forest.stores.neo4j.connection import Connection, ask, run

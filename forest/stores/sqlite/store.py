@@ -11,7 +11,7 @@ from typing import Any
 
 from forest.errors import NotFound, StoreError, StoreUnavailable
 from forest.fields import is_text
-from forest.language import is_language
+from forest.language import is_language, no_language
 from forest.model import Anchor, AnchorLink, Axis, Occurrence, Tree, TreeInfo, check_levels
 from forest.nodes import Node, checked, known
 from forest.stores.base import (
@@ -24,7 +24,6 @@ from forest.stores.base import (
     Written,
     axis_in_use,
     each_once,
-    no_language,
     no_such_axis,
     no_such_thought,
     no_such_tree,
