@@ -328,12 +328,16 @@ def open_part(part: Path, place: Path) -> Store:
 def missing_file(url: str) -> Path | None:
     """The file that a store's URL names, if there is none yet; its folder is there.
 
+    Not where a removed file has left its journal: SQLite would play that into a whole file put
+    there, while it throws it away where it makes the file itself.
+
     Raises UsageError as `open_store` does.
     """
     if url.partition(":")[0] != "sqlite":
         return None
     path = _file_of(url).absolute()
-    return path if path.parent.is_dir() and not os.path.lexists(path) else None
+    there = any(os.path.lexists(f"{path}{tail}") for tail in ("", "-journal", "-wal"))
+    return path if path.parent.is_dir() and not there else None
 
 
 def _may_be_a_file(path: str) -> bool:
