@@ -139,6 +139,7 @@ class Forest:
         done again, in that one.
         """
         url = Settings.load().store if url is None else url
+        check_text(url, "a URL such as 'sqlite:///forest.db'")
         if path := missing_file(url):
             try:
                 with new_file(path) as part, cls(open_part(part, path)) as made:

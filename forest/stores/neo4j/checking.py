@@ -191,12 +191,17 @@ def _tree(connection: Connection, found: Found, *, fix: bool) -> Iterator[Findin
 
 def _languages(found: Found) -> Iterator[Finding]:
     """What somebody wrote as a language and is none. It is read as it stands."""
-    written = [("its", found.head.values["lang"])]
-    at = THOUGHT.names.index("lang")
-    written += [(f"{building.name_of(row)}: its", row.values[at]) for row in found.rows]
-    for whose, lang in written:
-        if isinstance(lang, str) and lang and not is_language(lang):
-            yield Finding(f"tree {found.id!r}", f"{whose} {no_language(lang)}", fixable=False)
+    at, where = THOUGHT.names.index("lang"), f"tree {found.id!r}"
+    if _is_odd(lang := found.head.values["lang"]):
+        yield Finding(where, f"its {no_language(lang)}", fixable=False)
+    for row in found.rows:
+        if _is_odd(lang := row.values[at]):
+            problem = f"{building.name_of(row)}: its {no_language(lang)}"
+            yield Finding(where, problem, fixable=False)
+
+
+def _is_odd(lang: Any) -> bool:
+    return isinstance(lang, str) and lang != "" and not is_language(lang)
 
 
 def _no_places(found: Found) -> Iterator[str]:
