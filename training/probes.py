@@ -92,11 +92,13 @@ class Ways:
                 self._children.setdefault(above, []).append(thought)
             above = thought
 
-    def before(self, thought: str) -> list[str]:
+    def before(self, thought: str, following: str | None = None) -> list[str]:
         """What stands before a thought in reading order, and the thought itself last.
 
-        A leaf with leaves beside it is a premise (as a proof's facts are): the other premises come
-        first. Any other thought comes after the path from the root. Empty where no path says it.
+        A leaf with leaves beside it is a premise: the other premises come first. Any other thought
+        comes after the path from the root. A proof is one path: what it says between the thought
+        and that which follows from it are the other premises, and come first. Empty where no path
+        says it.
         """
         if thought not in self.texts:
             return []
@@ -109,6 +111,9 @@ class Ways:
             up.append(self.texts[above])
             thought = above
         return up[::-1]
+        between = self._between(thought, following)
+        if between:
+            return [*self.before(thought)[:-1], *between, self.texts[thought]]
 
 
 @dataclass
@@ -119,6 +124,16 @@ class _Told:
     """By walks: what is said before a jump; the thought itself last."""
     after: dict[Occurrence, list[str]] = field(default_factory=dict)
     """By walks, cards, fragments: the thought itself, and what follows it."""
+    def _between(self, thought: str, following: str | None) -> list[str]:
+        """What the only path through a thought says before it comes to a text; else nothing."""
+        said: list[str] = []
+        while len(children := self._children.get(thought, ())) == 1:
+            (thought,) = children
+            if self.texts[thought] == following:
+                return said
+            said.append(self.texts[thought])
+        return []
+
     trees: dict[Occurrence, str] = field(default_factory=dict)
     phrases: dict[str, str] = field(default_factory=dict)
     jumps: set[tuple[str, str, str]] = field(default_factory=set)
@@ -146,7 +161,9 @@ class _Told:
 
     def context(self, at: Occurrence) -> list[str]:
         """What stands before a thought in its tree, and the thought itself last."""
-        return self.ways.before(at[1]) or self.before.get(at, [])
+        text = _key(self.ways.texts.get(at[1], ""))
+        following = _landing(self.after.get(at, []), {text})[1]
+        return self.ways.before(at[1], following) or self.before.get(at, [])
 
 
 def probes(corpus: Corpus, most: int = 150, *, seed: int = 7) -> list[Probe]:

@@ -319,6 +319,21 @@ def test_a_premise_stands_behind_the_other_premises():
     assert trees.before("x") == []
 
 
+def test_in_a_proof_all_premises_come_before_the_one_that_is_jumped_from():
+    """A proof is one path, which says some of them behind it; a walk does not, nor a prompt."""
+    from training.probes import Ways as Trees
+
+    trees, path = Trees(), ["b", "fact", "q", "so", "end"]
+    spans, at = [], 0
+    for n, text in enumerate(path):
+        spans.append({"start": at, "end": at + len(text), "role": "thought", "thought": n})
+        at += len(text)
+    trees.listen({"text": "".join(path), "meta": {"spans": spans, "thoughts": path}})
+    assert trees.before("fact", "so") == ["b", "q", "fact"]
+    assert trees.before("fact", "elsewhere") == trees.before("fact") == ["b", "fact"]
+    assert trees.before("q", "so") == ["b", "fact", "q"]
+
+
 def jumping(corpus: Corpus, always: bool) -> Voice:
     """Goes to another tree after the marker; or stays where it is."""
     asked = {f"{p.prompt}\n{p.request}": p for p in probes(corpus, WAYS.most)}
