@@ -57,6 +57,15 @@ class Probe(NamedTuple):
     """What follows other anchors, lexically close to this one."""
     there: str = ""
     """Y up to `other`; empty where the corpus says nothing before it."""
+    name: str = ""
+    """How a request names Y, behind the marker and the anchor; empty where the corpus names no tree
+    that it jumps to, or the name says `other`."""
+
+    def asked(self, *, by_name: bool = False) -> str:
+        """The prompt with the request behind it, which names Y if that is wanted."""
+        request, *landing = self.request.split("\n")
+        named = f"{request} {self.name}" if by_name else request
+        return "\n".join([self.prompt, named, *landing])
 
 
 Occurrence = tuple[str, str]
@@ -102,6 +111,9 @@ class Ways:
         """
         if thought not in self.texts:
             return []
+        between = self._between(thought, following)
+        if between:
+            return [*self.before(thought)[:-1], *between, self.texts[thought]]
         beside = self._children.get(self._parents.get(thought, ""), ())
         leaves = [one for one in beside if one not in self._children]
         if thought in leaves and len(leaves) > 1:
@@ -111,9 +123,16 @@ class Ways:
             up.append(self.texts[above])
             thought = above
         return up[::-1]
-        between = self._between(thought, following)
-        if between:
-            return [*self.before(thought)[:-1], *between, self.texts[thought]]
+
+    def _between(self, thought: str, following: str | None) -> list[str]:
+        """What the only path through a thought says before it comes to a text; else nothing."""
+        said: list[str] = []
+        while len(children := self._children.get(thought, [])) == 1:
+            (thought,) = children
+            if self.texts[thought] == following:
+                return said
+            said.append(self.texts[thought])
+        return []
 
 
 @dataclass
@@ -124,18 +143,10 @@ class _Told:
     """By walks: what is said before a jump; the thought itself last."""
     after: dict[Occurrence, list[str]] = field(default_factory=dict)
     """By walks, cards, fragments: the thought itself, and what follows it."""
-    def _between(self, thought: str, following: str | None) -> list[str]:
-        """What the only path through a thought says before it comes to a text; else nothing."""
-        said: list[str] = []
-        while len(children := self._children.get(thought, ())) == 1:
-            (thought,) = children
-            if self.texts[thought] == following:
-                return said
-            said.append(self.texts[thought])
-        return []
-
     trees: dict[Occurrence, str] = field(default_factory=dict)
     phrases: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """How walks name the trees that they jump to."""
     jumps: set[tuple[str, str, str]] = field(default_factory=set)
     stitched: set[str] = field(default_factory=set)
     """Anchors that a walk jumps at."""
@@ -211,6 +222,7 @@ def _held_out(probe: dict[str, Any], told: _Told) -> Probe:
         tuple(sorted({one["text"] for one in [probe["answer"], *probe["others"]]})),
         tuple(one["text"] for one in probe["distractors"]),
         _there(told, anchor, target, probe["answer"]["text"]),
+        probe.get("destination") or "",
     )
 
 
@@ -264,6 +276,8 @@ def _thoughts(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str
 def _overhear(told: _Told, record: dict[str, Any]) -> None:
     """What follows an anchor by a card or a fragment: each of its ways, from the thought on."""
     anchor, trees = record["meta"]["anchor"], record["meta"]["trees"]
+    if any(span["role"] == "marker" for span in record["meta"]["spans"]):
+        return  # a fragment that is asked for by name need not say the thought with the anchor
     speaks, way = "", list[str]()
     for span, thought, words in _thoughts(record):
         if span["role"] != _THOUGHT:
@@ -308,6 +322,8 @@ def _listen(told: _Told, record: dict[str, Any]) -> None:
         elif span["role"] == "anchor" and jump is not None:
             told.phrases[jump["anchor"]] = words
             told.restated = True
+        elif span["role"] == "destination" and jump is not None:
+            told.names[jump["to_tree"]] = words
         else:
             segment.append(words)
     landed()
@@ -368,7 +384,16 @@ def _probe(
         tuple(sorted(others)),
         distractors,
         _there(told, anchor, target, other),
+        _name(told, told.trees[anchor, target], other),
     )
+
+
+def _name(told: _Told, tree: str, answer: str) -> str:
+    """How a walk names a tree, unless that says the answer: a tree may be called as it begins."""
+    name = told.names.get(tree, "")
+    words, said = _key(name), _key(answer)
+    cut = name.endswith("…") and said.startswith(words)
+    return "" if said in words or cut else name
 
 
 def _prompt(before: list[str]) -> str:

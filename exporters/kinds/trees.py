@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from exporters.destinations import is_drawn, request
 from exporters.kinds import Plan
 from exporters.linearize import (
     ANCHOR,
@@ -12,7 +13,9 @@ from exporters.linearize import (
     Outline,
     Piece,
     Told,
+    fitted,
     mentions,
+    says,
     tell,
     tell_columns,
 )
@@ -123,35 +126,55 @@ class TreeRecords:
     # --- around thoughts -----------------------------------------------------------------------
 
     def _fragments(self, outline: Outline, split: str, axes: Axes) -> Iterator[Record]:
-        """What follows each shared anchor, behind its phrase where the thought does not say it."""
+        """What follows each shared anchor, behind its phrase where the thought does not say it.
+
+        Or behind the words by which a walk would ask for it: marker, phrase and the tree's name.
+        """
         settings, recipe = self._plan.recipe.fragments, self._plan.recipe
         most = max(recipe.window - settings.premises, 0)
         for place in outline.carrying(self._shared):
             id_ = outline.pieces[place].thought
-            for anchor, opening in self._openings(outline, place):
+            for anchor, phrase, opening in self._openings(outline, place):
                 if not self._plan.mix.keeps("fragment", axes, id_, anchor):
                     continue
                 after = outline.after(place, settings.continuation, recipe.seed, most)
                 premises = outline.premises(place, settings.premises)
                 if not opening and not premises and len(after) == 1:
                     continue
-                laid = self._lay(
-                    "fragment",
-                    outline,
-                    least=2,
-                    anchor=Piece(opening, outline.tree.id, role=ANCHOR) if opening else None,
-                    premises=[outline.pieces[n] for n in premises],
-                    thoughts=[outline.pieces[n] for n in after],
-                )
+                before, thoughts = ([outline.pieces[n] for n in some] for some in (premises, after))
+                if is_drawn(settings.named, recipe.seed, anchor, id_):
+                    laid = self._asked_for(outline.tree, phrase, before, thoughts)
+                else:
+                    laid = self._lay(
+                        "fragment",
+                        outline,
+                        least=2,
+                        anchor=Piece(opening, outline.tree.id, role=ANCHOR) if opening else None,
+                        premises=before,
+                        thoughts=thoughts,
+                    )
                 yield Record("fragment", split, tell(laid), axes, anchor=anchor)
 
-    def _openings(self, outline: Outline, place: int) -> list[tuple[str, str]]:
-        """(anchor, its phrase or "" where the thought says it) for records that differ."""
-        openings: dict[str, tuple[str, str]] = {}
+    def _openings(self, outline: Outline, place: int) -> list[tuple[str, str, str]]:
+        """(anchor, its phrase, that or "" where the thought says it) for records that differ."""
+        openings: dict[str, tuple[str, str, str]] = {}
         for anchor, phrase in outline.links(place, self._shared):
             opening = "" if mentions(outline.pieces[place], phrase) else phrase
-            openings.setdefault(phrase_key(opening), (anchor, opening))
+            openings.setdefault(phrase_key(opening), (anchor, phrase, opening))
         return list(openings.values())
+
+    def _asked_for(
+        self, tree: Tree, phrase: str, premises: list[Piece], thoughts: list[Piece]
+    ) -> list[Piece]:
+        """A fragment as it is asked for by name; the thought that only says the phrase is left out.
+
+        What is over the window goes, but for the first thought.
+        """
+        recipe = self._plan.recipe
+        asks = request(tree.id, tree.title, phrase, recipe.walks.marker)
+        said = thoughts[1:] if len(thoughts) > 1 and says(thoughts[0], phrase) else thoughts
+        least = len(asks) + len(premises) + 1
+        return fitted([*asks, *premises, *said], recipe.window + 1, least, self._plan.measure)
 
     def _preferences(self, outline: Outline, split: str, axes: Axes) -> Iterator[Record]:
         for good, bad in outline.pairs(self._accepted, self._refuted):
