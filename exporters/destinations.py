@@ -2,8 +2,9 @@
 
 With the name a model can be asked for one tree of those that carry the anchor, and not only to
 leave the one it is in. The name is the tree's title: it asks, and is not learnt to be said. A jump
-that is named in one export is, by another seed, not in another, so both requests are learnt. A
-fragment may be asked for in the same words, from nowhere.
+that is named in one export is, by another seed, not in another, so both requests are learnt.
+Fragments may be said again as they are asked for in the same words: from nowhere, or from their own
+tree, to stay there.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ class FragmentSettings(_Section):
 
     premises: Annotated[Length, Field(ge=0, description="of a leaf, said before it")] = 0
     continuation: Annotated[Length, Field(ge=0, description="said from the anchor on")] = 500
-    named: Annotated[Share, Field(description="asked for by marker, anchor and tree")] = 0
+    named: Annotated[Share, Field(description="said again, asked for by name")] = 0
 
 
 class CardSettings(_Section):

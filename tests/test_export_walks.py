@@ -298,7 +298,21 @@ def test_a_fragment_may_be_asked_for_by_the_name_of_its_tree(meeting: list[Tree]
     assert one["text"] == "⤳ Water › Rain\nRain falls.\nRain stops.\nThe sun."
     assert one["meta"]["no_loss"] == [{"start": 0, "end": len("⤳ Water › Rain\n")}]
     assert [role for role, _, _ in spoken(one)[:3]] == ["marker", "anchor", "destination"]
-    assert len(found) == 6
+    assert len(found) == 12
+    (stays,) = (r for r in found if "⤳ spring › Tea" in r["text"])
+    assert stays["text"] == "Water boils.\nLeaves open.\n⤳ spring › Tea\nA cup."
+    assert stays["meta"]["no_loss"] == [{"start": 0, "end": stays["text"].index("A cup.")}]
+
+
+def test_a_fragment_that_is_asked_for_says_nothing_before_that_answers(meeting: list[Tree]) -> None:
+    """From a leaf what follows climbs to what stands before it."""
+    leaf = "Winter.\n  Snow.\n    Ice.\n      Snow melts. {spring}"
+    told = SMALL.model_dump() | {"kinds": only("path", "fragment")}
+    for seed in range(4):
+        recipe = Recipe.read(told | {"fragments": {"named": 1.0}}, "named")
+        found, _ = exported([tree("Thaw", leaf), *meeting], recipe, seed)
+        (text,) = (r["text"] for r in found if "⤳ spring › Thaw" in r["text"])
+        assert text == "⤳ spring › Thaw\nSnow melts.\nIce.\nSnow.\nWinter."
 
 
 def test_a_jump_does_not_name_a_tree_whose_title_has_the_marker(meeting: list[Tree]) -> None:

@@ -277,7 +277,7 @@ def _overhear(told: _Told, record: dict[str, Any]) -> None:
     """What follows an anchor by a card or a fragment: each of its ways, from the thought on."""
     anchor, trees = record["meta"]["anchor"], record["meta"]["trees"]
     if any(span["role"] == "marker" for span in record["meta"]["spans"]):
-        return  # a fragment that is asked for by name need not say the thought with the anchor
+        return  # a fragment that is asked for by name says other thoughts first, or not the one
     speaks, way = "", list[str]()
     for span, thought, words in _thoughts(record):
         if span["role"] != _THOUGHT:

@@ -13,6 +13,7 @@ from exporters.linearize import (
     Outline,
     Piece,
     Told,
+    dropped,
     fitted,
     mentions,
     says,
@@ -128,7 +129,7 @@ class TreeRecords:
     def _fragments(self, outline: Outline, split: str, axes: Axes) -> Iterator[Record]:
         """What follows each shared anchor, behind its phrase where the thought does not say it.
 
-        Or behind the words by which a walk would ask for it: marker, phrase and the tree's name.
+        A share of them are said again behind the words by which a walk would ask for them by name.
         """
         settings, recipe = self._plan.recipe.fragments, self._plan.recipe
         most = max(recipe.window - settings.premises, 0)
@@ -141,19 +142,18 @@ class TreeRecords:
                 premises = outline.premises(place, settings.premises)
                 if not opening and not premises and len(after) == 1:
                     continue
-                before, thoughts = ([outline.pieces[n] for n in some] for some in (premises, after))
-                if is_drawn(settings.named, recipe.seed, anchor, id_):
-                    laid = self._asked_for(outline.tree, phrase, before, thoughts)
-                else:
-                    laid = self._lay(
-                        "fragment",
-                        outline,
-                        least=2,
-                        anchor=Piece(opening, outline.tree.id, role=ANCHOR) if opening else None,
-                        premises=before,
-                        thoughts=thoughts,
-                    )
+                laid = self._lay(
+                    "fragment",
+                    outline,
+                    least=2,
+                    anchor=Piece(opening, outline.tree.id, role=ANCHOR) if opening else None,
+                    premises=[outline.pieces[n] for n in premises],
+                    thoughts=[outline.pieces[n] for n in after],
+                )
                 yield Record("fragment", split, tell(laid), axes, anchor=anchor)
+                if is_drawn(settings.named, recipe.seed, anchor, id_):
+                    laid = self._asked_for(outline, place, phrase, after)
+                    yield Record("fragment", split, tell(laid), axes, anchor=anchor)
 
     def _openings(self, outline: Outline, place: int) -> list[tuple[str, str, str]]:
         """(anchor, its phrase, that or "" where the thought says it) for records that differ."""
@@ -164,17 +164,25 @@ class TreeRecords:
         return list(openings.values())
 
     def _asked_for(
-        self, tree: Tree, phrase: str, premises: list[Piece], thoughts: list[Piece]
+        self, outline: Outline, place: int, phrase: str, after: list[int]
     ) -> list[Piece]:
-        """A fragment as it is asked for by name; the thought that only says the phrase is left out.
+        """A fragment as it is asked for by name: all up to the name is read without loss.
 
-        What is over the window goes, but for the first thought.
+        A random tail of what comes before the thought in its own tree stands there, without what
+        answers: a name is obeyed also where it is that of the tree one is in. Where nothing is left
+        of it, the thought is not said either, and the request comes from nowhere. What is over the
+        window goes, but for the first thought that answers.
         """
-        recipe = self._plan.recipe
+        recipe, tree = self._plan.recipe, outline.tree
+        answer = [outline.pieces[n] for n in after]
+        way = (n for n in outline.before(place, recipe.walks.prefix) if n not in after[1:])
+        before = dropped([outline.pieces[n] for n in way], "tail", recipe.seed)
+        silent = [piece._replace(loss=False) for piece in before if len(before) > 1]
+        if len(answer) > 1 and (silent or says(answer[0], phrase)):
+            del answer[0]
         asks = request(tree.id, tree.title, phrase, recipe.walks.marker)
-        said = thoughts[1:] if len(thoughts) > 1 and says(thoughts[0], phrase) else thoughts
-        least = len(asks) + len(premises) + 1
-        return fitted([*asks, *premises, *said], recipe.window + 1, least, self._plan.measure)
+        laid = [*silent, *asks, *answer]
+        return fitted(laid, recipe.window + 1, len(silent) + 4, self._plan.measure)
 
     def _preferences(self, outline: Outline, split: str, axes: Axes) -> Iterator[Record]:
         for good, bad in outline.pairs(self._accepted, self._refuted):
