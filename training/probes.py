@@ -62,9 +62,9 @@ class Probe(NamedTuple):
     that it jumps to, or the name says `other`."""
 
     def asked(self, *, by_name: bool = False) -> str:
-        """The prompt with the request behind it, which names Y if that is wanted."""
+        """The prompt with the request behind it, which names Y if that is wanted and can be."""
         request, *landing = self.request.split("\n")
-        named = f"{request} {self.name}" if by_name else request
+        named = f"{request} {self.name}" if by_name and self.name else request
         return "\n".join([self.prompt, named, *landing])
 
 
