@@ -315,12 +315,15 @@ class Registry:
         It goes by their ids: where an author gave a phrase to an anchor of another name, that
         holds, and the ids of phrases, links and tags never meet.
         """
-        same: dict[str, list[str]] = defaultdict(list)
+        first: dict[str, str] = {}
+        same: dict[str, list[str]] = {}
         for id_ in self.anchors:
-            same[form_key(id_)].append(id_)
-        for ids in same.values():
-            if len(ids) > 1:
-                yield sorted(ids, key=self._rank)
+            lead = first.setdefault(form_key(id_), id_)
+            if lead is not id_:  # most stand alone, and need no list of their own
+                same.setdefault(lead, [lead]).append(id_)
+        for lead in first.values():
+            if lead in same:
+                yield sorted(same[lead], key=self._rank)
 
     def _join_all(self, same: list[str]) -> None:
         """Join each to the first that it may stand with; refusals may leave several groups."""

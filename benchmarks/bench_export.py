@@ -3,6 +3,8 @@
     python benchmarks/bench_export.py                        1,000,000 thoughts, 1,000 trees
     python benchmarks/bench_export.py --thoughts 100000      smaller
     python benchmarks/bench_export.py --forest forest.db     a forest that is there; it is copied
+    python benchmarks/bench_export.py --scale                import, stream and export of so many
+                                                             and a tenth of it: time per thought
 
 Bare is the ordered SELECT of the same rows and one `orjson.dumps` for each of the same records. An
 edit changes one thought in a hundred: all of them in one tree in a hundred, or, scattered, one in a
@@ -27,6 +29,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
+
+import generate
 
 
 class Cost(NamedTuple):
@@ -53,6 +57,23 @@ def export_by_two(forest: Path, corpus: Path) -> None:
     export(forest, corpus, 2)
 
 
+def plant(forest: Path, lines: Path) -> None:
+    """`forest import` of a JSONL file."""
+    from forest import Forest
+
+    with Forest.open(f"sqlite:///{forest}") as opened:
+        opened.import_files([lines])
+
+
+def stream(forest: Path, _: Path) -> None:
+    """Every tree of the forest, in order."""
+    from forest import Forest
+
+    with Forest.open(f"sqlite:///{forest}") as opened:
+        for _tree in opened:
+            pass
+
+
 def scan(forest: Path, _: Path) -> None:
     """All thoughts and their anchors, in order, thrown away."""
     with closing(sqlite3.connect(forest)) as db:
@@ -72,7 +93,7 @@ def dumps(corpus: Path) -> Cost:
     seconds = cpu = 0.0
     for path in sorted(corpus.glob("data/**/*.jsonl")):
         with path.open("rb") as lines:
-            while some := lines.readlines(1 << 24):
+            while some := lines.readlines(1 << 20):  # little: children count from its peak
                 records = [orjson.loads(line) for line in some]
                 clock, used = time.perf_counter(), time.process_time()
                 for record in records:
@@ -99,7 +120,7 @@ def edit(forest: Path, *, scattered: bool) -> int:
 
 
 STEPS: dict[str, Callable[[Path, Path], None]] = {
-    f.__name__: f for f in (export, export_by_two, scan)
+    f.__name__: f for f in (export, export_by_two, scan, plant, stream)
 }
 
 
@@ -116,12 +137,23 @@ def measured(step: str, forest: Path, corpus: Path) -> Cost:
 
 
 def step(name: str, forest: Path, corpus: Path) -> Cost:
-    """Do a step; the import of modules is counted where the export imports them late."""
+    """Do a step. What Python loads for it is not counted, as that is the same for any forest."""
+    _load(name)
     clock = time.perf_counter()
     before = _cpu()
     STEPS[name](forest, corpus)
     peak = max(resource.getrusage(who).ru_maxrss for who in _WHO) / 1024
     return Cost(time.perf_counter() - clock, _cpu() - before, peak)
+
+
+def _load(name: str) -> None:
+    """Do a step with two small trees."""
+    with tempfile.TemporaryDirectory() as room:
+        lines, forest, corpus = (Path(room, file) for file in ("some.jsonl", "some.db", "corpus"))
+        generate.main([str(lines), "--thoughts", "100", "--trees", "2", "--anchors", "2"])
+        plant(forest, lines)
+        if name != "plant":
+            STEPS[name.removesuffix("_by_two")](forest, corpus)
 
 
 _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -133,18 +165,19 @@ def _cpu() -> float:
 
 def planted(folder: Path, thoughts: int) -> Path:
     """A synthetic forest of so many thoughts."""
-    lines, forest = folder / "forest.jsonl", folder / "forest.db"
-    sizes = ["--thoughts", thoughts, "--trees", thoughts // 1000, "--anchors", thoughts // 50]
-    generate = [sys.executable, str(Path(__file__).with_name("generate.py"))]
-    subprocess.run([*generate, str(lines), *map(str, sizes)], check=True)
-    program = (
-        "import sys; from forest import Forest\n"
-        "with Forest.open(sys.argv[1]) as forest: forest.import_files([sys.argv[2]])"
-    )
-    url = f"sqlite:///{forest}"
-    subprocess.run([sys.executable, "-c", program, url, str(lines)], check=True)
+    lines, forest = generated(folder, thoughts), folder / "forest.db"
+    measured("plant", forest, lines)
     lines.unlink()
     return forest
+
+
+def generated(folder: Path, thoughts: int) -> Path:
+    """The same as JSONL: a tree for 1,000 thoughts, an anchor for 50."""
+    lines = folder / f"{thoughts}.jsonl"
+    sizes = ["--thoughts", thoughts, "--trees", thoughts // 1000, "--anchors", thoughts // 50]
+    # A process of its own: the peak memory of a process counts from its parent's.
+    subprocess.run([sys.executable, generate.__file__, str(lines), *map(str, sizes)], check=True)
+    return lines
 
 
 def tell(title: str, cost: Cost, whole: Cost | None = None) -> None:
@@ -178,11 +211,39 @@ def run(forest: Path, folder: Path) -> None:
     print("  the same bytes as a full export after all edits")
 
 
+def scale(folder: Path, thoughts: int, rounds: int) -> None:
+    """Import, stream and export of so many thoughts and of a tenth of it, in turn.
+
+    The round that took the least CPU counts, as what else the machine does only ever adds.
+    """
+    sizes = (thoughts // 10, thoughts)
+    costs = [{size: _at_scale(folder, size) for size in sizes} for _ in range(rounds)]
+    for name in ("plant", "stream", "export"):
+        small, large = (min((c[size][name] for c in costs), key=lambda c: c.cpu) for size in sizes)
+        print(
+            f"  {'import' if name == 'plant' else name:8}"
+            f" {small.cpu / sizes[0] * 1e6:6.2f} and {large.cpu / sizes[1] * 1e6:6.2f} µs of CPU a"
+            f" thought: {large.cpu / sizes[1] / (small.cpu / sizes[0]):.2f};"
+            f" peak {small.megabytes:.0f} and {large.megabytes:.0f} MB",
+            flush=True,
+        )
+
+
+def _at_scale(folder: Path, thoughts: int) -> dict[str, Cost]:
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        room = Path(name)
+        lines, forest, corpus = generated(room, thoughts), room / "forest.db", room / "corpus"
+        steps = (("plant", lines), ("stream", corpus), ("export", corpus))
+        return {step: measured(step, forest, path) for step, path in steps}
+
+
 def main() -> None:
     """Parse the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--thoughts", type=int, default=1_000_000)
     parser.add_argument("--forest", type=Path, help="a forest in SQLite, in place of a made one")
+    parser.add_argument("--scale", action="store_true", help="time per thought at two sizes")
+    parser.add_argument("--rounds", type=int, default=2, help="of --scale")
     parser.add_argument("--scratch", help="folder for temporary files")
     parser.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -193,6 +254,10 @@ def main() -> None:
     print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
     with tempfile.TemporaryDirectory(dir=options.scratch) as name:
         folder = Path(name)
+        if options.scale:
+            print(f"{options.thoughts // 10:,} and {options.thoughts:,} thoughts")
+            scale(folder, options.thoughts, options.rounds)
+            return
         if options.forest:
             forest = Path(shutil.copyfile(options.forest, folder / "forest.db"))
         else:

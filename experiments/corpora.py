@@ -26,7 +26,7 @@ from training.examples import Example, encode
 from training.probes import HELD_OUT, Probe, probes
 
 ASKED = "asked"
-"""The recipe that questions come from: the whole prefix, and the anchor said again."""
+"""The recipe that questions come from: the whole prefix, the anchor said again, names of trees."""
 MOST_TREES = 8
 """Of an anchor that a part of a forest is drawn around: hubs join everything anyway."""
 NO_SHARED = "no two trees of the forest share an anchor that could be asked for"
@@ -94,7 +94,7 @@ def exports_of(settings: Settings, name: str) -> list[Export]:
     """The exports of a recipe."""
     common = settings.common()
     if name == ASKED:
-        walks = {"prefix_dropout": "none", "restate": True}
+        walks = {"prefix_dropout": "none", "restate": True, "named": 1.0}
         return [Export(ASKED, recipe_of("default", {**common, "walks": walks}), 0)]
     return [Export(name, recipe_of(name, common), seed) for seed in range(settings.exports)]
 
@@ -324,7 +324,7 @@ def _segments(walk: Record) -> tuple[str, list[_Segment]]:
     marks = [n for n, span in enumerate(spans) if span["role"] == "marker"]
     parts = []
     for at, end in zip(marks, [*marks[1:], len(spans)], strict=True):
-        said = [s for s in spans[at + 1 : end] if s["role"] != "anchor"]
+        said = [s for s in spans[at + 1 : end] if s["role"] == "thought"]
         lines = "".join("\n" + text[s["start"] : s["end"]] for s in said)
         of = frozenset(meta["trees"][s["tree"]] for s in said)
         parts.append(_Segment(lines, of, next(jumps)))
@@ -332,10 +332,12 @@ def _segments(walk: Record) -> tuple[str, list[_Segment]]:
 
 
 def _said_again(walk: Record, segment: _Segment) -> str:
-    """The marker of a jump, with the anchor behind it where the walk says it again."""
+    """The marker of a jump, with the anchor and the name behind it that the walk says there."""
     meta, spans = walk["meta"], walk["meta"]["spans"]
     text: str = walk["text"]
     number = meta["jumps"].index(segment.jump)
     at = [n for n, span in enumerate(spans) if span["role"] == "marker"][number]
-    end = at + 1 if at + 1 < len(spans) and spans[at + 1]["role"] == "anchor" else at
+    end = at
+    while end + 1 < len(spans) and spans[end + 1]["role"] in ("anchor", "destination"):
+        end += 1
     return "\n" + text[spans[at]["start"] : spans[end]["end"]]

@@ -21,6 +21,9 @@ _SHORT = {
     "emission without marker, rate": "rate, no marker",
     "recall": "recall",
     "emission, any where known": "any where known",
+    "request, named": "request, named",
+    "destination": "destination",
+    "emission, named": "emission, named",
 }
 _MEANING = (
     "association: Y's continuation is likelier than 9 that follow other anchors and look alike",
@@ -30,6 +33,9 @@ _MEANING = (
     "emission: any, or the share, of the samples that say (F1 0.8) what follows in another tree",
     "recall: in Y's own context, Y's continuation is likelier than 9 distractors",
     "any where known: emission over the questions that recall knows",
+    "request, named: the request names Y, and Y's is likelier than X's own and 8 distractors",
+    "destination: the same, and likelier than what follows in every other tree",
+    "emission, named: one of the samples after such a request says Y's continuation",
 )
 Table = tuple[list[str], list[list[str]]]
 
@@ -102,7 +108,12 @@ def _facts(report: Report) -> Iterator[str]:
         yield (
             f"Questions {group}: {told['questions']}; association by chance "
             f"{100 * told['chance']:.0f}%, by shared words alone {100 * told['lexical']:.0f}%"
+            + _by_name(told)
         )
+
+
+def _by_name(told: dict[str, float]) -> str:
+    return f", named requests by the name's words {100 * told['named']:.0f}%" * ("named" in told)
 
 
 def _weights(report: Report) -> str:

@@ -42,6 +42,7 @@ class Arm(_Section):
     recipe: str
     shares: dict[str, Annotated[float, Field(gt=0)]] = {}
     ask: str = "{marker}"
+    named: bool = False
     taught: bool = True
     shuffled: bool = False
 

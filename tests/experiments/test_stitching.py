@@ -419,6 +419,11 @@ def test_arms_ask_in_the_words_that_their_corpus_taught(ran: Path) -> None:
     assert requests["default"] == f"⤳ {anchor}"
     assert requests["cards"] == f"— {anchor}"
     assert all(a != b for a, b in pairwise(sorted(set(requests.values()))))
+    tree = question.probe.target.partition("/")[0].replace("proof-", "Proof ")
+    by_name = {name: question.asked_by(arms[name], "⤳").asked(by_name=True) for name in arms}
+    for name, request in requests.items():
+        named = f" › {tree}" if arms[name].named else ""
+        assert by_name[name] == f"{question.probe.prompt}\n{request}{named}"
 
 
 # --- masks ----------------------------------------------------------------------------------------

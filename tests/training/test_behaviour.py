@@ -6,17 +6,18 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.conftest import Run
 from tests.training.conftest import written
+from tests.training.test_evaluate import probe as named_probe
 from tests.training.test_evaluate import thought_texts
 from training.behaviour.formulas import Formulas, Nearest, Said, foreign, terms_of
 from training.behaviour.intervals import difference, interval, side
-from training.behaviour.jumps import Jumps
+from training.behaviour.jumps import Jumps, answers
 from training.behaviour.measures import Measure, not_measured, section
 from training.behaviour.page import page
 from training.behaviour.pictures import picture
@@ -24,6 +25,7 @@ from training.behaviour.plain import Plain
 from training.behaviour.repetition import FREE, Repetition
 from training.behaviour.report import markdown, verdicts
 from training.behaviour.scenes import Scenes, Unseen, Ways
+from training.behaviour.speaker import Speaker
 from training.behaviour.style import Registers, Style
 from training.corpus import Corpus
 from training.errors import CorpusError, TrainingError
@@ -355,6 +357,21 @@ def test_a_premise_stands_behind_the_other_premises():
     assert trees.before("x") == []
 
 
+def test_in_a_proof_all_premises_come_before_the_one_that_is_jumped_from():
+    """A proof is one path, which says some of them behind it; a walk does not, nor a prompt."""
+    from training.probes import Ways as Trees
+
+    trees, path = Trees(), ["b", "fact", "q", "so", "end"]
+    spans, at = [], 0
+    for n, text in enumerate(path):
+        spans.append({"start": at, "end": at + len(text), "role": "thought", "thought": n})
+        at += len(text)
+    trees.listen({"text": "".join(path), "meta": {"spans": spans, "thoughts": path}})
+    assert trees.before("fact", "so") == ["b", "q", "fact"]
+    assert trees.before("fact", "elsewhere") == trees.before("fact") == ["b", "fact"]
+    assert trees.before("q", "so") == ["b", "fact", "q"]
+
+
 def jumping(corpus: Corpus, always: bool) -> Voice:
     """Goes to another tree after the marker; or stays where it is."""
     asked = {f"{p.prompt}\n{p.request}": p for p in probes(corpus, WAYS.most)}
@@ -387,6 +404,28 @@ def test_who_jumps_is_told_from_who_stays(corpus: Corpus):
     sides, known = (group["scores"][x]["mask"] for x in ("known sides", "emission, any | known"))
     assert known["n"] == round(sides["mean"] * sides["n"]) > 0
     assert group["differences"]["emission, any"]["mask"]["base"]["mean"] == 1
+
+
+def test_a_request_by_name_asks_for_one_tree_of_those_that_carry_the_anchor():
+    """Who obeys the name alone is told from who only leaves, and from who is not asked by name."""
+    shore, tree = "Порог помнит воду.", "Вода молчит у камня."
+    asked = named_probe(other=shore, others=(shore, tree), name="› Берег")
+
+    def likes(prompt: str, text: str) -> float:
+        wanted = shore if prompt == "Берег и зерно.\n⤳ порог › Берег" else tree
+        return 2.0 if text == wanted else float(text == asked.own)
+
+    leaves, obeys = (
+        Voice(lambda _: [tree], lambda _, text: 2.0 * (text == tree)),
+        Voice(lambda prompt: [shore if "›" in prompt else tree], likes),
+    )
+    wanted = {"request, named", "destination", "emission, named"}
+    for voice, is_obeyed in ((obeys, 1.0), (leaves, 0.0)):
+        (found,) = answers(cast("Speaker", voice), [asked], 2)
+        assert {name: found[name] for name in wanted} == dict.fromkeys(wanted, is_obeyed)
+        assert (found["leaving"], found["request"]) == (1, 0)
+    (found,) = answers(cast("Speaker", obeys), [asked._replace(name="")], 2)
+    assert wanted.isdisjoint(found)
 
 
 # --- the report -----------------------------------------------------------------------------------

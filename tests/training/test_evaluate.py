@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from exporters.export import export_corpus
+from exporters.recipe import Recipe
 from tests.conftest import Run
+from tests.export_helpers import SMALL, planted, tree
 from training.behaviour.intervals import interval
 from training.behaviour.jumps import lexical, token_f1
 from training.corpus import Corpus
@@ -96,6 +100,27 @@ def test_an_anchor_that_is_the_thought_itself_is_followed_by_what_it_supports():
     assert probe.prompt == "Premise 3.\nfact 3"
     assert probe.request == "⤳ fact 3\nfact 3"
     assert probe.other == "Conclusion 3."
+
+
+def test_a_probe_names_the_tree_that_it_asks_for_unless_that_says_the_answer(tmp_path: Path):
+    """A tree may be called as it goes on behind the anchor. So are pairs of either group asked."""
+    forest = [
+        tree(
+            f"Место {n} тихо." if n % 2 else f"О речи {n}",
+            f"Начало {n}.\n  Место {n} тихо. {{опора {n % 3}}}\n    Ответ {n}.\n      Конец {n}.",
+        )
+        for n in range(30)
+    ]
+    recipe = SMALL.model_dump() | {"probes": {"share": 0.5}}
+    recipe["walks"] |= {"named": 1.0, "hops": 1}
+    export_corpus(planted(*forest), tmp_path / "corpus", Recipe.read(recipe, "named"))
+    asked = probes(Corpus.open(tmp_path / "corpus"), 100)
+    titles = {made.id: made.title for made in forest}
+    assert {(p.group, bool(p.name)) for p in asked} == {*product((SEEN, HELD_OUT), (True, False))}
+    for probe in asked:
+        title = titles[probe.target.partition("/")[0]]
+        assert probe.name == ("" if title.startswith("Место") else f"› {title}")
+        assert "›" not in probe.request
 
 
 def test_a_corpus_without_walks_is_refused(corpus: Corpus, monkeypatch: pytest.MonkeyPatch):

@@ -19,6 +19,9 @@ from forest.stores.sqlite.faults import forest_errors, is_busy
 log = logging.getLogger(__name__)
 PATIENCE = 2000
 """Milliseconds that a write waits for another one before it says so."""
+CACHE = 8192
+"""KiB of the file that are kept in memory: more made nothing faster, as reading is in order and an
+import's trees are written one after the other (docs/decisions/2026-11-29-flat-memory.md)."""
 
 
 def wal_is_safe(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> bool:
@@ -121,7 +124,7 @@ def _file_at(path: Path) -> tuple[int, int] | None:
 
 
 def _prepare(db: sqlite3.Connection, path: Path, url: str, *, read_only: bool) -> None:
-    db.execute("PRAGMA cache_size = -65536")
+    db.execute(f"PRAGMA cache_size = -{CACHE}")
     db.execute("PRAGMA temp_store = FILE")
     if read_only:
         db.execute("PRAGMA query_only = ON")
