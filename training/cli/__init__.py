@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +57,8 @@ def _prepare(model: str, out: Path, corpus_folder: Path | None, seed: int, steps
     from training.corpus import Corpus
 
     corpus = Corpus.open(corpus_folder) if corpus_folder else None
-    base = prepare(model, out, corpus, seed=seed, steps=steps)
+    with _steps_bar() if steps else nullcontext() as progress:
+        base = prepare(model, out, corpus, seed=seed, steps=steps, progress=progress)
     told = base.about
     say(
         f"{out}: {base.name}, {told['vocabulary']} tokens, {len(told['new_rows'])} of them new; "
