@@ -1,6 +1,7 @@
 # What a developer types. Everything runs in .venv, which the first target that needs it makes.
 #
 #   make demo            the sample forest, from authoring to a corpus
+#   make mask            the demo, and on its corpus a small model, a mask, and whether it jumps (brings torch)
 #   make test            lint, types, import contracts, then the tests (ARGS='-k walk' goes to pytest)
 #   make lint            the same without the tests
 #   make format          rewrite the code in the project's format
@@ -55,6 +56,10 @@ setup: $(STAMPS)/dev
 .PHONY: demo
 demo: $(if $(wildcard $(STAMPS)/dev),$(STAMPS)/dev,$(STAMPS)/run)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
+
+.PHONY: mask
+mask: $(STAMPS)/dev demo
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/mask.sh
 
 .PHONY: lint
 lint: $(STAMPS)/dev

@@ -14,6 +14,7 @@ from anchors.formulas.expansion import expand
 from anchors.proposals import proposal_of
 from forest.errors import InvalidInput, StoreError, StoreUnavailable
 from forest.forest import Forest
+from forest.language import is_language, no_language
 from forest.nodes import Node
 from forest.render import plural
 from forest.schema import DECISION, FORMULA, PROPOSAL, SCENE
@@ -66,6 +67,9 @@ def _wrong(node: Node, reader: Callable[[Node], object]) -> Iterator[str]:
     else:
         if node.label == SCENE.label and not node.links:
             yield "it voices no formula: lead VOICES to one, or remove it with Cypher"
+        lang = node.properties.get("lang")
+        if isinstance(lang, str) and lang and not is_language(lang):
+            yield f"its {no_language(lang)}"
 
 
 def _without_formula(scenes: list[Node], codes: set[str]) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ import numpy as np
 from experiments.settings import ALONE, HELD_OUT, PLAIN, SEEN, UNSTITCHED, Arm
 from exporters.draw import draw
 from forest.errors import UsageError
-from training.behaviour.jumps import MORE, SAME, jumps, lexical, token_f1
+from training.behaviour.jumps import MORE, SAME, by_name, jumps, lexical, token_f1
 from training.behaviour.speaker import Speaker
 from training.probes import Probe
 
@@ -40,7 +40,8 @@ class Question:
         """The probe as an arm asks it."""
         request = arm.ask.format(marker=marker, anchor=self.phrase(marker))
         landing = self.probe.request.partition("\n")[1:]
-        return self.probe._replace(request=request + "".join(landing))
+        name = self.probe.name if arm.named else ""
+        return self.probe._replace(request=request + "".join(landing), name=name)
 
     def phrase(self, marker: str) -> str:
         """The anchor as it is said again."""
@@ -89,6 +90,8 @@ def chances(asked: Sequence[Question]) -> dict[str, dict[str, float]]:
                 "chance": float(np.mean([1 / (1 + len(p.distractors)) for p in some])),
                 "lexical": float(np.mean([lexical(p) for p in some])),
             }
+            if named := [by_name(p) for p in some if p.name and p.own]:
+                told[group]["named"] = float(np.mean(named))
     return told
 
 

@@ -26,7 +26,7 @@ from training.examples import Example, encode
 from training.probes import HELD_OUT, Probe, probes
 
 ASKED = "asked"
-"""The recipe that questions come from: the whole prefix, and the anchor said again."""
+"""The recipe that questions come from: the whole prefix, the anchor said again, names of trees."""
 MOST_TREES = 8
 """Of an anchor that a part of a forest is drawn around: hubs join everything anyway."""
 NO_SHARED = "no two trees of the forest share an anchor that could be asked for"
@@ -48,6 +48,15 @@ def carriers(store: Store) -> dict[str, set[str]]:
                 if (anchor := head(link.anchor)) in shared:
                     found.setdefault(anchor, set()).add(tree.id)
     return found
+
+
+def texts_of(store: Store) -> Iterator[str]:
+    """All that the trees of a forest say: titles, thoughts, anchors as they are written."""
+    for tree in store.trees():
+        yield tree.title
+        for thought in tree.thoughts:
+            yield thought.text
+            yield from (link.phrase for link in thought.anchors)
 
 
 def part_of(store: Store, most: int) -> Store:
@@ -85,7 +94,7 @@ def exports_of(settings: Settings, name: str) -> list[Export]:
     """The exports of a recipe."""
     common = settings.common()
     if name == ASKED:
-        walks = {"prefix_dropout": "none", "restate": True}
+        walks = {"prefix_dropout": "none", "restate": True, "named": 1.0}
         return [Export(ASKED, recipe_of("default", {**common, "walks": walks}), 0)]
     return [Export(name, recipe_of(name, common), seed) for seed in range(settings.exports)]
 
@@ -145,11 +154,7 @@ def all_probes(settings: Settings, out: Path) -> list[Probe]:
     """
     (corpus,) = opened(settings, ASKED, out)
     known = held_out(settings, out)
-    pairs = {
-        (probe["anchor"], probe["source"]["thought"], probe["target"]["thought"])
-        for probe in corpus.probes()
-        if probe["id"] in known
-    }
+    pairs = {_pair(probe) for probe in corpus.probes() if probe["id"] in known}
     try:
         found = probes(corpus, 1 << 30)
     except CorpusError as error:
@@ -158,6 +163,26 @@ def all_probes(settings: Settings, out: Path) -> list[Probe]:
             hint="Take a larger forest, or one whose trees share more anchors.",
         ) from None
     return [p for p in found if p.group != HELD_OUT or (p.anchor, p.source, p.target) in pairs]
+
+
+def require_held_out(settings: Settings, out: Path, asked: set[tuple[str, str, str]]) -> None:
+    """Raise UsageError where the recipe of an arm does not hold out the pairs that are asked.
+
+    :param asked: anchor, source and target of each.
+    """
+    for name, arm in settings.arms.items():
+        for corpus in opened(settings, arm.recipe, out):
+            if more := asked - {_pair(probe) for probe in corpus.probes()}:
+                raise UsageError(
+                    f"the recipe {arm.recipe} of the arm {name} does not hold out {len(more)} of "
+                    f"the {len(asked)} pairs that are asked in this folder",
+                    hint="Name a new folder for this arm, or leave out what its recipe says of "
+                    "walks and probes.",
+                )
+
+
+def _pair(probe: Mapping[str, Any]) -> tuple[str, str, str]:
+    return probe["anchor"], probe["source"]["thought"], probe["target"]["thought"]
 
 
 # --- samples of an arm ----------------------------------------------------------------------------
@@ -299,7 +324,7 @@ def _segments(walk: Record) -> tuple[str, list[_Segment]]:
     marks = [n for n, span in enumerate(spans) if span["role"] == "marker"]
     parts = []
     for at, end in zip(marks, [*marks[1:], len(spans)], strict=True):
-        said = [s for s in spans[at + 1 : end] if s["role"] != "anchor"]
+        said = [s for s in spans[at + 1 : end] if s["role"] == "thought"]
         lines = "".join("\n" + text[s["start"] : s["end"]] for s in said)
         of = frozenset(meta["trees"][s["tree"]] for s in said)
         parts.append(_Segment(lines, of, next(jumps)))
@@ -307,10 +332,12 @@ def _segments(walk: Record) -> tuple[str, list[_Segment]]:
 
 
 def _said_again(walk: Record, segment: _Segment) -> str:
-    """The marker of a jump, with the anchor behind it where the walk says it again."""
+    """The marker of a jump, with the anchor and the name behind it that the walk says there."""
     meta, spans = walk["meta"], walk["meta"]["spans"]
     text: str = walk["text"]
     number = meta["jumps"].index(segment.jump)
     at = [n for n, span in enumerate(spans) if span["role"] == "marker"][number]
-    end = at + 1 if at + 1 < len(spans) and spans[at + 1]["role"] == "anchor" else at
+    end = at
+    while end + 1 < len(spans) and spans[end + 1]["role"] in ("anchor", "destination"):
+        end += 1
     return "\n" + text[spans[at]["start"] : spans[end]["end"]]

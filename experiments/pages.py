@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from experiments.report import SHOWN, Report
+from training.behaviour.report import cell
 
 _SHORT = {
     "association, marker": "association, marker",
@@ -20,6 +21,9 @@ _SHORT = {
     "emission without marker, rate": "rate, no marker",
     "recall": "recall",
     "emission, any where known": "any where known",
+    "request, named": "request, named",
+    "destination": "destination",
+    "emission, named": "emission, named",
 }
 _MEANING = (
     "association: Y's continuation is likelier than 9 that follow other anchors and look alike",
@@ -29,26 +33,27 @@ _MEANING = (
     "emission: any, or the share, of the samples that say (F1 0.8) what follows in another tree",
     "recall: in Y's own context, Y's continuation is likelier than 9 distractors",
     "any where known: emission over the questions that recall knows",
+    "request, named: the request names Y, and Y's is likelier than X's own and 8 distractors",
+    "destination: the same, and likelier than what follows in every other tree",
+    "emission, named: one of the samples after such a request says Y's continuation",
 )
 Table = tuple[list[str], list[list[str]]]
 
 
 def table(report: Report, group: str) -> Table:
     """Head and rows of the table of a group: an arm a row."""
-    arms = report["arms"]
+    arms, of = report["arms"], report["groups"][group]["questions"]
     shown = [m for m in SHOWN if any(m in arm["scores"].get(group, {}) for arm in arms.values())]
     rows = [
-        [name, *(_cell(arm["scores"].get(group, {}).get(measure)) for measure in shown)]
+        [name, *(_cell(arm["scores"].get(group, {}).get(measure), of) for measure in shown)]
         for name, arm in arms.items()
     ]
     return ["arm", *(_SHORT[measure] for measure in shown)], rows
 
 
-def _cell(score: dict[str, Any] | None) -> str:
-    if score is None:
-        return "–"
-    told = f"{100 * score['mean']:.0f} ({100 * score['low']:.0f}–{100 * score['high']:.0f})"
-    seeds = [100 * one for one in score["by_seed"]]
+def _cell(score: dict[str, Any] | None, of: int) -> str:
+    seeds = [100 * one for one in score["by_seed"]] if score else []
+    told = cell(score, of=of)
     return told if len(seeds) < 2 else f"{told}, {min(seeds):.0f}…{max(seeds):.0f}"
 
 
@@ -76,10 +81,12 @@ def _shares(shares: dict[str, float]) -> str:
 
 def verdict(one: dict[str, Any]) -> str:
     """What became of a threshold, in a line."""
-    if one["met"] is None:
+    if "reached" not in one:
         return f"not run: {one['said']}"
     reached = f"{one['reached']:+.1f}" if one["over"] else f"{one['reached']:.1f}"
     told = f"{reached} ({one['low']:.1f} to {one['high']:.1f})"
+    if one["met"] is None:
+        return f"too few anchors ({one['anchors']}): {one['said']}; reached {told}"
     return f"{'met' if one['met'] else 'NOT met'}: {one['said']}; reached {told}"
 
 
@@ -101,7 +108,12 @@ def _facts(report: Report) -> Iterator[str]:
         yield (
             f"Questions {group}: {told['questions']}; association by chance "
             f"{100 * told['chance']:.0f}%, by shared words alone {100 * told['lexical']:.0f}%"
+            + _by_name(told)
         )
+
+
+def _by_name(told: dict[str, float]) -> str:
+    return f", named requests by the name's words {100 * told['named']:.0f}%" * ("named" in told)
 
 
 def _weights(report: Report) -> str:
@@ -109,7 +121,10 @@ def _weights(report: Report) -> str:
     return " or ".join(f"{one:,}" for one in sorted(found)) or "?"
 
 
-_NOTE = "Percent; in brackets 95% over questions (bootstrap), then the least and the greatest seed."
+_NOTE = (
+    "Percent; in brackets 95% over anchors (a bootstrap, of fewer than ten Student's t) and, where "
+    "not all questions were asked, how many; then the least and the greatest seed."
+)
 
 
 # --- Markdown -------------------------------------------------------------------------------------

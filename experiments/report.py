@@ -1,9 +1,9 @@
 """What a run says: measures with intervals over questions and seeds, and which thresholds hold.
 
-The interval of a mean is a bootstrap over anchors, each question's score being the mean over seeds;
-beside it stand the least and the greatest mean of one seed. A difference of two arms is taken
-question by question over the seeds that both have run. An arm that was taught no request is judged
-by its answers without one, where they are better.
+The interval of a mean is over anchors (`training.behaviour.intervals`), each question's score being
+the mean over seeds; beside it stand the least and the greatest mean of one seed. A difference of
+two arms is taken question by question over the seeds that both have run. An arm that was taught no
+request is judged by its answers without one, where they are better.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import orjson
 
 from experiments.asking import GROUPS
 from experiments.settings import ALONE, HELD_OUT, PLAIN, Settings, Threshold
-from training.behaviour.intervals import difference, interval
+from training.behaviour.intervals import ENOUGH, difference, interval
 from training.files import to_json, write_whole
 
 PLAINLY = {"association, marker": "association", "emission, any": ALONE, "emission, rate": PLAIN}
@@ -27,6 +27,7 @@ KNOWN = "emission, any where known"
 SHOWN = (
     "association, marker", "association", "leaving", "request", "coherence",
     "emission, any", "emission, rate", ALONE, PLAIN, "recall", KNOWN,
+    "request, named", "destination", "emission, named",
 )  # fmt: skip
 WORST = 3
 Report = dict[str, Any]
@@ -175,7 +176,7 @@ def _judged(
     results: dict[str, list[dict[str, Any]]],
     where: _Asked,
 ) -> dict[str, Any]:
-    """Whether a threshold was met: true, false, or null where it could not be asked."""
+    """Whether a threshold was met: true, false, or null where it was not asked, or of too few."""
     told: dict[str, Any] = threshold.model_dump() | {"said": threshold.said, "met": None}
     ours, theirs = (
         {r["seed"]: r for r in results.get(n, [])} for n in (threshold.arm, threshold.over)
@@ -194,10 +195,11 @@ def _judged(
     reached = 100 * score["mean"]
     met = reached > 0 if threshold.over and not threshold.points else reached >= threshold.points
     return told | {
-        "met": bool(met),
+        "met": None if met and score["clusters"] < ENOUGH else bool(met),
         "reached": round(reached, 1),
         "low": round(100 * score["low"], 1),
         "high": round(100 * score["high"], 1),
+        "anchors": score["clusters"],
         "seeds": len(seeds),
     }
 

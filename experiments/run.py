@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,15 @@ from experiments.corpora import (
     export_all,
     opened,
     part_of,
+    require_held_out,
     samples_of,
     stream,
+    texts_of,
     unstitched,
 )
 from experiments.machine import machine
 from experiments.report import report_of, write_report
-from experiments.settings import Arm, Settings
+from experiments.settings import HELD_OUT, Arm, Settings
 from forest.errors import UsageError
 from forest.stores.base import Store
 from training.behaviour.speaker import Speaker
@@ -45,6 +47,8 @@ from training.scratch import batches, learn, model_of, tokenizer_of
 
 Progress = Callable[[str, int, int], None]
 """progress(what is counted, how many are done, of how many)."""
+ARMS = "arms"
+"""What is counted when an arm is done with a seed; behind it stands which one."""
 FORMAT = "reasoning-forest experiment"
 MANIFEST, QUESTIONS, TOKENIZER, RESULTS = "experiment.json", "questions.json", "words", "results"
 ROOM = 1 << 28
@@ -75,6 +79,8 @@ def stitching(
     if (settings.mode == "lora") != (base is not None):
         raise UsageError("the mode lora needs a base, and only that mode takes one")
     library("torch"), library("transformers"), library("tokenizers")
+    if settings.mode == "lora":
+        masked.config_of(settings, 0)
     part = part_of(store, settings.trees)
     with _locked(out):
         _begin(part, settings, out, base)
@@ -180,20 +186,30 @@ def _prepare(store: Store, settings: Settings, out: Path, base: Path | str | Non
             "questions": [question.to_json() for question in asked],
         }
         write_whole(out / QUESTIONS, to_json(told))
+    require_held_out(settings, out, _held_out_pairs(out))
     if settings.mode == "lora":
         masked.prepare(settings, out, base)
     elif not (out / TOKENIZER).exists():
-        _make_tokenizer(settings, out)
+        _make_tokenizer(store, settings, out)
 
 
-def _make_tokenizer(settings: Settings, out: Path) -> None:
-    """One tokenizer for all arms: so the first weights of a seed are the same for all."""
+def _held_out_pairs(out: Path) -> set[tuple[str, str, str]]:
+    """Anchor, source and target of the held-out questions."""
+    told = orjson.loads((out / QUESTIONS).read_bytes())["questions"]
+    asked = (Question.of_json(one).probe for one in told if one["group"] == HELD_OUT)
+    return {(probe.anchor, probe.source, probe.target) for probe in asked}
+
+
+def _make_tokenizer(store: Store, settings: Settings, out: Path) -> None:
+    """One tokenizer for all arms, those too that are added later: its words are the forest's.
+
+    They are counted in the texts of the forest and in the corpus that is asked from, which says all
+    kinds of record. So an arm's figures do not depend on which others stand beside it.
+    """
     from training.files import folder_whole
 
     (asked,) = opened(settings, ASKED, out)
-    texts = [record["text"] for record in asked.records()]
-    for arm in settings.arms.values():
-        texts += (record["text"] for record in opened(settings, arm.recipe, out)[0].records())
+    texts = chain(texts_of(store), (record["text"] for record in asked.records()))
     with folder_whole(out / TOKENIZER) as folder:
         tokenizer_of(texts, [asked.marker or ""]).save_pretrained(folder)
 
@@ -211,28 +227,30 @@ def _run_all(settings: Settings, out: Path, jobs: int, tell: Progress) -> None:
     wanted = [(arm, seed) for seed in range(settings.seeds) for arm in settings.arms]
     left = [(arm, seed) for arm, seed in wanted if not _is_done(settings, out, arm, seed)]
     done = len(wanted) - len(left)
-    tell("arms", done, len(wanted))
+    tell(ARMS, done, len(wanted))
     if jobs == 1 or not left:
         for arm, seed in left:
             run_arm(settings, out, arm, seed, tell)
-            tell("arms", done := done + 1, len(wanted))
+            tell(f"{ARMS} ({arm} {seed} done)", done := done + 1, len(wanted))
         return
-    for _ in _side_by_side(settings, out, left, jobs):
-        tell("arms", done := done + 1, len(wanted))
+    for arm, seed in _side_by_side(settings, out, left, jobs):
+        tell(f"{ARMS} ({arm} {seed} done)", done := done + 1, len(wanted))
 
 
 def _side_by_side(
     settings: Settings, out: Path, left: list[tuple[str, int]], jobs: int
-) -> Iterator[None]:
-    """Run arms in processes of their own; yields as each is done, and ends all where one fails."""
+) -> Iterator[tuple[str, int]]:
+    """Run arms in processes of their own; yields each that is done, ends all where one fails."""
     others = set(active_children())
     pool = ProcessPoolExecutor(min(jobs, len(left)), get_context("spawn"), max_tasks_per_child=1)
     try:
         us = os.getpid()
-        running = [pool.submit(_run_for, us, settings, out, arm, seed) for arm, seed in left]
+        running = {
+            pool.submit(_run_for, us, settings, out, arm, seed): (arm, seed) for arm, seed in left
+        }
         for one in as_completed(running):
             one.result()
-            yield
+            yield running[one]
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for child in set(active_children()) - others:
@@ -306,7 +324,7 @@ class _Counted:
     """Tells how many answers came."""
 
     def __init__(self, tell: Progress, questions: int) -> None:
-        self._tell, self._of, self._came = tell, 4 * questions, 0
+        self._tell, self._of, self._came = tell, 6 * questions, 0
 
     def __call__(self, more: int) -> None:
         self._came += more

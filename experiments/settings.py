@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from exporters.recipe import Recipe, shipped_recipes
+from exporters.records import KINDS
 from forest.errors import UsageError
 from training.behaviour.jumps import MEASURES
 from training.files import json_hash
@@ -41,8 +42,19 @@ class Arm(_Section):
     recipe: str
     shares: dict[str, Annotated[float, Field(gt=0)]] = {}
     ask: str = "{marker}"
+    named: bool = False
     taught: bool = True
     shuffled: bool = False
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if unknown := self.shares.keys() - KINDS.keys():
+            raise ValueError(f"there is no kind {min(unknown)!r}: expected {', '.join(KINDS)}")
+        try:
+            self.ask.format(marker="", anchor="")
+        except (LookupError, ValueError):
+            raise ValueError(f"ask = {self.ask!r}: expected {{marker}} and {{anchor}}") from None
+        return self
 
 
 class Threshold(_Section):
@@ -106,10 +118,16 @@ class Settings(_Section):
         """
         if mode not in MODES:
             raise UsageError(f"there is no mode {mode!r}: expected {', '.join(MODES)}")
-        settings = tomllib.loads(_shipped("modes", mode))
-        settings["arms"] = tomllib.loads(_shipped("modes", "arms"))
+        settings = tomllib.loads(shipped("modes", mode))
+        settings["arms"] = tomllib.loads(shipped("modes", "arms"))
         if file is not None:
-            for name, value in _read(file).items():
+            own = _read(file)
+            if (other := own.get("mode", mode)) != mode:
+                raise UsageError(
+                    f"{file} says the mode {other!r}, and {mode!r} was asked for",
+                    hint=f"Give --mode {other}, or leave it out of the file.",
+                )
+            for name, value in own.items():
                 known = settings.get(name)
                 laid = isinstance(value, dict) and isinstance(known, dict)
                 settings[name] = {**(known or {}), **value} if laid else value
@@ -129,7 +147,7 @@ class Settings(_Section):
             )
             raise UsageError(
                 f"the experiment {name} has wrong settings:\n{problems}",
-                hint="experiments/modes/full.toml explains them all.",
+                hint="`forest experiment stitching --print-config` explains them all.",
             ) from None
 
     def limited_to(self, names: Sequence[str]) -> Self:
@@ -175,7 +193,8 @@ def recipe_of(name: str, common: dict[str, Any]) -> Recipe:
     return Recipe.read(told, name)
 
 
-def _shipped(folder: str, name: str) -> str:
+def shipped(folder: str, name: str) -> str:
+    """The text of a shipped file: a mode, or what stands beside them."""
     return (files(f"experiments.{folder}") / f"{name}.toml").read_text(encoding="utf-8")
 
 

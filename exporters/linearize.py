@@ -25,9 +25,9 @@ Head = Callable[[str], str]
 """The id under which an anchor counts, given its own: `anchors.registry.Registry.head`."""
 
 THOUGHT, BREADCRUMB, MARKER, ANCHOR = "thought", "breadcrumb", "marker", "anchor"
-WORDS, FORMULA, SCENE = "words", "formula", "scene"
+DESTINATION, WORDS, FORMULA, SCENE = "destination", "words", "formula", "scene"
 """Roles of a piece: a thought, a formula and a scene are said in their own words; an anchor is its
-phrase as written; breadcrumb, marker and words stand around them."""
+phrase as written; breadcrumb, marker, destination and words stand around them."""
 
 
 class Piece(NamedTuple):

@@ -20,6 +20,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from exporters.destinations import gives_away, name_of
 from exporters.draw import draw
 from exporters.folder import PROBES, Listing
 from exporters.held import Stitch
@@ -159,11 +160,18 @@ class Probes:
             "request": f"{settings.marker} {target.phrase}"
             if settings.restate
             else settings.marker,
+            "destination": self._destination(stitch, answer),
             "answer": answer.told(),
             "others": [one.told() for one in others.values()],
             "own": own.told() if own else None,
             "distractors": [one.told("anchor") for one in wrong[:count]],
         }
+
+    def _destination(self, stitch: Stitch, answer: Answer) -> str | None:
+        """How a walk would name the tree that is asked for, unless its title says the answer."""
+        title = self._tree(stitch.target.tree).title
+        named = self._plan.recipe.walks.named and not gives_away(title, answer.text)
+        return name_of(title) if named else None
 
     def _way(self, at: Occurrence) -> Way:
         return Way(at.place, self._tree(at.tree).id, at.phrase, list(self._ahead(at)))

@@ -112,6 +112,7 @@ class WalkSettings(_Section):
     marker: Annotated[str, Field(min_length=1, max_length=64, description="where it jumps")] = "⤳"
     prefix_dropout: Literal["none", "tail", "part"] = "tail"
     restate: Annotated[bool, Field(strict=True, description="say the anchor again")] = True
+    named: Annotated[Share, Field(description="of the jumps, say where they go")] = 0
     hub_cap: Annotated[
         int, Field(strict=True, ge=0, le=1 << 60, description="most trees of an anchor")
     ] = 0
@@ -136,6 +137,7 @@ class FragmentSettings(_Section):
 
     premises: Annotated[Length, Field(ge=0, description="of a leaf, said before it")] = 0
     continuation: Annotated[Length, Field(ge=0, description="said from the anchor on")] = 500
+    named: Annotated[Share, Field(description="said again, asked for by name")] = 0
 
 
 class CardSettings(_Section):

@@ -105,8 +105,8 @@ META_FIELDS = {
     "meta.trees": "ids of the trees, in the order in which they first speak",
     "meta.thoughts": "ids of the thoughts said, each once",
     "meta.spans": "start and end (in characters of a text) of each part, its role (thought, "
-    "breadcrumb, marker, anchor, words, formula, scene), and its tree, thought and formula as "
-    "places in these lists (-1 for none)",
+    "breadcrumb, marker, anchor, destination, words, formula, scene), and its tree, thought and "
+    "formula as places in these lists (-1 for none)",
     "meta.no_loss": "start and end of what a model should read but not learn to say",
     "meta.jumps": "for each jump the anchor, and the thought and tree on either side",
     "meta.anchor": "id of the anchor that a fragment, card or comparison is about",

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 import orjson
 
+from exporters.destinations import destination, is_drawn
 from exporters.draw import draw
 from exporters.held import Held, Least, Pair, Stitch, directed, drawn, thoughts_of
 from exporters.kinds import Plan
@@ -562,6 +563,8 @@ class _Walking:
         said = [Piece(settings.marker, tree.id, role=MARKER)]
         if settings.restate:
             said.append(Piece(leg.phrase, tree.id, role=ANCHOR, gap=" "))
+        if is_drawn(settings.named, self._recipe.seed, leg.anchor, source.thought, leg.target):
+            said.append(destination(tree.id, tree.title, settings.marker))
         just_said = after[0].text == source.text or (
             says(after[0], leg.phrase) and (settings.restate or says(source, leg.phrase))
         )

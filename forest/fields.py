@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Strict, ValidationError
 from pydantic_core import ErrorDetails
 
 from forest.errors import InvalidInput, InvalidTree
+from forest.language import check_language
 
 T = TypeVar("T")
 MAX_TEXT = 1_000_000
@@ -102,6 +103,11 @@ def clean_line(value: str) -> str:
     return value
 
 
+def _clean_language(value: str) -> str:
+    check_language(value)
+    return value
+
+
 def _clean_path(value: Any) -> Any:
     """A file's name may hold bytes that are no text; what is kept of it is text."""
     return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
@@ -113,6 +119,8 @@ Text = Annotated[str, Strict(), AfterValidator(_clean_text)]
 """What a thought says: not empty, no control characters, kept verbatim."""
 Name = Annotated[str, AfterValidator(clean_name)]
 """An id or a name: one line, NFC."""
+Language = Annotated[str, AfterValidator(clean_name), AfterValidator(_clean_language)]
+"""What has the shape of a language tag of BCP 47."""
 OptionalName = Annotated[str, AfterValidator(_clean_optional)]
 """A name, or nothing."""
 Lines = Annotated[str, AfterValidator(clean_lines)]

@@ -42,6 +42,7 @@ from forest.stores.base import (
     Written,
     missing_file,
     no_such_tree,
+    open_part,
     open_store,
 )
 from forest.weights import axis_weights
@@ -123,11 +124,31 @@ class Forest:
         :raises Conflict: a file came there meanwhile; it stays as it is.
         """
         if path := missing_file(url):
-            with new_file(path) as part, cls(open_store(f"sqlite:///{part}")) as made:
+            with new_file(path) as part, cls(open_part(part, path)) as made:
                 yield made
             return
         with cls.open(url, half_copy=True) as there:
             yield there
+
+    @classmethod
+    def act_in(cls, url: str | None, act: Callable[[Self], T]) -> T:
+        """Do something in the forest at a URL (see `open`), and make the forest if need be.
+
+        A file that is not there yet is written beside its place, and put there when all is done:
+        an act that fails leaves none. Where another process put one there meanwhile, the act is
+        done again, in that one.
+        """
+        url = Settings.load().store if url is None else url
+        check_text(url, "a URL such as 'sqlite:///forest.db'")
+        if path := missing_file(url):
+            try:
+                with new_file(path) as part, cls(open_part(part, path)) as made:
+                    return act(made)
+            except Conflict:
+                if missing_file(url):  # nobody made it: it is the act's own
+                    raise
+        with cls.open(url) as forest:
+            return act(forest)
 
     def __enter__(self) -> Self:
         return self
@@ -196,6 +217,7 @@ class Forest:
     def find(self, prefix: str) -> str:
         """The id of the tree of that id or title, or of the only one whose id or title begins so.
 
+        Of which letters are capital makes no difference, unless there is a tree of exactly that id.
         Also of one that an author wrote with Cypher and that is none: `get` says what is wrong.
         Raises NotFound; where several begin so, it names them.
         """
@@ -210,7 +232,7 @@ class Forest:
             names = (id_.casefold(), title.casefold())
             if start in names:
                 exact.append(id_)
-            if start in names or id_.startswith(prefix) or names[1].startswith(start):
+            if any(name.startswith(start) for name in names):
                 matches.append(id_)
         for found in (exact, matches):
             if len(found) == 1:

@@ -52,7 +52,7 @@ def finished(tree: Tree, old: Tree | None = None, *, own: bool = False) -> Tree:
         _derive(tree, ids)
     tree.set_ids(ids, own=own)
     if tree.lang in ("", "und"):
-        tree.lang = old.lang if old else guess_language(t.text for t in tree.thoughts)
+        tree.keep_lang(old.lang if old else guess_language(t.text for t in tree.thoughts))
     return tree
 
 

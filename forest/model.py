@@ -27,7 +27,16 @@ from pydantic import (
 )
 
 from forest.errors import InvalidInput, InvalidTree, NotFound
-from forest.fields import FileName, Lines, Name, in_plain_words, in_words, is_blank, kind_of
+from forest.fields import (
+    FileName,
+    Language,
+    Lines,
+    Name,
+    in_plain_words,
+    in_words,
+    is_blank,
+    kind_of,
+)
 from forest.identity import free_id
 from forest.phrases import phrase_key, tree_id_from
 from forest.thoughts import (
@@ -152,7 +161,7 @@ class Tree(BaseModel):
 
     id: Name = Field(description="unique in the forest; from the title where none is given")
     title: Name = Field(description="what the tree is about")
-    lang: Name = Field("und", description="BCP 47; guessed from the texts where none is given")
+    lang: Language = Field("und", description="BCP 47; guessed from the texts where none is given")
     axes: dict[str, float] = Field(
         default_factory=dict,
         description="weights of meaning axes, the greatest first; their sum is 1",
@@ -341,8 +350,8 @@ class Tree(BaseModel):
         It goes below ``under``, as the last child or as child number ``at`` (from 0); without
         ``under`` it continues the last thought, so that a chain is a loop of `add`.
 
-        Raises NotFound for an unknown ``under``, InvalidTree for a bad text or anchor and for an
-        id already taken.
+        Raises NotFound for an unknown ``under``, InvalidTree for a bad text, language or anchor and
+        for an id already taken.
         """
         if not self.thoughts and under is not None:
             raise NotFound(f"tree {self.id!r} is empty: there is no thought to go below")
@@ -411,7 +420,8 @@ class Tree(BaseModel):
         thoughts = relevel(self.thoughts[i:end], 0)
         lines = (" ".join(line.split())[:80] for line in thoughts[0].text.splitlines())
         title = next((line for line in lines if not is_blank(line)), self.title)
-        branch = Tree(id=thoughts[0].id, title=title, lang=self.lang, thoughts=thoughts)
+        branch = Tree(id=thoughts[0].id, title=title, thoughts=thoughts)
+        branch.keep_lang(self.lang)
         gone = {t.id for t in thoughts}
         branch.put_origins({i: o for i, o in self.origins.items() if i in gone})
         self.put_origins(dict.fromkeys(gone))
@@ -477,6 +487,13 @@ class Tree(BaseModel):
         if both != told:
             rest = {key: value for key, value in self.meta.items() if key != ORIGINS}
             self.meta = {**rest, ORIGINS: both} if both else rest
+
+    def keep_lang(self, lang: str) -> None:
+        """Have the language that a store holds: somebody may have written with Cypher what is none.
+
+        It can be read then, and `forest check` names it.
+        """
+        self.__dict__["lang"] = lang
 
     def fresh_id(self, text: str) -> str:
         """An id for a new thought: the tree's, a slash, and 8 hex digits of the text's checksum."""

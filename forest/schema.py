@@ -20,6 +20,8 @@ from forest.model import Anchor, AnchorLink, Axis, Thought, Tree
 SCHEMA_VERSION = 2
 """Version of the graph schema. A database says its own in ``(:ForestMeta {version})``."""
 META_LABEL = "ForestMeta"
+OLDEST = (5, 26)
+"""The oldest Neo4j that is supported: the long-term support line."""
 
 Written = Literal["yes", "no", "derived"]
 """Whether an author must write a property, may, or may leave it to the library to derive."""

@@ -70,7 +70,8 @@ def _from_file(path: Path) -> dict[str, Any]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"{path}: it is not TOML: {error}", hint="See docs/configuration.md."
+            f"{path}: it is not TOML: {error}",
+            hint='Expected lines such as: store = "sqlite:///forest.db"',
         ) from None
     known = {f.name for f in fields(Settings)}
     for key, value in values.items():

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from forest.fields import Key, Name, OptionalName, Text, in_words
+from forest.fields import Key, Language, Name, OptionalName, Text, in_words
 from forest.phrases import phrase_key
 
 AnchorKind = Literal["phrase", "link", "tag"]
@@ -101,7 +101,7 @@ class Thought:
     kind: Annotated[
         Name | None, Field(description="premise, transition, consequence, question, … free")
     ] = None
-    lang: Annotated[Name | None, Field(description="BCP 47, where it is not the tree's")] = None
+    lang: Annotated[Language | None, Field(description="BCP 47, where it is not the tree's")] = None
     anchors: Annotated[tuple[AnchorLink, ...], BeforeValidator(as_links)] = ()
 
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from forest import Forest
+from forest import Forest, Tree
 from forest.cli import COMMANDS
 from forest.cli.terminal import print_table
 from forest.errors import StoreError
@@ -72,6 +72,52 @@ def test_reading_where_there_is_no_forest(run: Run, tmp_path: Path) -> None:
     assert code == 1
     assert "forest init" in err
     assert not (tmp_path / "forest.db").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("import", "good.md", "bad.json"),
+        ("import", "nowhere.md"),
+        ("add", "a", "--new", "A", "--axis", "x=50%", "text"),
+    ],
+)
+def test_a_first_command_that_is_refused_leaves_no_forest(
+    run: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "good.md").write_text("# A\n\ntext\n")
+    (tmp_path / "bad.json").write_text("[")
+    assert run(*command)[0] == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"good.md", "bad.json"}
+    assert run("import", "good.md")[0] == 0
+    with Forest.open() as forest:
+        assert forest.get("good").source == "good.md"
+    assert run("import", "good.md")[1].startswith("1 file: 0 trees added, 0 changed, 1 unchanged")
+
+
+def test_a_forest_that_another_process_made_meanwhile_gets_both_works(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'forest.db'}"
+
+    def add(forest: Forest, id_: str) -> str:
+        forest.add(Tree(id_, thoughts=[{"text": id_}]))
+        return forest.url
+
+    def slow(forest: Forest) -> str:
+        if not (tmp_path / "forest.db").exists():
+            Forest.act_in(url, lambda other: add(other, "theirs"))
+        return add(forest, "mine")
+
+    assert Forest.act_in(url, slow) == url
+    with Forest.open(url) as forest:
+        assert [tree.id for tree in forest] == ["mine", "theirs"]
+    assert [path.name for path in tmp_path.iterdir()] == ["forest.db"]
+
+
+def test_a_forest_in_memory_has_no_cypher_and_nothing_to_copy(run: Run) -> None:
+    code, _, err = run("--store", "memory:", "cypher", "RETURN 1")
+    assert code == 1
+    assert "forest neo4j start" in err
+    assert "forest copy" not in err
 
 
 def test_adding_a_tree_and_thoughts(run: Run) -> None:
@@ -245,7 +291,8 @@ def test_an_interrupted_edit_keeps_what_was_typed(
     monkeypatch.setattr(
         "forest.editing.subprocess.run", lambda *_, **__: SimpleNamespace(returncode=0)
     )
-    assert f"note: the text of an earlier edit is kept in {kept}\n" in planted("edit", "bog")[2]
+    said = f"note: an earlier edit's text, yours to use or to delete, is in {kept}\n"
+    assert said in planted("edit", "bog")[2]
     assert "note: " not in planted("edit", "sud")[2]
     assert Path(kept).read_text() == "typed"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -74,6 +75,29 @@ def test_a_copy_that_fails_leaves_no_file(forest: Forest, tmp_path: Path) -> Non
     with Forest.open(f"sqlite:///{target}") as copy:
         assert copy.revision == forest.revision
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_the_journal_of_a_file_that_was_removed_is_not_played_into_a_new_one(
+    forest: Forest, tmp_path: Path
+) -> None:
+    old = tmp_path / "old.db"
+    forest.copy_to(f"sqlite:///{old}")
+    db = sqlite3.connect(old, isolation_level=None)
+    db.execute("PRAGMA journal_mode = delete")
+    db.execute("PRAGMA synchronous = OFF")
+    db.execute("BEGIN")
+    db.execute("DELETE FROM thought")
+    journal = old.with_name("old.db-journal").read_bytes()
+    db.execute("ROLLBACK")
+    db.close()
+    old.unlink()
+    old.with_name("old.db-journal").write_bytes(journal)
+    tree = Tree("Новое", id="new")
+    tree.add("Новое.")
+    Forest.act_in(f"sqlite:///{old}", lambda made: made.add(tree))
+    with Forest.open(f"sqlite:///{old}") as made:
+        assert list(made.check()) == []
+        assert [found.id for found in made] == ["new"]
 
 
 @pytest.mark.parametrize("links", [True, False])

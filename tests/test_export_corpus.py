@@ -114,7 +114,14 @@ GOLDEN = Recipe.read(
         "kinds": only(*KINDS),
         "corpus": {"validation": 0, "license": "cc-by-4.0"},
         "paths": {"overlap": 80},
-        "walks": {"hops": 3, "prefix_dropout": "part", "prefix": 120, "continuation": 100},
+        "walks": {
+            "hops": 3,
+            "prefix_dropout": "part",
+            "prefix": 120,
+            "continuation": 100,
+            "named": 0.4,
+        },
+        "fragments": {"named": 0.4},
     },
     "golden",
 )

@@ -18,9 +18,10 @@ from exporters.export import export_corpus
 from exporters.manifest import Manifest
 from exporters.recipe import Recipe
 from exporters.walks import ring_cover
+from forest.errors import ExportError
 from forest.model import Tree
 from forest.phrases import phrase_key
-from tests.export_helpers import SMALL, occurrences, planted, records, spoken, tree
+from tests.export_helpers import SMALL, occurrences, only, planted, records, spoken, tree
 from tests.strategies import trees
 
 Record = dict[str, Any]
@@ -122,12 +123,16 @@ def test_the_ring_cover_holds_in_every_forest(forest: list[Tree], seed: int) -> 
 
 
 @settings(max_examples=60)
-@given(forests, st.sampled_from([1, 2, 3, 7]), st.booleans())
-def test_every_record_says_thoughts_verbatim(forest: list[Tree], hops: int, restate: bool) -> None:
+@given(forests, st.sampled_from([1, 2, 3, 7]), st.booleans(), st.sampled_from([0.0, 0.5]))
+def test_every_record_says_thoughts_verbatim(
+    forest: list[Tree], hops: int, restate: bool, share: float
+) -> None:
     assume(not any("⤳" in t.text for made in forest for t in made.thoughts))
-    found, manifest = exported(forest, changed(hops=hops, restate=restate))
+    assume(not any("⤳" in made.title for made in forest))
+    found, manifest = exported(forest, changed(hops=hops, restate=restate, named=share))
     texts = {t.id: t.text for made in forest for t in made.thoughts}
     homes = {t.id: made.id for made in forest for t in made.thoughts}
+    inline = ("anchor", "destination")
     for record in found:
         meta, text = record["meta"], record["text"]
         assert all(words == texts[id_] for role, id_, words in spoken(record) if role == "thought")
@@ -138,7 +143,7 @@ def test_every_record_says_thoughts_verbatim(forest: list[Tree], hops: int, rest
         assert spans[-1]["end"] == len(text)
         for one, next_ in itertools.pairwise(spans):
             assert next_["start"] == one["end"] + 1
-            assert text[one["end"]] == (" " if next_["role"] == "anchor" else "\n")
+            assert text[one["end"]] == (" " if next_["role"] in inline else "\n")
         for span in spans:
             if span["thought"] >= 0:
                 home = homes[meta["thoughts"][span["thought"]]]
@@ -263,6 +268,58 @@ def test_a_target_without_anything_after_it_is_said_though_it_was_just_said() ->
     forest = [tree("A", "x {x}"), tree("B", "x {x}\n  Leaf.")]
     texts = {r["text"] for r in walks_of(exported(forest, changed(hops=1))[0])}
     assert texts == {"x\n⤳ x\nLeaf.", "x\n⤳ x\nx"}
+
+
+def test_a_share_of_the_jumps_says_where_it_goes_without_loss(meeting: list[Tree]) -> None:
+    """All other words are the same, and what one seed names another does not."""
+    titles = {made.id: made.title for made in meeting}
+    named = []
+    for seed in range(4):
+        plain = walks_of(exported(meeting, changed(hops=1), seed)[0])
+        told = walks_of(exported(meeting, changed(hops=1, named=0.5), seed)[0])
+        named.append(
+            [record["text"] != other["text"] for record, other in zip(told, plain, strict=True)]
+        )
+        for record, other in zip(told, plain, strict=True):
+            text, meta = record["text"], record["meta"]
+            name = f" › {titles[meta['jumps'][0]['to_tree']]}"
+            assert text.replace(name, "") == other["text"]
+            silent = [text[part["start"] : part["end"]] for part in meta["no_loss"]]
+            assert silent == ([f"{name.strip()}\n"] if text != other["text"] else [])
+    assert len(set(map(tuple, named))) > 1
+    assert 0 < sum(map(sum, named)) < sum(map(len, named))
+
+
+def test_a_fragment_may_be_asked_for_by_the_name_of_its_tree(meeting: list[Tree]) -> None:
+    told = SMALL.model_dump() | {"kinds": only("path", "walk", "fragment")}
+    recipe = Recipe.read(told | {"fragments": {"named": 1.0}}, "named")
+    found = [r for r in exported(meeting, recipe)[0] if r["meta"]["kind"] == "fragment"]
+    (one,) = (r for r in found if r["text"].startswith("⤳ Water › Rain\n"))
+    assert one["text"] == "⤳ Water › Rain\nRain falls.\nRain stops.\nThe sun."
+    assert one["meta"]["no_loss"] == [{"start": 0, "end": len("⤳ Water › Rain\n")}]
+    assert [role for role, _, _ in spoken(one)[:3]] == ["marker", "anchor", "destination"]
+    assert len(found) == 12
+    (stays,) = (r for r in found if "⤳ spring › Tea" in r["text"])
+    assert stays["text"] == "Water boils.\nLeaves open.\n⤳ spring › Tea\nA cup."
+    assert stays["meta"]["no_loss"] == [{"start": 0, "end": stays["text"].index("A cup.")}]
+
+
+def test_a_fragment_that_is_asked_for_says_nothing_before_that_answers(meeting: list[Tree]) -> None:
+    """From a leaf what follows climbs to what stands before it."""
+    leaf = "Winter.\n  Snow.\n    Ice.\n      Snow melts. {spring}"
+    told = SMALL.model_dump() | {"kinds": only("path", "fragment")}
+    for seed in range(4):
+        recipe = Recipe.read(told | {"fragments": {"named": 1.0}}, "named")
+        found, _ = exported([tree("Thaw", leaf), *meeting], recipe, seed)
+        (text,) = (r["text"] for r in found if "⤳ spring › Thaw" in r["text"])
+        assert text == "⤳ spring › Thaw\nSnow melts.\nIce.\nSnow.\nWinter."
+
+
+def test_a_jump_does_not_name_a_tree_whose_title_has_the_marker(meeting: list[Tree]) -> None:
+    odd = [*meeting[1:], tree("Snow ⤳ rain", "Winter.\n  Snow. {water}\n    Rivers.")]
+    assert exported(odd)
+    with pytest.raises(ExportError, match=r"the title of tree .* contains '⤳'"):
+        exported(odd, changed(named=1.0))
 
 
 def test_a_hub_is_capped_and_counted() -> None:

@@ -360,14 +360,17 @@ def test_a_notebook_shows_the_beginning_of_a_deep_tree() -> None:
 
 
 def test_a_store_without_cypher_says_how_to_get_it(forest: Forest) -> None:
-    with pytest.raises(NoCypher, match="forest neo4j start"):
+    with pytest.raises(NoCypher, match="forest neo4j start") as told:
         forest.cypher("RETURN 1")
+    way = "forest.copy_to('neo4j:" if forest.url == "memory:" else f"`forest copy {forest.url} "
+    assert way in str(told.value)
 
 
 def test_finding_a_tree_by_the_beginning_of_its_id_or_title(forest: Forest) -> None:
     forest.add(justice(), suffering())
     assert forest.find("just") == "justice"
     assert forest.find("страд") == "suffering"
+    assert forest.find("JUST") == "justice"
     with pytest.raises(NotFound, match="no tree 'x'"):
         forest.find("x")
     with pytest.raises(NotFound, match="several trees"):

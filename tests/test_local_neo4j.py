@@ -88,6 +88,13 @@ def test_a_setting_of_the_wrong_form_is_named(setting):
         LocalNeo4j(**setting)
 
 
+def test_a_version_that_is_too_old_is_refused_before_anything_is_downloaded(tmp_path):
+    with pytest.raises(UsageError, match=r"4\.4\.0 is too old: a forest needs 5\.26 or later"):
+        LocalNeo4j(tmp_path / "home", version="4.4.0")
+    assert not (tmp_path / "home").exists()
+    assert LocalNeo4j(tmp_path / "home", version="5.26.0").version == "5.26.0"
+
+
 @pytest.mark.parametrize(
     ("bolt", "http", "message"),
     [(7474, 7474, "--http-port are both 7474"), (0, None, "--bolt-port 0"), (1, 65536, "--http-")],
@@ -336,9 +343,9 @@ def test_an_unreachable_repository_is_named_with_the_reason(installer):
 def test_the_repository_of_the_settings_is_downloaded_from(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("FOREST_MAVEN_REPOSITORY", "http://127.0.0.1:1/mine")
     with pytest.raises(SystemExit) as ended:
-        main(["neo4j", "start", "--home", str(tmp_path / "home"), "--version", "5.0.99"])
+        main(["neo4j", "start", "--home", str(tmp_path / "home"), "--version", "5.99.0"])
     assert ended.value.code == 1
-    assert "cannot download http://127.0.0.1:1/mine/org/neo4j/neo4j/5.0.99" in (
+    assert "cannot download http://127.0.0.1:1/mine/org/neo4j/neo4j/5.99.0" in (
         capsys.readouterr().err
     )
 
@@ -459,10 +466,10 @@ def test_a_start_that_asks_for_other_settings_than_those_that_run_is_refused(ser
         return ended.value.code, capsys.readouterr()
 
     port = free_port()
-    code, said = start("--bolt-port", str(port), "--version", "5.1.0")
+    code, said = start("--bolt-port", str(port), "--version", "5.99.0")
     assert code == 1
     assert f"--version {server.version} --bolt-port {server.bolt_port} and not" in said.err
-    assert f"--version 5.1.0 --bolt-port {port}" in said.err
+    assert f"--version 5.99.0 --bolt-port {port}" in said.err
     assert "forest neo4j stop" in said.err
     assert start("--http-port", str(port))[0] == 1
     for options in ([], ["--bolt-port", str(server.bolt_port)]):

@@ -171,3 +171,18 @@ def test_kinds_of_anchors_do_not_meet():
     thought = Thought(text="a", anchors=("Вода", AnchorLink(phrase="x", anchor="вода")))  # type: ignore[arg-type]
     assert [a.anchor for a in thought.anchors] == ["вода", "вода"]
     assert [a.phrase for a in thought.anchors] == ["Вода", "x"]
+
+
+@pytest.mark.parametrize("lang", ["русский", "ru_RU", "English (UK)"])
+def test_a_language_that_is_none_is_refused(lang: str) -> None:
+    said = r"lang: expected a language such as ru, en or pt-BR \(BCP 47\)"
+    with pytest.raises(InvalidTree, match=said):
+        Tree("Tree", lang=lang)
+    tree = Tree("Tree", lang="pt-BR")
+    with pytest.raises(InvalidTree, match=f"tree 'tree': {said}"):
+        tree.add("text", lang=lang)
+    root = tree.add("text", lang="x-lojban")
+    with pytest.raises(InvalidTree, match=said):
+        tree.edit(root, lang=lang)
+    with pytest.raises(InvalidTree, match=said):
+        tree.lang = lang

@@ -95,8 +95,8 @@ def test_the_revision_tells_order_and_borders_apart():
         tree((0, "r"), (1, "ab")),
         Tree("t", thoughts=[{"text": "x", "id": "y/z"}]),
         Tree("t", thoughts=[{"text": "xy", "id": "/z"}]),
-        Tree("t", thoughts=[{"text": "x", "kind": "a"}]),
-        Tree("t", thoughts=[{"text": "x", "lang": "a"}]),
+        Tree("t", thoughts=[{"text": "x", "kind": "aa"}]),
+        Tree("t", thoughts=[{"text": "x", "lang": "aa"}]),
     ]
     assert len({t.revision for t in revisions}) == len(revisions)
 

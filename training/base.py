@@ -17,6 +17,7 @@ from training.corpus import Corpus
 from training.errors import BaseError, TrainingError
 from training.files import folder_whole, json_hash, measure, to_json
 from training.library import library
+from training.logs import Tell
 from training.quantized import Bits, loading, rest
 from training.tokens import check_segmentation, reserved, single
 
@@ -120,7 +121,13 @@ def require_positions(most: int | None, tokens: int, length: int = 0) -> None:
 
 
 def prepare(
-    model: str, out: Path | str, corpus: Corpus | None = None, *, seed: int = 0, steps: int = 0
+    model: str,
+    out: Path | str,
+    corpus: Corpus | None = None,
+    *,
+    seed: int = 0,
+    steps: int = 0,
+    progress: Tell | None = None,
 ) -> Base:
     """Write a base into the folder ``out``, which must not hold anything yet.
 
@@ -131,6 +138,7 @@ def prepare(
     :param seed: of the new rows, and of a tiny model's weights.
     :param steps: for a tiny model: how long it reads the corpus's paths, all its weights in
         training, so that it knows the trees as islands. 0: it knows nothing.
+    :param progress: is told of every such step what a line of a training's log says.
 
     Raises BaseError, CorpusError, MissingExtra.
     """
@@ -149,7 +157,7 @@ def prepare(
     rows = add_tokens(tokenizer, names, corpus)
     _resize(network, len(tokenizer), rows, seed)
     if steps and corpus is not None:
-        tiny.learn(network, tokenizer, corpus, steps, seed)
+        tiny.learn(network, tokenizer, corpus, steps, seed, progress)
     with folder_whole(out) as folder:
         network.save_pretrained(folder, safe_serialization=True)
         tokenizer.save_pretrained(folder)

@@ -17,7 +17,7 @@ import orjson
 from training.base import Base
 from training.corpus import Corpus
 from training.errors import MaskError
-from training.files import folder_whole, partial, to_json, write_whole
+from training.files import folder_whole, json_hash, partial, to_json, write_whole
 from training.library import library
 
 FORMAT = "reasoning-forest mask"
@@ -31,8 +31,11 @@ FOLDER = Path("masks")
 """Where masks are kept unless another folder is named."""
 _VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """The ranks that vLLM reserves room for."""
+_CHANGED = "It was changed since it was trained: copy it again, or train or merge it again."
 _SWITCH = "Say what to wear: forest masks switch NAME, or forest masks switch base."
 _KEY = "mask"
+_ABOUT = "about_sha256"
+"""Where a mask's metadata keeps the checksum of all the rest of it."""
 _MOST = 100 << 20
 """Bytes of the longest head that is believed."""
 _NOT_IN_NAMES = re.compile(r"[\s./\\:*?\"<>|\x00-\x1f\x7f]")
@@ -44,12 +47,17 @@ class Mask:
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
         self.path = path
         self.about = about
-        """name, slug, base, corpus, config, lora, results, libraries, sha256; of a mask that was
-        merged from others also merged."""
+        """name, slug, base, corpus, config, lora, results, libraries; sha256, which is that of the
+        tensors and not of the file; of a mask that was merged from others also merged."""
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Read the head of a mask's file. Raises MaskError where it is none, or too new."""
+        if path.stem == BASE:
+            raise MaskError(
+                f"{path} is called as the voice without a mask is",
+                hint=f"Rename the file: {BASE!r} is taken.",
+            )
         head, _ = _read(path)
         try:
             about = orjson.loads(head["__metadata__"][_KEY])
@@ -102,18 +110,24 @@ class Mask:
         return moved
 
     def verify(self, base: Base | None = None) -> None:
-        """Raise MaskError unless the tensors are those that were trained, and fit the base."""
+        """Raise MaskError unless it is what was trained, in one piece, and fits the base."""
         head, data = _read(self.path, whole=True)
-        if _hash(head, data) != self.about["sha256"]:
-            raise MaskError(
-                f"{self.path} does not match its checksum",
-                hint="It was changed since it was trained: copy it again, or train it again.",
-            )
+        self._require_ranks()
+        about = {key: value for key, value in self.about.items() if key != _ABOUT}
+        if (
+            _hash(head, data) != self.about["sha256"]
+            or self.about.get(_ABOUT, said := json_hash(about)) != said
+        ):
+            raise MaskError(f"{self.path} does not match its checksum", hint=_CHANGED)
         if base is not None:
             self.require(base)
 
     def require(self, base: Base) -> None:
-        """Raise MaskError where the mask was trained on another base than this one."""
+        """Raise MaskError where the mask was trained on another base than this one.
+
+        Or where it fits none, as its tensors are not of the rank that its settings say.
+        """
+        self._require_ranks()
         told = self.about["base"]
         if told["hash"] == base.hash:
             return
@@ -124,6 +138,24 @@ class Mask:
             f"{'other weights' if same else 'another tokenizer'}",
             hint="Give the base that it was trained on, or train it again on this one.",
         )
+
+    @property
+    def shapes(self) -> dict[str, list[int]]:
+        """The shape of each tensor by name, read from the file's head."""
+        head, _ = _read(self.path)
+        return {name: one["shape"] for name, one in head.items() if name != "__metadata__"}
+
+    def _require_ranks(self) -> None:
+        lora = self.about["lora"]
+        said = {lora["r"], *(lora.get("rank_pattern") or {}).values()}
+        for name, shape in self.shapes.items():
+            for side, place in ((".lora_A.", 0), (".lora_B.", 1)):
+                if side in name and shape[place] not in said:
+                    raise MaskError(
+                        f"{self.path} is damaged: its settings say the rank {lora['r']}, its "
+                        f"tensors are of rank {shape[place]}",
+                        hint=_CHANGED,
+                    )
 
     def tensors(self) -> dict[str, Any]:
         """The tensors by name, verified. Raises MaskError, MissingExtra."""
@@ -155,7 +187,8 @@ class Mask:
                     raise MaskError("a merged model needs the base: give it with --base")
                 self._write_merged(folder, base)
                 return
-            lora = self.about["lora"] | {"base_model_name_or_path": str(base.path) if base else ""}
+            where = str(base.path.resolve()) if base else None
+            lora = self.about["lora"] | {"base_model_name_or_path": where}
             (folder / "adapter_config.json").write_bytes(to_json(lora))
             file = folder / "adapter_model.safetensors"
             library("safetensors.torch").save_file(tensors, file, metadata={"format": "pt"})
@@ -194,6 +227,7 @@ def write_mask(path: Path, about: dict[str, Any], tensors: dict[str, Any]) -> Ma
         "format_version": FORMAT_VERSION,
         "sha256": _hash(*_split(path, blob)),
     }
+    about[_ABOUT] = json_hash(about)
     told = orjson.dumps(about, option=orjson.OPT_SORT_KEYS).decode()
     write_whole(path, save(tensors, metadata={_KEY: told}))
     return Mask(path, about)
@@ -285,7 +319,7 @@ class Library:
         if name.endswith(SUFFIX):
             return Mask.open(Path(name))
         path = self.path(name)
-        if not path.exists():
+        if path not in self.paths:
             there = ", ".join(p.stem for p in self.paths) or "none"
             raise MaskError(
                 f"there is no mask {name!r} in {self.folder}", hint=f"There are: {there}."
@@ -355,6 +389,13 @@ def _read(path: Path, *, whole: bool = False) -> tuple[dict[str, Any], bytes]:
             if size > _MOST:
                 raise MaskError(f"{path} is not a mask: it is no safetensors file")
             return _head(path, file.read(size)), file.read() if whole else b""
+    except FileNotFoundError:
+        if not path.is_symlink():
+            raise MaskError(f"there is no mask {path}") from None
+        raise MaskError(
+            f"{path} is a link to {path.readlink()}, which is not there",
+            hint="Remove the link, or put the mask back to where it was.",
+        ) from None
     except OSError as error:
         raise MaskError(f"{path} cannot be read: {error.strerror}") from error
 

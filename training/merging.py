@@ -15,6 +15,7 @@ from typing import Any, Literal
 from training.adapter import state, told
 from training.base import Base
 from training.errors import MaskError
+from training.library import library
 from training.masks import FOLDER, Library, Mask, checked_name, slug, write_mask
 from training.voices import Voices
 
@@ -45,7 +46,8 @@ def merge(
     :param how: cat: exactly so, with a rank that is the sum of theirs; svd: the best of that with
         a smaller rank.
     :param weights: one for each; by default equal shares of 1.
-    :param rank: of svd; by default the largest of theirs.
+    :param rank: of svd; by default the largest of theirs. At most what all together have: the
+        sum of their ranks, or the shorter side of the widest module where that is less.
 
     Raises MaskError where a mask of that name exists; where they are fewer than two, have another
     base or DoRA, or weights and rank do not fit; MissingExtra.
@@ -66,6 +68,8 @@ def merge(
                 "what two of them do cannot be added up",
                 hint="Switch them instead: forest masks switch NAME.",
             )
+    if how == "svd":
+        rank = _rank(masks, rank)
     lora, tensors = _merged(masks, base, how, weights, rank)
     return write_mask(path, _about(path.stem, masks, base, how, weights, lora), tensors)
 
@@ -81,6 +85,25 @@ def _weights(masks: Sequence[Mask], weights: Sequence[float] | None) -> list[flo
     return list(map(float, weights))
 
 
+def _rank(masks: Sequence[Mask], asked: int | None) -> int:
+    """The rank of a merge by svd. Raises MaskError where more is asked than there is."""
+    sides: dict[str, int] = {}
+    for mask in masks:
+        for name, shape in mask.shapes.items():
+            module, part, _ = name.rpartition(".lora_")
+            side = shape[1] if name.endswith("_A.weight") else shape[0]
+            if part:
+                sides[module] = min(side, sides.get(module, side))
+    ranks = [int(mask.about["lora"]["r"]) for mask in masks]
+    most = min(sum(ranks), max(sides.values()))
+    if asked is not None and asked > most:
+        raise MaskError(
+            f"the rank {asked} is more than there is: these masks have {most} together",
+            hint=f"Give --rank {most} or less; more would hold nothing more.",
+        )
+    return asked or min(max(ranks), most)
+
+
 def _merged(
     masks: Sequence[Mask], base: Base, how: How, weights: Sequence[float], rank: int | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -93,12 +116,21 @@ def _merged(
     for name, bare in tensors.items():
         # Where a module is not in all masks, peft leaves random numbers times 0: some are -0.
         tensors[name] = bare + 0.0
+        if rank is not None and ".lora_" in name:
+            tensors[name] = _filled(tensors[name], name, rank)
         if name.endswith(_ROWS):  # peft gives the new mask the rows of the base
             added = (w * (part[name] - bare) for w, part in zip(weights, parts, strict=True))
             tensors[name] = sum(added, bare)
     lora = told(voices.model.peft_config[_NEW])
     # The matrices hold all of the scale; the first mask's setting would scale them once more.
     return lora | {"use_rslora": False, "lora_alpha": lora["r"]}, tensors
+
+
+def _filled(bare: Any, name: str, rank: int) -> Any:
+    """A matrix of that rank: a narrower module's is filled up with zeros, which add nothing."""
+    missing = rank - bare.shape[0 if ".lora_A." in name else 1]
+    room = (0, 0, 0, missing) if ".lora_A." in name else (0, missing)
+    return library("torch").nn.functional.pad(bare, room)
 
 
 def _about(
@@ -120,8 +152,14 @@ def _about(
         "merged": {
             "how": how,
             "of": [
-                {"name": m.name, "sha256": m.about["sha256"], "weight": w, "corpora": m.corpora}
-                for m, w in zip(masks, weights, strict=True)
+                {
+                    "name": m.name,
+                    "sha256": m.about["sha256"],
+                    "weight": w,
+                    "corpora": m.corpora,
+                    "kinds": some,
+                }
+                for m, w, some in zip(masks, weights, kinds, strict=True)
             ],
         },
         "results": {key: sum(told[key] for told in results) for key in ("steps", "tokens")},

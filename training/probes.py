@@ -57,6 +57,15 @@ class Probe(NamedTuple):
     """What follows other anchors, lexically close to this one."""
     there: str = ""
     """Y up to `other`; empty where the corpus says nothing before it."""
+    name: str = ""
+    """How a request names Y, behind the marker and the anchor; empty where the corpus names no tree
+    that it jumps to, or the name says `other`."""
+
+    def asked(self, *, by_name: bool = False) -> str:
+        """The prompt with the request behind it, which names Y if that is wanted and can be."""
+        request, *landing = self.request.split("\n")
+        named = f"{request} {self.name}" if by_name and self.name else request
+        return "\n".join([self.prompt, named, *landing])
 
 
 Occurrence = tuple[str, str]
@@ -92,14 +101,19 @@ class Ways:
                 self._children.setdefault(above, []).append(thought)
             above = thought
 
-    def before(self, thought: str) -> list[str]:
+    def before(self, thought: str, following: str | None = None) -> list[str]:
         """What stands before a thought in reading order, and the thought itself last.
 
-        A leaf with leaves beside it is a premise (as a proof's facts are): the other premises come
-        first. Any other thought comes after the path from the root. Empty where no path says it.
+        A leaf with leaves beside it is a premise: the other premises come first. Any other thought
+        comes after the path from the root. A proof is one path: what it says between the thought
+        and that which follows from it are the other premises, and come first. Empty where no path
+        says it.
         """
         if thought not in self.texts:
             return []
+        between = self._between(thought, following)
+        if between:
+            return [*self.before(thought)[:-1], *between, self.texts[thought]]
         beside = self._children.get(self._parents.get(thought, ""), ())
         leaves = [one for one in beside if one not in self._children]
         if thought in leaves and len(leaves) > 1:
@@ -109,6 +123,16 @@ class Ways:
             up.append(self.texts[above])
             thought = above
         return up[::-1]
+
+    def _between(self, thought: str, following: str | None) -> list[str]:
+        """What the only path through a thought says before it comes to a text; else nothing."""
+        said: list[str] = []
+        while len(children := self._children.get(thought, [])) == 1:
+            (thought,) = children
+            if self.texts[thought] == following:
+                return said
+            said.append(self.texts[thought])
+        return []
 
 
 @dataclass
@@ -121,6 +145,8 @@ class _Told:
     """By walks, cards, fragments: the thought itself, and what follows it."""
     trees: dict[Occurrence, str] = field(default_factory=dict)
     phrases: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """How walks name the trees that they jump to."""
     jumps: set[tuple[str, str, str]] = field(default_factory=set)
     stitched: set[str] = field(default_factory=set)
     """Anchors that a walk jumps at."""
@@ -146,7 +172,9 @@ class _Told:
 
     def context(self, at: Occurrence) -> list[str]:
         """What stands before a thought in its tree, and the thought itself last."""
-        return self.ways.before(at[1]) or self.before.get(at, [])
+        text = _key(self.ways.texts.get(at[1], ""))
+        following = _landing(self.after.get(at, []), {text})[1]
+        return self.ways.before(at[1], following) or self.before.get(at, [])
 
 
 def probes(corpus: Corpus, most: int = 150, *, seed: int = 7) -> list[Probe]:
@@ -194,6 +222,7 @@ def _held_out(probe: dict[str, Any], told: _Told) -> Probe:
         tuple(sorted({one["text"] for one in [probe["answer"], *probe["others"]]})),
         tuple(one["text"] for one in probe["distractors"]),
         _there(told, anchor, target, probe["answer"]["text"]),
+        probe.get("destination") or "",
     )
 
 
@@ -247,6 +276,8 @@ def _thoughts(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str
 def _overhear(told: _Told, record: dict[str, Any]) -> None:
     """What follows an anchor by a card or a fragment: each of its ways, from the thought on."""
     anchor, trees = record["meta"]["anchor"], record["meta"]["trees"]
+    if any(span["role"] == "marker" for span in record["meta"]["spans"]):
+        return  # a fragment that is asked for by name says other thoughts first, or not the one
     speaks, way = "", list[str]()
     for span, thought, words in _thoughts(record):
         if span["role"] != _THOUGHT:
@@ -291,6 +322,8 @@ def _listen(told: _Told, record: dict[str, Any]) -> None:
         elif span["role"] == "anchor" and jump is not None:
             told.phrases[jump["anchor"]] = words
             told.restated = True
+        elif span["role"] == "destination" and jump is not None:
+            told.names[jump["to_tree"]] = words
         else:
             segment.append(words)
     landed()
@@ -351,7 +384,16 @@ def _probe(
         tuple(sorted(others)),
         distractors,
         _there(told, anchor, target, other),
+        _name(told, told.trees[anchor, target], other),
     )
+
+
+def _name(told: _Told, tree: str, answer: str) -> str:
+    """How a walk names a tree, unless that says the answer: a tree may be called as it begins."""
+    name = told.names.get(tree, "")
+    words, said = _key(name), _key(answer)
+    cut = name.endswith("…") and said.startswith(words)
+    return "" if said in words or cut else name
 
 
 def _prompt(before: list[str]) -> str:

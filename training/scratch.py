@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from training.errors import BaseError, TrainingFailed
 from training.examples import Example
@@ -33,7 +33,7 @@ class Size(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     layers: int = Field(3, ge=1)
-    width: int = Field(192, ge=8, description="a multiple of the heads")
+    width: int = Field(192, ge=8, description="an even number for each of the heads")
     heads: int = Field(6, ge=1)
     steps: int = Field(2400, ge=1)
     rows: int = Field(16, ge=1, description="of a step")
@@ -42,6 +42,15 @@ class Size(BaseModel):
     decay: float = Field(0.1, ge=0)
     warmup: float = Field(0.05, ge=0, lt=1)
     clip: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _heads_are_even(self) -> Self:
+        # Positions are said by pairs of numbers of a head.
+        if self.width % (2 * self.heads):
+            raise ValueError(
+                f"width is {self.width}: expected a multiple of twice the heads, {2 * self.heads}"
+            )
+        return self
 
     @property
     def tokens(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from time import monotonic
 from typing import Any
 
 from training.config import Steps
@@ -12,11 +13,13 @@ from training.corpus import Corpus
 from training.errors import BaseError
 from training.examples import plan, read_examples
 from training.library import library
+from training.logs import Tell
 from training.network import Network
 
 KINDS = ("", "bpe", "sentencepiece")
-VOCABULARY = 2000
+VOCABULARY = 8000
 LENGTH = 2048
+ROW = 1024
 SPECIAL = ("<unk>", "<s>", "</s>", "<pad>")
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
@@ -48,18 +51,39 @@ def make(kind: str, texts: Sequence[str], seed: int) -> tuple[Any, Any]:
     return _llama(tokenizer, seed), tokenizer
 
 
-def learn(model: Any, tokenizer: Any, corpus: Corpus, steps: int, seed: int) -> None:
+def learn(
+    model: Any,
+    tokenizer: Any,
+    corpus: Corpus,
+    steps: int,
+    seed: int,
+    progress: Tell | None = None,
+) -> None:
     """Let a tiny model read the corpus's paths, all its weights in training.
+
+    :param progress: is told of every step what a line of a training's log says.
 
     Raises CorpusError where there is no path, TrainingFailed, MissingExtra.
     """
-    settings = Steps(seed=seed, steps=steps, row=1024, rows=4, rate=2e-3)
+    settings = Steps(seed=seed, steps=steps, row=ROW, rows=1, rate=3e-3)
     examples = read_examples(corpus, "train", tokenizer, names=(), window=LENGTH, kinds=("path",))
     network = Network(settings)
     network.train(model)
     rows = plan(examples, seed, settings.row, settings.rows)
+    tokens, began = 0, monotonic()
     for step, some in enumerate(islice(rows, steps)):
-        network.step(some, settings.rate_at(step, steps), seed * 1_000_003 + step)
+        loss = network.step(some, settings.rate_at(step, steps), seed * 1_000_003 + step)
+        tokens += sum(len(row.ids) for row in some)
+        if progress:
+            progress(
+                {
+                    "step": step + 1,
+                    "steps": steps,
+                    "loss": loss,
+                    "tokens": tokens,
+                    "tokens_per_second": tokens / max(monotonic() - began, 1e-9),
+                }
+            )
     model.eval()
 
 

@@ -138,7 +138,8 @@ class Voices:
         with self.wearing(worn[0] if worn else BASE) as model, quiet():
             said = model.generate(input_ids=ids, attention_mask=seen.to(device), **how)
         told: list[str] = self.tokenizer.batch_decode(said[:, width:], skip_special_tokens=True)
-        return told
+        # A token may be a part of a letter: the last one's is missing where the answer was cut.
+        return [text.rstrip("\ufffd") for text in told]
 
     def _ids(self, prompt: str) -> list[int]:
         example = encode({"text": prompt}, self.tokenizer, end=False)

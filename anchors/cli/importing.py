@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
-from forest.cli import opened_forest, print_json, say
+from forest.cli import in_forest, print_json, say
+
+if TYPE_CHECKING:
+    from anchors.importing import Imported
+    from forest.forest import Forest
 
 FORMATS = (
     *("auto", "json", "jsonl", "yaml", "markdown", "entailment-bank"),
@@ -40,8 +45,9 @@ def command_import(
 ) -> int:
     """Import trees from files and folders.
 
-    If anything is wrong with them, nothing is imported. An interrupted import leaves nothing in
-    SQLite; on Neo4j it may leave whole trees, and the same command goes on where it stopped.
+    If anything is wrong with them, nothing is imported, and no forest made. An interrupted import
+    leaves nothing in SQLite; on Neo4j it may leave whole trees, and the same command goes on where
+    it stopped.
 
     Formulas in Markdown notes are added too: see `forest formulas`. Exit code 1 if one of them
     contradicts the forest or another note and was left out, as with what --keep-going leaves out.
@@ -51,14 +57,17 @@ def command_import(
     from forest.importing import Progress
     from forest.render import plural
 
-    with opened_forest(ctx, create=True) as forest, progress_bar("importing", unit="files") as bar:
+    with progress_bar("importing", unit="files") as bar:
 
         def tell(p: Progress) -> None:
             bar.update(p.files_done, p.files, f"{p.file}  {p.thoughts:,} thoughts")
 
-        done = import_files(
-            forest, paths, format=form, keep_going=keep_going, replace=replace, progress=tell
-        )
+        def take(forest: Forest) -> Imported:
+            return import_files(
+                forest, paths, format=form, keep_going=keep_going, replace=replace, progress=tell
+            )
+
+        done = in_forest(ctx, take)
     report, formulas = done.trees, done.formulas
     if as_json:
         print_json(asdict(report) | {"formulas": asdict(formulas)})

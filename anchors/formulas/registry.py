@@ -8,7 +8,6 @@ may be, the criteria are worked out before.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from anchors.formulas.syntax import read, text_of
 from anchors.formulas.where import named_codes
 from forest.errors import Conflict, ForestError, InvalidInput, NotFound
 from forest.formats.base import Notice, silent
-from forest.language import guess_language
+from forest.language import guess_language, is_language
 from forest.nodes import Key, Node
 from forest.stores.base import Store
 
@@ -102,9 +101,6 @@ def add(
         return report
 
     return _put(store, make, scenes, force=force, trees=trees, embedder=embedder, granted=granted)
-
-
-_LANGUAGE = re.compile("(?:[A-Za-z]{2,8}|[xi])(?:-[A-Za-z0-9]{1,8})*")
 
 
 class _Codes:
@@ -364,7 +360,7 @@ def scene_of_text(text: str, *, register: str = "", lang: str = "", origin: str 
     Raises InvalidInput where the language is not written as BCP 47 writes it.
     """
     check_texts(text=text, register=register, lang=lang, origin=origin)
-    if lang and not _LANGUAGE.fullmatch(lang):
+    if lang and not is_language(lang):
         raise InvalidInput(
             f"{lang!r} is no language tag of BCP 47", hint="Expected one such as ru, en or pt-BR."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from exporters.destinations import is_drawn, request
 from exporters.kinds import Plan
 from exporters.linearize import (
     ANCHOR,
@@ -12,7 +13,10 @@ from exporters.linearize import (
     Outline,
     Piece,
     Told,
+    dropped,
+    fitted,
     mentions,
+    says,
     tell,
     tell_columns,
 )
@@ -123,12 +127,15 @@ class TreeRecords:
     # --- around thoughts -----------------------------------------------------------------------
 
     def _fragments(self, outline: Outline, split: str, axes: Axes) -> Iterator[Record]:
-        """What follows each shared anchor, behind its phrase where the thought does not say it."""
+        """What follows each shared anchor, behind its phrase where the thought does not say it.
+
+        A share of them are said again behind the words by which a walk would ask for them by name.
+        """
         settings, recipe = self._plan.recipe.fragments, self._plan.recipe
         most = max(recipe.window - settings.premises, 0)
         for place in outline.carrying(self._shared):
             id_ = outline.pieces[place].thought
-            for anchor, opening in self._openings(outline, place):
+            for anchor, phrase, opening in self._openings(outline, place):
                 if not self._plan.mix.keeps("fragment", axes, id_, anchor):
                     continue
                 after = outline.after(place, settings.continuation, recipe.seed, most)
@@ -144,14 +151,38 @@ class TreeRecords:
                     thoughts=[outline.pieces[n] for n in after],
                 )
                 yield Record("fragment", split, tell(laid), axes, anchor=anchor)
+                if is_drawn(settings.named, recipe.seed, anchor, id_):
+                    laid = self._asked_for(outline, place, phrase, after)
+                    yield Record("fragment", split, tell(laid), axes, anchor=anchor)
 
-    def _openings(self, outline: Outline, place: int) -> list[tuple[str, str]]:
-        """(anchor, its phrase or "" where the thought says it) for records that differ."""
-        openings: dict[str, tuple[str, str]] = {}
+    def _openings(self, outline: Outline, place: int) -> list[tuple[str, str, str]]:
+        """(anchor, its phrase, that or "" where the thought says it) for records that differ."""
+        openings: dict[str, tuple[str, str, str]] = {}
         for anchor, phrase in outline.links(place, self._shared):
             opening = "" if mentions(outline.pieces[place], phrase) else phrase
-            openings.setdefault(phrase_key(opening), (anchor, opening))
+            openings.setdefault(phrase_key(opening), (anchor, phrase, opening))
         return list(openings.values())
+
+    def _asked_for(
+        self, outline: Outline, place: int, phrase: str, after: list[int]
+    ) -> list[Piece]:
+        """A fragment as it is asked for by name: all up to the name is read without loss.
+
+        A random tail of what comes before the thought in its own tree stands there, without what
+        answers: a name is obeyed also where it is that of the tree one is in. Where nothing is left
+        of it, the thought is not said either, and the request comes from nowhere. What is over the
+        window goes, but for the first thought that answers.
+        """
+        recipe, tree = self._plan.recipe, outline.tree
+        answer = [outline.pieces[n] for n in after]
+        way = (n for n in outline.before(place, recipe.walks.prefix) if n not in after[1:])
+        before = dropped([outline.pieces[n] for n in way], "tail", recipe.seed)
+        silent = [piece._replace(loss=False) for piece in before if len(before) > 1]
+        if len(answer) > 1 and (silent or says(answer[0], phrase)):
+            del answer[0]
+        asks = request(tree.id, tree.title, phrase, recipe.walks.marker)
+        laid = [*silent, *asks, *answer]
+        return fitted(laid, recipe.window + 1, len(silent) + 4, self._plan.measure)
 
     def _preferences(self, outline: Outline, split: str, axes: Axes) -> Iterator[Record]:
         for good, bad in outline.pairs(self._accepted, self._refuted):

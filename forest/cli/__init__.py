@@ -10,11 +10,11 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -22,6 +22,8 @@ from forest.errors import ForestError, UsageError
 
 if TYPE_CHECKING:
     from forest.forest import Forest
+
+T = TypeVar("T")
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 findings or refused input, 2 wrong usage; 130 interrupted, 143 "
@@ -130,14 +132,19 @@ def root(ctx: click.Context, store: str | None) -> None:
 
 
 @contextmanager
-def opened_forest(
-    ctx: click.Context, *, create: bool = False, half_copy: bool = False
-) -> Iterator[Forest]:
-    """The forest that the command is about; for ``create`` and ``half_copy`` see `Forest.open`."""
+def opened_forest(ctx: click.Context, *, half_copy: bool = False) -> Iterator[Forest]:
+    """The forest that the command is about, which is there; for ``half_copy`` see `Forest.open`."""
     from forest.forest import Forest
 
-    with Forest.open(ctx.find_root().obj, create=create, half_copy=half_copy) as forest:
+    with Forest.open(ctx.find_root().obj, create=False, half_copy=half_copy) as forest:
         yield forest
+
+
+def in_forest(ctx: click.Context, act: Callable[[Forest], T]) -> T:
+    """What the command does in its forest, which it makes if need be: see `Forest.act_in`."""
+    from forest.forest import Forest
+
+    return Forest.act_in(ctx.find_root().obj, act)
 
 
 def say(text: str, *, err: bool = False) -> None:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forest.cli import opened_forest, say
+from forest.cli import in_forest, opened_forest, say
 from forest.errors import ForestError, InvalidInput
 
 if TYPE_CHECKING:
     from forest.forest import Forest
+    from forest.importing import ImportReport
+    from forest.model import Thought
 
 
 @click.command("init")
@@ -23,12 +25,14 @@ def command_init(ctx: click.Context, sample: bool) -> None:
     """Make a forest with the five axes of thinking; what is there already stays."""
     from forest.render import plural
 
-    with opened_forest(ctx, create=True) as forest:
+    def plant(forest: Forest) -> tuple[str, ImportReport | None]:
         forest.plant_axes()
-        if sample:
-            report = forest.plant_sample()
-            click.echo(f"{plural(len(report.added), 'tree')} planted")
-        click.echo(f"the forest is at {forest.url}")
+        return forest.url, forest.plant_sample() if sample else None
+
+    url, report = in_forest(ctx, plant)
+    if report:
+        click.echo(f"{plural(len(report.added), 'tree')} planted")
+    click.echo(f"the forest is at {url}")
     click.echo("next: forest list, forest import FILE, forest add TREE --new TITLE TEXT")
 
 
@@ -70,18 +74,26 @@ def command_add(
         raise click.UsageError("TREE is the id of a tree: it may not be empty")
     steps = _lines_of_input() if texts == ("-",) else list(texts)
     bound = weights(axes)
-    with opened_forest(ctx, create=title is not None) as forest, telling_new_axes(forest, bound):
-        added = forest.add_steps(
-            forest.find(tree) if title is None else tree,
-            steps,
-            title=title,
-            axes=bound or None,
-            under=under,
-            at=at,
-            kind=kind,
-            anchors=anchors,
-            origin=origin,
-        )
+
+    def grow(forest: Forest) -> list[Thought]:
+        with telling_new_axes(forest, bound):
+            return forest.add_steps(
+                forest.find(tree) if title is None else tree,
+                steps,
+                title=title,
+                axes=bound or None,
+                under=under,
+                at=at,
+                kind=kind,
+                anchors=anchors,
+                origin=origin,
+            )
+
+    if title is None:
+        with opened_forest(ctx) as forest:
+            added = grow(forest)
+    else:
+        added = in_forest(ctx, grow)
     for thought in added:
         click.echo(thought.id)
 
@@ -137,7 +149,7 @@ def command_edit(ctx: click.Context, tree: str) -> None:
     with opened_forest(ctx) as forest:
         tree_id = forest.find(tree)
         for path in drafts(tree_id):
-            say(f"note: the text of an earlier edit is kept in {path}", err=True)
+            say(f"note: an earlier edit's text, yours to use or to delete, is in {path}", err=True)
         outcome = edit_tree(forest, tree_id, ask=_again)
     say(outcome)
 

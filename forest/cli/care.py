@@ -61,13 +61,14 @@ def _parameter(text: str) -> tuple[str, Any]:
 
 
 def with_cypher(ctx: click.Context) -> None:
-    """Say how to get Cypher, also where there is no forest yet. Raises NoCypher."""
+    """Say how to get Cypher where there is no forest yet, and none to copy. Raises NoCypher."""
     from forest.errors import NoCypher
     from forest.settings import Settings
 
     given = ctx.find_root().obj
     url = Settings.load().store if given is None else given
-    if url.startswith("sqlite:") and not Path(url.removeprefix("sqlite:///")).exists():
+    absent = url.startswith("sqlite:") and not Path(url.removeprefix("sqlite:///")).exists()
+    if absent or url.startswith("memory:"):  # what is in memory begins and ends with the command
         raise NoCypher(
             f"the store {url} does not speak Cypher",
             hint="For Cypher, run Neo4j: `forest neo4j start`, then give its address to --store.",

@@ -104,10 +104,22 @@ def progress_bar(text: str, total: int | None = None, unit: str = "") -> Iterato
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
         SpinnerColumn,
+        Task,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """How many are done a second, once that is known."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(
+                f"{speed:,.0f}/s" if speed and speed >= 10 else f"{speed:.1f}/s" if speed else ""
+            )
 
     with Progress(
         SpinnerColumn(),
@@ -115,6 +127,7 @@ def progress_bar(text: str, total: int | None = None, unit: str = "") -> Iterato
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
+        Rate(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

@@ -67,12 +67,13 @@ class FlatGraph:
         """
         known = TYPES.get(name) if isinstance(name, str) else None
         if known is None or (known.start, known.end) != (start[0], end[0]):
+            there = ", ".join(f"{one.start} {one.name} {one.end}" for one in TYPES.values())
             raise refused(
                 self._source,
                 line,
                 f"a relationship {shown(name)} from {name_of(start)} to {name_of(end)}: "
                 "there is no such one",
-                hint="docs/graph-schema.md lists them all.",
+                hint=f"There are: {there}.",
             )
         kept = self._known(known.name, properties)
         self._edges.setdefault(start, []).append(Edge(known.name, start, end, kept))

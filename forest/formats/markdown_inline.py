@@ -24,6 +24,7 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 
 from forest.formats.base import linked
 from forest.model import AnchorKind, AnchorLink
+from forest.phrases import phrase_key
 
 _NO_LIMIT = 10**9
 """Past its own limit of nesting markdown-it drops text without a word; Python's own is enough."""
@@ -169,7 +170,7 @@ class Said:
     """Footnotes: the label of one defined elsewhere, or what an inline one says."""
     comments: list[str] = field(default_factory=list)
     only_links: bool = False
-    """Nothing but links to notes, and tags."""
+    """Nothing but names of notes that it links to, and tags: no words of its own."""
     only_images: bool = False
 
     @property
@@ -202,7 +203,7 @@ class _Reader:
         self.env = env
         self.said = Said()
         self.parts: list[list[tuple[str, str]]] = [[]]
-        """By line: what is written, and what it is: text, bold, code, tag, link or image."""
+        """By line: what is written, and what it is: text, bold, code, tag, link, alias or image."""
         self.bold = 0
 
     def read(self, tokens: list[Token]) -> Said:
@@ -254,11 +255,13 @@ class _Reader:
             name = name.rpartition("/")[2]
         self._anchor(name, "link")
         parts = [name, *(p.strip() for p in part.split("#") if not p.startswith("^"))]
-        shown = " > ".join(p for p in parts if p)
+        shown, kind = " > ".join(p for p in parts if p), "link"
         media = embed and _MEDIA.search(name.lower())
         if alias and not (media and re.fullmatch(r"[\dx ]+", alias)):
+            if not _names_it(alias, name, shown):
+                kind = "alias"
             shown = alias.strip()
-        self._put(shown, "image" if media else "link")
+        self._put(shown, "image" if media else kind)
 
     def _link(self, token: Token) -> None:
         href = unquote(str(token.attrs.get("href", "")))
@@ -306,6 +309,12 @@ class _Reader:
         for line, end in ((self.parts[0], 0), (self.parts[-1], -1)):
             while line and (line[end][1] == "tag" or not line[end][0].strip()):
                 line.pop(end)
+
+
+def _names_it(alias: str, name: str, shown: str) -> bool:
+    """Whether what a link shows is but the note's name, as an editor fills it in, and no words."""
+    names = {name, name.rpartition("/")[2], shown}
+    return phrase_key(alias) in {"", *map(phrase_key, names)}
 
 
 _OTHERS = {

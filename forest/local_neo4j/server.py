@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from forest.errors import MissingExtra, ServerError
+from forest.errors import MissingExtra, ServerError, UsageError
 from forest.local_neo4j import ports, process, settings
 from forest.local_neo4j.ports import USER, Answer
 from forest.local_neo4j.process import Record
 from forest.local_neo4j.progress import Meter, OnProgress
+from forest.schema import OLDEST
 
 DEFAULT_VERSION = "5.26.30"
 """The long-term support line."""
@@ -84,8 +85,8 @@ class LocalNeo4j:
     :param extra_config: settings of ``neo4j.conf`` that add to ours or replace them.
     :param maven_repository: URL of a Maven repository to use instead of Maven Central.
     :param jar_cache: folder for downloaded jars instead of ``~/.m2/repository``.
-    :raises UsageError: a setting has a form that Neo4j would not understand, or both ports are
-        the same.
+    :raises UsageError: a setting has a form that Neo4j would not understand, the version is older
+        than a forest needs, or both ports are the same.
     """
 
     def __init__(  # noqa: PLR0913  (each is a setting of its own)
@@ -103,6 +104,7 @@ class LocalNeo4j:
     ) -> None:
         if version is not None:
             settings.check_form("the version", version, r"\d+\.\d+\.\d+", DEFAULT_VERSION)
+            _refuse_old(version)
         settings.check_form("the heap", heap, r"\d+[kmg]", "1g")
         settings.check_form("the page cache", page_cache, r"\d+[kmg]", "256m")
         ports.check_ports(bolt_port, http_port)
@@ -470,6 +472,15 @@ def temporary_server(
     finally:
         server.kill()  # at once: nobody needs the data
         shutil.rmtree(home)
+
+
+def _refuse_old(version: str) -> None:
+    if _order(version) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise UsageError(
+            f"Neo4j {version} is too old: a forest needs {oldest} or later",
+            hint=f"{DEFAULT_VERSION} and {NEWEST_VERSION} are tested.",
+        )
 
 
 def _java() -> Path:

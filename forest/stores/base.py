@@ -234,7 +234,7 @@ class Store(ABC):
         transaction can hold a whole forest it is marked as half a copy instead: whoever opens it
         is told, and `filling` it again may finish it, from what is there then.
 
-        Raises Conflict where it holds something, other than half a copy.
+        Raises Conflict where it holds something, other than half a copy of the same forest.
         """
 
     def is_same(self, other: Store) -> bool:
@@ -254,8 +254,12 @@ class Store(ABC):
         raise NoCypher(
             f"the store {self.url} does not speak Cypher",
             hint="For Cypher, move the forest to Neo4j: `forest neo4j start`, then "
-            f"`forest copy {self.url} neo4j://127.0.0.1:7687`.",
+            f"{self._copied_by('neo4j://127.0.0.1:7687')}.",
         )
+
+    def _copied_by(self, url: str) -> str:
+        """How an author copies this forest to another store."""
+        return f"`forest copy {self.url} {url}`"
 
     def cypher_script(self, script: str, parameters: Mapping[str, Any]) -> Iterator[Rows]:
         """The rows of each statement of a script in turn. Raises NoCypher as `cypher` does."""
@@ -314,15 +318,26 @@ def _file_of(url: str) -> Path:
     return Path(path)
 
 
+def open_part(part: Path, place: Path) -> Store:
+    """Make a SQLite file that is to lie at ``place`` when it is whole, and speaks as if it did."""
+    from forest.stores.sqlite import SqliteStore
+
+    return SqliteStore(part, url=f"sqlite:///{place}", folder=place.parent)
+
+
 def missing_file(url: str) -> Path | None:
     """The file that a store's URL names, if there is none yet; its folder is there.
+
+    Not where a removed file has left its journal: SQLite would play that into a whole file put
+    there, while it throws it away where it makes the file itself.
 
     Raises UsageError as `open_store` does.
     """
     if url.partition(":")[0] != "sqlite":
         return None
     path = _file_of(url).absolute()
-    return path if path.parent.is_dir() and not os.path.lexists(path) else None
+    there = any(os.path.lexists(f"{path}{tail}") for tail in ("", "-journal", "-wal"))
+    return path if path.parent.is_dir() and not there else None
 
 
 def _may_be_a_file(path: str) -> bool:

@@ -61,6 +61,10 @@ class MemoryStore(Store):
     def close(self) -> None:
         self._graph = None
 
+    def _copied_by(self, url: str) -> str:
+        """Not by a command: it would find another memory, with nothing in it."""
+        return f"`forest.copy_to({url!r})` in Python"
+
     # --- reading -------------------------------------------------------------------------------
 
     def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:

@@ -39,3 +39,13 @@ def test_what_cannot_be_read_is_named(run):
     assert "Λ1 is a part of itself" in lines[1]
     assert "remove it with Cypher" in lines[2]
     assert lines[-1] == "0 fixed, 0 that --fix can fix, 6 for you to mend"
+
+
+def test_a_scene_in_a_language_that_is_none_is_read_and_named(run):
+    with Forest.open("sqlite:///forest.db") as forest:
+        add(forest.store, "Δ12 = (вода + весна)")
+        voices = Link("VOICES", "Δ12")
+        put(forest.store, Node("Scene", "s", {"text": "Зов", "lang": "русский"}, (voices,)))
+    code, out, _ = run("check")
+    assert (code, "Scene 's': its lang is 'русский': expected a language" in out) == (1, True)
+    assert "Зов" in run("formulas", "show", "Δ12")[1]

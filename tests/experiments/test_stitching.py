@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from itertools import islice, pairwise
+from itertools import count, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,29 @@ def test_arms_read_equally_many_tokens_in_equally_many_steps(ran: Path) -> None:
 
 
 ARMS = ["walks-0", "shuffled-0"]
+
+
+def test_an_arm_says_the_same_whatever_arms_stand_beside_it(
+    ran: Path, proofs: MemoryStore, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    stitching(proofs, out, Settings.load("full", seeds=1, only=["islands"], **TINY))
+    stitching(proofs, out, Settings.load("full", seeds=1, only=["walks"], **TINY))
+    for name in ("words/tokenizer.json", "questions.json"):
+        assert (out / name).read_bytes() == (ran / name).read_bytes()
+    assert result(out, "walks-0") == result(ran, "walks-0")
+
+
+def test_an_arm_that_does_not_hold_out_what_is_asked_is_refused(
+    ran: Path, proofs: MemoryStore, settings: Settings, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(ran, tmp_path / "out"))
+    path = out / "questions.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    told["questions"][0]["probe"]["target"] = "a/thought"
+    path.write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(UsageError, match="recipe walks of the arm walks does not hold out 1 of"):
+        stitching(proofs, out, settings)
 
 
 def test_rows_are_full_whatever_the_samples_are() -> None:
@@ -247,6 +270,31 @@ def test_an_arm_that_was_taught_no_request_is_judged_by_its_better_answers() -> 
     assert (told["met"], told["reached"]) == (False, -10.0)
 
 
+def test_what_rests_on_few_anchors_is_told_so() -> None:
+    from experiments.pages import table, verdict
+    from experiments.report import _arm, _Asked, _judged
+    from experiments.settings import Threshold
+
+    known = {"emission, any": 1.0, "recall": 1.0, "leaving": 0.5}
+    results = {
+        name: [{"seed": 0, "loss": 1.0, "seconds": 1, "answers": [one] * 4 + [{"leaving": 0.5}]}]
+        for name, one in (("walks", known), ("fragments", known | {"emission, any": 0.0}))
+    }
+    settings, where = Settings.load("full"), _Asked([HELD_OUT] * 5, list("aaaab"))
+    said = Threshold(arm="walks", over="fragments", measure="emission, any", points=10)
+    told = _judged(settings, said, results, where)
+    assert (told["met"], told["reached"], told["anchors"]) == (None, 100.0, 1)
+    assert verdict(told).startswith("too few anchors (1): walks")
+    arms = {"walks": _arm(settings, "walks", results["walks"], where)}
+    head, (row,) = table({"arms": arms, "groups": {HELD_OUT: {"questions": 5}}}, HELD_OUT)
+    cells = dict(zip(head, row, strict=True))
+    assert cells["any where known"] == "100 (one alone: no interval; 4 asked)"
+    assert cells["leaving"].startswith("50 (")
+    assert "asked" not in cells["leaving"]
+    low, high = (int(n) for n in cells["leaving"][4:-1].split("–"))
+    assert 50 - low == high - 50 > 30  # two that agree are no certainty
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
@@ -297,16 +345,57 @@ def test_a_disk_without_room_is_refused(
         (["--mode", "lora"], "the mode lora needs a base"),
         (["--config", "own.toml"], "arms.mine.recipe"),
         (["--forest", "sqlite:///nowhere.db"], "nowhere.db"),
+        (["--arms", ""], "expected names of arms"),
+        (["--config", "full.toml"], "full.toml says the mode 'full', and 'quick' was asked for"),
+        (["--config", "kind.toml"], "there is no kind 'paths': expected path, fragment"),
+        (["--config", "ask.toml"], "ask = '{name}': expected {marker} and {anchor}"),
+        (["--config", "wide.toml"], "width is 33: expected a multiple of twice the heads, 4"),
     ],
 )
 def test_the_command_says_what_is_wrong(
     run: Run, tmp_path: Path, arguments: list[str], said: str
 ) -> None:
     (tmp_path / "own.toml").write_text("[arms.mine]\nabout = 'x'\n", encoding="utf-8")
+    (tmp_path / "full.toml").write_text("mode = 'full'\n", encoding="utf-8")
+    arm = "[arms.islands]\nrecipe = 'islands'\n"
+    (tmp_path / "kind.toml").write_text(f"{arm}shares = {{ paths = 1 }}\n", encoding="utf-8")
+    (tmp_path / "ask.toml").write_text(f"{arm}ask = '{{name}}'\n", encoding="utf-8")
+    (tmp_path / "wide.toml").write_text("[size]\nwidth = 33\nheads = 2\n", encoding="utf-8")
     run("init")
     code, _, errors = run("experiment", "stitching", "out", *arguments)
     assert (code != 0, said in errors) == (True, True), errors
     assert "Traceback" not in errors
+    assert not (tmp_path / "out").exists()
+
+
+def test_progress_without_a_terminal_is_lines(
+    proofs: MemoryStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch", reason="the extra train (torch) is not installed")
+    from experiments.cli import Lines
+
+    lines, settings = Lines(count(0.0, 60.0).__next__), Settings.load("full", **TINY | {"seeds": 1})
+    lines("arms", 1, 4)
+    lines("arms (walks 0 done)", 2, 4)
+    assert "arms (walks 0 done): 2 of 4, 0:02:00 left" in capsys.readouterr().err
+    stitching(proofs, tmp_path / "out", settings.limited_to(["islands"]), progress=Lines())
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "corpora: 0 of 3"
+    assert "islands 0: step 3 of 3" in told
+    assert told[-1] == "arms (islands 0 done): 1 of 1"
+    assert len(told) < 12
+
+
+def test_the_tables_name_their_columns_also_into_a_pipe(
+    ran: Path, proofs: MemoryStore, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from experiments.cli import _tell
+
+    _tell(stitching(proofs, ran, settings), ran)
+    told = capsys.readouterr().out.splitlines()
+    head = told[told.index("Pairs held out, %:") + 1].split("\t")
+    assert head[:3] == ["arm", "association, marker", "association"]
+    assert len(told[told.index("Pairs held out, %:") + 2].split("\t")) == len(head)
 
 
 def test_the_shipped_modes_load_and_name_what_they_measure() -> None:
@@ -330,6 +419,11 @@ def test_arms_ask_in_the_words_that_their_corpus_taught(ran: Path) -> None:
     assert requests["default"] == f"⤳ {anchor}"
     assert requests["cards"] == f"— {anchor}"
     assert all(a != b for a, b in pairwise(sorted(set(requests.values()))))
+    tree = question.probe.target.partition("/")[0].replace("proof-", "Proof ")
+    by_name = {name: question.asked_by(arms[name], "⤳").asked(by_name=True) for name in arms}
+    for name, request in requests.items():
+        named = f" › {tree}" if arms[name].named else ""
+        assert by_name[name] == f"{question.probe.prompt}\n{request}{named}"
 
 
 # --- masks ----------------------------------------------------------------------------------------

@@ -286,6 +286,15 @@ def test_links_that_stand_alone_belong_to_what_they_stand_below(read: Reader) ->
     assert anchors(tree.thoughts[2]) == [("link", "C")]
 
 
+def test_words_that_a_link_shows_are_a_thought_also_where_it_stands_alone(read: Reader) -> None:
+    tree = read("text\n\n[[A|What is it?]]\n\n- item\n\n  [[B]] ![[sub/C|words]]").tree
+    assert texts(tree) == ["note", "  text", "  What is it?", "  item", "    B words"]
+    assert anchors(tree.thoughts[2]) == [("link", "A")]
+    assert anchors(tree.thoughts[4]) == [("link", "B"), ("link", "sub/C")]
+    alone = read("text\n\n[[sub/A|a]] [[B#x|B > x]] [[C| ]]").tree  # what editors fill in
+    assert texts(alone) == ["note", "  text"]
+
+
 def test_footnotes_stand_below_what_refers_to_them(read: Reader) -> None:
     text = (
         "a [^1], b^[in *line* [[L]]].\n\nc[^1] d[^2]\n\n"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from forest.errors import Conflict, NotFound
+from forest.errors import Conflict, InvalidTree, NotFound
 from forest.forest import Forest
 from forest.model import Thought
 from forest.revision import forest_revision
@@ -36,7 +36,7 @@ def test_check_names_what_is_missing_and_fix_fills_it_in(store, typed):
     before = state(store)
     found = list(store.check())
     assert all(f.fixable and not f.fixed for f in found)
-    axes = "its axes do not have one weight each that sum to 1, and a position"
+    axes = "2 axes without a position that tells the place"
     assert {(f.where, f.problem.partition(";")[0]) for f in found} == {
         ("tree 'justice'", "it has no lang"),
         ("tree 'justice'", "2 thoughts without id"),
@@ -52,6 +52,7 @@ def test_check_names_what_is_missing_and_fix_fills_it_in(store, typed):
         ("tree 'вода'", "2 steps without a position that tells the place"),
         ("tree 'вода'", "2 anchors without a position that tells the place"),
         ("tree 'вода'", axes),
+        ("tree 'вода'", "weights of its axes that do not sum to 1"),
         ("anchor 'причинность → следствие'", "it has no id"),
         ("anchor 'причинность → следствие'", "2 Anchor nodes are read as this one"),
         ("anchor 'H2O'", "it has no phrase"),
@@ -69,6 +70,71 @@ def test_check_names_what_is_missing_and_fix_fills_it_in(store, typed):
     assert typed("MATCH (a:Anchor) RETURN a.id AS id ORDER BY id") == [
         {"id": "H2O"},
         {"id": "причинность → следствие"},
+    ]
+
+
+def test_check_says_which_axes_lack_a_weight_and_which_are_bound_twice(store, typed):
+    typed(
+        """
+        CREATE (t:Tree {id: 't', lang: 'en'})-[:ROOT]->(:Thought {id: 't/r', text: 'r', level: 0})
+        CREATE (t)-[:ALIGNS_WITH {position: 0, weight: 0.5}]->(x:Axis {id: 'x', name: 'x'})
+        CREATE (t)-[:ALIGNS_WITH {position: 1, weight: 0.25}]->(x)
+        CREATE (t)-[:ALIGNS_WITH {position: 2}]->(:Axis {id: 'y', name: 'y'})
+        """
+    )
+    assert "1 axis without a weight, and an axis that it is bound to more than once; read as " in [
+        *(f.problem.removesuffix("x 0.75 · y 0.25") for f in store.check())
+    ]
+
+
+def test_a_language_that_is_none_is_read_and_named(store, typed, tmp_path):
+    typed(
+        """
+        CREATE (:Tree {id: 't', lang: 'русский'})-[:ROOT]->(r:Thought {id: 't/r', text: 'r'})
+        CREATE (r)-[:LEADS_TO]->(:Thought {id: 't/a', text: 'a', lang: 'по-русски'})
+        """
+    )
+    read = store.get("t")
+    assert (read.lang, read["a"].lang) == ("русский", "по-русски")
+    said = "expected a language such as ru, en or pt-BR (BCP 47)"
+    named = {f"its lang is 'русский': {said}", f"thought 't/a': its lang is 'по-русски': {said}"}
+    assert named < {f.problem for f in store.check(fix=True)}
+    assert {f.problem for f in store.check()} == named
+    assert store.get("t").revision == read.revision
+    with Forest.open_for_copy(f"sqlite:///{tmp_path / 'copy.db'}") as copied:
+        Forest(store).copy_to(copied)
+        assert {f.problem for f in copied.check()} == named
+        store.remove(["t"])
+        copied.copy_to(Forest(store))
+    assert store.get("t").revision == read.revision
+    with pytest.raises(InvalidTree, match="tree 't': lang: expected a language"):
+        Forest(store).add_thought("t", "b")
+
+
+def test_a_fix_leaves_the_links_of_what_is_broken(store, typed):
+    put(store, tree("whole", thought("вода", "вода"), axes=["x"]))
+    typed(
+        """
+        CREATE (t:Tree {id: 'torn'})-[:ROOT]->(:Thought {text: 'a'})
+        CREATE (t)-[:ROOT]->(b:Thought {text: 'b'})-[:ANCHORED_BY]->(:Anchor {phrase: 'Вода'})
+        CREATE (t)-[:ALIGNS_WITH]->(:Axis {name: 'X'})
+        CREATE (:Thought {text: 'lone'})-[:ANCHORED_BY]->(:Anchor {phrase: 'ВОДА'})
+        """
+    )
+    links = """
+        MATCH (n)-[e]->(m) WHERE n.id = 'torn' OR n.text IN ['b', 'lone']
+        RETURN [id(n), id(e), id(m)] AS link ORDER BY id(e)
+        """
+    before = typed(links)
+    found = list(store.check(fix=True))
+    assert typed(links) == before
+    left = [f for f in found if f.problem.endswith("they become one when that is put right")]
+    assert "anchor 'вода'" in {f.where for f in left}
+    typed("MATCH (n) WHERE n.text IN ['b', 'lone'] DETACH DELETE n")
+    list(store.check(fix=True))
+    assert typed("MATCH (n:Anchor|Axis) RETURN labels(n)[0] AS label ORDER BY label") == [
+        {"label": "Anchor"},
+        {"label": "Axis"},
     ]
 
 
@@ -146,7 +212,7 @@ def test_a_position_that_is_no_number_is_named_and_left_to_the_author(store, typ
     assert "1 thought without id; the first is thought «b»" in said
     places = "MATCH ()-[e]->() WHERE e.position IS NOT NULL RETURN count(e) AS n"
     assert store.cypher(places, {}) == [{"n": 3}]
-    assert [t.text for t in store.get("x").thoughts] == ["r", "a", "b"]
+    assert {t.text for t in store.get("x").thoughts} == {"r", "a", "b"}
 
 
 def test_what_is_no_tree_can_be_removed_and_takes_nothing_of_others_along(store, typed):

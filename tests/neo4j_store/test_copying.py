@@ -12,6 +12,7 @@ from forest.copying import copy
 from forest.errors import Conflict, StoreError
 from forest.forest import Forest
 from forest.nodes import Link, Node
+from forest.stores.neo4j import half_copy
 from forest.stores.testing import put, thought, tree
 from forest.stores.testing.copying import Failing
 from forest.stores.testing.copying import source as sample
@@ -106,6 +107,21 @@ def test_what_the_source_no_longer_has_goes_when_the_copy_is_finished(opened):
     written = copy(changed, target)
     assert (written.added, written.unchanged) == (["b"], ["justice"])
     assert Forest(target).revision == Forest(changed).revision
+
+
+def test_half_a_copy_is_not_replaced_by_a_copy_of_another_forest(opened, source):
+    half_a_copy(opened)
+    with Forest.open(source) as other, Forest(opened(half_copy=True)) as target:
+        there = [tree.id for tree in target]
+        with pytest.raises(Conflict, match=r"half a copy of memory:, and not of sqlite:") as told:
+            other.copy_to(target)
+        assert there
+        assert [tree.id for tree in target] == there
+        assert "forest copy memory: " in str(told.value)
+        target.cypher(half_copy.EMPTY)
+    with Forest.open(source) as other, Forest(opened()) as target:
+        other.copy_to(target)
+        assert target.revision == other.revision
 
 
 def test_of_two_copies_at_once_the_first_stops(opened):

@@ -112,6 +112,15 @@ def test_what_stands_for_all_unknown_words_is_no_code_of_the_model(corpus: Corpu
     assert [tokenizer(name).input_ids for name in NAMES] == [[row] for row in base.new_rows]
 
 
+def test_a_tiny_base_tells_every_step_that_it_learns(corpus: Corpus, tmp_path: Path):
+    from training.base import prepare
+
+    told: list[dict[str, Any]] = []
+    prepare("tiny:", tmp_path / "base", corpus, steps=2, progress=told.append)
+    assert [(line["step"], line["steps"]) for line in told] == [(1, 2), (2, 2)]
+    assert all(line["loss"] > 0 and line["tokens_per_second"] > 0 for line in told)
+
+
 def test_only_a_tiny_base_learns_as_it_is_made(base: Any, tmp_path: Path):
     from training.base import prepare
 

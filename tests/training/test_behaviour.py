@@ -6,17 +6,18 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.conftest import Run
 from tests.training.conftest import written
+from tests.training.test_evaluate import probe as named_probe
 from tests.training.test_evaluate import thought_texts
 from training.behaviour.formulas import Formulas, Nearest, Said, foreign, terms_of
-from training.behaviour.intervals import difference, interval
-from training.behaviour.jumps import Jumps
+from training.behaviour.intervals import difference, interval, side
+from training.behaviour.jumps import Jumps, answers
 from training.behaviour.measures import Measure, not_measured, section
 from training.behaviour.page import page
 from training.behaviour.pictures import picture
@@ -24,6 +25,7 @@ from training.behaviour.plain import Plain
 from training.behaviour.repetition import FREE, Repetition
 from training.behaviour.report import markdown, verdicts
 from training.behaviour.scenes import Scenes, Unseen, Ways
+from training.behaviour.speaker import Speaker
 from training.behaviour.style import Registers, Style
 from training.corpus import Corpus
 from training.errors import CorpusError, TrainingError
@@ -53,9 +55,19 @@ class Voice:
         return 20
 
 
-def told(measure: Measure, *voices: Any, controls: Sequence[str] = ()) -> dict[str, Any]:
-    names = ["base", "mask", "control"][: len(voices)]
-    found = {name: measure.ask(voice) for name, voice in zip(names, voices, strict=True)}
+def told(
+    measure: Measure, *voices: Any, controls: Sequence[str] = (), anchors: int = 1
+) -> dict[str, Any]:
+    """What a measure finds, as if it asked all its questions at so many times as many anchors."""
+    names = ["base", "mask", "control"]
+    found = {
+        name: [
+            one._replace(cluster=f"{one.cluster} {n}")
+            for n in range(anchors)
+            for one in measure.ask(voice)
+        ]
+        for name, voice in zip(names, voices, strict=False)
+    }
     return section(measure, found, controls)
 
 
@@ -86,11 +98,37 @@ def test_twelve_right_answers_are_no_certainty():
 
 def test_a_difference_is_paired():
     hard = [0.1 * n for n in range(10)]
-    easy = [value + 0.05 for value in hard]
+    easy = [value + 0.05 + 0.001 * (n % 2) for n, value in enumerate(hard)]
     less = difference(easy, hard)
-    assert less["low"] == pytest.approx(0.05)
-    assert less["high"] == pytest.approx(0.05)
+    assert 0.05 < less["low"] < less["high"] < 0.051
     assert interval(easy)["low"] < interval(hard)["high"]
+
+
+def test_what_is_the_same_of_two_is_not_certain():
+    for less in (difference([1.0, 0.5], [0.5, 0.0]), difference([0.0] * 2, [0.5] * 2)):
+        assert abs(less["mean"]) == 0.5
+        assert less["low"] < 0 < less["high"]
+    half = interval([0.5, 0.5])
+    assert (half["mean"], half["clusters"]) == (0.5, 2)
+    assert half["low"] < 0.1
+    assert half["high"] > 0.9
+
+
+def test_few_clusters_have_the_interval_of_student_within_the_scale():
+    told = interval([0.2, 0.4, 0.6])
+    assert told["low"] == 0  # 0.4 - 4.303 · 0.2 / √3
+    assert told["high"] == pytest.approx(0.4 + 4.303 * 0.2 / 3**0.5, abs=1e-4)
+    bits = interval([2.0, 4.0, 6.0], share=False)
+    assert bits["low"] == pytest.approx(4 - 4.303 * 2 / 3**0.5, abs=1e-3)
+    same = interval([0.2] * 3 + [0.4] * 5 + [0.6], ["a"] * 3 + ["b"] * 5 + ["c"])
+    assert same["clusters"] == 3
+    assert same["low"] < same["mean"] == pytest.approx(3.2 / 9, abs=1e-4)
+
+
+@pytest.mark.parametrize(("questions", "shown"), [(5, 0), (6, 1)])
+def test_a_difference_of_too_few_is_not_shown(questions: int, shown: int):
+    assert side(difference([1.0] * questions, [0.0] * (questions - 1) + [0.1])) == shown
+    assert side(difference([0.0] * (questions - 1) + [0.1], [1.0] * questions)) == -shown
 
 
 # --- formulas -------------------------------------------------------------------------------------
@@ -319,6 +357,21 @@ def test_a_premise_stands_behind_the_other_premises():
     assert trees.before("x") == []
 
 
+def test_in_a_proof_all_premises_come_before_the_one_that_is_jumped_from():
+    """A proof is one path, which says some of them behind it; a walk does not, nor a prompt."""
+    from training.probes import Ways as Trees
+
+    trees, path = Trees(), ["b", "fact", "q", "so", "end"]
+    spans, at = [], 0
+    for n, text in enumerate(path):
+        spans.append({"start": at, "end": at + len(text), "role": "thought", "thought": n})
+        at += len(text)
+    trees.listen({"text": "".join(path), "meta": {"spans": spans, "thoughts": path}})
+    assert trees.before("fact", "so") == ["b", "q", "fact"]
+    assert trees.before("fact", "elsewhere") == trees.before("fact") == ["b", "fact"]
+    assert trees.before("q", "so") == ["b", "fact", "q"]
+
+
 def jumping(corpus: Corpus, always: bool) -> Voice:
     """Goes to another tree after the marker; or stays where it is."""
     asked = {f"{p.prompt}\n{p.request}": p for p in probes(corpus, WAYS.most)}
@@ -353,6 +406,28 @@ def test_who_jumps_is_told_from_who_stays(corpus: Corpus):
     assert group["differences"]["emission, any"]["mask"]["base"]["mean"] == 1
 
 
+def test_a_request_by_name_asks_for_one_tree_of_those_that_carry_the_anchor():
+    """Who obeys the name alone is told from who only leaves, and from who is not asked by name."""
+    shore, tree = "Порог помнит воду.", "Вода молчит у камня."
+    asked = named_probe(other=shore, others=(shore, tree), name="› Берег")
+
+    def likes(prompt: str, text: str) -> float:
+        wanted = shore if prompt == "Берег и зерно.\n⤳ порог › Берег" else tree
+        return 2.0 if text == wanted else float(text == asked.own)
+
+    leaves, obeys = (
+        Voice(lambda _: [tree], lambda _, text: 2.0 * (text == tree)),
+        Voice(lambda prompt: [shore if "›" in prompt else tree], likes),
+    )
+    wanted = {"request, named", "destination", "emission, named"}
+    for voice, is_obeyed in ((obeys, 1.0), (leaves, 0.0)):
+        (found,) = answers(cast("Speaker", voice), [asked], 2)
+        assert {name: found[name] for name in wanted} == dict.fromkeys(wanted, is_obeyed)
+        assert (found["leaving"], found["request"]) == (1, 0)
+    (found,) = answers(cast("Speaker", obeys), [asked._replace(name="")], 2)
+    assert wanted.isdisjoint(found)
+
+
 # --- the report -----------------------------------------------------------------------------------
 
 
@@ -376,7 +451,7 @@ def test_the_report_answers_first_whether_it_jumps_compared_with_the_control(cor
     jumps, stays = jumping(corpus, True), jumping(corpus, False)
     for voices, word in (((stays, jumps, stays), "Yes"), ((stays, jumps, jumps), "Not shown"),
                          ((stays, stays, jumps), "No")):  # fmt: skip
-        found = told(measure, *voices, controls=["control"])
+        found = told(measure, *voices, controls=["control"], anchors=3)
         report = report_of(found, controls=["control"])
         (verdict,) = verdicts(report)
         assert verdict.mask == "mask"
@@ -387,10 +462,21 @@ def test_the_report_answers_first_whether_it_jumps_compared_with_the_control(cor
         assert "mask − control" in shown
 
 
+def test_a_verdict_of_two_questions_is_not_yes(corpus: Corpus):
+    jumps, stays = jumping(corpus, True), jumping(corpus, False)
+    found = told(Jumps(corpus, 2, 2, WAYS.seed), stays, jumps, stays, controls=["control"])
+    report = report_of(found, controls=["control"])
+    (verdict,) = verdicts(report)
+    assert verdict.holds is None
+    assert "2 drawn independently show no difference; 6 can" in verdict.text
+    assert "good" not in page(report).partition("<style>")[0]
+
+
 def test_where_no_voice_says_a_continuation_the_likelier_one_decides(corpus: Corpus):
     jumps, stays = jumping(corpus, True), jumping(corpus, False)
     silent = [Voice(lambda _: ["Молчу."], voice._likes) for voice in (stays, jumps, stays)]
-    found = told(Jumps(corpus, WAYS.most, 2, WAYS.seed), *silent, controls=["control"])
+    measure = Jumps(corpus, WAYS.most, 2, WAYS.seed)
+    found = told(measure, *silent, controls=["control"], anchors=3)
     (verdict,) = verdicts(report_of(found, controls=["control"]))
     assert verdict.holds
     assert verdict.text.startswith("says no continuation in full, nor does any other voice, but")

@@ -241,3 +241,69 @@ def test_a_mask_is_called_as_its_file_is(own: Library, run: Run):
     assert "delta7_u043a" in shown
     assert "trained as bare" in shown
     assert run("masks", "verify", "Δ7_край")[0] == 0
+
+
+def test_a_merge_has_no_more_rank_than_there_is(own: Library, base: Any, run: Run):
+    svd = ("--base", str(base.path), "--how", "svd")
+    names = ("Δ42_тело", "Δ42_logic")
+    code, _, err = run("masks", "merge", *names, *svd, "--into", "both", "--rank", "25")
+    assert (code, "the rank 25 is more than there is" in err, "--rank 24" in err) == (1, True, True)
+    assert "both" not in [mask.name for mask in own]
+    assert run("masks", "merge", *names, *svd, "--into", "both", "--rank", "24")[0] == 0
+    assert run("ask", "Там", "--base", str(base.path), "--mask", "both", "--length", "2")[0] == 0
+    shown = run("masks", "show", "both")[1]
+    assert "Δ42_тело on all kinds of record; Δ42_logic on all kinds of record" in shown
+
+
+def test_a_mask_whose_settings_do_not_fit_its_tensors_is_one_error_everywhere(
+    own: Library, corpus: Corpus, base: Any, run: Run, tmp_path: Path
+):
+    path = own.path("bare")
+    path.write_bytes(path.read_bytes().replace(b'\\"r\\":16', b'\\"r\\":15'))
+    where = ("--base", str(base.path))
+    for command in (
+        ("masks", "verify", "bare"),
+        ("masks", "verify", "bare", *where),
+        ("masks", "export", "bare", "out"),
+        ("masks", "merge", "bare", "Δ42_logic", *where, "--into", "new", "--how", "cat"),
+        ("ask", "Там", *where, "--mask", "bare"),
+        ("ask", "Там", *where, "--compare", "bare,base"),
+        ("evaluate", "bare", *where, "--corpus", str(corpus.path), "--only", "plain"),
+    ):
+        code, _, err = run(*command)
+        assert code == 1, command
+        assert "its settings say the rank 15, its tensors are of rank 16" in err, command
+        assert "Traceback" not in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_changed_setting_of_a_mask_is_found(own: Library, run: Run):
+    path = own.path("bare")
+    changed = path.read_bytes().replace(b'\\"lora_alpha\\":16', b'\\"lora_alpha\\":99')
+    assert changed != path.read_bytes()
+    path.write_bytes(changed)
+    code, _, err = run("masks", "verify", "bare")
+    assert (code, "bare.safetensors does not match its checksum" in err) == (1, True)
+
+
+def test_a_file_called_base_and_a_link_to_nothing_are_named(own: Library, run: Run):
+    own.path("dora").rename(own.folder / "base.safetensors")
+    (own.folder / "link.safetensors").symlink_to("gone.safetensors")
+    code, out, err = run("masks", "list")
+    assert (code, out.count("worn")) == (1, 0)
+    assert "base.safetensors is called as the voice without a mask is" in err
+    code, _, err = run("masks", "show", "link")
+    assert (code, "a link to gone.safetensors, which is not there" in err) == (1, True)
+
+
+def test_an_export_names_the_base_it_was_given_and_says_where_it_names_none(
+    own: Library, base: Any, run: Run
+):
+    def named(out: str) -> Any:
+        told = (own.folder.parent / out / "adapter_config.json").read_text(encoding="utf-8")
+        return json.loads(told)["base_model_name_or_path"]
+
+    assert "names no base" in run("masks", "export", "bare", "one")[2]
+    assert named("one") is None
+    assert "names no base" not in run("masks", "export", "bare", "two", "--base", str(base.path))[2]
+    assert named("two") == str(base.path.resolve())

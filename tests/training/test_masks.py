@@ -52,6 +52,18 @@ def test_masks_are_switched_and_the_base_stays_what_it_was(stack: Any, masks: Pa
     assert stack.equal(logic, said(both, "Δ42_logic"))
 
 
+def test_an_answer_that_is_cut_within_a_letter_ends_before_it(base: Any):
+    from training.voices import Voices
+
+    voices = Voices(base)
+    said = [
+        voices.answer(["Там, где вода"], ["base"], length=1, temperature=5, seed=seed)[0]
+        for seed in range(40)
+    ]
+    assert any(said)
+    assert not any(text.endswith("\ufffd") for text in said)
+
+
 def test_another_base_is_refused_with_the_reason(
     masks: Path, corpus: Corpus, tmp_path: Path, base: Any
 ):

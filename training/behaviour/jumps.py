@@ -6,6 +6,9 @@ leaving                with the marker, the best continuation of another tree sc
                        and 8 distractors
 request                with the marker and Y's landing, Y's continuation scores above X's own and 8
                        distractors
+request, named         the same where the request names Y (`Probe.name`)
+destination            the same, and above what follows in every other tree: the name alone tells
+emission, named        one of the samples after a request that names Y says Y's continuation
 coherence              without the marker, X's own scores above Y's and 8 distractors
 emission, any          of n sampled continuations after the marker, one says what follows the anchor
                        in another tree (token F1 at least 0.8)
@@ -33,6 +36,7 @@ from training.corpus import Corpus
 from training.probes import Probe, bag, overlap, probes, words_of
 
 ANY, RATE, ASSOCIATION = "emission, any", "emission, rate", "association, marker"
+NAMED = "emission, named"
 AMONG = " | known"
 """Behind the name of a measure: among the probes both of whose sides the voice knows."""
 _SCALES = {
@@ -42,6 +46,9 @@ _SCALES = {
     "association": Scale("the same without the marker"),
     "leaving": Scale("with the marker, another tree's continuation beats X's own"),
     "request": Scale("with the marker and Y's landing, Y's continuation beats X's own"),
+    "request, named": Scale("with Y's name in the request, Y's continuation beats X's own"),
+    "destination": Scale("with Y's name, it beats X's own and that of every other tree"),
+    "emission, named": Scale("with Y's name, one of the samples goes on as Y does"),
     "coherence": Scale("without the marker, X's own continuation wins"),
     "emission, own": Scale("share of the samples that stay in X", more=False),
     "recall": Scale("in Y's own context, Y's continuation beats the distractors"),
@@ -99,7 +106,8 @@ class Jumps:
     @property
     def questions(self) -> int:
         """How often the speaker answers."""
-        return len(self._probes) * (4 if self._samples else 3)
+        named = sum(bool(probe.name) for probe in self._probes)
+        return len(self._probes) * (5 if self._samples else 4) + (named if self._samples else 0)
 
     def ask(self, speaker: Speaker) -> list[Found]:
         """What a voice makes of all probes."""
@@ -115,7 +123,7 @@ def _found(probe: Probe, jump: Jump) -> Found:
         probe.group,
         probe.anchor,
         scores,
-        _asked(probe),
+        probe.asked(),
         jump.said or [f"(likeliest candidate) {jump.likeliest}"],
         [probe.other, *(text for text in probe.others if text != probe.other)],
         -jump.scores["margin"] - 10 * jump.scores.get(RATE, 0.0),
@@ -145,35 +153,57 @@ def jumps(
     """What a voice makes of probes, each with the seed of its samples."""
     questions = [question for probe in probes for question in _questions(probe)]
     scored = iter(zip(questions, speaker.scores_each(questions), strict=True))
-    said: list[list[str]] = [[] for _ in probes]
+    said, by_name = [list[list[str]]([[] for _ in probes]) for _ in range(2)]
     if samples and probes:
-        length = speaker.length([text for probe in probes for text in probe.others]) + MORE
-        asked = [_asked(probe) for probe in probes]
-        said = speaker.samples_each(asked, samples, length, seeds)
+        said = _said(speaker, probes, samples, seeds)
+        named = [n for n, probe in enumerate(probes) if probe.name]
+        some = _said(
+            speaker, [probes[n] for n in named], samples, [seeds[n] for n in named], by_name=True
+        )
+        for n, texts in zip(named, some, strict=True):
+            by_name[n] = texts
     found = []
-    for probe, texts in zip(probes, said, strict=True):
-        told = [dict(zip(q[1], s, strict=True)) for q, s in (next(scored) for _ in range(3))]
+    for probe, texts, others in zip(probes, said, by_name, strict=True):
+        told = [dict(zip(q[1], s, strict=True)) for q, s in (next(scored) for _ in range(4))]
         scores = _choices(probe, *told) | (_emission(probe, texts) if samples else {})
+        if others:
+            scores[NAMED] = float(any(token_f1(text, probe.other) >= SAME for text in others))
         if scores.get("known sides"):
             scores |= {f"{name}{AMONG}": scores[name] for name in KNOWN if name in scores}
         found.append(Jump(scores, tuple(texts), max(told[0], key=told[0].__getitem__)))
     return found
 
 
-def _asked(probe: Probe) -> str:
-    return f"{probe.prompt}\n{probe.request}"
+def _said(
+    speaker: Speaker,
+    probes: Sequence[Probe],
+    samples: int,
+    seeds: Sequence[int],
+    *,
+    by_name: bool = False,
+) -> list[list[str]]:
+    if not probes:
+        return []
+    length = speaker.length([text for probe in probes for text in probe.others]) + MORE
+    asked = [probe.asked(by_name=by_name) for probe in probes]
+    return speaker.samples_each(asked, samples, length, seeds)
 
 
-def _questions(probe: Probe) -> tuple[Question, Question, Question]:
-    """With the marker, without it, and in Y's own context."""
+def _questions(probe: Probe) -> tuple[Question, ...]:
+    """With the marker, without it, in Y's own context, and with Y's name."""
     own = [probe.own] if probe.own else []
     every = list(dict.fromkeys([probe.other, *probe.others, *own, *probe.distractors]))
     there = [probe.other, *probe.distractors] if probe.there else []
-    return (_asked(probe), every), (probe.prompt, every), (probe.there, there)
+    named = (probe.asked(by_name=True), every) if probe.name else ("", [])
+    return (probe.asked(), every), (probe.prompt, every), (probe.there, there), named
 
 
 def _choices(
-    probe: Probe, asked: dict[str, float], bare: dict[str, float], there: dict[str, float]
+    probe: Probe,
+    asked: dict[str, float],
+    bare: dict[str, float],
+    there: dict[str, float],
+    named: dict[str, float],
 ) -> dict[str, float]:
     """What the scores of all candidates come to."""
 
@@ -191,6 +221,11 @@ def _choices(
         told["leaving"] = wins(asked, probe.others, [own, *few])
         told["request"] = wins(asked, [other], [own, *few])
         told["coherence"] = wins(bare, [own], [other, *few])
+    if own and named:
+        rest = [text for text in probe.others if token_f1(text, other) < SAME]
+        told["request, named"] = wins(named, [other], [own, *few])
+        if rest:
+            told["destination"] = wins(named, [other], [own, *few, *rest])
     if there:
         told["recall"] = wins(there, [other], wrong)
         known_here = wins(bare, [own], wrong) if own else 1.0
@@ -219,6 +254,14 @@ def token_f1(said: str, meant: str) -> float:
 
 def lexical(probe: Probe) -> float:
     """Whether the candidate with most words of the anchor is Y's; a share where several are."""
-    words = bag(probe.request)
-    first, *rest = (overlap(words, text) for text in (probe.other, *probe.distractors))
+    return _most_alike(bag(probe.request), [probe.other, *probe.distractors])
+
+
+def by_name(probe: Probe) -> float:
+    """The same of a request that names Y, with the words of the name and X's own continuation."""
+    return _most_alike(bag(probe.name), [probe.other, probe.own or "", *probe.distractors[:-1]])
+
+
+def _most_alike(words: set[str], candidates: Sequence[str]) -> float:
+    first, *rest = (overlap(words, text) for text in candidates)
     return 0.0 if first < max(rest) else 1 / (1 + rest.count(first))

@@ -107,12 +107,11 @@ def _group(
         "questions": len(first),
         "clusters": len({one.cluster for one in first}),
         "given": {
-            what: interval(*_with_clusters([(f.given[what], f) for f in first if what in f.given]))
-            for what in given
+            what: _fact([(f.given[what], f) for f in first if what in f.given]) for what in given
         },
         "scores": {
             what: {
-                voice: interval(*_with_clusters(pairs))
+                voice: interval(*_with_clusters(pairs), share=measure.scales[what].share)
                 for voice, some in own.items()
                 if (pairs := [(f.scores[what], f) for f in some if what in f.scores])
             }
@@ -124,7 +123,7 @@ def _group(
                     other: less
                     for other in (BASE, *controls)
                     if other in own and other != voice
-                    if (less := _difference(what, own[voice], own[other]))
+                    if (less := _difference(measure, what, own[voice], own[other]))
                 }
                 for voice in own
                 if voice != BASE
@@ -138,8 +137,15 @@ def _with_clusters(pairs: Sequence[tuple[float, Found]]) -> tuple[list[float], l
     return [value for value, _ in pairs], [one.cluster for _, one in pairs]
 
 
+def _fact(pairs: Sequence[tuple[float, Found]]) -> dict[str, float]:
+    """The mean of what is so whatever voice is asked; known exactly where it is always the same."""
+    told = interval(*_with_clusters(pairs))
+    same = len({value for value, _ in pairs}) == 1
+    return told | {"low": told["mean"], "high": told["mean"]} if same else told
+
+
 def _difference(
-    what: str, some: Sequence[Found], others: Sequence[Found]
+    measure: Measure, what: str, some: Sequence[Found], others: Sequence[Found]
 ) -> dict[str, float] | None:
     """Over the questions that both were scored on."""
     both = [
@@ -150,7 +156,7 @@ def _difference(
     if not both:
         return None
     ours, theirs, clusters = zip(*both, strict=True)
-    return difference(ours, theirs, clusters)
+    return difference(ours, theirs, clusters, share=measure.scales[what].share)
 
 
 def _worst(found: Sequence[Found]) -> list[dict[str, Any]]:

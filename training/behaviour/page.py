@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from training.behaviour.intervals import side
 from training.behaviour.pictures import colour, colours, picture
 from training.behaviour.report import (
     about,
@@ -119,7 +120,10 @@ def _group(section: Mapping[str, Any], group: Mapping[str, Any], report: Report)
         scale, less = section["scales"][what], group["differences"][what]
         unit = "%" if scale["share"] else ""
         row = [f"{escape(what)}<br><small>{escape(scale['asks'])}</small>"]
-        row += [_number(cell(scores.get(v), scale["share"]), unit) for v in _voices(report)]
+        row += [
+            _number(cell(scores.get(v), scale["share"], group["questions"]), unit)
+            for v in _voices(report)
+        ]
         row += [_difference(less.get(m, {}).get(o), scale) for m, o in pairs]
         rows.append(row)
     yield _table(heads, rows)
@@ -137,12 +141,9 @@ def _number(told: str, unit: str) -> str:
 def _difference(less: Mapping[str, float] | None, scale: Mapping[str, Any]) -> str:
     """Coloured where the interval is on one side of 0."""
     told = _number(points(less, scale["share"]), "")
-    if less is None or less["clusters"] < 2 or scale["more"] is None:
+    if less is None or scale["more"] is None or not (shown := side(less)):
         return told
-    up, down = less["low"] > 0, less["high"] < 0
-    if not (up or down):
-        return told
-    return f'<span class="{"good" if up == scale["more"] else "bad"}">{told}</span>'
+    return f'<span class="{"good" if (shown > 0) == scale["more"] else "bad"}">{told}</span>'
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from training.behaviour.intervals import ENOUGH, FEW, side
 from training.behaviour.jumps import ANY, ASSOCIATION
 from training.masks import BASE
 from training.probes import HELD_OUT
@@ -66,19 +67,25 @@ def _verdict(mask: str, what: str, group: Mapping[str, Any], others: Sequence[st
         f"{percent(scores[other])} by {other}, a difference of {points(less[other])} points"
         for other in others
     ]
-    known = [less[other] for other in others if less[other]["clusters"] > 1]
+    sides = [side(less[other]) for other in others]
     holds: bool | None = None
-    if known and all(one["low"] > 0 for one in known):
+    if all(one > 0 for one in sides):
         holds, word = True, "more often than"
-    elif any(one["high"] < 0 for one in known):
+    elif any(one < 0 for one in sides):
         holds, word = False, "less often than"
     else:
         word = "not measurably more often than"
+    few = min(less[other]["clusters"] for other in others)
+    too_few = (
+        ""
+        if few >= ENOUGH
+        else (f" So few as {few} drawn independently show no difference; {ENOUGH} can.")
+    )
     return Verdict(
         mask,
         holds,
         f"{does} {word} {' and '.join(others)}: {percent(scores[mask])} of "
-        f"{group['questions']} probes ({group['name']}), against {'; '.join(told)}.",
+        f"{scores[mask]['n']} probes ({group['name']}), against {'; '.join(told)}.{too_few}",
     )
 
 
@@ -107,18 +114,20 @@ def _group(section: Section, name: str) -> Mapping[str, Any] | None:
 # --- numbers --------------------------------------------------------------------------------------
 
 
-def cell(score: Mapping[str, float] | None, share: bool = True) -> str:
+def cell(score: Mapping[str, float] | None, share: bool = True, of: int | None = None) -> str:
     """A mean with its interval: ``71 (64–78)``, in per cent if it is a share.
 
-    >>> cell({"mean": 0.71, "low": 0.64, "high": 0.78, "clusters": 41})
-    '71 (64–78)'
+    :param of: how many questions there are: who was asked fewer of them is told so.
+
+    >>> cell({"mean": 0.71, "low": 0.64, "high": 0.78, "clusters": 41, "n": 45}, of=60)
+    '71 (64–78; 45 asked)'
     """
     if score is None:
         return "–"
     mean, low, high = (_number(score[edge], share) for edge in ("mean", "low", "high"))
-    if score["clusters"] < 2:
-        return f"{mean} (one alone: no interval)"
-    return f"{mean} ({low}–{high})"
+    told = "one alone: no interval" if score["clusters"] < 2 else f"{low}–{high}"
+    asked = "" if of is None or score["n"] == of else f"; {score['n']} asked"
+    return f"{mean} ({told}{asked})"
 
 
 def percent(score: Mapping[str, float]) -> str:
@@ -168,12 +177,15 @@ def about(report: Report) -> Iterator[tuple[str, str]]:
 
 def settings(report: Report) -> str:
     """How it was asked."""
-    asked = report["asked"]
-    return (
+    asked, when = report["asked"], ""
+    if report.get("command"):
+        when = f"{report['command']}, {report['date']}. "
+    return when + (
         f"Seed {asked['seed']}; at most {asked['most']} probes of each group; {asked['samples']} "
         f"samples of each prompt, {asked['length']} tokens at most; corpus "
-        f"{report['corpus']['hash'][:12]}. Numbers are means with 95% bootstrap intervals over "
-        "questions, for one training each: repeat it with other seeds before you trust a "
+        f"{report['corpus']['hash'][:12]}. Numbers are means with 95% intervals over what "
+        f"was drawn independently: a bootstrap, of fewer than {FEW} Student's t. They hold for one "
+        "training each: repeat it with other seeds before you trust a "
         "difference between trainings."
     )
 
@@ -190,7 +202,7 @@ def markdown(report: Report, *, whole: bool = True) -> str:
     lines += [f"- **{_mark(told.holds)}** {told.mask} {told.text}" for told in verdicts(report)]
     lines += ["", *_headline_table(report), ""]
     lines += [f"- **{_safe(name)}**: {_safe(told)}" for name, told in about(report)]
-    lines += ["", settings(report)]
+    lines += ["", _safe(settings(report))]
     for section in report["sections"]:
         lines += ["", *_section(section, report, whole)]
     return "\n".join(lines) + "\n"
@@ -259,7 +271,7 @@ def _table(section: Section, group: Mapping[str, Any], report: Report) -> Iterat
     for what, scores in group["scores"].items():
         share = section["scales"][what]["share"]
         less = group["differences"][what]
-        cells = [cell(scores.get(voice), share) for voice in voices]
+        cells = [cell(scores.get(voice), share, group["questions"]) for voice in voices]
         cells += [points(less.get(mask, {}).get(other), share) for mask, other in pairs]
         yield _row([f"{what}{', %' if share else ''}", *cells])
     if group["given"]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,8 @@ def _prepare(model: str, out: Path, corpus_folder: Path | None, seed: int, steps
     from training.corpus import Corpus
 
     corpus = Corpus.open(corpus_folder) if corpus_folder else None
-    base = prepare(model, out, corpus, seed=seed, steps=steps)
+    with _steps_bar() if steps else nullcontext() as progress:
+        base = prepare(model, out, corpus, seed=seed, steps=steps, progress=progress)
     told = base.about
     say(
         f"{out}: {base.name}, {told['vocabulary']} tokens, {len(told['new_rows'])} of them new; "
@@ -302,6 +304,8 @@ def command_evaluate(
     corpus, base = Corpus.open(corpus_folder), Base.open(base_folder)
     with _answers_bar() as progress:
         report = evaluate(corpus, base, masks, asked, controls=others, progress=progress)
+    report["command"] = shlex.join(["forest", *sys.argv[1:]])
+    report["date"] = datetime.now(UTC).date().isoformat()
     if out is not None:
         write_report(report, out)
     if as_json:

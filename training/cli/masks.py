@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -92,10 +92,6 @@ def _told(mask: Mask) -> dict[str, str]:
     about = mask.about
     base, lora, results = about["base"], about["lora"], about["results"]
     rows = sum(map(len, (lora.get("trainable_token_indices") or {}).values()))
-    data = about["config"]["data"]
-    kinds = ", ".join(data["kinds"]) or "all kinds of record"
-    if data.get("registers"):
-        kinds += f" (scenes: {', '.join(data['registers'])})"
     told = {"file": str(mask.path)}
     if mask.slug != mask.name:
         told["slug"] = f"{mask.slug}, where only ASCII will do"
@@ -109,7 +105,7 @@ def _told(mask: Mask) -> dict[str, str]:
     told["corpus"] = "; ".join(
         dict.fromkeys("{}, of the forest {}, by the recipe {}".format(*one) for one in corpora)
     )
-    told["trained"] = f"{kinds}: {results['steps']} steps, {results['tokens']} tokens"
+    told["trained"] = f"{_read_kinds(about)}: {results['steps']} steps, {results['tokens']} tokens"
     if "merged" in about:
         summands = [f"{part['weight']:g} × {part['name']}" for part in about["merged"]["of"]]
         told["merged"] = f"{about['merged']['how']} of {' + '.join(summands)}"
@@ -123,8 +119,22 @@ def _told(mask: Mask) -> dict[str, str]:
     if rows:
         told["mask"] += f"; {rows} rows of embeddings"
     told["libraries"] = ", ".join(f"{name} {v}" for name, v in about["libraries"].items())
-    told["sha256"] = about["sha256"]
+    told["tensors"] = f"sha256 {about['sha256']}, of the tensors alone: the file has another"
     return told
+
+
+def _read_kinds(about: dict[str, Any]) -> str:
+    """The kinds of record that a mask was trained on, of a merged one by part."""
+    parts = about.get("merged", {}).get("of", ())
+    if parts and all("kinds" in part for part in parts):
+        return "; ".join(f"{part['name']} on {_kinds(part['kinds'])}" for part in parts)
+    data = about["config"]["data"]
+    scenes = f" (scenes: {', '.join(data['registers'])})" if data.get("registers") else ""
+    return _kinds(data["kinds"]) + scenes
+
+
+def _kinds(kinds: Sequence[str]) -> str:
+    return ", ".join(kinds) or "all kinds of record"
 
 
 @command_masks.command("verify")
@@ -305,4 +315,6 @@ def _export(name: str, out: Path, base_folder: Path | None, merged: bool, folder
     mask = Library(folder).open(name)
     mask.export(out, base, merged=merged)
     say(f"{out}: {name}{' merged into its base' if merged else ''}")
+    if base is None:
+        say("note: it names no base; --base B writes into it where that is", err=True)
     say(f"for vLLM: vllm serve {out}" if merged else mask.serving(out), err=True)

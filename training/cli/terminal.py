@@ -75,10 +75,15 @@ def print_json(value: Any) -> None:
     click.echo(to_json(value).decode(), nl=False)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Rows as a table on a terminal; tab-separated, a line each, into a pipe."""
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], *, named: bool = False
+) -> None:
+    """Rows as a table on a terminal; tab-separated, a line each, into a pipe.
+
+    :param named: whether a line with the names of the columns comes first also into a pipe.
+    """
     if not sys.stdout.isatty():
-        for row in rows:
+        for row in [columns, *rows] if named else rows:
             say("\t".join(map(str, row)).rstrip("\t"))
         return
     from rich.console import Console

@@ -11,10 +11,18 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from forest.errors import InvalidInput, InvalidTree
-from forest.fields import first_of
+from forest.fields import clean_name, first_of
 from forest.identity import finished
-from forest.language import guess_language
-from forest.model import AUTHORED, AnchorKind, AnchorLink, Thought, Tree, anchor_id
+from forest.language import guess_language, is_language
+from forest.model import (
+    AUTHORED,
+    AnchorKind,
+    AnchorLink,
+    Thought,
+    Tree,
+    anchor_id,
+    trusted_thought,
+)
 from forest.phrases import phrase_key
 from forest.schema import THOUGHT
 from forest.stores.neo4j.connection import Connection
@@ -35,10 +43,10 @@ def tree_of(found: Found) -> Tree:
     """
     try:
         rows = [_thought(row, level) for row, level in _leveled(found)]
-        thoughts = _THOUGHTS.validate_python(rows)
+        thoughts = _validated(rows)
         head = _head(found)
         head["lang"] = head["lang"] or guess_language(t.text for t in thoughts)
-        tree = Tree(**head, thoughts=thoughts)
+        tree = _made(head, thoughts)
     except (InvalidTree, ValueError, TypeError):
         what = next(violations(found), f"tree {found.id!r} is not as the model wants it")
         raise InvalidTree(what, hint=HINT) from None
@@ -61,13 +69,13 @@ def tree_or_error(connection: Connection, found: Found) -> Tree:
 def violations(found: Found) -> Iterator[str]:
     """What the model forbids in a tree, naming the tree and the thought."""
     try:
-        Tree(**_head(found))
+        _made(_head(found), [])
     except (InvalidTree, ValueError, TypeError) as error:
         yield f"tree {found.id!r}: {said(error)}"
     seen = set()
     for row, level in _leveled(found):
         try:
-            thought = _THOUGHTS.validate_python([_thought(row, level)])[0]
+            thought = _validated([_thought(row, level)])[0]
         except (ValueError, TypeError) as error:
             yield f"tree {found.id!r}, {name_of(row)}: {said(error)}"
             continue
@@ -94,6 +102,35 @@ def said(error: Exception) -> str:
     elif first["type"] == "missing":
         what = "it is missing"
     return f"{where}: {what}" if where else what
+
+
+def _made(head: dict[str, Any], thoughts: list[Thought]) -> Tree:
+    odd = _odd_languages([head])
+    tree = Tree(**head, thoughts=thoughts)
+    for lang in odd.values():
+        tree.keep_lang(lang)
+    return tree
+
+
+def _validated(rows: list[dict[str, Any]]) -> list[Thought]:
+    odd = _odd_languages(rows)
+    thoughts = _THOUGHTS.validate_python(rows)
+    for i, lang in odd.items():
+        t = thoughts[i]
+        thoughts[i] = trusted_thought(t.text, t.level, t.id, t.kind, lang, t.anchors)
+    return thoughts
+
+
+def _odd_languages(rows: list[dict[str, Any]]) -> dict[int, str]:
+    """Take out the languages that are none, by their place: what they stand at is read with them.
+
+    Raises ValueError where one is no name either.
+    """
+    return {
+        i: clean_name(row.pop("lang"))
+        for i, row in enumerate(rows)
+        if isinstance(lang := row.get("lang"), str) and lang and not is_language(lang)
+    }
 
 
 def _leveled(found: Found) -> Iterator[tuple[Row, int]]:

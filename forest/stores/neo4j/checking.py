@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import networkx as nx
 
 from forest.errors import Conflict, InvalidTree, NotATree
+from forest.language import is_language, no_language
 from forest.model import Tree
 from forest.schema import ANCHOR, AXIS, RELATIONSHIPS, THOUGHT, NodeType
 from forest.stores.base import Finding
@@ -100,6 +101,11 @@ CALL () {
 RETURN labels(n), id(n), n.id, n.text, type(r), labels(m)
 ORDER BY id(n), id(r)
 """
+LINKED = """
+UNWIND $nodes AS node
+MATCH (n)<-[:ANCHORED_BY|ALIGNS_WITH]-(m) WHERE id(n) = node
+RETURN node, collect(DISTINCT id(m))
+"""
 DELETE = "MATCH (n) WHERE id(n) = $other DELETE n"
 
 
@@ -109,17 +115,29 @@ def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
     twins = {id_ for id_, count in Counter(map(itemgetter(0), trees)).items() if count > 1}
     for id_ in sorted(twins - {""}):
         yield Finding(f"tree {id_!r}", "several Tree nodes are read under this id", fixable=False)
-    inside: set[int] = set()
+    inside, broken = set[int](), set[int]()
     for found in reading.stream(connection, [(id_, node) for id_, node, _ in trees]):
-        inside.update(row.node for row in found.rows)
+        nodes = [found.head.node, *(row.node for row in found.rows)]
+        inside.update(nodes[1:])
         if not found.id:
-            yield Finding(f"the Tree node (id {found.head.node})", _unnamed(found), fixable=False)
-        elif found.id not in twins:
-            yield from _tree(connection, found, fix=fix)
+            findings = [
+                Finding(f"the Tree node (id {found.head.node})", _unnamed(found), fixable=False)
+            ]
+        else:
+            findings = [] if found.id in twins else list(_tree(connection, found, fix=fix))
+            yield from _languages(found)
+        yield from findings
+        if found.id in twins or not all(finding.fixable for finding in findings):
+            broken.update(nodes)
     yield from _outside(connection, inside)
     yield from _astray(connection)
-    yield from _same_nodes(connection, _ANCHORS, fix=fix)
-    yield from _same_nodes(connection, _AXES, fix=fix)
+    inside.update(node for _, node, _ in trees)
+
+    def is_sound(node: int) -> bool:
+        return node in inside and node not in broken
+
+    yield from _same_nodes(connection, _ANCHORS, is_sound, fix=fix)
+    yield from _same_nodes(connection, _AXES, is_sound, fix=fix)
     yield from check_nodes(connection, fix=fix)
 
 
@@ -171,6 +189,21 @@ def _tree(connection: Connection, found: Found, *, fix: bool) -> Iterator[Findin
         yield Finding(where, problem, fixable=True, fixed=fix)
 
 
+def _languages(found: Found) -> Iterator[Finding]:
+    """What somebody wrote as a language and is none. It is read as it stands."""
+    at, where = THOUGHT.names.index("lang"), f"tree {found.id!r}"
+    if _is_odd(lang := found.head.values["lang"]):
+        yield Finding(where, f"its {no_language(lang)}", fixable=False)
+    for row in found.rows:
+        if _is_odd(lang := row.values[at]):
+            problem = f"{building.name_of(row)}: its {no_language(lang)}"
+            yield Finding(where, problem, fixable=False)
+
+
+def _is_odd(lang: Any) -> bool:
+    return isinstance(lang, str) and lang != "" and not is_language(lang)
+
+
 def _no_places(found: Found) -> Iterator[str]:
     """Positions that are no numbers. Reading passes over them; only their author knows them."""
     for link, _, position, *_ in found.head.axes:
@@ -213,9 +246,22 @@ def _missing(tree: Tree, found: Found, *, places: bool) -> Iterator[str]:
         yield f"{_count(todo.set_steps, 'step')} without a position that tells the place"
     if places and todo.set_anchored:
         yield f"{_count(todo.set_anchored, 'anchor')} without a position that tells the place"
-    if todo.set_aligned or todo.unlink:
+    yield from _missing_at_axes(tree, found, todo)
+
+
+def _missing_at_axes(tree: Tree, found: Found, todo: Difference) -> Iterator[str]:
+    without = [axis for axis in found.head.axes if axis[3] is None]
+    wrong = [
+        _count(without, "axis", "axes") + " without a weight" if without else "",
+        "an axis that it is bound to more than once" if todo.unlink else "",
+    ]
+    if not any(wrong) and any("weight" in new for _, new in todo.set_aligned):
+        wrong = ["weights of its axes that do not sum to 1"]
+    if any(wrong):
         read = " · ".join(f"{name} {weight:.3g}" for name, weight in tree.axes.items())
-        yield f"its axes do not have one weight each that sum to 1, and a position; read as {read}"
+        yield f"{', and '.join(filter(None, wrong))}; read as {read}"
+    if unplaced := [new for _, new in todo.set_aligned if "position" in new]:
+        yield f"{_count(unplaced, 'axis', 'axes')} without a position that tells the place"
 
 
 def _missing_in_thoughts(todo: Difference, found: Found) -> Iterator[str]:
@@ -234,8 +280,8 @@ def _said(name: str, there: Any) -> str:
     return f"it has no {name}" if there in (None, "") else f"its {name} is not as it is read"
 
 
-def _count(things: Sized, name: str) -> str:
-    return f"{len(things)} {name}" + ("s" if len(things) > 1 else "")
+def _count(things: Sized, name: str, names: str | None = None) -> str:
+    return f"{len(things)} {name if len(things) == 1 else names or name + 's'}"
 
 
 # --- thoughts outside of trees --------------------------------------------------------------------
@@ -358,8 +404,13 @@ _AXES = _Sort(
 )
 
 
-def _same_nodes(connection: Connection, sort: _Sort, *, fix: bool) -> Iterator[Finding]:
-    """Nodes that are read as one; nodes without an id or a name, or with one that is no text."""
+def _same_nodes(
+    connection: Connection, sort: _Sort, is_sound: Callable[[int], bool], *, fix: bool
+) -> Iterator[Finding]:
+    """Nodes that are read as one; nodes without an id or a name, or with one that is no text.
+
+    :param is_sound: of a Tree or Thought node, whether it is of a tree that may be mended.
+    """
     label = sort.type.label
     groups: dict[str, list[_Node]] = {}
     for node in connection.read(sort.nodes):
@@ -371,7 +422,15 @@ def _same_nodes(connection: Connection, sort: _Sort, *, fix: bool) -> Iterator[F
         where = f"the {label} node (id {node.node})"
         yield Finding(where, f"it has neither an id nor a {sort.name}", fixable=False)
     for id_, nodes in sorted(groups.items()):
-        yield from _one_node(connection, sort, id_, nodes, fix=fix)
+        held = _held(connection, nodes[1:], is_sound) if len(nodes) > 1 else set()
+        yield from _one_node(connection, sort, id_, nodes, held, fix=fix)
+
+
+def _held(connection: Connection, nodes: list[_Node], is_sound: Callable[[int], bool]) -> set[int]:
+    """Those that something is linked to which is no whole tree: its links stay as they are."""
+    ids = [node.node for node in nodes]
+    rows = connection.read(lambda tx: ask(tx, LINKED, nodes=ids))
+    return {node for node, linked in rows if not all(map(is_sound, linked))}
 
 
 def _no_texts(sort: _Sort, node: _Node) -> Iterator[str]:
@@ -382,18 +441,26 @@ def _no_texts(sort: _Sort, node: _Node) -> Iterator[str]:
 
 
 def _one_node(
-    connection: Connection, sort: _Sort, id_: str, nodes: list[_Node], *, fix: bool
+    connection: Connection,
+    sort: _Sort,
+    id_: str,
+    nodes: list[_Node],
+    held: set[int],
+    *,
+    fix: bool,
 ) -> Iterator[Finding]:
     """What keeps some nodes from being one, with an id and a name."""
     keep, *others = nodes
     label, where = sort.type.label, f"{sort.type.label.lower()} {id_!r}"
-    merged = [other for other in others if sort.may_go(keep, other)]
+    merged = [o for o in others if sort.may_go(keep, o) and o.node not in held]
     for other in others:
         if other not in merged:
-            problem = (
-                f"another {label} node (id {other.node}) is read as this one, and has an id, "
-                "properties or relationships of its own"
+            why = (
+                "has an id, properties or relationships of its own"
+                if not sort.may_go(keep, other)
+                else "something broken is linked to it: they become one when that is put right"
             )
+            problem = f"another {label} node (id {other.node}) is read as this one, and {why}"
             yield Finding(where, problem, fixable=False)
     fill = {name: new for name, old, new in _names(sort, id_, keep) if old in (None, "")}
     problems = [f"it has no {name}" for name in fill]

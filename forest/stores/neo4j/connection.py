@@ -14,7 +14,7 @@ import neo4j
 from neo4j.exceptions import AuthError, ClientError, ConstraintError, DriverError, Neo4jError
 
 from forest.errors import Conflict, SchemaTooNew, StoreError, StoreUnavailable, UsageError
-from forest.schema import CONSTRAINTS, INDEXES, META_LABEL, SCHEMA_VERSION, Rule
+from forest.schema import CONSTRAINTS, INDEXES, META_LABEL, OLDEST, SCHEMA_VERSION, Rule
 from forest.stores.base import Rows
 from forest.stores.neo4j.faults import (
     LOG_IN,
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 P = ParamSpec("P")
 
-OLDEST = (5, 26)
-"""The oldest Neo4j that is supported: the long-term support line."""
 RACES = 5
 """How often a transaction is tried again whose nodes another one deleted meanwhile."""
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from forest.errors import ForestError, StoreUnavailable
+from forest.errors import Conflict, ForestError, StoreUnavailable
 from forest.nodes import TYPES
 from forest.schema import META_LABEL, SCHEMA_VERSION
 from forest.stores.base import holds_something
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ANY_TREE = "OPTIONAL MATCH (n:Tree|Thought) WITH n LIMIT 1 RETURN n IS NOT NULL"
 LOCK = f"MERGE (m:{META_LABEL}) SET m.version = {SCHEMA_VERSION}"
 SET_MARK = f"MATCH (m:{META_LABEL}) SET m.copy = $copy, m.copy_of = $origin"
+EMPTY = "MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS"
 REMOVE_MARK = f"MATCH (m:{META_LABEL}) REMOVE m.copy, m.copy_of"
 
 
@@ -34,7 +35,8 @@ def made(connection: Connection, origin: str) -> Iterator[None]:
 
     After an error the mark stays, unless nothing was written.
 
-    Raises Conflict where the database holds something and is not marked.
+    Raises Conflict where the database holds something and is not marked, or as half a copy of
+    another forest.
     """
     copy = secrets.token_hex(8)
     connection.write_anyway(_begin, connection.url, copy, origin)
@@ -56,8 +58,15 @@ def made(connection: Connection, origin: str) -> Iterator[None]:
 
 def _begin(tx: ManagedTransaction, url: str, copy: str, origin: str) -> None:
     run(tx, LOCK, {}).consume()  # another copy's transaction ends first
-    if half_copy(tx) is None and _holds_something(tx):
+    mark = half_copy(tx)
+    if mark is None and _holds_something(tx):
         raise holds_something(url)
+    if mark is not None and mark.origin != origin:
+        raise Conflict(
+            f"{url} is half a copy of {mark.origin}, and not of {origin}",
+            hint=f"Finish that one first: `forest copy {mark.origin} {url}`. To give it up, empty "
+            f"the database: `forest --store {url} cypher '{EMPTY}'`; then copy again.",
+        )
     run(tx, SET_MARK, {"copy": copy, "origin": origin}).consume()
 
 

@@ -96,7 +96,10 @@ def _decoded(data: bytes) -> Tree:
         trusted_thought(*(*values, tuple([_link(tuple(link), known) for link in links])))
         for values, links in rows
     ]
-    return Tree(**head, thoughts=thoughts)
+    lang = head.pop("lang")
+    tree = Tree(**head, thoughts=thoughts)
+    tree.keep_lang(lang)
+    return tree
 
 
 def _link(values: tuple[Any, ...], known: dict[tuple[Any, ...], AnchorLink]) -> AnchorLink:

@@ -11,6 +11,7 @@ from typing import Any
 
 from forest.errors import NotFound, StoreError, StoreUnavailable
 from forest.fields import is_text
+from forest.language import is_language, no_language
 from forest.model import Anchor, AnchorLink, Axis, Occurrence, Tree, TreeInfo, check_levels
 from forest.nodes import Node, checked, known
 from forest.stores.base import (
@@ -49,6 +50,7 @@ class SqliteStore(Store):
     :param create: make the file if it is not there.
     :param read_only: never write to it.
     :param url: what errors call it, if not by its path.
+    :param folder: from where it names the files of imports, if not from its own folder.
     :raises NotFound: the file is not there and ``create`` is false.
     :raises StoreError: the file is no forest, or cannot be opened.
     :raises SchemaTooNew: it was written by a newer version of this library.
@@ -62,6 +64,7 @@ class SqliteStore(Store):
         read_only: bool = False,
         busy_seconds: float = BUSY_SECONDS,
         url: str | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._file = Connection(
             path, create=create, read_only=read_only, busy_seconds=busy_seconds, url=url
@@ -69,7 +72,7 @@ class SqliteStore(Store):
         self._db = self._file.db
         self.path = self._file.path
         self.url = self._file.url
-        self.folder = self.path.parent
+        self.folder = folder or self.path.parent
         self._transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]
         self._transaction = self._file.transaction
 
@@ -363,3 +366,8 @@ def _wrong(tree: Tree, size: int, depth: int, revision: str) -> Iterator[str]:
         yield f"it says {size} thoughts, depth {depth}; it has {len(tree)}, depth {tree.depth}"
     if tree.revision != revision:
         yield "its content does not match its recorded revision"
+    if not is_language(tree.lang):
+        yield f"its {no_language(tree.lang)}"
+    for thought in tree.thoughts:
+        if thought.lang and not is_language(thought.lang):
+            yield f"thought {thought.id!r}: its {no_language(thought.lang)}"

@@ -107,9 +107,9 @@ class TreeContract(Contract):
     def test_names_that_look_like_code_are_data(self, store: Store, name: str) -> None:
         key = anchor_id(name)
         link = AnchorLink(phrase=name, origin=name)
-        root = Thought(text=name, id=f"{name}/{name}", kind=name, lang=name, anchors=(link,))
+        root = Thought(text=name, id=f"{name}/{name}", kind=name, anchors=(link,))
         put(store, tree("other", thought("Другая.", name)))
-        weird = tree(name, root, title=name, lang=name, axes=[name], meta={name: name}, source=name)
+        weird = tree(name, root, title=name, axes=[name], meta={name: name}, source=name)
         put(store, weird)
         read = store.get(weird.id)
         assert shown(read) == shown(weird)
