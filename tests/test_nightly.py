@@ -143,6 +143,15 @@ def test_a_night_without_changes_says_so_and_takes_no_room(out: Path) -> None:
     assert content(second) == content(first) != content(out / "latest")
 
 
+def test_a_quiet_night_that_takes_over_from_the_one_before_has_nothing_to_notice(out: Path) -> None:
+    export = partial(export_corpus, planted(*ONE), recipe=SMALL, earlier=out / "latest")
+    after = nights(out, Clock("2026-11-23 03:00"), export).once()
+    assert after.notices == []
+    first, second = out / "2026-11-22", out / "2026-11-23"
+    assert content(first) == content(second)
+    assert all((second / name).samefile(first / name) for name in content(first))
+
+
 def test_probes_and_lists_are_shared_and_retired_too(tmp_path: Path) -> None:
     pytest.importorskip("zstandard", reason="the extra zstd is not installed")
     made = everything(budget=9000).said_as("messages", "jsonl.zst")
