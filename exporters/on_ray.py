@@ -18,6 +18,7 @@ import signal
 import socket
 import tempfile
 import threading
+import traceback
 import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -304,14 +305,29 @@ def _connected(address: str, own: dict[str, str], settings: dict[str, Any]) -> I
         try:
             with _handlers_kept():
                 ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **settings)
-        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        except BaseException as error:
+            _end_half_a_start(error)
             ray.shutdown()
-            raise _no_cluster(address, str(error)) from error
+            if isinstance(
+                error, Exception
+            ):  # no narrower: a start that takes too long is a bare one
+                raise _no_cluster(address, str(error)) from error
+            raise
         with _hushed(ray):
             try:
                 yield
             finally:
                 ray.shutdown()
+
+
+def _end_half_a_start(error: BaseException) -> None:
+    """End the processes of a cluster whose start failed: Ray's shutdown knows nothing of them."""
+    from ray._private.node import Node
+
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if isinstance(node := frame.f_locals.get("self"), Node):
+            with suppress(Exception):  # the error of the start is the one to tell
+                node.kill_all_processes(check_alive=False)
 
 
 @contextmanager
