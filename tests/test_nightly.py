@@ -421,6 +421,9 @@ def test_the_status_on_the_command_line(run: Run) -> None:
         (["--keep", "0"], "--keep"),
         (["--recipe", "none.toml"], "none.toml"),
         (["--json"], "--status"),
+        (["--status", "--once"], "--status writes no night"),
+        (["--status", "--now"], "--status writes no night"),
+        (["--once", "--now"], "not with --now"),
     ],
 )
 def test_wrong_usage_is_told_at_the_start(arguments: list[str], says: str, run: Run) -> None:
@@ -438,7 +441,7 @@ def test_units_and_the_cron_line_of_the_documentation_are_commands_that_run(run:
     commands = re.findall(line, page, re.MULTILINE)
     assert len(commands) == 3
     for command in commands:
-        code, _, err = run(*command.split(), "--status")
+        code, _, err = run(*command.replace("--once ", "").split(), "--status")
         assert (code, "no night was written" in err) == (1, True), command
 
 
