@@ -277,6 +277,7 @@ def _cluster(workers: Workers) -> Iterator[int]:
         with _connected(_address(workers.address), THEIRS, {}):
             yield workers.number or _by_cpus(_cpus())
     else:
+        _refuse_to_start_without_token(ray)
         number = workers.number or _by_cpus(os.cpu_count() or 1)
         # Short, for the paths of sockets in it may have about a hundred bytes.
         folder = tempfile.mkdtemp(prefix="forest-ray-", dir="/tmp")
@@ -294,6 +295,18 @@ def _ray(workers: Workers) -> Any:
         warnings.simplefilter("ignore")
         import ray
     return ray
+
+
+def _refuse_to_start_without_token(ray: Any) -> None:
+    """Ray keeps to what it read when it was loaded; without a token it waits in vain."""
+    read, told = ray._raylet, "RAY_AUTH_MODE" in os.environ
+    if not told and read.get_authentication_mode() != read.AuthenticationMode.TOKEN:
+        raise UsageError(
+            "Ray was loaded before the export, without the token that the export's own cluster asks"
+            " for",
+            hint="Set RAY_AUTH_MODE=token before `import ray`, or connect with ray.init() yourself:"
+            " the export uses a connection that is there.",
+        )
 
 
 @contextmanager

@@ -80,6 +80,18 @@ def test_a_cluster_that_does_not_start_in_time_is_ended_and_the_night_tries_agai
     assert children() <= before
 
 
+def test_a_ray_that_was_loaded_without_a_token_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = on_ray._ray(RAY)._raylet
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.setattr(loaded, "get_authentication_mode", lambda: 0)
+    with pytest.raises(UsageError, match="loaded before the export") as refused:
+        export_corpus(planted(*grown(6)), tmp_path / "corpus", workers=RAY)
+    assert "RAY_AUTH_MODE=token before `import ray`" in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.usefixtures("cluster")
 def test_ray_writes_the_bytes_of_one_process_though_a_worker_is_killed(
     one: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
