@@ -269,7 +269,18 @@ def _summary(manifest: Manifest, out: Path) -> str:
             f"anchors shared, {jumps.source_once + jumps.source_more} of {jumps.occurrences} of "
             f"their thoughts jumped from; redundancy {report.redundancy:.2f}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, _held_out(manifest)])
+
+
+def _held_out(manifest: Manifest) -> str:
+    report, settings = manifest.probes, manifest.recipe.probes
+    if not (settings.share and settings.count):
+        return "no stitch held out: the recipe asks for none"
+    if not report.held_out:
+        return f"no stitch held out: {', '.join(report.left_out)}"
+    asked = f"{_count(report.probes, 'probe')}{f' in {report.path}' if report.path else ''}"
+    why = "".join(f"; {reason}: {count}" for reason, count in report.left_out.items())
+    return f"{_count(report.held_out, 'stitch', 'stitches')} held out, {asked}{why}"
 
 
 def _count(number: int, name: str, many: str = "") -> str:

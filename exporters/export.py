@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import orjson
 
+from anchors.arguments import check_store
 from anchors.formulas.book import Book
 from exporters.card import card
 from exporters.families import Families
@@ -29,6 +30,7 @@ from exporters.work import Crew, Workers, batched, crew_of, plan_of
 from exporters.writing import Writing
 from forest.collector import fewer_collections
 from forest.errors import ExportError
+from forest.fields import kind_of
 from forest.model import TreeInfo
 from forest.revision import forest_revision
 from forest.stores.base import Store
@@ -37,7 +39,7 @@ from forest.stores.base import Store
 def export_corpus(
     store: Store,
     out: Path | str,
-    recipe: Recipe | None = None,
+    recipe: Recipe | Path | str | None = None,
     *,
     seed: int | None = None,
     workers: Workers | int = 1,
@@ -49,7 +51,9 @@ def export_corpus(
     The same forest, recipe and seed give the same bytes, on any store. Memory does not grow with
     the forest: one tree is held at a time. The folder is replaced whole or not at all.
 
-    :param recipe: the shipped default where none is given.
+    :param store: an opened one, such as ``forest.store``.
+    :param recipe: or the path of its file, or the name of a shipped one (`Recipe.find`); the
+        shipped default where none is given.
     :param seed: in place of the recipe's own.
     :param workers: how many processes make records: 1 is this one; with more, start Python from a
         module that may be imported again (`if __name__ == "__main__"`). Or `Workers` on Ray.
@@ -57,7 +61,9 @@ def export_corpus(
         ``out``.
     :param progress: called with ("thoughts" or "jumps", done, all).
     :returns: what was written; also in ``out/manifest.json``.
-    :raises UsageError: the seed is wrong, or the recipe prefers an axis that the forest has not.
+    :raises TypeError: ``store`` is no store, or ``recipe`` none of these.
+    :raises UsageError: the seed or the recipe is wrong, there is no such recipe, or it prefers an
+        axis that the forest has not.
     :raises MissingExtra: the recipe asks for files or a measure whose package is not installed, or
         Ray is not.
     :raises ClusterUnavailable: there is no Ray cluster at the address, or it has no room.
@@ -66,7 +72,8 @@ def export_corpus(
         jump marker, ``out`` is something else than a corpus, another export is writing it, there
         is no room, or a worker process died.
     """
-    recipe = (recipe or Recipe.default()).with_seed(seed)
+    check_store(store)
+    recipe = _recipe(recipe).with_seed(seed)
     require(recipe.corpus.file)
     target, source = Path(out).resolve(), Path(earlier or out).resolve()
     job = _Job(store, target, source, recipe, workers, progress)
@@ -74,6 +81,18 @@ def export_corpus(
         return _export(job, again=False)
     except Spoiled:
         return _export(job, again=True)
+
+
+def _recipe(given: object) -> Recipe:
+    if given is None:
+        return Recipe.default()
+    if isinstance(given, str | Path):
+        return Recipe.find(str(given))
+    if not isinstance(given, Recipe):
+        hint = "; Recipe.read makes one of settings" if isinstance(given, dict) else ""
+        expected = "a Recipe, the path of its file, or the name of a shipped one"
+        raise TypeError(f"expected {expected}, got {kind_of(given)}{hint}")
+    return given
 
 
 class _Job(NamedTuple):

@@ -147,7 +147,9 @@ def share_equal_files(one: Path, other: Path) -> None:
         try:
             for file in (path for path in one.rglob("*") if path.is_file()):
                 twin = other / file.relative_to(one)
-                if twin.is_file() and filecmp.cmp(file, twin, shallow=False):
+                if not twin.is_file() or file.samefile(twin):  # which an export may have linked
+                    continue
+                if filecmp.cmp(file, twin, shallow=False):
                     os.link(twin, room / "file")
                     (room / "file").replace(file)
         except OSError as error:

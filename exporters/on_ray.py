@@ -18,6 +18,7 @@ import signal
 import socket
 import tempfile
 import threading
+import traceback
 import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -276,6 +277,7 @@ def _cluster(workers: Workers) -> Iterator[int]:
         with _connected(_address(workers.address), THEIRS, {}):
             yield workers.number or _by_cpus(_cpus())
     else:
+        _refuse_to_start_without_token(ray)
         number = workers.number or _by_cpus(os.cpu_count() or 1)
         # Short, for the paths of sockets in it may have about a hundred bytes.
         folder = tempfile.mkdtemp(prefix="forest-ray-", dir="/tmp")
@@ -295,6 +297,18 @@ def _ray(workers: Workers) -> Any:
     return ray
 
 
+def _refuse_to_start_without_token(ray: Any) -> None:
+    """Ray keeps to what it read when it was loaded; without a token it waits in vain."""
+    read, told = ray._raylet, "RAY_AUTH_MODE" in os.environ
+    if not told and read.get_authentication_mode() != read.AuthenticationMode.TOKEN:
+        raise UsageError(
+            "Ray was loaded before the export, without the token that the export's own cluster asks"
+            " for",
+            hint="Set RAY_AUTH_MODE=token before `import ray`, or connect with ray.init() yourself:"
+            " the export uses a connection that is there.",
+        )
+
+
 @contextmanager
 def _connected(address: str, own: dict[str, str], settings: dict[str, Any]) -> Iterator[None]:
     import ray
@@ -304,14 +318,29 @@ def _connected(address: str, own: dict[str, str], settings: dict[str, Any]) -> I
         try:
             with _handlers_kept():
                 ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **settings)
-        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        except BaseException as error:
+            _end_half_a_start(error)
             ray.shutdown()
-            raise _no_cluster(address, str(error)) from error
+            if isinstance(
+                error, Exception
+            ):  # no narrower: a start that takes too long is a bare one
+                raise _no_cluster(address, str(error)) from error
+            raise
         with _hushed(ray):
             try:
                 yield
             finally:
                 ray.shutdown()
+
+
+def _end_half_a_start(error: BaseException) -> None:
+    """End the processes of a cluster whose start failed: Ray's shutdown knows nothing of them."""
+    from ray._private.node import Node
+
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if isinstance(node := frame.f_locals.get("self"), Node):
+            with suppress(Exception):  # the error of the start is the one to tell
+                node.kill_all_processes(check_alive=False)
 
 
 @contextmanager

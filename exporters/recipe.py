@@ -219,7 +219,7 @@ class Recipe(_Section):
             text = path.read_text(encoding="utf-8-sig")
             if path.suffix == ".json":
                 return cls._repeated(orjson.loads(text), path)
-            settings = tomllib.loads(text)
+            settings = tomllib.loads(text + "\n")  # else an error in the last line names no line
         except OSError as error:
             raise UsageError(f"the recipe {path} cannot be read: {error.strerror}") from None
         except UnicodeDecodeError:

@@ -11,6 +11,7 @@ import pytest
 from forest import Forest
 from tests.conftest import Run
 from tests.export_helpers import content, tree
+from tests.test_export_leaks import grown
 from training.corpus import Corpus
 
 
@@ -30,9 +31,22 @@ def test_export_writes_a_corpus_and_says_what_is_in_it(run: Run, tmp_path: Path)
         "format text; 1 jsonl file, 3,750 bytes\n"
         "train: 2 paths, 2 fragments, 2 walks, 1 card from 2 trees with 4 thoughts; 1 of 1 anchors "
         "shared, 2 of 2 of their thoughts jumped from; redundancy 5.58\n"
+        "no stitch held out: no pair of thoughts at an anchor could be spared and asked for, or "
+        "none was drawn\n"
     )
     assert len(Corpus.open(tmp_path / "corpus")) == 7
     assert run("corpus")[1] == out
+
+
+def test_what_is_held_out_is_said(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "none.toml").write_text("[probes]\nshare = 0\n")
+    assert "no stitch held out: the recipe asks for none\n" in run("x", "--recipe", "none.toml")[1]
+    with Forest.open() as forest:
+        forest.add(*grown())
+    said, report = run("corpus")[1], Corpus.open(tmp_path / "corpus").manifest["probes"]
+    assert report["probes"]
+    probes = f"{report['probes']} probes in probes/stitches.jsonl"
+    assert f"{report['held_out']} stitches held out, {probes}" in said
 
 
 def test_json_is_the_manifest(run: Run, tmp_path: Path) -> None:

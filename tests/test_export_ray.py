@@ -15,6 +15,7 @@ import pytest
 
 from exporters import making, on_ray
 from exporters.export import export_corpus
+from exporters.nightly import nights
 from exporters.work import Workers
 from forest import Forest
 from forest.errors import ClusterUnavailable, ExportError, MissingExtra, UsageError
@@ -26,6 +27,11 @@ from tests.test_export_workers import EVERYTHING, Fatal
 
 pytestmark = pytest.mark.xdist_group("ray")
 RAY = Workers(2, "ray")
+
+
+def children() -> set[int]:
+    """The processes that this one has started, from its main thread, and not ended."""
+    return set(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +53,43 @@ def one(tmp_path: Path) -> dict[str, bytes]:
     """What this process alone writes."""
     export_corpus(planted(*grown()), tmp_path / "one", EVERYTHING)
     return content(tmp_path / "one")
+
+
+def test_a_cluster_that_does_not_start_in_time_is_ended_and_the_night_tries_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands before the tests that share a cluster, for it starts two."""
+    services = on_ray._ray(RAY)._private.services
+    real, left = services.get_node, set[int]()
+
+    def late(*arguments: Any) -> Any:
+        if left:
+            return real(*arguments)
+        left.update(children())
+        raise Exception("The current node timed out during startup. This could happen because …")
+
+    monkeypatch.setattr(services, "get_node", late)
+    monkeypatch.setattr(nights, "PAUSES", (0,))
+    before = children()
+    run("init", "--sample")
+    code, out, err = run("nightly", "nights", "--once", "--engine", "ray", "--workers", "1")
+    assert (code, err) == (0, "")
+    assert "Ray cannot be started on this machine: The current node timed out" in out
+    assert "trying again" in out
+    assert left - before
+    assert children() <= before
+
+
+def test_a_ray_that_was_loaded_without_a_token_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = on_ray._ray(RAY)._raylet
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.setattr(loaded, "get_authentication_mode", lambda: 0)
+    with pytest.raises(UsageError, match="loaded before the export") as refused:
+        export_corpus(planted(*grown(6)), tmp_path / "corpus", workers=RAY)
+    assert "RAY_AUTH_MODE=token before `import ray`" in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("cluster")

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from exporters.export import export_corpus
 from exporters.recipe import Recipe
 from forest.errors import UsageError
+from tests.export_helpers import planted, tree
 
 DEFAULT = files("exporters.recipes") / "default.toml"
 
@@ -42,6 +44,7 @@ def test_what_a_recipe_leaves_out_keeps_its_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ("seed = 1\nseed = 2", "line 2"),
         ("windw = 3", "windw: there is no such setting"),
         ("[walks]\nhop = 3", "walks.hop: there is no such setting"),
         ("window = 'x'", "window: Input should be a valid integer, not 'x'"),
@@ -159,3 +162,16 @@ def test_a_recipe_is_found_by_its_file_or_by_the_name_of_a_shipped_one(
     assert Recipe.find(str(written(tmp_path, "seed = 4"))).seed == 4
     with pytest.raises(UsageError, match=r"Shipped are: default, composition, .*islands"):
         Recipe.find("island")
+
+
+def test_python_gives_a_recipe_as_the_command_line_does(tmp_path: Path) -> None:
+    one, other = tree("One", "First. {x}\n  Second."), tree("Two", "Third. {x}\n  Fourth.")
+    store, file = planted(one, other), written(tmp_path, "seed = 4")
+    assert export_corpus(store, tmp_path / "a", "islands").recipe == Recipe.find("islands")
+    assert export_corpus(store, tmp_path / "b", file, seed=5).recipe == Recipe(seed=5)
+    with pytest.raises(UsageError, match="Shipped are: default"):
+        export_corpus(store, tmp_path / "c", "island")
+    for wrong in ({"seed": 4}, 4):
+        with pytest.raises(TypeError, match="expected a Recipe, the path of its file"):
+            export_corpus(store, tmp_path / "c", wrong)  # type: ignore[arg-type]
+    assert not (tmp_path / "c").exists()

@@ -143,6 +143,15 @@ def test_a_night_without_changes_says_so_and_takes_no_room(out: Path) -> None:
     assert content(second) == content(first) != content(out / "latest")
 
 
+def test_a_quiet_night_that_takes_over_from_the_one_before_has_nothing_to_notice(out: Path) -> None:
+    export = partial(export_corpus, planted(*ONE), recipe=SMALL, earlier=out / "latest")
+    after = nights(out, Clock("2026-11-23 03:00"), export).once()
+    assert after.notices == []
+    first, second = out / "2026-11-22", out / "2026-11-23"
+    assert content(first) == content(second)
+    assert all((second / name).samefile(first / name) for name in content(first))
+
+
 def test_probes_and_lists_are_shared_and_retired_too(tmp_path: Path) -> None:
     pytest.importorskip("zstandard", reason="the extra zstd is not installed")
     made = everything(budget=9000).said_as("messages", "jsonl.zst")
@@ -412,6 +421,9 @@ def test_the_status_on_the_command_line(run: Run) -> None:
         (["--keep", "0"], "--keep"),
         (["--recipe", "none.toml"], "none.toml"),
         (["--json"], "--status"),
+        (["--status", "--once"], "--status writes no night"),
+        (["--status", "--now"], "--status writes no night"),
+        (["--once", "--now"], "not with --now"),
     ],
 )
 def test_wrong_usage_is_told_at_the_start(arguments: list[str], says: str, run: Run) -> None:
@@ -429,7 +441,7 @@ def test_units_and_the_cron_line_of_the_documentation_are_commands_that_run(run:
     commands = re.findall(line, page, re.MULTILINE)
     assert len(commands) == 3
     for command in commands:
-        code, _, err = run(*command.split(), "--status")
+        code, _, err = run(*command.replace("--once ", "").split(), "--status")
         assert (code, "no night was written" in err) == (1, True), command
 
 

@@ -63,6 +63,10 @@ def command_nightly(
     the night failed, 1; of the service 0 where it is told to end between nights (SIGTERM), 143 in
     the middle of one, which is undone.
     """
+    if asked and (once or at_once):
+        raise click.UsageError("--status writes no night: not with --once or --now")
+    if once and at_once:
+        raise click.UsageError("--once is a night now, without a service: not with --now")
     if asked:
         return _tell_status(out, as_json)
     if as_json:
