@@ -28,7 +28,7 @@ from anchors.formulas.cores import PLAIN, SIZES, by_chance, carried
 from anchors.formulas.model import Formula, Scene, register_key, register_name, text_key
 from anchors.formulas.syntax import read
 from anchors.formulas.vectors import HeldOut, Space, recall
-from anchors.formulas.where import registry_with
+from anchors.formulas.where import registry_between, registry_with
 from anchors.registry import Registry
 from forest.phrases import phrase_key
 from forest.render import plural
@@ -89,7 +89,7 @@ def check(
     :raises Conflict: its code belongs to a formula that says something else.
     """
     book = Book.of(store, skip=lambda _: None)
-    key = _added(book, what, scenes)
+    key = _added(store, book, what, scenes)
     return Judge(store, book, trees=trees, embedder=embedder, skip=skip).check(key)
 
 
@@ -199,7 +199,7 @@ def _bag(items: Iterable[str], join: str) -> object:
     return tuple(items) if join == "→" else frozenset(items)
 
 
-def _added(book: Book, what: str, scenes: Sequence[Scene]) -> str:
+def _added(store: Store, book: Book, what: str, scenes: Sequence[Scene]) -> str:
     """Put what is checked into the book, and give the code it has there: "" if it has none."""
     check_texts(what=what)
     if is_code(what):
@@ -207,6 +207,8 @@ def _added(book: Book, what: str, scenes: Sequence[Scene]) -> str:
     else:
         formula, has_code = read(what)
         key = formula.code if has_code else ""
+        if key in book.formulas:
+            book.registry = registry_between(store, [book.formulas[key], formula])
         book.formulas[key] = book.joined(formula) if has_code else formula
     book.voice(key, scenes)
     return key
