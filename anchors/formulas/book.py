@@ -169,19 +169,29 @@ class Book:
 
     def terms(self, formula: Formula) -> tuple[Term, ...]:
         """Its terms; where it has none, those of its parts, and of theirs."""
+        ends = () if formula.terms else self.ends(formula)
+        having = [formula, *(self.formulas[code] for code in ends if code in self.formulas)]
         found: dict[str, Term] = {}
-        seen: set[str] = set()
-        ahead = [formula]
-        while ahead:
-            one = ahead.pop()
-            if one.code in seen:
-                continue
-            seen.add(one.code)
-            if one.terms:
-                found |= {term.anchor: found.get(term.anchor, term) for term in one.terms}
-            else:
-                ahead += [self.formulas[p] for p in reversed(one.parts) if p in self.formulas]
+        for one in having:
+            found |= {term.anchor: found.get(term.anchor, term) for term in one.terms}
         return tuple(found.values())
+
+    def ends(self, formula: Formula) -> list[str]:
+        """Of its parts, and of theirs, the codes that have terms, or that nobody defined."""
+        found: list[str] = []
+        seen: set[str] = set()
+        ahead = [*reversed(formula.parts)]
+        while ahead:
+            code = ahead.pop()
+            if code in seen:
+                continue
+            seen.add(code)
+            part = self.formulas.get(code)
+            if part is None or part.terms:
+                found.append(code)
+            else:
+                ahead += reversed(part.parts)
+        return found
 
 
 def taken(old: Formula) -> Conflict:

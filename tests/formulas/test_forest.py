@@ -287,6 +287,25 @@ def test_merged_anchors_count_as_one(store):
     assert check(store, "Δ12").trees == ("t0", "t1")
 
 
+def test_the_terms_of_few_parts_do_not_make_their_linkage_stable(store):
+    plant(store, *TOGETHER)
+    add(store, "Δ12 = (вода + весна + неясность)")
+    add(store, "Λ1 = (Δ12 → Δ41 → Δ57)")
+    add(store, "Λ2 = (Λ1 → Δ12)")
+    for code in ("Λ1", "Λ2"):
+        report = check(store, code)
+        assert not met(report)["stable"]
+        assert not met(report)["reproducible"]
+        assert "not defined: Δ41, Δ57: only the terms of the other parts" in report.unmet[0]
+    add(store, "Δ41 = порог(вода · весна)")
+    for code in ("Λ1", "Λ2"):
+        report = check(store, code)
+        assert met(report)["stable"]
+        assert "not defined: Δ57" in report.criteria[0].said
+    add(store, "Δ57 = (вода → весна)")
+    assert "not defined" not in check(store, "Λ1").criteria[0].said
+
+
 # --- vectors --------------------------------------------------------------------------------------
 
 
