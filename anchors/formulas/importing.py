@@ -24,7 +24,7 @@ from anchors.formulas.codes import GLYPHS
 from anchors.formulas.criteria import Check, Judge
 from anchors.formulas.errors import Contradiction, Cycle, InvalidFormula
 from anchors.formulas.model import Formula, Scene
-from anchors.formulas.notes import NoteFormulas, formulas_in
+from anchors.formulas.notes import Defined, NoteFormulas, formulas_in
 from anchors.formulas.syntax import parse, text_of
 from anchors.formulas.union import united
 from anchors.formulas.where import registry_between
@@ -244,19 +244,25 @@ class _Writing:
         said: dict[str, _Said] = {}
         for note in self.notes:
             self.report.left_out += note.found.contradicted
-            for code, defined in note.found.defined.items():
-                place = f"{note.name}:{defined.lines[0]}"
-                first = said.get(code)
-                if first is None:
-                    said[code] = _Said(defined.formula, place, [note.address])
-                    continue
-                try:
-                    first.formula = united(first.formula, defined.formula, self.book.registry)
-                    first.files.append(note.address)
-                except Contradiction as error:
-                    self.report.left_out.append(code)
-                    self._tell(place, f"left out: {error.message} ({first.place})")
+        for note, code, defined in self._definitions():
+            place = f"{note.name}:{defined.lines[0]}"
+            first = said.get(code)
+            if first is None:
+                said[code] = _Said(defined.formula, place, [note.address])
+                continue
+            try:
+                first.formula = united(first.formula, defined.formula, self.book.registry)
+                first.files.append(note.address)
+            except Contradiction as error:
+                self.report.left_out.append(code)
+                self._tell(place, f"left out: {error.message} ({first.place})")
         return said
+
+    def _definitions(self) -> list[tuple[_Note, str, Defined]]:
+        """What the notes define; first those that a formula of the forest came from."""
+        all_ = [(note, *one) for note in self.notes for one in note.found.defined.items()]
+        old = self.book.formulas
+        return sorted(all_, key=lambda x: x[1] in old and x[0].address not in _files(old[x[1]]))
 
     # --- formulas ------------------------------------------------------------------------------
 

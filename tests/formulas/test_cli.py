@@ -162,5 +162,6 @@ def test_an_empty_name_of_a_register_or_an_embedder_is_refused(run):
     for given in (("scene", "Δ41", "x"), ("expand", "Δ41")):
         code, _, err = run("formulas", *given, "--register", "")
         assert (code, "--register is empty" in err) == (2, True)
-    code, _, err = run("formulas", "near", "вода", "--embedder", "")
-    assert (code, "the name of an embedder is empty" in err) == (1, True)
+    for command in (("formulas", "near", "вода"), ("anchors", "discover")):
+        code, _, err = run(*command, "--embedder", "")
+        assert (code, "the name of an embedder is empty" in err) == (1, True)

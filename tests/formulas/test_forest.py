@@ -615,6 +615,7 @@ def test_a_note_keeps_its_scenes_where_another_contradicts_it(store, tmp_path):
     import_formulas(store, [tmp_path])
     (tmp_path / "a.md").write_text("Δ60 = (вода + пар)\n- телесно: «Пар жжёт»")
     done = import_formulas(store, [tmp_path])
+    assert (done.unchanged, done.left_out) == (["Δ60"], ["Δ60"])
     assert (done.scenes, done.removed, done.unvoiced) == (0, 0, 1)
     assert [s.text for s in Book.of(store).voices("Δ60")] == ["Лёд спит", "Лёд жжёт"]
     assert formulas(store) == ["Δ60 = (вода + лёд)"]
