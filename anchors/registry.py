@@ -112,6 +112,7 @@ class Registry:
             self._join(join)
         for same in self._same_forms():
             self._join_all(same)
+        self._into = {join.into for join in self.joins if join.rule == "author"}
         self._heads = {root: self._head(ids) for root, ids in self._members.items()}
 
     @classmethod
@@ -356,8 +357,16 @@ class Registry:
         return True
 
     def _head(self, ids: list[str]) -> str:
-        """A renamed one before others, then the one that authors wrote in most trees."""
-        return min(ids, key=lambda id_: (id_ not in self.titles, *self._rank(id_)))
+        """A renamed one before others, then the one that authors wrote in most trees.
+
+        Of equally frequent ones that into which an author merged others.
+        """
+
+        def rank(id_: str) -> tuple[object, ...]:
+            *often, form, length, last = self._rank(id_)
+            return id_ not in self.titles, *often, id_ not in self._into, form, length, last
+
+        return min(ids, key=rank)
 
 
 def thoughts_at(store: Store, anchor: str) -> list[Occurrence]:

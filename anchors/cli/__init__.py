@@ -175,7 +175,7 @@ def suggest(ctx: click.Context, tree: str, embedder: str | None, as_json: bool) 
 
     with opened_forest(ctx) as forest:
         tree_id = forest.find(tree)
-        model = cached_embedder(embedder) if embedder else None
+        model = None if embedder is None else cached_embedder(embedder)
         found = suggest_axes(forest.store, tree_id, model)
         sure = None if as_json else trust(forest.store, model)
     if as_json:

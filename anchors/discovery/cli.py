@@ -68,14 +68,14 @@ def command_discover(
     from anchors.embedding.opening import DEFAULT
     from forest.render import plural
 
-    named = embedder or (DEFAULT if "meaning" in rules else None)
+    named = DEFAULT if embedder is None and "meaning" in rules else embedder
     given = {"words": words, "near": near, "meaning": meaning, "phrases": phrases}
     broken: list[ForestError] = []
     with opened_forest(ctx) as forest:
         report = discover(
             forest.store,
             rules=rules or DEFAULT_RULES,
-            embedder=cached_embedder(named) if named else None,
+            embedder=None if named is None else cached_embedder(named),
             thresholds={name: value for name, value in given.items() if value is not None},
             seed=seed,
             most=most or MOST,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from http.client import HTTPException, HTTPResponse
@@ -20,6 +21,7 @@ from anchors.embedding.errors import EmbedderError, EmbedderUnavailable
 KEY = "FOREST_EMBEDDER_KEY"
 BATCH = 64
 TRIES = 3
+_NO_NUMBER = re.compile(rb"[\[,:]\s*-?(?:NaN|Infinity)\b")
 _BUSY = (408, 429, 500, 502, 503, 504)
 
 
@@ -60,6 +62,11 @@ class EndpointEmbedder:
             data = sorted(orjson.loads(answer)["data"], key=lambda one: one["index"])
             vectors = [one["embedding"] for one in data]
         except (KeyError, TypeError, ValueError):
+            if _NO_NUMBER.search(answer):
+                raise EmbedderError(
+                    f"{self.fingerprint}: the answer holds NaN or Infinity, which are no numbers",
+                    hint="Does the model work there? A smaller type of numbers may overflow.",
+                ) from None
             raise EmbedderError(
                 f"{self.fingerprint}: the answer is not that of an embedding endpoint",
                 hint="Is the address the one that ends in /v1?",

@@ -24,10 +24,15 @@ def open_embedder(name: str = DEFAULT) -> Embedder:
     - any other name: a sentence-transformers model of the Hugging Face hub.
 
     :raises MissingExtra: what such a model needs is not installed.
-    :raises EmbedderError: there is no such model or folder, the folder holds no model, or the
-        address names none.
+    :raises EmbedderError: the name is empty, there is no such model or folder, the folder
+        holds no model, or the address names none.
     """
-    if name in ("", DEFAULT):
+    if not name.strip():
+        raise EmbedderError(
+            "the name of an embedder is empty",
+            hint=f"Write {DEFAULT}, a model's folder or name, or http(s)://HOST/v1#MODEL.",
+        )
+    if name == DEFAULT:
         return HashedEmbedder()
     if name.startswith(("http://", "https://")):
         from anchors.embedding.endpoint import EndpointEmbedder

@@ -20,6 +20,7 @@ from anchors.formulas.expansion import expand
 from anchors.formulas.model import Formula, Scene, Term
 from anchors.formulas.syntax import text_of
 from anchors.formulas.union import united
+from anchors.registry import Registry
 from forest.errors import Conflict, InvalidInput, NotFound
 from forest.fields import plain_words
 from forest.language import guess_language
@@ -46,6 +47,8 @@ class Book:
     """Of all Scene nodes."""
     unreadable: set[str] = field(default_factory=set)
     """Codes of Formula nodes that are none."""
+    registry: Registry | None = None
+    """By what terms of definitions are one, see `union.united`."""
 
     @classmethod
     def of(cls, store: Store, skip: Skip | None = None) -> Self:
@@ -54,9 +57,11 @@ class Book:
         return cls.from_nodes((node for label in LABELS for node in store.nodes(label)), skip)
 
     @classmethod
-    def from_nodes(cls, nodes: Iterable[Node], skip: Skip | None = None) -> Self:
+    def from_nodes(
+        cls, nodes: Iterable[Node], skip: Skip | None = None, registry: Registry | None = None
+    ) -> Self:
         """The formulas that nodes say."""
-        book = cls()
+        book = cls(registry=registry)
         for node in nodes:
             if node.label == FORMULA.label:
                 book.codes.add(node.key)
@@ -104,7 +109,7 @@ class Book:
         old = self.formulas.get(formula.code)
         if old is not None:
             try:
-                both = united(old, formula)
+                both = united(old, formula, self.registry)
             except Contradiction:
                 raise taken(old) from None
             formula = old if both == old else both
@@ -164,19 +169,29 @@ class Book:
 
     def terms(self, formula: Formula) -> tuple[Term, ...]:
         """Its terms; where it has none, those of its parts, and of theirs."""
+        ends = () if formula.terms else self.ends(formula)
+        having = [formula, *(self.formulas[code] for code in ends if code in self.formulas)]
         found: dict[str, Term] = {}
-        seen: set[str] = set()
-        ahead = [formula]
-        while ahead:
-            one = ahead.pop()
-            if one.code in seen:
-                continue
-            seen.add(one.code)
-            if one.terms:
-                found |= {term.anchor: found.get(term.anchor, term) for term in one.terms}
-            else:
-                ahead += [self.formulas[p] for p in reversed(one.parts) if p in self.formulas]
+        for one in having:
+            found |= {term.anchor: found.get(term.anchor, term) for term in one.terms}
         return tuple(found.values())
+
+    def ends(self, formula: Formula) -> list[str]:
+        """Of its parts, and of theirs, the codes that have terms, or that nobody defined."""
+        found: list[str] = []
+        seen: set[str] = set()
+        ahead = [*reversed(formula.parts)]
+        while ahead:
+            code = ahead.pop()
+            if code in seen:
+                continue
+            seen.add(code)
+            part = self.formulas.get(code)
+            if part is None or part.terms:
+                found.append(code)
+            else:
+                ahead += reversed(part.parts)
+        return found
 
 
 def taken(old: Formula) -> Conflict:

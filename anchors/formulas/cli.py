@@ -25,6 +25,13 @@ trees_option = click.option(
     help="In how many trees its terms stand together, at least.",
 )
 
+
+def _not_empty(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise UsageError(f"{option.opts[0]} is empty: name one, or leave it out")
+    return value
+
+
 again_option = click.option(
     "--force", is_flag=True, help="Grant a code though another formula has the same core."
 )
@@ -147,13 +154,17 @@ def find(text: str, as_json: bool) -> int:
             say(text_of(told.formula))
         for error in found.problems:
             say(f"forest: left out: {error}", err=True)
+        if not found.defined and not found.problems:
+            _note("no formula is in this text")
     return int(bool(found.problems))
 
 
 @command_formulas.command("remove")
 @click.argument("code")
 @click.option("--scene", "text", help="Remove only the scene with this text.")
-@click.option("--register", help="Of the scene, where several have this text.")
+@click.option(
+    "--register", help="Of the scene, where several have this text; empty: of the one in none."
+)
 @click.option("--lang", help="The same.")
 @click.option("--yes", is_flag=True, help="Do not ask; a single scene is never asked for.")
 @click.pass_context
@@ -191,13 +202,21 @@ def remove(
 @command_formulas.command("scene")
 @click.argument("code")
 @click.argument("text")
-@click.option("--register", default="", help="logical, poetic, bodily, emoji, or any other.")
+@click.option(
+    "--register", callback=_not_empty, help="logical, poetic, bodily, emoji, or any other."
+)
 @click.option("--lang", default="", help="BCP 47; guessed from the text by default.")
 @click.option("--origin", default="", help="Who said it: authored by default, or a mask.")
 @as_json_option
 @click.pass_context
 def scene(
-    ctx: click.Context, code: str, text: str, register: str, lang: str, origin: str, as_json: bool
+    ctx: click.Context,
+    code: str,
+    text: str,
+    register: str | None,
+    lang: str,
+    origin: str,
+    as_json: bool,
 ) -> None:
     """Add TEXT as a scene that voices the formula CODE.
 
@@ -206,7 +225,9 @@ def scene(
     from anchors.formulas.registry import add_scene
 
     with opened_forest(ctx) as forest:
-        added = add_scene(forest.store, code, text, register=register, lang=lang, origin=origin)
+        added = add_scene(
+            forest.store, code, text, register=register or "", lang=lang, origin=origin
+        )
     state = "added" if added.new else "unchanged"
     if as_json:
         print_json({**asdict(added.scene), "state": state})
@@ -301,16 +322,16 @@ def compose(
 
 @command_formulas.command("expand")
 @click.argument("code")
-@click.option("--register", default="", help="Only scenes in this register.")
+@click.option("--register", callback=_not_empty, help="Only scenes in this register.")
 @as_json_option
 @click.pass_context
-def expand(ctx: click.Context, code: str, register: str, as_json: bool) -> None:
+def expand(ctx: click.Context, code: str, register: str | None, as_json: bool) -> None:
     """Unfold the formula CODE into its parts, their terms and scenes."""
     from anchors.formulas.registry import expand as expand_formula
     from anchors.formulas.syntax import text_of
 
     with opened_forest(ctx) as forest:
-        steps = expand_formula(forest.store, code, register=register)
+        steps = expand_formula(forest.store, code, register=register or "")
     if as_json:
         print_json(
             [

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Annotated, Literal
-from unicodedata import normalize
+from unicodedata import name, normalize
 
 from pydantic import AfterValidator
 
@@ -31,6 +31,11 @@ _SPELLINGS = {
     **dict.fromkeys(("ω", "омега", "omega"), "Ω"),
 }
 """How else the letters are written, in NFKC and lower case."""
+_ALIKE = {**dict.fromkeys("AaАаДдDd", "Δ"), **dict.fromkeys("Лл", "Λ")}
+"""Letters that look or sound like one of the three: Latin, and Cyrillic."""
+_WITH_ALIKE = re.compile(f"([{''.join(_ALIKE)}])([0-9]+)")
+HIDDEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Characters that nobody sees; those that join emoji or letters are none of them."""
 _LIKE_ONE = re.compile(
     rf"(?<!\w)(Δ|Λ|Ω|{'|'.join(_SPELLINGS)})([^\S\n]{{0,3}}|[-_])([\d₀-₉⁰¹²³⁴-⁹]+)(?!\w)",
     re.IGNORECASE,
@@ -54,7 +59,7 @@ def checked_code(text: str) -> str:
             raise ValueError(misspelled(text, meant))
         raise ValueError(
             f"{text or 'nothing'} is no code: expected Δ and two digits (Δ12), Λ or Ω and a number "
-            f"(Λ1), or one of {' '.join(GLYPHS)}"
+            f"(Λ1), or one of {' '.join(GLYPHS)}" + _why_none(code)
         )
     letter, digits = match.groups()
     if letter != "Δ":
@@ -65,6 +70,22 @@ def checked_code(text: str) -> str:
         f"{text} has {len(digits)} digits, a Δ code has two: each of Δ00 to Δ99 is one token kept "
         "free for it; write one of these, or a number behind Λ or Ω for a formula of formulas"
     )
+
+
+def _why_none(code: str) -> str:
+    """What an eye may not see in a text that is no code; "" for others."""
+    if hidden := HIDDEN.search(code):
+        return f"; {named(hidden[0])} stands in it, which is invisible: remove it"
+    if alike := _WITH_ALIKE.fullmatch(code):
+        meant = _ALIKE[alike[1]] + alike[2]
+        advice = f": write {meant}" if is_right(meant) else ""
+        return f"; its letter is {named(alike[1])}{advice}"
+    return ""
+
+
+def named(sign: str) -> str:
+    """A character by its number and its name in Unicode: U+200B (ZERO WIDTH SPACE)."""
+    return f"U+{ord(sign):04X} ({name(sign, 'no name')})"
 
 
 def misspelled(text: str, meant: str) -> str:

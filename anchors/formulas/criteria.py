@@ -1,7 +1,9 @@
 """The four criteria by which a linkage deserves a code of its own (owner's seed 2, 9.4.1).
 
 stable          its terms stand together in at least n trees: each tree carries all of them, on
-                whichever thoughts. Forms of a word and merged anchors count as one.
+                whichever thoughts. Forms of a word and merged anchors count as one. A formula of
+                formulas is a linkage of its parts: of one whose parts nobody defined, to the half
+                or more, the terms that are known do not say that it is stable or reproducible.
 reproducible    its terms are found again together, in more trees than chance would have it, by the
                 test of recurring cores (`anchors.formulas.cores`). A formula is one set that
                 somebody named, so that is corrected for the formulas there are, and not for all
@@ -28,7 +30,7 @@ from anchors.formulas.cores import PLAIN, SIZES, by_chance, carried
 from anchors.formulas.model import Formula, Scene, register_key, register_name, text_key
 from anchors.formulas.syntax import read
 from anchors.formulas.vectors import HeldOut, Space, recall
-from anchors.formulas.where import registry_with
+from anchors.formulas.where import registry_between, registry_with
 from anchors.registry import Registry
 from forest.phrases import phrase_key
 from forest.render import plural
@@ -89,7 +91,7 @@ def check(
     :raises Conflict: its code belongs to a formula that says something else.
     """
     book = Book.of(store, skip=lambda _: None)
-    key = _added(book, what, scenes)
+    key = _added(store, book, what, scenes)
     return Judge(store, book, trees=trees, embedder=embedder, skip=skip).check(key)
 
 
@@ -132,9 +134,10 @@ class Judge:
         heads = {self.registry.head(term.anchor) for term in self.book.terms(formula)}
         together = sorted(tree for tree, there in self._carried.items() if heads and heads <= there)
         held_out = self._space.held_out(key)
+        open_ = self._open(formula)
         criteria = (
-            self._stable(together),
-            self._reproducible(heads),
+            _of_defined(self._stable(together), *open_),
+            _of_defined(self._reproducible(heads), *open_),
             _in_registers([scene for scene in self.book.voices(key) if scene.register]),
             _reversible(held_out, len(self.book.formulas)),
         )
@@ -172,6 +175,11 @@ class Judge:
             _bag(formula.parts, formula.parts_join),
         )
 
+    def _open(self, formula: Formula) -> tuple[list[str], int]:
+        """Its parts that nobody defined, and how many it ends in, where they give it its terms."""
+        ends = [] if formula.terms else self.book.ends(formula)
+        return [code for code in ends if code not in self.book.formulas], len(ends)
+
     def _stable(self, together: Sequence[str]) -> Criterion:
         return Criterion(
             "stable",
@@ -195,11 +203,24 @@ class Judge:
         return Criterion("reproducible", met, said)
 
 
+def _of_defined(said: Criterion, undefined: Sequence[str], of: int) -> Criterion:
+    """What terms say of a formula, some of whose parts are not defined and give it none."""
+    if not undefined:
+        return said
+    few = 2 * len(undefined) >= of
+    return Criterion(
+        said.name,
+        said.met and not few,
+        f"{said.said}; not defined: {_some(undefined)}: only the terms of the other parts are "
+        "counted" + (", and more than half of the parts must be defined" if few else ""),
+    )
+
+
 def _bag(items: Iterable[str], join: str) -> object:
     return tuple(items) if join == "→" else frozenset(items)
 
 
-def _added(book: Book, what: str, scenes: Sequence[Scene]) -> str:
+def _added(store: Store, book: Book, what: str, scenes: Sequence[Scene]) -> str:
     """Put what is checked into the book, and give the code it has there: "" if it has none."""
     check_texts(what=what)
     if is_code(what):
@@ -207,6 +228,8 @@ def _added(book: Book, what: str, scenes: Sequence[Scene]) -> str:
     else:
         formula, has_code = read(what)
         key = formula.code if has_code else ""
+        if key in book.formulas:
+            book.registry = registry_between(store, [book.formulas[key], formula])
         book.formulas[key] = book.joined(formula) if has_code else formula
     book.voice(key, scenes)
     return key

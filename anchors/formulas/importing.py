@@ -13,7 +13,7 @@ what cannot be read, or says something else than the forest does, is a notice wi
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,15 +24,18 @@ from anchors.formulas.codes import GLYPHS
 from anchors.formulas.criteria import Check, Judge
 from anchors.formulas.errors import Contradiction, Cycle, InvalidFormula
 from anchors.formulas.model import Formula, Scene
-from anchors.formulas.notes import NoteFormulas, formulas_in
+from anchors.formulas.notes import Defined, NoteFormulas, formulas_in
 from anchors.formulas.syntax import parse, text_of
 from anchors.formulas.union import united
+from anchors.formulas.where import registry_between
+from anchors.registry import Registry
 from forest.errors import Conflict, ForestError
 from forest.formats.base import SourceFile, silent
 from forest.formats.decoding import read_text
 from forest.formats.files import SUFFIXES, find_files
 from forest.importing import address
 from forest.nodes import Key, Node
+from forest.render import plural
 from forest.stores.base import Store
 
 
@@ -53,6 +56,8 @@ class ImportedFormulas:
     """Scenes that came from these files, and are not in them any more."""
     stay_removed: int = 0
     """Scenes that the files say as before, and that were removed in the forest."""
+    unvoiced: int = 0
+    """Scenes that were left out with the definition that they voice."""
     left_out: list[str] = field(default_factory=list)
     """Formulas that say something else than the forest or another note, or make a circle."""
     checks: list[Check] = field(default_factory=list)
@@ -63,7 +68,8 @@ class ImportedFormulas:
     def summary(self) -> str:
         """The counts in words, and the criteria; "" where there were no formulas."""
         formulas = (self.added, self.changed, self.unchanged, self.kept, self.left_out)
-        if not (any(formulas) or self.scenes or self.removed or self.stay_removed):
+        scenes = (self.scenes, self.removed, self.stay_removed, self.unvoiced)
+        if not (any(formulas) or any(scenes)):
             return ""
         counts = (
             f"formulas: {len(self.added):,} added, {len(self.changed):,} changed, "
@@ -77,6 +83,7 @@ class ImportedFormulas:
                 if self.stay_removed
                 else ""
             )
+            + (f", {self.unvoiced:,} left out with their formula" if self.unvoiced else "")
         )
         changes = [f"  changed: {change}" for change in self.changes]
         return "\n".join([counts, *changes, *map(_criteria, self.checks)])
@@ -125,9 +132,14 @@ def import_formulas(
     if not notes:
         return done
 
+    there = Book.of(store, skip=lambda _: None).formulas.values()
+    defined = [one.formula for note in notes for one in note.found.defined.values()]
+    registry = registry_between(store, [*there, *defined])
+
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
         nonlocal done
-        writing = _Writing(old, notes, replace, ImportedFormulas(notices=list(notices)))
+        report = ImportedFormulas(notices=list(notices))
+        writing = _Writing(old, notes, replace, report, registry)
         done = writing.report
         return writing.run()
 
@@ -181,14 +193,19 @@ class _Said:
 
 class _Writing:
     def __init__(
-        self, old: dict[Key, Node], notes: list[_Note], replace: bool, report: ImportedFormulas
+        self,
+        old: dict[Key, Node],
+        notes: list[_Note],
+        replace: bool,
+        report: ImportedFormulas,
+        registry: Registry | None,
     ) -> None:
         self.old = old
         self.notes = notes
         self.replace = replace
         self.report = report
         self.read = {note.address for note in notes}
-        self.book = Book.from_nodes(old.values(), skip=lambda _: None)
+        self.book = Book.from_nodes(old.values(), lambda _: None, registry)
         self.new: dict[Key, Node | None] = {}
 
     def run(self) -> dict[Key, Node | None]:
@@ -227,19 +244,25 @@ class _Writing:
         said: dict[str, _Said] = {}
         for note in self.notes:
             self.report.left_out += note.found.contradicted
-            for code, defined in note.found.defined.items():
-                place = f"{note.name}:{defined.lines[0]}"
-                first = said.get(code)
-                if first is None:
-                    said[code] = _Said(defined.formula, place, [note.address])
-                    continue
-                try:
-                    first.formula = united(first.formula, defined.formula)
-                    first.files.append(note.address)
-                except Contradiction as error:
-                    self.report.left_out.append(code)
-                    self._tell(place, f"left out: {error.message} ({first.place})")
+        for note, code, defined in self._definitions():
+            place = f"{note.name}:{defined.lines[0]}"
+            first = said.get(code)
+            if first is None:
+                said[code] = _Said(defined.formula, place, [note.address])
+                continue
+            try:
+                first.formula = united(first.formula, defined.formula, self.book.registry)
+                first.files.append(note.address)
+            except Contradiction as error:
+                self.report.left_out.append(code)
+                self._tell(place, f"left out: {error.message} ({first.place})")
         return said
+
+    def _definitions(self) -> list[tuple[_Note, str, Defined]]:
+        """What the notes define; first those that a formula of the forest came from."""
+        all_ = [(note, *one) for note in self.notes for one in note.found.defined.items()]
+        old = self.book.formulas
+        return sorted(all_, key=lambda x: x[1] in old and x[0].address not in _files(old[x[1]]))
 
     # --- formulas ------------------------------------------------------------------------------
 
@@ -291,7 +314,7 @@ class _Writing:
             return old
         if own:
             raise Conflict(_why_left(old, files - self.read))
-        if (bool(both.terms), bool(both.parts)) != (bool(old.terms), bool(old.parts)):
+        if _made_of(both) != _made_of(old):
             raise taken(old)  # to give it terms or parts is to make another formula of it
         return replace(
             both,
@@ -305,8 +328,9 @@ class _Writing:
         said: dict[str, tuple[str, Scene, Node]] = {}
         lines: dict[str, list[str]] = {}
         for note in self.notes:
+            self.report.unvoiced += note.found.unvoiced
             for code, scenes in note.found.scenes.items():
-                for scene in scenes:
+                for scene in self._voicing(note, code, scenes):
                     node = scene_node(code, replace(scene, origin=note.address))
                     said.setdefault(node.key, (code, scene, node))
                     lines.setdefault(code, []).append(_imported_scene(node.key, note.address))
@@ -326,6 +350,34 @@ class _Writing:
                 if scene.origin in self.read and key not in said:
                     self._drop(code, self.old["Scene", key], scene, said)
         self._remember(lines)
+
+    def _voicing(self, note: _Note, code: str, scenes: Sequence[Scene]) -> Sequence[Scene]:
+        """The scenes of a note that are taken over: none that voice what was left out.
+
+        Those stay that came from it, where the formula did too and was edited here.
+        """
+        if not self._is_left_out(note, code):
+            return scenes
+        old = self.book.formulas.get(code)
+        own = old is not None and note.address in _files(old)
+        stay = [scene for scene in scenes if own and self.book.scene(code, scene)]
+        if lost := len(scenes) - len(stay):
+            self.report.unvoiced += lost
+            self._tell(note.name, f"{plural(lost, 'scene')} of {code} left out with its definition")
+        return stay
+
+    def _is_left_out(self, note: _Note, code: str) -> bool:
+        """Whether a note defines a formula that is not in the forest, another is or none."""
+        defined, there = note.found.defined.get(code), self.book.formulas.get(code)
+        if defined is None or code not in self.report.left_out:
+            return False
+        if there is None:
+            return True
+        try:
+            both = self.book.joined(defined.formula)
+        except (Conflict, Cycle):
+            return True
+        return _made_of(both) != _made_of(there)
 
     def _sayers(self, code: str, key: str) -> list[str]:
         """The files that said a scene when they were last imported."""
@@ -375,6 +427,11 @@ def _parted(line: str) -> tuple[str, str]:
     """The id of a scene and the file that said it."""
     key, _, file = line.partition("\t")
     return key, file
+
+
+def _made_of(formula: Formula) -> tuple[bool, bool]:
+    """Whether it has terms, and parts."""
+    return bool(formula.terms), bool(formula.parts)
 
 
 def _files(formula: Formula) -> set[str]:

@@ -91,6 +91,8 @@ class NoteFormulas:
     """What looks like a formula and is none, or contradicts another; with its line."""
     contradicted: list[str] = field(default_factory=list)
     """Codes of which a definition was left out, as it contradicts one before it."""
+    unvoiced: int = 0
+    """Scenes in the lists below such definitions: they voice nothing."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ class _Reader:
         """The code that the items of a list speak of."""
         self.announced = False
         """Whether a line of its own names the code, and ends with a colon."""
+        self.refused = False
+        """Whether the items speak of a definition that contradicts one before it."""
 
     def read(self) -> NoteFormulas:
         for i, line in enumerate(self.lines):
@@ -240,25 +244,27 @@ class _Reader:
             said = f"{formula.terms[0].phrase} is one term in a sentence"
             self._problem(pieces[0], f"{said}: no formula, unless it stands in brackets")
             return
-        self._unite(formula, pieces[0])
+        self.refused = not self._unite(formula, pieces[0])
         self.subject = formula.code
         for part in formula.parts:
             if part in GLYPHS:
                 self.named.setdefault(part, []).append(pieces[0].number)
 
-    def _unite(self, formula: Formula, line: _Line) -> None:
+    def _unite(self, formula: Formula, line: _Line) -> bool:
+        """Whether the formula says nothing else than the note did before."""
         defined = self.found.defined
         known = defined.get(formula.code)
         if known is None:
             defined[formula.code] = Defined(formula, (line.number,))
-            return
+            return True
         try:
             both = united(known.formula, formula)
         except Contradiction as error:
             self.found.contradicted.append(formula.code)
             self._problem(line, f"{error.message} (line {known.lines[0]})", error.hint)
-            return
+            return False
         defined[formula.code] = Defined(both, (*known.lines, line.number))
+        return True
 
     def _follow(self, line: _Line) -> None:
         """Keep in mind which formula the next list speaks of."""
@@ -270,9 +276,13 @@ class _Reader:
             self.subject = ""
         elif codes:
             (self.subject,) = codes
+            self.refused = False
         self.announced = bool(self.subject and codes)
 
     def _item(self, code: str, line: _Line, item: str) -> None:
+        if self.refused:
+            self.found.unvoiced += _voice(item) is not None
+            return
         known = self.found.defined.get(code)
         terms = known.formula.terms if known else ()
         if (voice := _voice(item)) and not _is_term(_VOICE.sub(r"\1", item), terms):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -20,11 +21,13 @@ from anchors.formulas import expansion
 from anchors.formulas.book import LABELS, Book, formula_node, taken
 from anchors.formulas.codes import Letter, checked_code, free_code, order
 from anchors.formulas.criteria import STABLE_TREES, Check, Judge
-from anchors.formulas.errors import NoFreeCode, NotGranted
+from anchors.formulas.errors import Contradiction, NoFreeCode, NotGranted
 from anchors.formulas.expansion import Step
 from anchors.formulas.model import Formula, Scene, register_name
 from anchors.formulas.syntax import read, text_of
-from anchors.formulas.where import named_codes
+from anchors.formulas.union import united
+from anchors.formulas.where import named_codes, registry_between
+from anchors.registry import Registry
 from forest.errors import Conflict, ForestError, InvalidInput, NotFound
 from forest.formats.base import Notice, silent
 from forest.language import guess_language, is_language
@@ -408,18 +411,20 @@ def _put(
     scenes = list(scenes)
     book = Book.of(store, _leave_out)
     new = make(book)
-    report = None
-    if new.code not in book.formulas:
+    report, registry = None, None
+    if old := book.formulas.get(new.code):
+        registry = registry_between(store, [old, new])
+    else:
         book.formulas[new.code] = book.joined(new)
         book.voice(new.code, scenes)
         judge = Judge(store, book, trees=trees, embedder=embedder, skip=_leave_out)
         if not force and (twins := judge.twins(new.code)):
-            raise _same_core(book.formulas[twins[0]])
+            raise _same_core(book.formulas[twins[0]], new, judge.registry)
         report = granted(judge, new.code)
     done: list[Added] = []
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
-        book = _book(old)
+        book = replace(_book(old), registry=registry)
         new = make(book)
         formula = book.joined(new)
         undefined = tuple(part for part in formula.parts if part not in book.formulas)
@@ -433,10 +438,13 @@ def _put(
     return done[0]
 
 
-def _same_core(other: Formula) -> Conflict:
+def _same_core(other: Formula, new: Formula, registry: Registry) -> Conflict:
+    hint = "have two codes for it: --force."
+    with suppress(Contradiction):  # it may have another name or sign between its terms
+        united(other, replace(new, code=other.code), registry)
+        hint = f"Write {other.code} in front, to add to it; or {hint}"
     return Conflict(
-        f"{other.code} says this already: {text_of(other)}",
-        hint=f"Write {other.code} in front, to add to it; or have two codes for it: --force.",
+        f"{other.code} says this already: {text_of(other)}", hint=hint[0].upper() + hint[1:]
     )
 
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from anchors.arguments import check_texts
 from anchors.formulas.codes import (
     GLYPHS,
+    HIDDEN,
     LETTERS,
     LOOKALIKES,
     checked_code,
@@ -22,6 +23,7 @@ from anchors.formulas.codes import (
     look_alikes,
     meant_code,
     misspelled,
+    named,
 )
 from anchors.formulas.errors import InvalidFormula
 from anchors.formulas.model import Formula, Join, Term
@@ -81,6 +83,8 @@ _EQUALS = re.compile("==+|:=|≡|＝")
 """What authors write for `=`."""
 _HEADED = re.compile(r"\s*(\w[^=()\[\]«»\"“”„+·⋅∙*→,\n]*?)\s*=\s*[\w ]*[(\[][^()\[\]]*[+·⋅∙*→]")
 """What stands before a body as a code does: `А12 = (вода + лёд)`."""
+_NEARLY_HEADED = re.compile(r"\s*([^\W\d_][0-9]+)\s*=")
+"""The same before any body: `д12 = зов`."""
 
 
 Place = tuple[int, int | Sequence[int]]
@@ -158,7 +162,8 @@ def read(text: str, notice: Notice = silent) -> tuple[Formula, bool]:
     if _STARTS_WITH_CODE.match(text) or _ENDS_WITH_CODE.search(text):
         return parse(text, notice), True
     reader = _Reader(text, notice, ())
-    if (headed := _HEADED.match(text)) and not is_code(headed[1]):
+    headed = _HEADED.match(text) or _NEARLY_HEADED.match(text)
+    if headed and not is_code(headed[1]):
         with reader.blaming(headed.start(1)):
             checked_code(headed[1])
     code = free_code(_CODES.findall(text.translate(LETTERS)))
@@ -350,6 +355,9 @@ class _Reader:
         for equals in _EQUALS.finditer(self.text):
             if equals.start() <= offset < equals.end():
                 return self._error(equals.start(), f"write a single `=` for `{equals[0]}`")
+        for hidden in HIDDEN.finditer(self.text, max(offset - 1, 0), offset + 1):
+            said = f"{named(hidden[0])} stands here, which is invisible: remove it"
+            return self._error(hidden.start(), said)
         rest = self.text.rstrip()[offset:]
         if "TEXT" in wanted and (scene := _CODE_AS_SCENE.match(rest)):
             return self._error(offset, _no_scene(scene[1], is_formula=bool(scene[2])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -79,6 +80,21 @@ def registry_with(store: Store, terms: Iterable[Term], skip: Skip | None = None)
     for term in terms:
         there.setdefault(term.anchor, Anchor(id=term.anchor, phrase=term.phrase))
     return Registry(there.values(), decisions(store))
+
+
+def registry_between(store: Store, formulas: Iterable[Formula]) -> Registry | None:
+    """The registry by which definitions under one code are compared; see `union.united`.
+
+    None, and the forest's anchors are not read, where those of each code have the same terms.
+    """
+    formulas = list(formulas)
+    said: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for formula in formulas:
+        if formula.terms:
+            said[formula.code].add(tuple(term.anchor for term in formula.terms))
+    if all(len(terms) == 1 for terms in said.values()):
+        return None
+    return registry_with(store, [t for f in formulas for t in f.terms], skip=lambda _: None)
 
 
 def trees_of(store: Store, registry: Registry, anchor: str) -> set[str]:

@@ -72,6 +72,16 @@ def test_forms_of_a_word_are_one_by_rule_unless_refused():
     assert len(groups(Registry([anchor(head), tag, named]))) == 3
 
 
+def test_of_equal_anchors_a_group_is_called_after_the_one_that_another_was_merged_into():
+    for anchor_, into in ("cause", "причинность"), ("причинность", "cause"):
+        found = registry(["cause", "причинность"], merged(1, anchor_, into))
+        assert found.name(anchor_) == into
+    often = Registry(
+        [anchor("cause", 2), anchor("причинность", 1)], [merged(1, "cause", "причинность")]
+    )
+    assert often.name("причинность") == "cause"
+
+
 def test_a_chain_of_merges_does_not_go_round_a_refusal():
     chain = [merged(1, "а", "б"), merged(2, "б", "в"), merged(3, "в", "г")]
     assert groups(registry("абвг", *chain)) == one_group(*"абвг")

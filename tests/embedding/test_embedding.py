@@ -215,6 +215,14 @@ def test_what_a_server_may_answer_instead(status, body, error, says):
         EndpointEmbedder(url, "m", wait=0).embed(["a"])
 
 
+def test_an_answer_that_is_no_number_is_named(monkeypatch):
+    answer = b'{"data": [{"index": 0, "embedding": [0.5, NaN]}]}'
+    monkeypatch.setattr(EndpointEmbedder, "_ask", lambda *_: answer)
+    with pytest.raises(EmbedderError, match="holds NaN") as error:
+        EndpointEmbedder("http://127.0.0.1/v1", "m").embed(["a"])
+    assert "/v1" not in str(error.value.hint)
+
+
 def test_no_server_is_told_apart_from_a_wrong_answer():
     with server(vectors) as (url, _):
         pass

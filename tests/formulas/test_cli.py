@@ -154,4 +154,14 @@ def test_the_formulas_of_a_text_are_found_without_a_forest(run):
     assert (code, out) == (1, "Δ84 = край(покой · распад · зов)\n")
     assert "left out: line 3" in err
     assert run(*find, "Он знал: _Δ84 = край(покой · зов)_.") == (0, "Δ84 = край(покой · зов)\n", "")
-    assert run(*find, "просто текст") == (0, "", "")
+    assert run(*find, "просто текст") == (0, "", "note: no formula is in this text\n")
+
+
+def test_an_empty_name_of_a_register_or_an_embedder_is_refused(run):
+    assert run("formulas", "add", "Δ41 = (вода + лёд)")[0] == 0
+    for given in (("scene", "Δ41", "x"), ("expand", "Δ41")):
+        code, _, err = run("formulas", *given, "--register", "")
+        assert (code, "--register is empty" in err) == (2, True)
+    for command in (("formulas", "near", "вода"), ("anchors", "discover")):
+        code, _, err = run(*command, "--embedder", "")
+        assert (code, "the name of an embedder is empty" in err) == (1, True)

@@ -28,6 +28,7 @@ from anchors.formulas.syntax import parse, text_of
 from anchors.formulas.vectors import Space, recall
 from anchors.formulas.where import shown
 from anchors.registry import merge as merge_anchors
+from anchors.registry import refuse as refuse_anchors
 from forest import Forest, Tree
 from forest.errors import Conflict, InvalidInput, NotFound
 from forest.nodes import Link, Node
@@ -284,6 +285,25 @@ def test_merged_anchors_count_as_one(store):
     assert check(store, "Δ12").trees == ("t0",)
     merge_anchors(store, "влага", "вода")
     assert check(store, "Δ12").trees == ("t0", "t1")
+
+
+def test_the_terms_of_few_parts_do_not_make_their_linkage_stable(store):
+    plant(store, *TOGETHER)
+    add(store, "Δ12 = (вода + весна + неясность)")
+    add(store, "Λ1 = (Δ12 → Δ41 → Δ57)")
+    add(store, "Λ2 = (Λ1 → Δ12)")
+    for code in ("Λ1", "Λ2"):
+        report = check(store, code)
+        assert not met(report)["stable"]
+        assert not met(report)["reproducible"]
+        assert "not defined: Δ41, Δ57: only the terms of the other parts" in report.unmet[0]
+    add(store, "Δ41 = порог(вода · весна)")
+    for code in ("Λ1", "Λ2"):
+        report = check(store, code)
+        assert met(report)["stable"]
+        assert "not defined: Δ57" in report.criteria[0].said
+    add(store, "Δ57 = (вода → весна)")
+    assert "not defined" not in check(store, "Λ1").criteria[0].said
 
 
 # --- vectors --------------------------------------------------------------------------------------
@@ -566,3 +586,77 @@ def test_what_is_wrong_with_a_formula_without_a_code_names_no_other_formula(stor
     add(store, "Δ00 = (вода + лёд)")
     with pytest.raises(InvalidFormula, match="the formula has the part Δ00 twice"):
         add(store, "[Δ00, Δ00]")
+
+
+ICE = "Δ60 = (вода + лёд)\n- поэтически: «Лёд спит»\n- телесно: «Лёд жжёт»"
+
+
+def test_the_scenes_of_a_definition_that_is_left_out_voice_no_other(store, tmp_path):
+    steam, ice = tmp_path / "a.md", tmp_path / "b.md"
+    steam.write_text("Δ60 = (вода + пар)\n- телесно: «Пар жжёт»")
+    import_formulas(store, [steam])
+    ice.write_text(ICE)
+    for paths in ([ice], [tmp_path]):
+        done = import_formulas(store, paths)
+        assert (done.left_out, done.scenes, done.unvoiced) == (["Δ60"], 0, 2)
+        assert "2 left out with their formula" in done.summary
+        assert done.notices[-1].endswith("b.md: 2 scenes of Δ60 left out with its definition")
+        assert [s.text for s in Book.of(store).voices("Δ60")] == ["Пар жжёт"]
+    ice.write_text("Δ60 = (воды + пар)\n- поэтически: «Пар спит»\n\n" + ICE)  # one note says both
+    done = import_formulas(store, [ice])
+    assert (done.scenes, done.unvoiced) == (1, 2)
+    assert import_formulas(store, [ice], replace=True).scenes == 0
+    ice.write_text("Δ60:\n- поэтически: «Пар молчит»")  # without a definition of its own
+    assert import_formulas(store, [ice]).scenes == 1
+
+
+def test_a_note_keeps_its_scenes_where_another_contradicts_it(store, tmp_path):
+    (tmp_path / "b.md").write_text(ICE)
+    import_formulas(store, [tmp_path])
+    (tmp_path / "a.md").write_text("Δ60 = (вода + пар)\n- телесно: «Пар жжёт»")
+    done = import_formulas(store, [tmp_path])
+    assert (done.unchanged, done.left_out) == (["Δ60"], ["Δ60"])
+    assert (done.scenes, done.removed, done.unvoiced) == (0, 0, 1)
+    assert [s.text for s in Book.of(store).voices("Δ60")] == ["Лёд спит", "Лёд жжёт"]
+    assert formulas(store) == ["Δ60 = (вода + лёд)"]
+
+
+@pytest.mark.parametrize("again", ["(воды + пар)", "(пар + вода)", "(пар + воды — среда)"])
+def test_the_same_formula_in_other_forms_or_order_is_an_addition(store, tmp_path, again):
+    add(store, "Δ60 = (вода + пар)")
+    with pytest.raises(Conflict, match="Δ60 says this already") as error:
+        add(store, again, force=False)
+    assert "Write Δ60 in front" in str(error.value)
+    added = add(store, f"Δ60 = {again} = «Туман»", scenes=[Scene("Пар", "poetic")])
+    assert [t.phrase for t in added.formula.terms] == ["вода", "пар"]
+    assert (added.formula.terms[0].role, added.formula.name) == (
+        "среда" if "среда" in again else "", "Туман",
+    )  # fmt: skip
+    assert check(store, f"Δ60 = {again}").code == "Δ60"
+    (tmp_path / "a.md").write_text(f"Δ60 = {again}\n- телесно: «Жжёт»\n\nΔ61 = (боль + зов)")
+    (tmp_path / "b.md").write_text("Δ61 = (зова + боли)\n\nΔ61 = (боли + зов)")
+    done = import_formulas(store, [tmp_path])
+    assert (done.left_out, done.scenes, done.added) == ([], 1, ["Δ61"])
+
+
+def test_what_says_different_things_is_no_addition(store):
+    add(store, "Δ60 = (вода → пар)")
+    for other in ("(пар → вода)", "(вода + пар)", "(вода → пары → вода)"):
+        with pytest.raises(Conflict, match="the code Δ60 is taken"):
+            add(store, f"Δ60 = {other}")
+    add(store, "Δ61 = (свет + тень)")
+    with pytest.raises(Conflict, match="Δ61 says this already") as error:
+        add(store, "(тень · свет)")
+    assert "in front" not in str(error.value)  # it would be taken
+
+
+def test_what_an_author_decided_of_anchors_counts_in_additions(store):
+    plant(store, ("мороз", "пар"), ("стужа", "пары"))
+    add(store, "Δ60 = (мороз + пар)")
+    with pytest.raises(Conflict, match="taken"):
+        add(store, "Δ60 = (пар + стужа)")
+    merge_anchors(store, "стужа", "мороз")
+    assert not add(store, "Δ60 = (пар + стужа)").changed
+    refuse_anchors(store, "пар", "пары")
+    with pytest.raises(Conflict, match="taken"):
+        add(store, "Δ60 = (мороз + пары)")

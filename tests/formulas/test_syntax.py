@@ -195,6 +195,11 @@ def test_an_error_says_where_what_was_expected_and_shows_a_right_form(
         ("Δ12 == (а + б)", "line 1, column 5: write a single `=` for `==`"),
         ("Δ12 = （а + б）", "line 1, column 7: found `（`"),
         ("А12 = (а + б)", "line 1, column 1: А12 is no code: expected Δ and two digits (Δ12)"),
+        ("A12 = зов", "its letter is U+0041 (LATIN CAPITAL LETTER A): write Δ12"),
+        (" д12 = (а)", "line 1, column 2: д12 is no code"),
+        ("\u200bΔ12 = (а + б)", "line 1, column 1: U+200B (ZERO WIDTH SPACE) stands here"),
+        ("Δ12\u200b = (а + б)", "line 1, column 4: U+200B (ZERO WIDTH SPACE) stands here"),
+        ("Δ\u200b12 = (а + б)", "U+200B (ZERO WIDTH SPACE) stands in it"),
     ],
 )
 def test_what_is_nearly_a_code_is_not_taken_for_a_phrase(text: str, message: str) -> None:
