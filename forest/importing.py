@@ -142,6 +142,8 @@ class _Import:
         self.errors: list[ForestError] = []
         self.conflicts: dict[str, str] = {}
         self.kept: set[str] = set()
+        self.settled: set[str] = set()
+        """Trees that file and forest came to say alike: that is what both come from now."""
         self.differing: dict[str, int] = {}
         """By tree, how many of its thoughts are new, or other than they were."""
         self.lost_marks: dict[str, list[str]] = {}
@@ -160,10 +162,12 @@ class _Import:
         with fewer_collections():
             written = self.forest.store.write(self._trees(sources), self._merge)
             self._store_rest()
-        report.added, report.changed = written.added, written.changed
+        report.added = written.added
+        report.changed = [i for i in written.changed if i not in self.settled]
         report.kept = sorted(self.kept)
         left = self.kept | self.conflicts.keys()
-        report.unchanged = [i for i in written.unchanged if i not in left]
+        same = {*written.unchanged, *self.settled} - left
+        report.unchanged = [i for i in self.seen if i in same]
         report.skipped += self.conflicts.values()
         report.thoughts = sum(self.differing[id_] for id_ in (*report.added, *report.changed))
         for id_ in report.changed:
@@ -371,7 +375,7 @@ class _Import:
         if old is not None and (kept := self._compare(old, tree, new, revision)) is not None:
             if kept:
                 self.kept.add(tree.id)
-            return None
+            return None if kept else self._settle(old, tree, revision)
         tree.source_revision = revision
         kept = False
         if old is not None:
@@ -383,6 +387,19 @@ class _Import:
         if not kept:
             tree._sealed = revision  # the store need not hash it again
         return stamped(tree, old)
+
+    def _settle(self, old: Tree, tree: Tree, revision: str) -> Tree | None:
+        """The forest's tree with what file and forest both say now as the version they come from.
+
+        None where it is that already, or where the tree came from another file.
+        """
+        self.settled.discard(tree.id)
+        if old.source_revision == revision or old.source not in (None, tree.source):
+            return None
+        if tree.id in self.conflicts:
+            return None
+        self.settled.add(tree.id)
+        return old.model_copy(update={"source": tree.source, "source_revision": revision})
 
     def _compare(self, old: Tree, tree: Tree, new: Tree, revision: str) -> bool | None:
         """None: take the file's version. Else leave the forest's; True if it has own changes."""

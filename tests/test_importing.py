@@ -99,6 +99,43 @@ def test_a_changed_structure_in_the_forest_stays_too(
     assert forest.revision == now
 
 
+def test_where_both_came_to_say_the_same_the_next_edit_of_the_file_is_taken_over(
+    forest: Forest, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.json")
+    forest.import_files([path])
+    forest.edit_thought(forest.get("справедливость").root.id, text="Иначе.")
+    updated, revision = forest.get("справедливость").updated_at, forest.revision
+    rest = ("Нормы бывают разные.", "Нормы меняются.")
+    same = write(path, nodes=_with_anchor("Иначе.", *rest))
+    report = forest.import_files([same])
+    assert (report.changed, report.unchanged) == ([], ["справедливость"])
+    assert (forest.get("справедливость").updated_at, forest.revision) == (updated, revision)
+
+    report = forest.import_files([write(path, nodes=_with_anchor("Иначе.", "Новое.", rest[1]))])
+    assert report.changed == ["справедливость"]
+    assert said(forest) == ["Иначе.", "Новое.", "Нормы меняются."]
+
+
+def test_a_tree_of_the_forest_that_a_file_says_too_comes_from_it_then(
+    forest: Forest, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.json")
+    with Forest.open("memory:") as other:
+        other.import_files([path])
+        tree = other.get("справедливость")
+    tree.source = tree.source_revision = None
+    forest.add(tree)
+    assert forest.import_files([path]).unchanged == ["справедливость"]
+    assert forest.import_files([write(path, nodes=nodes("Новое."))]).changed == ["справедливость"]
+
+
+def _with_anchor(first: str, *rest: str) -> list[dict[str, Any]]:
+    told = nodes(first, *rest)
+    told[0]["anchors"] = ["порог"]
+    return told
+
+
 def test_changes_in_both_are_refused_and_nothing_is_lost(forest: Forest, tmp_path: Path) -> None:
     path = write(tmp_path / "a.json")
     other = write(tmp_path / "b.json", tree="память")
