@@ -227,7 +227,7 @@ def test_evaluate_and_ask_on_the_command_line(
     page = (tmp_path / "report" / "report.md").read_text("utf-8")
     assert "# Does the base jump?" in page
     assert f"{report['command']}, {report['date']}. Seed 7;" in page
-    assert report["command"].startswith("forest ")
+    assert report["command"].startswith("forest evaluate --base ")
     code, _, err = run("evaluate", *where, "--corpus", str(corpus_folder), *some)
     assert (code, "exists and is not empty" in err) == (1, True)
 
