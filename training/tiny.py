@@ -25,7 +25,7 @@ _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
 
 def make(kind: str, texts: Sequence[str], seed: int) -> tuple[Any, Any]:
-    """A Llama of about a million weights and a tokenizer of these texts.
+    """A Llama of up to two million weights and a tokenizer of these texts.
 
     :param kind: ``bpe`` (or nothing) for byte-level BPE, ``sentencepiece`` for words that
         begin with ▁ and byte fallback.
