@@ -321,11 +321,10 @@ def _connected(address: str, own: dict[str, str], settings: dict[str, Any]) -> I
         except BaseException as error:
             _end_half_a_start(error)
             ray.shutdown()
-            if isinstance(
-                error, Exception
-            ):  # no narrower: a start that takes too long is a bare one
-                raise _no_cluster(address, str(error)) from error
-            raise
+            if not isinstance(error, Exception):
+                raise
+            # No narrower than that: a start that takes too long is a bare Exception.
+            raise _no_cluster(address, str(error)) from error
         with _hushed(ray):
             try:
                 yield

@@ -21,7 +21,7 @@ step forest train corpus --base base --mask sample --preset tiny
 echo
 echo "\$ forest evaluate sample --base base --corpus corpus --only jumps --probes 40 --out report"
 forest evaluate sample --base base --corpus corpus --only jumps --probes 40 --out report >/dev/null
-sed -n '3,/^Seed/p' report/report.md
+sed '1,2d; /^## /,$d' report/report.md
 sed -n '/^### held out/,/^Whatever/p' report/report.md
 
 step forest ask "⤳ a choice closes worlds" --base base --compare base,sample --length 60

@@ -117,9 +117,9 @@ def progress_bar(text: str, total: int | None = None, unit: str = "") -> Iterato
 
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text(
-                f"{speed:,.0f}/s" if speed and speed >= 10 else f"{speed:.1f}/s" if speed else ""
-            )
+            if not speed:
+                return Text("")
+            return Text(f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s")
 
     with Progress(
         SpinnerColumn(),

@@ -153,7 +153,7 @@ def jumps(
     """What a voice makes of probes, each with the seed of its samples."""
     questions = [question for probe in probes for question in _questions(probe)]
     scored = iter(zip(questions, speaker.scores_each(questions), strict=True))
-    said, by_name = [list[list[str]]([[] for _ in probes]) for _ in range(2)]
+    said, said_of_name = ([list[str]() for _ in probes] for _ in range(2))
     if samples and probes:
         said = _said(speaker, probes, samples, seeds)
         named = [n for n, probe in enumerate(probes) if probe.name]
@@ -161,9 +161,9 @@ def jumps(
             speaker, [probes[n] for n in named], samples, [seeds[n] for n in named], by_name=True
         )
         for n, texts in zip(named, some, strict=True):
-            by_name[n] = texts
+            said_of_name[n] = texts
     found = []
-    for probe, texts, others in zip(probes, said, by_name, strict=True):
+    for probe, texts, others in zip(probes, said, said_of_name, strict=True):
         told = [dict(zip(q[1], s, strict=True)) for q, s in (next(scored) for _ in range(4))]
         scores = _choices(probe, *told) | (_emission(probe, texts) if samples else {})
         if others:
