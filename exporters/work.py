@@ -211,12 +211,10 @@ class Processes(Crew):
         )
 
     def close(self) -> None:
-        processes = list((self._pool._processes or {}).values())
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
+        for process in list((self._pool._processes or {}).values()):
             process.terminate()
-        for process in processes:
-            process.join()
+        # The pool waits for their ends: were we to wait as well, one of two would miss them.
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def do(self, what: str, batches: Iterable[Sequence[Any]]) -> Iterator[Any]:
         from concurrent.futures.process import BrokenProcessPool

@@ -40,6 +40,7 @@ from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
 from forest.identity import finished, with_free_ids
 from forest.marks import is_mark, with_anchors
 from forest.model import AnchorLink, Axis, Tree
+from forest.namesakes import Namesakes
 from forest.nodes import Key, Node
 from forest.phrases import stands_in
 from forest.render import plural
@@ -153,12 +154,14 @@ class _Import:
         """Axes and nodes of the files, each with the name of its file."""
         self.addresses: dict[str, str] = {}
         """What a file found under a path is called in the forest, by its name in messages."""
+        self.namesakes = Namesakes(forest.store)
 
     def run(self, paths: Iterable[str | Path | SourceFile]) -> ImportReport:
         report = self.report
         paths = list(paths)
         sources = self._sources(paths)
         report.files = len(sources)
+        self.namesakes.files = {self._called(source) for source in sources}
         with fewer_collections():
             written = self.forest.store.write(self._trees(sources), self._merge)
             self._store_rest()
@@ -181,10 +184,10 @@ class _Import:
         A note that came with its vault is called by its path in there (``sub/время``), alone it
         would be ``время``: by either path it is the same file, and so the same tree.
         """
-        files = {self.addresses.get(source.name, source.name): source for source in sources}
+        files = {self._called(source): source for source in sources}
         known: dict[str, list[str]] = {}
         notes = {file for file, source in files.items() if is_note(source)}
-        for id_, file in self.forest.store.sources() if notes else ():
+        for id_, file, _ in self.forest.store.sources() if notes else ():
             if file in notes:
                 known.setdefault(file, []).append(id_)
         for file, ids in known.items():
@@ -196,6 +199,9 @@ class _Import:
                 source = dataclasses.replace(source, note=found[0]) if found else source
             files[file] = source
         return list(files.values())
+
+    def _called(self, source: SourceFile) -> str:
+        return self.addresses.get(source.name, source.name)
 
     def _linked_as(self, source: SourceFile, ids: list[str]) -> tuple[str, ...]:
         """What links call a note, by the root of the tree that came from it."""
@@ -210,13 +216,13 @@ class _Import:
         self, paths: list[str | Path | SourceFile], sources: list[SourceFile]
     ) -> None:
         """Name the trees that came from these files or folders and are not in them any more."""
-        files = {self.addresses.get(source.name, source.name) for source in sources}
+        files = {self._called(source) for source in sources}
         folders = tuple(
             f"{address(self.forest.store, Path(path))}/"
             for path in paths
             if not isinstance(path, SourceFile) and Path(path).is_dir()
         )
-        for id_, source in self.forest.store.sources():
+        for id_, source, _ in self.forest.store.sources():
             came = source or ""
             if id_ not in self.seen and (came in files or came.startswith(folders)):
                 self.report.notices.append(
@@ -273,7 +279,9 @@ class _Import:
     def _of_file(self, source: SourceFile) -> Iterator[Tree]:
         lost, found, told = 0, False, len(self.report.notices)
         try:
-            for item in read_file(source, self.format, self.report.notices.append):
+            called = self._called(source)
+            items = read_file(source, self.format, self.report.notices.append)
+            for item in self.namesakes.told_apart(called, items):
                 found = True
                 if isinstance(item, BadTree):
                     self._refuse(item.error)
@@ -282,7 +290,7 @@ class _Import:
                 elif isinstance(item, Node):
                     self._note(self.nodes, item.at, item, source)
                 elif self._is_new(item, source):
-                    item.source = self.addresses.get(source.name, source.name)
+                    item.source = called
                     lost += _lost(item)
                     yield item
             if not found and len(self.report.notices) == told:

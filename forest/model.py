@@ -11,7 +11,7 @@ What a thought is, and the anchors that it carries, is in `forest.thoughts`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -180,6 +180,7 @@ class Tree(BaseModel):
     """The revision, where whoever made the tree knows it and will not change the tree again."""
     _said: dict[str, int] = PrivateAttr(default_factory=dict)
     _avoided: frozenset[str] = PrivateAttr(frozenset())
+    _namesakes: Callable[[], Iterator[str]] | None = PrivateAttr(None)
 
     def __init__(self, title: str | None = None, /, **data: Any) -> None:
         if title is not None:
@@ -507,6 +508,18 @@ class Tree(BaseModel):
     def avoid(self, ids: Iterable[str]) -> None:
         """Give these ids to no new thought: other trees of the forest have them."""
         self._avoided = frozenset(ids)
+
+    @property
+    def namesakes(self) -> Callable[[], Iterator[str]] | None:
+        """What tells the ids of all the trees that the file calls as this one, without end.
+
+        None where the file itself tells each of its trees apart.
+        """
+        return self._namesakes
+
+    def called_as(self, namesakes: Callable[[], Iterator[str]]) -> None:
+        """Say that only its place in the file tells the tree from its `namesakes`."""
+        self._namesakes = namesakes
 
     def set_ids(self, ids: Sequence[str], *, own: bool = False) -> None:
         """Give the thoughts these ids, in reading order.

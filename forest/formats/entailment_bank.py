@@ -18,7 +18,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
+from itertools import count, islice
 from typing import Any
 
 import orjson
@@ -49,6 +51,7 @@ def read_entailment_bank(source: SourceFile, notice: Notice) -> Iterator[Tree | 
             tree_id = ids.of(record, line.number)
             if tree_id is not None:
                 tree = _tree(proof, record, tree_id, source, again)
+                tree.called_as(partial(_numbered, record["id"]))
                 _tell_unused(tree, f"{source.name}:{line.number}", notice)
                 yield tree
         except NotText:
@@ -92,11 +95,17 @@ class _Ids:
         before.append(said)
         if len(before) == 1:
             return str(id_)
-        new = f"{id_}.{len(before)}"
         self.notice(
-            f"{self.source.name}:{line}: another record has the id {id_!r}; this one is {new!r}"
+            f"{self.source.name}:{line}: another record has the id {id_!r}, too; the trees of the "
+            f"two are told apart by a number, as in '{id_}.2'"
         )
-        return new
+        return next(islice(_numbered(id_), len(before) - 1, None))
+
+
+def _numbered(id_: str) -> Iterator[str]:
+    """The ids of the trees whose records have this one."""
+    yield id_
+    yield from (f"{id_}.{number}" for number in count(2))
 
 
 @dataclass

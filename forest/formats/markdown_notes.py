@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -252,8 +253,13 @@ class _Note:
             else:
                 outline.feed(part)
         title = shortened(_first_sentence(question.text))
-        id_ = self._dialogue_id(question, used)
-        yield self._tree(id_, title, outline.entries, self._about(dialogue))
+        ids = partial(_ids_of_question, self.id, question.uid, question.said_by, question.text)
+        id_ = next(id_ for id_ in ids() if id_ not in used)
+        used.add(id_)
+        tree = self._tree(id_, title, outline.entries, self._about(dialogue))
+        if isinstance(tree, Tree):
+            tree.called_as(ids)
+        yield tree
         yield from self._flush()
 
     def _question(self, question: _Speech, outline: Outline) -> Entry:
@@ -270,21 +276,6 @@ class _Note:
         outline.open_quote(base=1, top_kind="answer")
         outline.feed(speech.blocks)
         outline.close_quote()
-
-    def _dialogue_id(self, question: _Speech, used: set[str]) -> str:
-        """From what the question itself says, so that no other question has a say in it."""
-        id_ = next(id_ for id_ in self._ids_of(question) if id_ not in used)
-        used.add(id_)
-        return id_
-
-    def _ids_of(self, question: _Speech) -> Iterator[str]:
-        """The best id first; the others are for a question that stands there again."""
-        if uid := question.uid:
-            if _UUID.fullmatch(uid):
-                yield f"{self.id}/{uid[:_UUID_HEAD]}"
-            yield f"{self.id}/{uid}"
-        said = f"{question.said_by}\n{question.text}"
-        yield from (derived_id(self.id, said, n) for n in count())
 
     def _about(self, dialogue: _Dialogue) -> dict[str, Any]:
         speeches = [part for part in dialogue.parts if isinstance(part, _Speech)]
@@ -407,6 +398,18 @@ def _add_part(dialogue: _Dialogue, speech: _Speech | None, block: list[Token]) -
         dialogue.parts[-1] += block
     else:
         dialogue.parts.append(block)
+
+
+def _ids_of_question(note: str, uid: str | None, said_by: str, text: str) -> Iterator[str]:
+    """From what the question itself says, so that no other question has a say in it.
+
+    The best id first; the others are for a question that stands there again.
+    """
+    if uid:
+        if _UUID.fullmatch(uid):
+            yield f"{note}/{uid[:_UUID_HEAD]}"
+        yield f"{note}/{uid}"
+    yield from (derived_id(note, f"{said_by}\n{text}", n) for n in count())
 
 
 def _references(env: dict[str, Any], lines: list[str]) -> list[str]:

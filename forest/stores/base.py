@@ -104,13 +104,14 @@ class Store(ABC):
     def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
         """All trees without their thoughts, in the order of their ids; ``skip`` as in `trees`."""
 
-    def sources(self) -> Iterator[tuple[str, str | None]]:
-        """(tree id, the file it was imported from) of every tree, in the order of the ids.
+    def sources(self) -> Iterator[tuple[str, str | None, str | None]]:
+        """(tree id, the file it was imported from, its revision then) of every tree, by id.
 
         For an import, which asks it for the whole forest. What an author wrote and is no tree may
         be among them.
         """
-        return ((info.id, info.source) for info in self.infos(skip=lambda _: None))
+        trees = self.trees(skip=lambda _: None)
+        return ((tree.id, tree.source, tree.source_revision) for tree in trees)
 
     @abstractmethod
     def get(self, tree_id: str) -> Tree:

@@ -129,7 +129,7 @@ SOURCES = f"""
 MATCH (t:Tree)
 WITH collect(t) AS ts
 UNWIND range(0, size(ts), {CHUNK * 10}) AS i
-RETURN [t IN ts[i..i + {CHUNK * 10}] | [t.id, t.title, t.source]]
+RETURN [t IN ts[i..i + {CHUNK * 10}] | [t.id, t.title, t.source, t.source_revision]]
 """
 
 TREES_BY_ID = """
@@ -236,14 +236,18 @@ def all_trees(tx: ManagedTransaction) -> list[tuple[str, int, Any]]:
     return sorted((tree_id(id_, title), node, stamp) for node, id_, title, stamp in rows)
 
 
-def all_sources(tx: ManagedTransaction) -> list[tuple[str, str | None]]:
-    """(id on reading, source) of every Tree that has a name, in the order of ids."""
+def all_sources(tx: ManagedTransaction) -> list[tuple[str, str | None, str | None]]:
+    """(id on reading, source, its revision) of every Tree that has a name, in the order of ids."""
     rows = [row for chunk in ask(tx, SOURCES) for row in chunk[0]]
-    named = ((tree_id(id_, title), source) for id_, title, source in rows)
-    return sorted(
-        ((id_, source if isinstance(source, str) else None) for id_, source in named if id_),
-        key=itemgetter(0),
+    named = (
+        (tree_id(id_, title), _text(source), _text(revision))
+        for id_, title, source, revision in rows
     )
+    return sorted((row for row in named if row[0]), key=itemgetter(0))
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def unnamed(trees: Sequence[tuple[str, int, Any]]) -> dict[int, NotATree]:

@@ -112,7 +112,7 @@ class Neo4jStore(Store):
     def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
         return map(tree_info, self.trees(skip))
 
-    def sources(self) -> Iterator[tuple[str, str | None]]:
+    def sources(self) -> Iterator[tuple[str, str | None, str | None]]:
         return iter(self._connection.read(reading.all_sources))
 
     def get(self, tree_id: str) -> Tree:

@@ -127,8 +127,8 @@ class SqliteStore(Store):
                     )
                 yield info
 
-    def sources(self) -> Iterator[tuple[str, str | None]]:
-        for page in self._pages("source"):
+    def sources(self) -> Iterator[tuple[str, str | None, str | None]]:
+        for page in self._pages("source, source_revision"):
             yield from page
 
     def get(self, tree_id: str) -> Tree:

@@ -33,8 +33,9 @@ class ReadingContract(Contract):
 
     def test_infos_tell_what_the_trees_are(self, store: Store) -> None:
         put(store, rich_tree(), tree("b", (0, "a"), (1, "b"), (2, "c"), (1, "d")))
-        assert list(store.infos()) == [tree_info(t) for t in store.trees()]
-        assert list(store.sources()) == [(t.id, t.source) for t in store.trees()]
+        trees = list(store.trees())
+        assert list(store.infos()) == [tree_info(t) for t in trees]
+        assert list(store.sources()) == [(t.id, t.source, t.source_revision) for t in trees]
         first, second = store.infos()
         assert (first.id, first.size, first.depth) == ("b", 4, 2)
         assert (second.id, second.size, second.depth) == ("justice", 6, 3)

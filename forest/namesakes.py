@@ -1,0 +1,138 @@
+"""Namesakes: trees that their file calls the same.
+
+Two records with one id, one question asked twice: only their order tells them apart, and the order
+changes when one of them leaves the file. So a tree of such a name is not the one that had its
+place in the last import, but the one that says what it says.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, TypeVar
+
+from forest.errors import ImportRefused, InvalidTree, NotATree
+from forest.identity import finished
+from forest.model import Tree
+
+if TYPE_CHECKING:
+    from forest.stores.base import Store
+
+T = TypeVar("T")
+MISSES = 3
+"""After so many ids that no tree has, none is looked for any more."""
+
+
+class Namesakes:
+    """Gives trees with `Tree.namesakes` the ids by which the forest knows them."""
+
+    def __init__(self, store: Store) -> None:
+        self.files: Iterable[str] = ()
+        """The files that are imported, as the forest calls them."""
+        self._store = store
+        self._imported: dict[str, dict[str, str]] | None = None
+
+    def told_apart(self, file: str, items: Iterable[T]) -> Iterator[T | Tree]:
+        """The items of a file, each tree under its id; those that say something new come last.
+
+        :raises ImportRefused: as the items do, when all before it have come.
+        """
+        given: set[str] = set()
+        new: dict[tuple[str, ...], list[Tree]] = {}
+        refused = None
+        try:
+            for item in items:
+                if not isinstance(item, Tree) or item.namesakes is None:
+                    yield item
+                    continue
+                known = self._known(file, item)
+                same = [i for i, rev in known.items() if i not in given and _as(i, item) == rev]
+                if known and not same:
+                    new.setdefault(tuple(known), []).append(item)
+                else:
+                    yield _named(item, same[0] if same else item.id, given)
+        except ImportRefused as error:
+            refused = error
+        for ids, trees in new.items():
+            yield from self._most_alike(ids, trees, given)
+        if refused is not None:
+            raise refused
+
+    def _known(self, file: str, tree: Tree) -> dict[str, str]:
+        """Which of the ids that the tree may have are those of trees from its file.
+
+        With the revision that each had there.
+        """
+        assert tree.namesakes is not None
+        there, known, missed = self._from(file), {}, 0
+        for id_ in tree.namesakes() if there else ():
+            if id_ in there:
+                known[id_] = there[id_]
+                missed = 0
+            elif (missed := missed + 1) == MISSES:
+                break
+        return known
+
+    def _from(self, file: str) -> Mapping[str, str]:
+        """The trees that came from a file."""
+        if self._imported is None:
+            self._imported = {name: {} for name in self.files}
+            for id_, source, revision in self._store.sources():
+                if source in self._imported:
+                    self._imported[source][id_] = revision or ""
+        return self._imported.get(file, {})
+
+    def _most_alike(
+        self, known: tuple[str, ...], trees: list[Tree], given: set[str]
+    ) -> Iterator[Tree]:
+        """Each under the id of the tree with which it shares most; the others in their order.
+
+        What several of the known trees say tells nobody apart. Where more are known than came, one
+        that shares nothing with any may be none of them: it is a new one.
+        """
+        left, free = dict(enumerate(trees)), [id_ for id_ in known if id_ not in given]
+        if len(left) > 1 or len(free) > 1:
+            texts = {id_: self._texts(id_) for id_ in known}
+            times = Counter(chain.from_iterable(texts.values()))
+            own = {id_: {t for t in texts[id_] if times[t] == 1} for id_ in free}
+            for place, id_ in _by_share(trees, own):
+                if place in left and id_ in free:
+                    free.remove(id_)
+                    yield _named(left.pop(place), id_, given)
+        if len(free) > len(left):
+            free = []
+        for tree in left.values():
+            yield _named(tree, free.pop(0) if free else _new_id(tree, {*known, *given}), given)
+
+    def _texts(self, id_: str) -> set[str]:
+        try:
+            return {t.text for t in self._store.get(id_).thoughts}
+        except (NotATree, InvalidTree):
+            return set()
+
+
+def _by_share(trees: list[Tree], own: Mapping[str, set[str]]) -> list[tuple[int, str]]:
+    """(place of a tree, id) of all that have a text in common, the most of them first."""
+    shared = [
+        (-len(texts.intersection(t.text for t in tree.thoughts)), id_ != tree.id, place, id_)
+        for place, tree in enumerate(trees)
+        for id_, texts in own.items()
+    ]
+    return [(place, id_) for much, _, place, id_ in sorted(shared) if much]
+
+
+def _as(id_: str, tree: Tree) -> str:
+    """The revision of the tree, were it called this."""
+    return finished(tree.model_copy(update={"id": id_})).revision
+
+
+def _new_id(tree: Tree, taken: set[str]) -> str:
+    assert tree.namesakes is not None
+    return next(id_ for id_ in tree.namesakes() if id_ not in taken)
+
+
+def _named(tree: Tree, id_: str, given: set[str]) -> Tree:
+    given.add(id_)
+    tree.id = id_
+    return tree
