@@ -17,6 +17,7 @@ from forest.formats import SourceFile, read_tree_text, tree_to_yaml
 from forest.identity import finished
 from forest.marks import is_mark
 from forest.model import Tree
+from forest.render import plural
 
 if TYPE_CHECKING:
     from forest.forest import Forest
@@ -135,7 +136,9 @@ def _store(forest: Forest, tree: Tree, text: str, path: Path) -> str:
             raise Conflict(f"tree {tree.id!r} was changed by somebody else meanwhile")
         _take(now, edited)
     stored = forest.get(tree.id)
-    return f"stored, {len(stored)} thoughts, revision {stored.revision[:12]}" + _lost(tree, stored)
+    return f"stored, {plural(len(stored), 'thought')}, revision {stored.revision[:12]}" + _lost(
+        tree, stored
+    )
 
 
 def _lost(before: Tree, after: Tree) -> str:

@@ -170,6 +170,9 @@ class Forest:
     def add(self, *trees: Tree) -> Written:
         """Add trees, all or none.
 
+        They are stored with the ids and languages that their author left out, which are part of
+        their revision; the trees given stay as they are (`get` gives the stored ones).
+
         :raises Conflict: the forest has one of that id.
         :raises TypeError: one of them is no Tree.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from json import JSONDecodeError
 from pathlib import Path
 
 from forest.errors import ForestError, ImportRefused
@@ -73,6 +74,21 @@ def refused(
     """The error ``FILE:LINE: message``, or ``FILE: message`` where no line is to blame."""
     where = source.name if line is None else f"{source.name}:{line}"
     return ImportRefused(f"{where}: {message}", hint=hint)
+
+
+_HALF = "half of a character: \\ud800 to \\udfff count in pairs only, such as \\ud83d\\ude00"
+_IN_PLAIN_WORDS = {
+    "no low surrogate in string": _HALF,
+    "invalid high surrogate in string": _HALF,
+    "invalid low surrogate in string": _HALF,
+    "number is infinity when parsed as double": "a number beyond 1e308",
+}
+
+
+def no_json(error: JSONDecodeError, *, column: bool = True) -> str:
+    """Why a text is no JSON, in words for an author."""
+    where = f" (column {error.colno})" if column else ""
+    return f"no valid JSON: {_IN_PLAIN_WORDS.get(error.msg, error.msg)}{where}"
 
 
 _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")

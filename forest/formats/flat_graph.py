@@ -15,7 +15,7 @@ import orjson
 
 from forest.errors import InvalidInput
 from forest.flat import DECLARED, TYPES, Edge, at_of, declared, name_of
-from forest.formats.base import BadTree, Item, Notice, Problem, SourceFile, refused, shown
+from forest.formats.base import BadTree, Item, Notice, Problem, SourceFile, no_json, refused, shown
 from forest.formats.owner import tree_from
 from forest.model import Axis, Tree
 from forest.nodes import LINKS, Key, Link, Node, checked
@@ -291,7 +291,7 @@ def _json(text: str, where: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise Problem((), f"{where}: meta: no valid JSON: {error.msg}") from None
+        raise Problem((), f"{where}: meta: {no_json(error, column=False)}") from None
 
 
 def _time(head: Mapping[str, Any], name: str, where: str) -> datetime | None:

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from forest.errors import ImportRefused
-from forest.formats.base import BadTree, Notice, Problem, SourceFile, refused, shown
+from forest.formats.base import BadTree, Notice, Problem, SourceFile, no_json, refused, shown
 from forest.formats.decoding import Line, NotText, decoded, read_lines, read_text
 from forest.formats.owner import tree_from
 from forest.model import Tree
@@ -52,8 +52,7 @@ def _no_json(source: SourceFile, text: str, error: orjson.JSONDecodeError) -> Im
     first = text.lstrip().split("\n", 1)[0]
     if error.lineno > 1 and _is_json(first):
         hint = _JSONL_HINT
-    line, column = error.lineno, error.colno
-    return refused(source, line, f"no valid JSON: {error.msg} (column {column})", hint=hint)
+    return refused(source, error.lineno, no_json(error), hint=hint)
 
 
 def _is_json(text: str) -> bool:
@@ -238,9 +237,7 @@ def parsed_line(line: Line, source: SourceFile) -> Any:
         data = orjson.loads(line.raw)
     except orjson.JSONDecodeError as error:
         decoded(line.raw, source, line.number, line.offset)
-        raise refused(
-            source, line.number, f"no valid JSON: {error.msg} (column {error.colno})"
-        ) from None
+        raise refused(source, line.number, no_json(error)) from None
     if _any_huge(data):
         check_numbers(line.raw.decode(), data, source, line.number)
     return data

@@ -30,6 +30,7 @@ from forest.formats.base import (
     Problem,
     SourceFile,
     linked,
+    no_json,
     refused,
     shortened,
     shown,
@@ -300,8 +301,8 @@ class _Note:
             data = orjson.loads(token.content.rstrip())
         except orjson.JSONDecodeError as error:
             if all(sign.search(token.content) for sign in _MEANT_AS_TREE):
-                said = f"no valid JSON: {error.msg} (column {error.colno})"
-                self.found.append(BadTree(refused(self.source, first + error.lineno, said)))
+                line = first + error.lineno
+                self.found.append(BadTree(refused(self.source, line, no_json(error))))
             return None
         items = data if isinstance(data, list) else [data]
         if not items or not all(looks_like_tree(item) for item in items):

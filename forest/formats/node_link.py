@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from forest.flat import LABEL
-from forest.formats.base import Item, Notice, SourceFile, refused, shown
+from forest.formats.base import Item, Notice, SourceFile, no_json, refused, shown
 from forest.formats.decoding import decoded, read_bytes
 from forest.formats.flat_graph import FlatGraph
 
@@ -24,8 +24,7 @@ def read_node_link(source: SourceFile, notice: Notice) -> Iterator[Item]:
     try:
         data = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        message = f"no valid JSON: {error.msg} (column {error.colno})"
-        raise refused(source, error.lineno, message) from None
+        raise refused(source, error.lineno, no_json(error)) from None
     graph = FlatGraph(source, notice)
     for row in _rows(data, "nodes", source):
         name = row.pop("id", None)

@@ -15,7 +15,7 @@ import orjson
 
 from forest.errors import MissingExtra
 from forest.flat import name_of
-from forest.formats.base import Item, Notice, SourceFile, refused, shown
+from forest.formats.base import Item, Notice, SourceFile, no_json, refused, shown
 from forest.formats.decoding import decoded, read_bytes, read_lines
 from forest.formats.flat_graph import FlatGraph
 from forest.nodes import Key
@@ -100,8 +100,7 @@ def _refuse_far_contexts(text: str, source: SourceFile) -> None:
     try:
         data = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        message = f"no valid JSON: {error.msg} (column {error.colno})"
-        raise refused(source, error.lineno, message) from None
+        raise refused(source, error.lineno, no_json(error)) from None
     todo = [data]
     while todo:
         value = todo.pop()
