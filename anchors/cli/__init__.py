@@ -139,7 +139,8 @@ def remove(ctx: click.Context, name: str) -> None:
 def bind(ctx: click.Context, tree: str, axes: tuple[str, ...]) -> None:
     """Bind TREE to axes: `forest axes bind justice причинность=80% эмпатия=20%`.
 
-    Names without weights mean equal weights. An axis that is not there yet is added, and said.
+    Names without weights mean equal weights. An axis that is not there yet is added, and said; what
+    is nearly the name of one that is there is refused: `forest axes add` adds it.
     """
     from forest.cli.authoring import telling_new_axes, weights
     from forest.render import percent
