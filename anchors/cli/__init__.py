@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Draw the islands into this file: .png or .svg.",
 )
 @click.pass_context
 def command_stats(ctx: click.Context, as_json: bool, plot: Path | None) -> int:
     """Say how the trees are joined: is it one forest?"""
-    from anchors.plot import plot_islands
+    from anchors.plot import check_picture, plot_islands
     from anchors.stats import forest_stats
     from forest.render import plural
 
+    if plot:
+        check_picture(plot)
     broken: list[ForestError] = []
     with opened_forest(ctx) as forest:
         stats = forest_stats(forest.store, broken.append)
