@@ -23,12 +23,14 @@ def meant(name: str, known: Iterable[str]) -> str:
     """The name among some that another one is nearly, "" where there is none, or it is one itself.
 
     Nearly: a letter is too many, missing, another, or two are swapped; or words of it, with five
-    letters in common at least, end in up to two others. All are compared as they are given: give
-    keys (`forest.phrases.phrase_key`).
+    letters in common at least, end in up to two others. A number is no slip for another one. All
+    are compared as they are given: give keys (`forest.phrases.phrase_key`).
 
     >>> axes = ["причинность", "эмпатия", "долг"]
     >>> meant("причиность", axes), meant("эмпатией", axes), meant("долг", axes), meant("волк", axes)
     ('причинность', 'эмпатия', '', '')
+    >>> meant("этап 2", ["этап 1"])
+    ''
     """
     names = list(known)
     if name in names:
@@ -55,6 +57,8 @@ def _slip(one: str, other: str) -> bool:
     a, b = one[start:], other[start:]
     end = _common(a[::-1], b[::-1])
     a, b = a[: len(a) - end], b[: len(b) - end]
+    if any(map(str.isdigit, a + b)):  # «этап 1» and «этап 2» are two
+        return False
     return (len(a) <= 1 and len(b) <= 1) or (len(a) == 2 and a == b[::-1])
 
 
@@ -66,7 +70,9 @@ def _other_form(one: str, other: str) -> bool:
 def _ends_otherwise(one: str, other: str) -> bool:
     common = _common(one, other)
     longest = max(len(one), len(other)) - common
-    return longest == 0 or (common >= SHORTEST and longest <= _ENDING)
+    ends = one[common:] + other[common:]
+    is_form = common >= SHORTEST and longest <= _ENDING and not any(map(str.isdigit, ends))
+    return longest == 0 or is_form
 
 
 def _common(one: str, other: str) -> int:
