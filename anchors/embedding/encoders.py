@@ -121,7 +121,8 @@ class SentenceEmbedder(LocalEmbedder):
         with _loading(name), _without_kernels(), _quiet():
             model = SentenceTransformer(name)
             if self._folder:
-                _check_whole(getattr(model[0], "auto_model", None), model.tokenizer)
+                network = getattr(model[0], "auto_model", None)
+                _check_whole(network, getattr(model, "tokenizer", None))
         self._model = model
 
     def embed(self, texts: Sequence[str]) -> Rows:
@@ -184,9 +185,9 @@ def _check_whole(network: Any, tokenizer: Any) -> None:
 
     if not isinstance(network, PreTrainedModel):
         return
-    known, size = len(tokenizer), getattr(network.config, "vocab_size", 0)
-    if known * 2 < size:
-        raise EmbedderError(f"its tokenizer knows {known:,} tokens, its network {size:,}")
+    size = getattr(network.config, "vocab_size", 0)
+    if tokenizer is not None and len(tokenizer) * 2 < size:
+        raise EmbedderError(f"its tokenizer knows {len(tokenizer):,} tokens, its network {size:,}")
     loaded: Any = type(network).from_pretrained(network.name_or_path, output_loading_info=True)
     # No vector comes from the pooler, and many models that are whole have none.
     missing = sorted(key for key in loaded[1]["missing_keys"] if ".pooler." not in f".{key}")
