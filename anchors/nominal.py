@@ -65,6 +65,33 @@ def reading(words: Sequence[str]) -> Reading | None:
     return None
 
 
+def named(words: Sequence[str]) -> str | None:
+    """The noun that a phrase names, in dictionary form: its head, also behind its own genitive.
+
+    «Мать дочери» names a mother, «матери дочь» a daughter. None where that is not sure.
+    """
+    if found := reading(words):
+        return found.head[-1]
+    own = [word for word in words if _says(word, word)]
+    return own[0] if len(own) == 1 else None
+
+
+def are_turned(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether each of two phrases names a noun that only stands beside the noun of the other.
+
+    Their dictionary forms are the same then, and they say two things: «мать дочери», «матери дочь».
+    """
+    mine, theirs = named(one), named(other)
+    if mine is None or theirs is None or mine == theirs:
+        return False
+    return any(_says(word, mine) for word in other) and any(_says(word, theirs) for word in one)
+
+
+def _says(word: str, noun: str) -> bool:
+    """Whether a word may be a form of a noun."""
+    return any(p.tag.POS == "NOUN" and word_of(word, p) == noun for p in parses(word))
+
+
 @lru_cache(maxsize=65536)
 def cases(word: str) -> frozenset[str]:
     """In which cases a word can be."""

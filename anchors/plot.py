@@ -5,14 +5,17 @@ Where a dot stands depends on the forest alone, so the same forest gives the sam
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from math import cos, pi, sin, sqrt
 from pathlib import Path
 from typing import Any
 
 from anchors.registry import Registry
-from forest.errors import InvalidInput, MissingExtra, UsageError
+from forest.errors import ForestError, InvalidInput, MissingExtra, UsageError
 from forest.stores.base import Skip, Store
 
 NAMED_TREES = 60
@@ -87,15 +90,25 @@ def layout(islands: list[list[str]]) -> dict[str, Point]:
     return places
 
 
+def check_picture(path: Path) -> None:
+    """Raise UsageError for a path that no picture can be drawn into, before anything is counted."""
+    if path.suffix.lower() not in (".png", ".svg"):
+        raise UsageError(f"{path}: a picture is drawn as .png or .svg")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", hint="Name a file for the picture.")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}")
+
+
 def plot_islands(store: Store, path: Path, skip: Skip | None = None) -> None:
     """Draw the islands of a forest into a .png or .svg file, in the place of an earlier one.
 
-    :raises UsageError: the name ends otherwise.
+    :raises UsageError: the name ends otherwise, is that of a folder, or its folder is not there.
     :raises InvalidInput: the forest has no trees.
     :raises MissingExtra: matplotlib is not installed.
+    :raises ForestError: the file cannot be written; an earlier one stays as it is.
     """
-    if path.suffix.lower() not in (".png", ".svg"):
-        raise UsageError(f"{path}: a picture is drawn as .png or .svg")
+    check_picture(path)
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
@@ -104,12 +117,30 @@ def plot_islands(store: Store, path: Path, skip: Skip | None = None) -> None:
     found = island_map(store, skip)
     if not found.titles:
         raise InvalidInput("the forest has no trees: there is nothing to draw")
+    picture, form = BytesIO(), path.suffix.lower()[1:]
     # Without a salt and a date of its own, an SVG would differ each time.
     with mpl.rc_context({"svg.hashsalt": "forest", "svg.fonttype": "none"}):
         figure = Figure(figsize=(12, 12), layout="constrained")
         _draw(figure.add_subplot(), found)
-        date: dict[str, Any] = {"Date": None} if path.suffix.lower() == ".svg" else {}
-        figure.savefig(path, dpi=150, metadata=date)
+        date: dict[str, Any] = {"Date": None} if form == "svg" else {}
+        figure.savefig(picture, format=form, dpi=150, metadata=date)
+    _write(path.resolve(), picture.getvalue())
+
+
+def _write(path: Path, picture: bytes) -> None:
+    """Put a picture in its place, whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(picture)
+        part.replace(path)
+    except OSError as error:
+        raise ForestError(
+            f"the picture {path} cannot be written: {error.strerror or error}",
+            hint="Name a file in a folder that can be written to.",
+        ) from error
+    finally:
+        with suppress(OSError):  # where nothing could be written it was never there
+            part.unlink(missing_ok=True)
 
 
 def _draw(axes: Any, found: IslandMap) -> None:

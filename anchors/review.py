@@ -8,6 +8,7 @@ the history, and can be undone there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from anchors.decisions import PART, REFUSE, Decision, decisions, meanings_of
 from anchors.proposals import MARK, MERGE, Proposal, proposals
 from anchors.registry import Registry, decide_on, refusal
 from forest.errors import InvalidInput, NotFound
+from forest.model import anchor_id
 from forest.nodes import Key, Node
 from forest.schema import PROPOSAL
 from forest.stores.base import Store
@@ -195,6 +197,7 @@ def answer(store: Store, text: str, name: str) -> Reviewed:
     """
     check_texts(text=text)
     registry, there = Registry.of(store), {p.id: p for p in proposals(store)}
+    name_of = naming(registry, there.values())
     decided = {_id_of(decision) for decision in registry.decisions}
     accepted: list[Proposal] = []
     refused: list[Proposal] = []
@@ -204,7 +207,7 @@ def answer(store: Store, text: str, name: str) -> Reviewed:
     shown = {e.proposal.id: e for e in evidence(store, said)}
     for one in answers:
         if one.id in shown:
-            _refuse_edited(registry, shown[one.id], one)
+            _refuse_edited(registry, name_of, shown[one.id], one)
             (accepted if one.accept else refused).append(there[one.id])
         elif one.id in there:
             continue  # to be decided later
@@ -229,12 +232,14 @@ def _id_of(decision: Decision) -> str:
     return Proposal(MARK, "", 0.0, decision.anchor, thought=decision.into).id
 
 
-def _refuse_edited(registry: Registry, shown: Evidence, one: Answer) -> None:
+def _refuse_edited(
+    registry: Registry, name_of: Callable[[str], str], shown: Evidence, one: Answer
+) -> None:
     """Raise InvalidInput where an entry says something else than what is proposed."""
     import yaml
 
     proposal = shown.proposal
-    expected = _written(yaml.safe_dump(review_entry(shown, registry.name), allow_unicode=True))
+    expected = _written(yaml.safe_dump(review_entry(shown, name_of), allow_unicode=True))
     # What is gone is said later; and a merge that names no thoughts is shown by any.
     sides = {"here": shown.here, "there": shown.there} if proposal.thought else {}
     unknown = {side for side in ("here", "there") if sides.get(side) is None}
@@ -309,6 +314,23 @@ def _first(store: Store, anchor: str) -> str:
 
 
 # --- the review file ------------------------------------------------------------------------------
+
+
+def naming(registry: Registry, some: Iterable[Proposal]) -> Callable[[str], str]:
+    """What anchors are shown as while proposals wait: `Registry.name`.
+
+    One that no thought carries yet is shown as the thoughts to mark say it: as most of them do.
+    """
+    named = registry.anchors.keys() | registry.titles.keys()
+    said = Counter(
+        (p.anchor, p.phrase)
+        for p in some
+        if p.what == MARK and p.anchor not in named and anchor_id(p.phrase) == p.anchor
+    )
+    # Of several spellings the last counts: the most frequent, as `Registry.name` chooses later.
+    written = dict(sorted(said, key=lambda pair: (-said[pair], pair), reverse=True))
+    return lambda anchor: written.get(anchor) or registry.name(anchor)
+
 
 HEADER = """\
 # Write `accept: yes` or `accept: no` for what you have decided; leave it empty to decide later.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from anchors.proposals import MARK, Proposal, proposals
 from anchors.registry import Registry
+from anchors.review import naming
 from forest.model import Tree
 from forest.stores.base import Skip, Store
 
@@ -95,7 +96,7 @@ def forest_stats(store: Store, skip: Skip | None = None) -> ForestStats:
     stats = counting.stats()
     stats.hubs = [(registry.name(anchor), trees) for anchor, trees in stats.hubs]
     stats.united = registry.united
-    stats.bridges, stats.islands_then = counting.bridges(proposed, registry.name)
+    stats.bridges, stats.islands_then = counting.bridges(proposed, naming(registry, proposed))
     return stats
 
 

@@ -34,6 +34,7 @@ from forest.model import (
 from forest.phrases import phrase_key
 from forest.revision import forest_revision
 from forest.settings import Settings
+from forest.spelling import check_axes
 from forest.stores.base import (
     Finding,
     Rows,
@@ -174,9 +175,11 @@ class Forest:
         their revision; the trees given stay as they are (`get` gives the stored ones).
 
         :raises Conflict: the forest has one of that id.
+        :raises InvalidInput: an axis of theirs is not there, but one of nearly that name (`bind`).
         :raises TypeError: one of them is no Tree.
         """
         check_trees(trees)
+        self._check_axes(*trees)
 
         def merge(old: Tree | None, new: Tree, taken: frozenset[str]) -> Tree:
             if old is not None:
@@ -193,9 +196,10 @@ class Forest:
 
         Thoughts without ids keep those of the thoughts they correspond to (`identity.finished`).
         They win over what anybody stored meanwhile; `editing` notices that, and refuses.
-        Raises TypeError where one of them is no Tree.
+        Raises TypeError where one of them is no Tree; InvalidInput as `add`.
         """
         check_trees(trees)
+        self._check_axes(*trees)
 
         def merge(old: Tree | None, new: Tree, taken: frozenset[str]) -> Tree | None:
             tree = _next(new, old, taken)
@@ -287,12 +291,14 @@ class Forest:
     def editing(self, tree_id: str | Tree) -> Iterator[Tree]:
         """Change a tree with its own methods; stored when the block ends without an error.
 
-        Raises Conflict at the end if somebody else changed the tree meanwhile.
+        Raises Conflict at the end if somebody else changed the tree meanwhile; InvalidInput as
+        `bind`.
         """
         tree_id = id_of_tree(tree_id)
         tree = self.get(tree_id)
         before = tree.revision
         yield tree
+        self._check_axes(tree)
 
         def change(old: dict[str, Tree | None], taken: frozenset[str]) -> dict[str, Tree | None]:
             now = old[tree_id]
@@ -455,19 +461,29 @@ class Forest:
     def bind(self, tree_id: str | Tree, axes: Mapping[str, Any] | list[str]) -> dict[str, float]:
         """Bind a tree to axes: ``{"причинность": "80%", "эмпатия": 0.2}`` or a list of names.
 
-        Returns the weights as fractions. Raises InvalidTree unless they sum to 1 (or 100%).
+        An axis that is not there is added, but where its name is a slip of one that is (a letter
+        too many, missing, another or swapped, another ending): `add_axis` adds that one.
+
+        Returns the weights as fractions. Raises InvalidTree unless they sum to 1 (or 100%);
+        InvalidInput where an axis is not there, but one of nearly that name.
         """
         tree_id = id_of_tree(tree_id)
         try:
             weights = axis_weights(axes)
         except ValueError as error:
             raise InvalidTree(f"tree {tree_id!r}: {error}") from None
+        check_axes(weights, self.axes())
 
         def act(tree: Tree) -> dict[str, float]:
             tree.axes = weights
             return weights
 
         return self._in_tree(tree_id, act)
+
+    def _check_axes(self, *trees: Tree) -> None:
+        """Raise InvalidInput as `bind`."""
+        if names := [name for tree in trees for name in tree.axes]:
+            check_axes(names, self.axes())
 
     def axes(self) -> list[Axis]:
         """All axes, in the order of their ids."""

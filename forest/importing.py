@@ -42,8 +42,9 @@ from forest.marks import is_mark, with_anchors
 from forest.model import AnchorLink, Axis, Tree
 from forest.namesakes import Namesakes
 from forest.nodes import Key, Node
-from forest.phrases import stands_in
+from forest.phrases import phrase_key, stands_in
 from forest.render import plural
+from forest.spelling import meant
 
 if TYPE_CHECKING:
     from forest.forest import Forest
@@ -152,6 +153,8 @@ class _Import:
         self.axes: dict[str, tuple[Axis, str]] = {}
         self.nodes: dict[Key, tuple[Node, str]] = {}
         """Axes and nodes of the files, each with the name of its file."""
+        self.known_axes: dict[str, str] = {}
+        """Names of the axes of the forest and of the files read so far, by id."""
         self.addresses: dict[str, str] = {}
         """What a file found under a path is called in the forest, by its name in messages."""
         self.namesakes = Namesakes(forest.store)
@@ -261,6 +264,7 @@ class _Import:
         """The good trees; after the first error nothing more is yielded, only checked."""
         thoughts = 0
         self.axes, self.nodes = {}, {}
+        self.known_axes = {axis.id: axis.name for axis in self.forest.axes()}
         for number, source in enumerate(sources):
             for tree in self._of_file(source):
                 if not self.errors:
@@ -286,10 +290,12 @@ class _Import:
                 if isinstance(item, BadTree):
                     self._refuse(item.error)
                 elif isinstance(item, Axis):
+                    self.known_axes.setdefault(item.id, item.name)
                     self._note(self.axes, item.id, item, source)
                 elif isinstance(item, Node):
                     self._note(self.nodes, item.at, item, source)
                 elif self._is_new(item, source):
+                    self._tell_axes(item, source)
                     item.source = called
                     lost += _lost(item)
                     yield item
@@ -302,6 +308,17 @@ class _Import:
                 f"{source.name}: {plural(lost, 'character')} lost in a conversion before this "
                 "import: U+FFFD (\ufffd) stands instead; mend the text from its original"
             )
+
+    def _tell_axes(self, tree: Tree, source: SourceFile) -> None:
+        """Name an axis that is new, and nearly called like another: it may be a slip."""
+        for name in tree.axes:
+            key = phrase_key(name)
+            if near := meant(key, self.known_axes):
+                self.report.notices.append(
+                    f"{source.name}: the axis {name!r} of the tree {tree.id!r} is new; was "
+                    f"{self.known_axes[near]!r} meant?"
+                )
+            self.known_axes.setdefault(key, name)
 
     def _is_new(self, tree: Tree, source: SourceFile) -> bool:
         other = self.seen.get(tree.id)

@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Draw the islands into this file: .png or .svg.",
 )
 @click.pass_context
 def command_stats(ctx: click.Context, as_json: bool, plot: Path | None) -> int:
     """Say how the trees are joined: is it one forest?"""
-    from anchors.plot import plot_islands
+    from anchors.plot import check_picture, plot_islands
     from anchors.stats import forest_stats
     from forest.render import plural
 
+    if plot:
+        check_picture(plot)
     broken: list[ForestError] = []
     with opened_forest(ctx) as forest:
         stats = forest_stats(forest.store, broken.append)
@@ -139,7 +141,8 @@ def remove(ctx: click.Context, name: str) -> None:
 def bind(ctx: click.Context, tree: str, axes: tuple[str, ...]) -> None:
     """Bind TREE to axes: `forest axes bind justice причинность=80% эмпатия=20%`.
 
-    Names without weights mean equal weights. An axis that is not there yet is added, and said.
+    Names without weights mean equal weights. An axis that is not there yet is added, and said; what
+    is nearly the name of one that is there is refused: `forest axes add` adds it.
     """
     from forest.cli.authoring import telling_new_axes, weights
     from forest.render import percent

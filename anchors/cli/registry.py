@@ -318,17 +318,18 @@ def proposals(ctx: click.Context, out: Path | None, as_json: bool) -> None:
     """
     from anchors.proposals import proposals
     from anchors.registry import Registry
-    from anchors.review import evidence, review_entry, review_text
+    from anchors.review import evidence, naming, review_entry, review_text
 
     with opened_forest(ctx) as forest:
-        store, registry = forest.store, Registry.of(forest.store)
-        found = evidence(store, proposals(store))
+        store, there = forest.store, proposals(forest.store)
+        name = naming(Registry.of(store), there)
+        found = evidence(store, there)
         if out:
             with new_file(out) as file:
-                file.writelines(review_text(found, registry.name))
+                file.writelines(review_text(found, name))
             click.echo(f"written to {out}; next: edit it, forest anchors accept --from {out}")
             return
-        entries = [review_entry(one, registry.name) for one in found]
+        entries = [review_entry(one, name) for one in found]
     if as_json:
         print_json(entries)
     else:

@@ -23,6 +23,7 @@ from anchors.discovery.scratch import Thoughts
 from anchors.discovery.whole import Mark
 from anchors.embedding import Embedder
 from anchors.forms import form_key
+from anchors.nominal import are_turned
 from anchors.proposals import (
     MARK,
     MERGE,
@@ -33,6 +34,7 @@ from anchors.proposals import (
 )
 from anchors.registry import Registry
 from forest.errors import UsageError
+from forest.phrases import phrase_key
 from forest.stores.base import Skip, Store
 
 DEFAULT_RULES = ("exact", "lemma", "near")
@@ -306,6 +308,8 @@ class _Search:
                 continue
             if self._known.are_two(one, other) or self._known.refused_merge(one, other):
                 self._report.known += 1
+                continue
+            if are_turned(*(phrase_key(anchors[i].phrase).split() for i in (one, other))):
                 continue
             # The rarer one goes into the one that more trees carry.
             into, anchor = sorted(

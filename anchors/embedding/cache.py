@@ -46,6 +46,13 @@ class CachedEmbedder:
         """That of the embedder behind it."""
         return self._embedder.fingerprint
 
+    @property
+    def knows_any(self) -> bool:
+        """Whether a vector of this embedder is kept. Raises EmbedderError for a damaged file."""
+        with self._opened() as db:
+            asked = "SELECT 1 FROM vector WHERE embedder = ? LIMIT 1"
+            return db.execute(asked, (self.fingerprint,)).fetchone() is not None
+
     def embed(self, texts: Sequence[str]) -> Rows:
         """One row for each text; see `Embedder.embed`. Raises EmbedderError for a damaged file."""
         parts = [self._batch(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -25,22 +26,89 @@ def _missing(what: str, module: str | None, extra: str) -> MissingExtra:
     return MissingExtra(f"{what} needs the package {module}, which is not installed", extra)
 
 
+_FILES = (
+    *(".json", ".safetensors", ".bin", ".pt", ".pth"),
+    *(".txt", ".model", ".bpe", ".vocab", ".spm", ".py"),
+)
+"""How files end that a model is made of here; what tells of it, such as README.md, is none."""
+_RECIPE = b"2"
+"""2: of folders that are whole (`_check_whole`)."""
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of a model in a folder, also behind links, in one order everywhere."""
+    found = (
+        Path(top, name) for top, _, names in os.walk(folder, followlinks=True) for name in names
+    )
+    return sorted(path for path in found if path.suffix in _FILES and path.is_file())
+
+
 def _fingerprint(folder: Path) -> str:
     """The hash of a model's files: the same folder with other weights is another embedder."""
-    digest = sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in (".json", ".safetensors", ".bin", ".txt", ".model") and path.is_file():
-            digest.update(f"{path.relative_to(folder)}\0".encode())
-            with path.open("rb") as file:
-                while part := file.read(1 << 20):
-                    digest.update(part)
+    digest = sha256(_RECIPE)
+    for path in _files(folder):
+        digest.update(f"{path.relative_to(folder)}\0".encode())
+        with path.open("rb") as file:
+            while part := file.read(1 << 20):
+                digest.update(part)
     return f"{folder.name}/{digest.hexdigest()[:32]}"
 
 
-class SentenceEmbedder:
-    """A model of sentence-transformers, by name or folder. Raises MissingExtra, EmbedderError."""
+class LocalEmbedder:
+    """A model whose files lie in a folder. What it is, they say; it is loaded when it is needed.
+
+    What was embedded by the same files before can be taken from a cache without loading it.
+    """
+
+    def __init__(self, name: str, fingerprint: str, folder: Path | None) -> None:
+        self._name, self._folder = name, folder
+        self._model: Any = None
+        self._stamps = _stamps(folder)
+        self._fingerprint = fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        """A folder's name with the hash of its files; of a model of the hub name and revision."""
+        return self._fingerprint
+
+    def load(self) -> None:
+        """Load it, unless that was done. Raises MissingExtra; EmbedderError where it cannot be."""
+        if self._model is not None:
+            return
+        self._load()
+        if _stamps(self._folder) != self._stamps:
+            self._model = None
+            raise EmbedderError(
+                f"the embedder {self._name}: its files have changed since it was opened",
+                hint="Open it again: with other files it is another embedder.",
+            )
+
+    def _load(self) -> None:
+        raise NotImplementedError
+
+
+def _stamps(folder: Path | None) -> list[tuple[str, int, int]]:
+    """What changes when a file of the folder does."""
+    stats = [(str(path), path.stat()) for path in _files(folder)] if folder else []
+    return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+
+
+class SentenceEmbedder(LocalEmbedder):
+    """A model of sentence-transformers, by name or folder. One of the hub is loaded at once.
+
+    Raises MissingExtra, EmbedderError.
+    """
 
     def __init__(self, name: str) -> None:
+        folder = Path(name) if Path(name).is_dir() else None
+        super().__init__(name, _fingerprint(folder) if folder else "", folder)
+        if folder is None:
+            self.load()
+            config = getattr(getattr(self._model[0], "auto_model", None), "config", None)
+            self._fingerprint = f"{name}/{getattr(config, '_commit_hash', '')}"
+
+    def _load(self) -> None:
+        name = self._name
         if find_spec("sentence_transformers") is None:
             raise _missing(f"the embedder {name!r}", "sentence_transformers", "embed")
         with _loading(name):
@@ -51,54 +119,48 @@ class SentenceEmbedder:
         except ImportError as error:
             raise _missing(f"the embedder {name!r}", error.name, "embed") from error
         with _loading(name), _without_kernels(), _quiet():
-            self._model = SentenceTransformer(name)
-        commit = getattr(getattr(self._model[0], "auto_model", None), "config", None)
-        self._fingerprint = (
-            _fingerprint(Path(name))
-            if Path(name).is_dir()
-            else f"{name}/{getattr(commit, '_commit_hash', '')}"
-        )
-
-    @property
-    def fingerprint(self) -> str:
-        """The name with the revision, or a folder's name with the hash of its files."""
-        return self._fingerprint
+            model = SentenceTransformer(name)
+            if self._folder:
+                network = getattr(model[0], "auto_model", None)
+                _check_whole(network, getattr(model, "tokenizer", None))
+        self._model = model
 
     def embed(self, texts: Sequence[str]) -> Rows:
         """One row for each text; see `Embedder.embed`."""
         if not texts:
             return np.zeros((0, 0), dtype=np.float32)
+        self.load()
         rows = self._model.encode(list(texts), batch_size=BATCH, show_progress_bar=False)
         return unit_rows(rows, len(texts), self._fingerprint)
 
 
-class EncoderEmbedder:
+class EncoderEmbedder(LocalEmbedder):
     """A plain encoder of Hugging Face in a folder: the mean of its last layer, padding left out.
 
     Raises MissingExtra, EmbedderError.
     """
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder), f"mean/{_fingerprint(folder)}", folder)
+
+    def _load(self) -> None:
         try:
             with _without_kernels():
                 import torch
                 from transformers import AutoModel, AutoTokenizer
         except ImportError as error:
-            raise _missing(f"the embedder {folder}", error.name, "embed") from error
-        with _loading(str(folder)), _without_kernels(), _quiet():
-            self._model = AutoModel.from_pretrained(folder).eval()
-            self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._torch = torch
-        self._longest = _longest(self._tokenizer, self._model.config)
-        self._fingerprint = f"mean/{_fingerprint(folder)}"
-
-    @property
-    def fingerprint(self) -> str:
-        """The folder's name with the hash of its files."""
-        return self._fingerprint
+            raise _missing(f"the embedder {self._name}", error.name, "embed") from error
+        with _loading(self._name), _without_kernels(), _quiet():
+            model = AutoModel.from_pretrained(self._folder).eval()
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(self._folder)
+            _check_whole(model, self._tokenizer)
+        self._torch: Any = torch
+        self._longest = _longest(self._tokenizer, model.config)
+        self._model = model
 
     def embed(self, texts: Sequence[str]) -> Rows:
         """One row for each text; see `Embedder.embed`."""
+        self.load()
         parts = [self._batch(list(texts[i : i + BATCH])) for i in range(0, len(texts), BATCH)]
         return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
 
@@ -111,6 +173,26 @@ class EncoderEmbedder:
         mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
         mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
         return unit_rows(mean.float().cpu().numpy(), len(texts), self._fingerprint)
+
+
+def _check_whole(network: Any, tokenizer: Any) -> None:
+    """Raise EmbedderError where weights or a vocabulary are missing from a model's folder.
+
+    The libraries load it all the same: they draw the weights that are missing at random, others
+    each time, and make a tokenizer that knows no word.
+    """
+    from transformers import PreTrainedModel
+
+    if not isinstance(network, PreTrainedModel):
+        return
+    size = getattr(network.config, "vocab_size", 0)
+    if tokenizer is not None and len(tokenizer) * 2 < size:
+        raise EmbedderError(f"its tokenizer knows {len(tokenizer):,} tokens, its network {size:,}")
+    loaded: Any = type(network).from_pretrained(network.name_or_path, output_loading_info=True)
+    # No vector comes from the pooler, and many models that are whole have none.
+    missing = sorted(key for key in loaded[1]["missing_keys"] if ".pooler." not in f".{key}")
+    if missing:
+        raise EmbedderError(f"{len(missing)} of its weights are missing, the first is {missing[0]}")
 
 
 class TableEmbedder:
@@ -211,13 +293,15 @@ def _without_kernels() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the bars that transformers draws while it loads."""
+    """Without the bars that transformers draws while it loads, and its tables of weights."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, before = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(before)
         if shown:
             logging.enable_progress_bar()

@@ -6,6 +6,12 @@ from pathlib import Path
 
 from anchors.embedding.base import Embedder
 from anchors.embedding.cache import CachedEmbedder
+from anchors.embedding.encoders import (
+    EncoderEmbedder,
+    LocalEmbedder,
+    SentenceEmbedder,
+    TableEmbedder,
+)
 from anchors.embedding.errors import EmbedderError
 from anchors.embedding.hashed import HashedEmbedder
 
@@ -14,7 +20,7 @@ _MODEL_FILES = ("modules.json", "config.json", "tokenizer.json")
 """A folder with none of these is no model."""
 
 
-def open_embedder(name: str = DEFAULT) -> Embedder:
+def open_embedder(name: str = DEFAULT, *, load: bool = True) -> Embedder:
     """The embedder of that name.
 
     - ``hashed``: lemmas and character n-grams; needs nothing;
@@ -23,10 +29,19 @@ def open_embedder(name: str = DEFAULT) -> Embedder:
       vectors (``tokenizer.json`` and ``model.safetensors`` without an architecture);
     - any other name: a sentence-transformers model of the Hugging Face hub.
 
+    :param load: False leaves a model in a folder to be loaded for the first text.
     :raises MissingExtra: what such a model needs is not installed.
     :raises EmbedderError: the name is empty, there is no such model or folder, the folder
-        holds no model, or the address names none.
+        holds no whole model, or the address names none.
     """
+    opened = _named(name)
+    if load and isinstance(opened, LocalEmbedder):
+        opened.load()
+    return opened
+
+
+def _named(name: str) -> Embedder:
+    """The embedder of that name; one of a folder is not loaded yet."""
     if not name.strip():
         raise EmbedderError(
             "the name of an embedder is empty",
@@ -43,16 +58,14 @@ def open_embedder(name: str = DEFAULT) -> Embedder:
                 "the address of an embedder names no model", hint="Write http://HOST/v1#MODEL."
             )
         return EndpointEmbedder(url, model)
-    from anchors.embedding import encoders
-
     folder = Path(name)
     _check(name, folder)
     if not folder.is_dir() or (folder / "modules.json").is_file():
-        return encoders.SentenceEmbedder(name)
+        return SentenceEmbedder(name)
     table = folder / "tokenizer.json", folder / "model.safetensors"
     if all(path.is_file() for path in table) and not _has_architecture(folder):
-        return encoders.TableEmbedder(*table)
-    return encoders.EncoderEmbedder(folder)
+        return TableEmbedder(*table)
+    return EncoderEmbedder(folder)
 
 
 def _check(name: str, folder: Path) -> None:
@@ -73,10 +86,17 @@ def _check(name: str, folder: Path) -> None:
 
 
 def cached_embedder(name: str = DEFAULT) -> Embedder:
-    """`open_embedder`, whose vectors are kept by content. Raises the same."""
-    opened = open_embedder(name)
-    # Hashing a text costs no more than looking it up.
-    return opened if isinstance(opened, HashedEmbedder) else CachedEmbedder(opened)
+    """`open_embedder`, whose vectors are kept by content. Raises the same.
+
+    A model in a folder that made some of them is loaded when a text comes that it has not seen.
+    """
+    opened = open_embedder(name, load=False)
+    if isinstance(opened, HashedEmbedder):
+        return opened  # hashing a text costs no more than looking it up
+    cached = CachedEmbedder(opened)
+    if isinstance(opened, LocalEmbedder) and not cached.knows_any:
+        opened.load()  # what cannot be is said now, and not when a forest was read
+    return cached
 
 
 def _has_architecture(folder: Path) -> bool:

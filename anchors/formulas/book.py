@@ -193,6 +193,28 @@ class Book:
                 ahead += reversed(part.parts)
         return found
 
+    def has_most_parts(self, formula: Formula) -> bool:
+        """Whether more than half of a formula's parts say what they are made of.
+
+        By terms of their own, or by more than half of their own parts in turn. A part counts once,
+        however many formulas it is made of; one in a circle that somebody typed says nothing.
+        """
+        says: dict[str, bool] = {formula.code: False}
+        path = [(formula, iter(formula.parts))]
+        while path:
+            one, parts = path[-1]
+            code = next((code for code in parts if code not in says), None)
+            if code is None:
+                own = set(one.parts)
+                says[one.code] = 2 * sum(says[part] for part in own) > len(own)
+                path.pop()
+                continue
+            part = self.formulas.get(code)
+            says[code] = part is not None and bool(part.terms)
+            if part and not part.terms:
+                path.append((part, iter(part.parts)))
+        return says[formula.code]
+
 
 def taken(old: Formula) -> Conflict:
     """The error for a code that belongs to a formula that says something else."""

@@ -2,8 +2,8 @@
 
 stable          its terms stand together in at least n trees: each tree carries all of them, on
                 whichever thoughts. Forms of a word and merged anchors count as one. A formula of
-                formulas is a linkage of its parts: of one whose parts nobody defined, to the half
-                or more, the terms that are known do not say that it is stable or reproducible.
+                formulas is a linkage of its parts: unless more than half of them are defined, the
+                terms that are known do not say that it is stable or reproducible.
 reproducible    its terms are found again together, in more trees than chance would have it, by the
                 test of recurring cores (`anchors.formulas.cores`). A formula is one set that
                 somebody named, so that is corrected for the formulas there are, and not for all
@@ -135,9 +135,10 @@ class Judge:
         together = sorted(tree for tree, there in self._carried.items() if heads and heads <= there)
         held_out = self._space.held_out(key)
         open_ = self._open(formula)
+        enough = not open_ or self.book.has_most_parts(formula)
         criteria = (
-            _of_defined(self._stable(together), *open_),
-            _of_defined(self._reproducible(heads), *open_),
+            _of_defined(self._stable(together), open_, enough),
+            _of_defined(self._reproducible(heads), open_, enough),
             _in_registers([scene for scene in self.book.voices(key) if scene.register]),
             _reversible(held_out, len(self.book.formulas)),
         )
@@ -175,10 +176,10 @@ class Judge:
             _bag(formula.parts, formula.parts_join),
         )
 
-    def _open(self, formula: Formula) -> tuple[list[str], int]:
-        """Its parts that nobody defined, and how many it ends in, where they give it its terms."""
+    def _open(self, formula: Formula) -> list[str]:
+        """Its parts, and theirs, that nobody defined, where they give it its terms."""
         ends = [] if formula.terms else self.book.ends(formula)
-        return [code for code in ends if code not in self.book.formulas], len(ends)
+        return [code for code in ends if code not in self.book.formulas]
 
     def _stable(self, together: Sequence[str]) -> Criterion:
         return Criterion(
@@ -203,16 +204,15 @@ class Judge:
         return Criterion("reproducible", met, said)
 
 
-def _of_defined(said: Criterion, undefined: Sequence[str], of: int) -> Criterion:
+def _of_defined(said: Criterion, undefined: Sequence[str], enough: bool) -> Criterion:
     """What terms say of a formula, some of whose parts are not defined and give it none."""
     if not undefined:
         return said
-    few = 2 * len(undefined) >= of
     return Criterion(
         said.name,
-        said.met and not few,
+        said.met and enough,
         f"{said.said}; not defined: {_some(undefined)}: only the terms of the other parts are "
-        "counted" + (", and more than half of the parts must be defined" if few else ""),
+        "counted" + ("" if enough else ", and more than half of the parts must be defined"),
     )
 
 

@@ -251,18 +251,43 @@ class _Writing:
                 said[code] = _Said(defined.formula, place, [note.address])
                 continue
             try:
-                first.formula = united(first.formula, defined.formula, self.book.registry)
+                first.formula = self._together(first.formula, defined.formula, note)
                 first.files.append(note.address)
-            except Contradiction as error:
+            except (Conflict, Contradiction) as error:
                 self.report.left_out.append(code)
                 self._tell(place, f"left out: {error.message} ({first.place})")
         return said
 
+    def _together(self, one: Formula, other: Formula, note: _Note) -> Formula:
+        """What two notes say under a code: the second adds no terms and no parts, as in `_merged`.
+
+        «Δ60=Δ61» in the prose of one note makes no merge of the Δ60 that another one defines. What
+        the forest's formula came from may go on saying it together.
+
+        :raises Contradiction: they differ in what both say.
+        :raises Conflict: the second makes another formula of it.
+        """
+        both = united(one, other, self.book.registry)
+        old = self.book.formulas.get(one.code)
+        own = old is not None and note.address in _files(old)
+        if _made_of(both) != _made_of(one) and not own:
+            raise taken(one)
+        return both
+
     def _definitions(self) -> list[tuple[_Note, str, Defined]]:
-        """What the notes define; first those that a formula of the forest came from."""
+        """What the notes define: first what a formula of the forest came from, then what has terms.
+
+        A mention in prose, such as «Δ60=Δ61», never comes before a definition.
+        """
         all_ = [(note, *one) for note in self.notes for one in note.found.defined.items()]
         old = self.book.formulas
-        return sorted(all_, key=lambda x: x[1] in old and x[0].address not in _files(old[x[1]]))
+
+        def rank(one: tuple[_Note, str, Defined]) -> tuple[bool, bool]:
+            note, code, defined = one
+            new = code in old and note.address not in _files(old[code])
+            return new, not defined.formula.terms
+
+        return sorted(all_, key=rank)
 
     # --- formulas ------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from anchors.formulas.codes import Code
 from forest.fields import Key, Name, OptionalName, Text
 from forest.model import anchor_id
 from forest.phrases import phrase_key
+from forest.spelling import meant
 
 Join = Literal["+", "·", "→", ","]
 """Side by side, fused, one after the other, a list."""
@@ -151,6 +152,17 @@ def roles(formula: Formula) -> tuple[str, ...]:
     return tuple(
         standard(term.role, ROLES) or first.get(place, "")
         for place, term in enumerate(formula.terms)
+    )
+
+
+def nearest_role(word: str) -> str:
+    """The role, as authors write it, for which a word is a slip of the pen; "" for others.
+
+    >>> nearest_role("Объкт"), nearest_role("tenson"), nearest_role("объект"), nearest_role("цена")
+    ('объект', 'tension', '', '')
+    """
+    return meant(
+        phrase_key(word), (word for name, words in ROLES.items() for word in (name, *words))
     )
 
 

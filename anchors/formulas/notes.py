@@ -25,7 +25,16 @@ from anchors.formulas.codes import (
     misspelled,
 )
 from anchors.formulas.errors import Contradiction, InvalidFormula
-from anchors.formulas.model import REGISTERS, ROLES, Formula, Scene, Term, register_name, standard
+from anchors.formulas.model import (
+    REGISTERS,
+    ROLES,
+    Formula,
+    Scene,
+    Term,
+    nearest_role,
+    register_name,
+    standard,
+)
 from anchors.formulas.syntax import ending, is_quoted, parse, unquoted
 from anchors.formulas.union import united
 from forest.formats.base import Notice, silent
@@ -293,11 +302,19 @@ class _Reader:
             phrase, role = given
             named = tuple(replace(t, role=role if _is_term(phrase, (t,)) else "") for t in terms)
             self._unite(replace(known.formula, terms=named), line)
+            if near := nearest_role(role):
+                self._notice(line, f"`{role}` is a role of its own: was `{near}` meant?")
+        elif slip := _slip(item, terms):
+            self._problem(line, f"`{slip[0]}:` is no role: write `{slip[1]}: …`")
         elif self.announced and (other := _VOICE.fullmatch(item)) and is_quoted(other[3]):
-            self.notice(
-                f"line {line.number}, column {line.columns[0]}: {other[3]} is no scene of {code}: "
-                "a register of your own is one word in small letters with a colon behind it"
+            self._notice(
+                line,
+                f"{other[3]} is no scene of {code}: a register of your own is one word in small "
+                "letters with a colon behind it",
             )
+
+    def _notice(self, line: _Line, said: str) -> None:
+        self.notice(f"line {line.number}, column {line.columns[0]}: {said}")
 
 
 # --- lines and what stands in them -------------------------------------------------------------
@@ -512,6 +529,13 @@ def _role(item: str, terms: Sequence[Term]) -> tuple[str, str] | None:
     if before and standard(before[1], ROLES) in ROLES and _is_term(before[2], terms):
         return before[2], before[1]
     return None
+
+
+def _slip(item: str, terms: Sequence[Term]) -> tuple[str, str] | None:
+    """The slip for a role before a term, and the role that is meant."""
+    before = _ROLE_BEFORE.fullmatch(item.rstrip(" ,;."))
+    near = nearest_role(before[1]) if before and _is_term(before[2], terms) else ""
+    return (before[1], near) if before and near else None
 
 
 def _is_term(phrase: str, terms: Sequence[Term]) -> bool:

@@ -26,7 +26,7 @@ from anchors.formulas.codes import (
     named,
 )
 from anchors.formulas.errors import InvalidFormula
-from anchors.formulas.model import Formula, Join, Term
+from anchors.formulas.model import Formula, Join, Term, nearest_role
 from forest.fields import plain_words
 from forest.formats.base import Notice, shortened, silent
 from forest.model import anchor_id
@@ -79,6 +79,8 @@ _BARE_LIST = re.compile(rf"[^=]*=\s*{_CODE}\s*,\s*{_CODE}")
 _JOIN_WITHOUT_BRACKETS = re.compile(
     r"[^=\n]*=[^=()\[\]«»\"“”„\n]*?(,|(?:→|->)(?!\s*(?:[«\"“„]|(?:фраза|phrase)\s*:)))"
 )
+_BEFORE_COLON = re.compile(r"([^:]*[^:\s])\s*:(?=\s|[^\W\d_])")
+"""What may be meant as a role before its term."""
 _EQUALS = re.compile("==+|:=|≡|＝")
 """What authors write for `=`."""
 _HEADED = re.compile(r"\s*(\w[^=()\[\]«»\"“”„+·⋅∙*→,\n]*?)\s*=\s*[\w ]*[(\[][^()\[\]]*[+·⋅∙*→]")
@@ -212,7 +214,8 @@ def body_of(formula: Formula) -> str:
 
 def words_of(text: str) -> str:
     """The words of a phrase as they stand in a formula: in quotes where they need it."""
-    plain = _is("WORDS", text) and not _pattern("ROLE_KEY").match(text)
+    with_role = _pattern("ROLE_KEY").match(text) or _BEFORE_COLON.match(text)
+    plain = _is("WORDS", text) and not with_role
     return text if plain and not meant_code(text) else _quoted(text)
 
 
@@ -331,8 +334,31 @@ class _Reader:
                 with self.blaming(words.start_pos or 0):
                     if meant_code(words):
                         checked_code(words)
+                    self._check_role(term, words)
                     terms.append(Term(phrase=unquoted(words), role=_role(term)))
         return tuple(terms)
+
+    def _check_role(self, term: Tree[Token], words: Token) -> None:
+        """Refuse a slip of a role before a colon; say what else may be none.
+
+        Behind a dash any word is a role, before a colon any other one belongs to the phrase.
+        """
+        line, column = self._place(words.start_pos or 0)
+        before = None if is_quoted(words) else _BEFORE_COLON.match(words)
+        if before and (near := nearest_role(before[1])):
+            rest = words[before.end() :].strip()
+            raise ValueError(
+                f"`{before[1]}:` is no role: write `{near}: {rest}`, or, where it belongs to the "
+                f"phrase, {_quoted(words)}"
+            )
+        if before and words[before.end()].isspace():
+            said = f"`{before[1]}:` is no role, so {_quoted(words)} is one term"
+            self.notice(f"line {line}, column {column}: {said}; a role may stand behind a dash")
+        role = _role(term)
+        if near := nearest_role(role):
+            self.notice(
+                f"line {line}, column {column}: `{role}` is a role of its own: was `{near}` meant?"
+            )
 
     # --- what is wrong, and where --------------------------------------------------------------
 
@@ -359,6 +385,9 @@ class _Reader:
             said = f"{named(hidden[0])} stands here, which is invisible: remove it"
             return self._error(hidden.start(), said)
         rest = self.text.rstrip()[offset:]
+        if rest.startswith(";"):
+            problem = "`;` joins nothing: write `+`, `·`, `→` or `,`, or the phrase in quotes"
+            return self._error(offset, problem)
         if "TEXT" in wanted and (scene := _CODE_AS_SCENE.match(rest)):
             return self._error(offset, _no_scene(scene[1], is_formula=bool(scene[2])))
         if rest and rest[0] in _QUOTES and not _pattern("QUOTED").match(rest):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 import pytest
 
 from anchors.axes import Trust, suggest_axes, trust
 from forest import Forest
-from forest.errors import Conflict, NotFound
+from forest.errors import Conflict, InvalidInput, NotFound
 from forest.model import Axis
 from tests.export_helpers import planted, tree
 
@@ -112,11 +113,20 @@ def test_an_axis_keeps_its_name_and_description_unless_told_otherwise(run):
         }
 
 
-def test_an_axis_that_may_be_a_typing_error_is_said(run):
+def test_a_slip_of_an_axis_binds_nothing_until_it_is_added_by_itself(run):
     run("init")
-    code, _, err = run("add", "врач", "--new", "Врач", "--axis", "эмпатя=100%", "Чужая боль.")
-    assert code == 0
-    assert "note: the axis 'эмпатя' is new; was 'эмпатия' meant?" in err
+    new = ("add", "врач", "--new", "Врач", "--axis", "эмпатя=100%", "Чужая боль.")
+    code, _, err = run(*new)
+    assert code == 1
+    assert "there is no axis 'эмпатя': was 'эмпатия' meant?" in err
+    assert "`forest axes add 'эмпатя'`" in err
+    assert run("list")[1] == ""
+    run("axes", "add", "эмпатя")
+    assert run(*new)[0] == 0
+    for name in ("причиность", "Причинностью", "парадоксальнотсь"):
+        assert run("axes", "bind", "врач", name)[0] == 1
+    said = run("axes", "bind", "врач", "тяга к миру")[2]
+    assert said == "note: the axis 'тяга к миру' is new\n"
     thirds = run("axes", "bind", "врач", "эмпатия=33.3%", "причинность=33.3%", "время=33.4%")[1]
     assert thirds == "время 33.4%, причинность 33.3%, эмпатия 33.3%\n"
     assert run("axes", "bind", "врач", "долг=100%")[2] == "note: the axis 'долг' is new\n"
@@ -124,3 +134,33 @@ def test_an_axis_that_may_be_a_typing_error_is_said(run):
     code, _, err = run("axes", "bind", "врач", "долг=50%", "долг=50%")
     assert code == 2
     assert "named twice" in err
+
+
+def test_python_refuses_the_same_and_an_import_says_it(tmp_path):
+    with Forest.open("memory:") as forest:
+        forest.plant_axes()
+        forest.add(tree("Врач", "Чужая боль.", axes=["эмпатия", "долг"]))
+        slip = tree("Рана", "Боль.", axes=["эмпатеи"])
+        for refused in (
+            lambda: forest.add(slip),
+            lambda: forest.replace(slip),
+            lambda: forest.bind("врач", ["парадоксальнотсь"]),
+            lambda: forest.add_steps("рана", ["Боль."], title="Рана", axes=["эмпатии"]),
+        ):
+            with pytest.raises(InvalidInput, match=r"was '(эмпатия|парадоксальность)' meant"):
+                refused()
+        with (
+            pytest.raises(InvalidInput, match="was 'причинность' meant"),
+            forest.editing("врач") as edited,
+        ):
+            edited.axes = {"причинност": 1.0}
+        assert forest.get("врач").axes == {"долг": 0.5, "эмпатия": 0.5}
+        file = tmp_path / "a.json"
+        nodes = [{"level": 0, "text": "А"}]
+        file.write_text(json.dumps({"tree": "Рана", "axes": ["эмпатя", "вина"], "nodes": nodes}))
+        report = forest.import_files(file)
+        assert report.added == ["рана"]
+        assert report.notices == [
+            f"{file}: the axis 'эмпатя' of the tree 'рана' is new; was 'эмпатия' meant?"
+        ]
+        assert forest.import_files(file).notices == []

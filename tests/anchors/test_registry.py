@@ -237,6 +237,23 @@ def test_a_group_is_renamed_and_found_by_its_name(store):
     assert Registry.of(store).name("выбор") == "Выбор"
 
 
+def test_a_name_that_is_taken_advises_what_can_be_done_after_what_was_decided(store):
+    refused = refuse(store, "выбор", "воля")
+    with pytest.raises(Conflict) as caught:
+        rename(store, "выбор", "Воля")
+    assert caught.value.hint == (
+        f"They were refused as one anchor (decision {refused.no}): choose another name. To make "
+        f"both one: `forest anchors undo {refused.no}`, then `forest anchors merge 'выбор' 'воля'`."
+    )
+    undo(store, refused.no)
+    merge(store, "выбор", "воля")
+    made = part(store, "воля", "воля (к власти)", ["второе"])
+    with pytest.raises(Conflict, match=r"choose another name, for they are two meanings") as caught:
+        rename(store, "воля (к власти)", "воля")
+    assert f"decision {made[-2].no}" in str(caught.value)
+    assert "undo" not in str(caught.value)
+
+
 def test_of_forms_that_stand_in_as_many_places_the_dictionary_form_names_the_group():
     for word, form in (("любовь", "любви"), ("чужая боль", "чужой боли"), ("cat", "cats")):
         found = registry([form, word])

@@ -12,6 +12,7 @@ from anchors.discovery import discover
 from anchors.proposals import Proposal, proposals
 from anchors.registry import Registry, part, undo
 from anchors.registry import refuse as refuse_pair
+from anchors.stats import forest_stats
 from forest import Forest
 from forest.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from forest.forest import stamped
@@ -246,6 +247,29 @@ def test_merges_accepted_together_respect_a_refusal(store):
     reviewed = door.accept(store, proposals(store))
     assert (reviewed.merged, list(reviewed.left_out)) == (1, ["h1"])
     assert Registry.of(store).blocked == []
+
+
+def test_a_thought_that_is_no_anchor_yet_is_shown_as_it_is_written():
+    said = "Закон — это Свобода: воли"
+    store = planted(
+        tree("А", said),
+        tree("Б", said),
+        tree("В", said.lower()),
+        tree("Г", "Законы — это свободы: воли"),
+    )
+    discover(store)
+    there = proposals(store)
+    name = door.naming(Registry.of(store), there)
+    assert {name(p.anchor) for p in there} == {said}
+    assert [b.phrase for b in forest_stats(store).bridges] == [said]
+    review = "".join(door.review_text(door.evidence(store, there), name))
+    assert review.count(f"anchor: '{said}'") == 4
+    one = review.replace("accept:\n", "accept: yes\n", 1)
+    assert door.answer(store, one, "review.yaml").marked == 1
+    rest = review.replace("accept:\n", "accept: yes\n")
+    assert door.answer(store, rest, "review.yaml").marked == 3
+    (group,) = Registry.of(store).groups()
+    assert group.phrase == said
 
 
 def test_what_is_refused_is_known_as_refused(store):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from anchors.plot import island_map, layout, plot_islands
 from anchors.registry import merge, split
 from anchors.stats import forest_stats
-from forest.errors import InvalidInput, MissingExtra, UsageError
+from forest.errors import ForestError, InvalidInput, MissingExtra, UsageError
 from forest.stores.memory import MemoryStore
 
 
@@ -61,6 +62,34 @@ def test_a_picture_in_cyrillic_is_the_same_each_time(store, tmp_path):
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert "причинност" in (tmp_path / "a.svg").read_text().lower()
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_that_cannot_be_written_is_one_error_and_the_earlier_one_stays(
+    store, run, tmp_path, monkeypatch
+):
+    run("init", "--sample")
+    (tmp_path / "folder.png").mkdir()
+    for path, code, says in (
+        (tmp_path / "folder.png", 2, "folder.png is a folder"),
+        (tmp_path / "none" / "a.png", 2, f"there is no folder {tmp_path / 'none'}"),
+        (tmp_path / "a.jpg", 2, "a picture is drawn as .png or .svg"),
+    ):
+        found, out, err = run("stats", "--plot", str(path))
+        assert (found, out, says in err) == (code, "", True)
+    pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
+    found, out, err = run("stats", "--plot", "/proc/a.svg")
+    assert (found, out) == (1, "")
+    assert err.startswith("forest: the picture /proc/a.svg cannot be written: ")
+    old = tmp_path / "old.svg"
+    old.write_text("old", encoding="utf-8")
+
+    def full(_: Path, __: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ForestError, match=r"old\.svg cannot be written: No space left"):
+        plot_islands(store, old)
+    assert old.read_text(encoding="utf-8") == "old"
 
 
 def test_what_cannot_be_drawn(store, tmp_path, monkeypatch):

@@ -119,6 +119,20 @@ def test_words_of_their_own_are_not_proposed_as_one(forest, pair):
     assert found(forest) == set()
 
 
+def test_phrases_that_name_two_things_with_the_same_words_are_not_proposed_as_one(forest):
+    plant(
+        forest,
+        ("Мать дочери молчит.", ["мать дочери"]),
+        ("Они матери дочь не отдадут.", ["матери дочь"]),
+        ("Тишина лечит душу.", ["тишина лечит душу"]),
+        ("Тишину лечит душа.", ["тишину лечит душа"]),
+        ("Матери дочерей молчат.", ["матери дочерей"]),
+    )
+    options = {"rules": ["lemma", "near", "meaning"], "embedder": HashedEmbedder()}
+    merges = {x[2:4] for x in found(forest, **options) if x[0] == "merge"}
+    assert merges == {("мать дочери", "матери дочерей")}
+
+
 @pytest.mark.parametrize(
     ("pair", "score"),
     [

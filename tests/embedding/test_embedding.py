@@ -21,6 +21,7 @@ from anchors.embedding import (
     EmbedderError,
     EmbedderUnavailable,
     HashedEmbedder,
+    cached_embedder,
     open_embedder,
 )
 from anchors.embedding.endpoint import EndpointEmbedder
@@ -92,7 +93,7 @@ def test_a_text_is_embedded_once_whoever_asks(tmp_path):
 def test_every_command_keeps_its_vectors(run, monkeypatch, tmp_path):
     counting = Counting()
     model = SimpleNamespace(fingerprint="model", embed=counting.embed)
-    monkeypatch.setattr("anchors.embedding.opening.open_embedder", lambda _: model)
+    monkeypatch.setattr("anchors.embedding.opening.open_embedder", lambda _, **__: model)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     run("init", "--sample")
     run("formulas", "add", "Δ12 = (вода + весна) = «Зов»")
@@ -354,6 +355,43 @@ def test_commands_take_the_folder_of_an_encoder(encoders, run, monkeypatch, tmp_
         code, _, said = run("formulas", "near", "вода", *options)
         assert code == 1
         assert f"{folder} cannot be loaded" in said
+
+
+def test_vectors_that_are_kept_need_no_model_until_its_files_change(
+    encoders, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for folder in encoders:
+        rows = cached_embedder(str(folder)).embed(TEXTS[:2])
+        kind = type(open_embedder(str(folder)))
+        with monkeypatch.context() as without:
+            without.setattr(kind, "_load", lambda _: pytest.fail("it was loaded"))
+            kept = cached_embedder(str(folder))
+            assert np.array_equal(kept.embed(TEXTS[:2]), rows)
+        (folder / "more.txt").write_text("x", encoding="utf-8")
+        with pytest.raises(EmbedderError, match="files have changed since"):
+            kept.embed(["new"])
+        assert cached_embedder(str(folder)).fingerprint != kept.fingerprint
+        assert cached_embedder(str(folder)).embed(["new"]).shape == (1, 16)
+
+
+def test_a_folder_that_lacks_weights_or_a_vocabulary_is_refused(encoders):
+    from safetensors.numpy import load_file, save_file
+
+    for folder in encoders:
+        file, whole = folder / "model.safetensors", (folder / "model.safetensors").read_bytes()
+        for lacks, says in ((".attention.", "10 of its weights are missing"), ("pooler.", "")):
+            kept = {k: v for k, v in load_file(file).items() if lacks not in k}
+            save_file(kept, file, metadata={"format": "pt"})
+            if says:
+                with pytest.raises(EmbedderError, match=says):
+                    open_embedder(str(folder))
+            else:  # nothing is made of them
+                open_embedder(str(folder))
+            file.write_bytes(whole)
+        (folder / "tokenizer.json").unlink()
+        with pytest.raises(EmbedderError, match="its tokenizer knows 5 tokens, its network"):
+            open_embedder(str(folder))
 
 
 def test_words_that_share_no_letters_do_not_meet_by_chance():

@@ -302,8 +302,12 @@ def test_the_terms_of_few_parts_do_not_make_their_linkage_stable(store):
         report = check(store, code)
         assert met(report)["stable"]
         assert "not defined: Δ57" in report.criteria[0].said
+    # Of two parts one is open: how many formulas the other one is made of does not outweigh it.
+    add(store, "Λ3 = (Λ1 → Δ58)")
+    assert not met(check(store, "Λ3"))["stable"]
     add(store, "Δ57 = (вода → весна)")
     assert "not defined" not in check(store, "Λ1").criteria[0].said
+    assert not met(check(store, "Λ3"))["stable"]
 
 
 # --- vectors --------------------------------------------------------------------------------------
@@ -586,6 +590,21 @@ def test_what_is_wrong_with_a_formula_without_a_code_names_no_other_formula(stor
     add(store, "Δ00 = (вода + лёд)")
     with pytest.raises(InvalidFormula, match="the formula has the part Δ00 twice"):
         add(store, "[Δ00, Δ00]")
+
+
+def test_notes_say_the_same_together_as_one_after_the_other(store, tmp_path):
+    """A mention of two codes in prose gives no parts to what another note defines."""
+    mention, definition = tmp_path / "a.md", tmp_path / "b.md"
+    mention.write_text("В опыте Δ60=Δ61, как и ждали.")
+    definition.write_text("Δ60 = (вода + лёд) = «Зима»")
+    (tmp_path / "c.md").write_text("Δ60 = (лёд + вода — среда) = сцена")
+    done = import_formulas(store, [tmp_path])
+    together = "Δ60 = (вода — среда + лёд) = «Зима» = сцена"
+    assert [text_of(f) for f in Book.of(store).formulas.values()] == [together]
+    assert (done.added, done.left_out) == (["Δ60"], ["Δ60"])
+    assert f"a.md:1: left out: the code Δ60 is taken: {together}" in "".join(done.notices)
+    assert import_formulas(store, [tmp_path]).unchanged == ["Δ60"]
+    assert import_formulas(store, [mention]).left_out == ["Δ60"]
 
 
 ICE = "Δ60 = (вода + лёд)\n- поэтически: «Лёд спит»\n- телесно: «Лёд жжёт»"

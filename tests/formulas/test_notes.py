@@ -209,6 +209,18 @@ def test_a_list_below_gives_registers_and_roles() -> None:
     assert found.undefined == {"Δ41": (8,)}
 
 
+def test_slips_of_roles_and_a_semicolon_in_a_note_are_named_with_their_lines() -> None:
+    notices: list[str] = []
+    found = formulas_in(
+        "Δ12 = (вода + лёд)\n- обьект: вода\n- лёд — срада\n\nИ Δ13 = (мох; лёд), вот.",
+        notices.append,
+    )
+    assert [(p.line, p.column) for p in found.problems] == [(2, 1), (5, 13)]
+    assert "`обьект:` is no role: write `объект: …`" in str(found.problems[0])
+    assert notices == ["line 3, column 1: `срада` is a role of its own: was `среда` meant?"]
+    assert text_of(found.defined["Δ12"].formula) == "Δ12 = (вода + лёд — срада)"
+
+
 def test_the_owners_seed_is_read_whole(shared: Path) -> None:
     found = formulas_in((shared / "seeds/2-formulas.md").read_text(encoding="utf-8"))
     (_, water), *others = printed(found)

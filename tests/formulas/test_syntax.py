@@ -232,6 +232,33 @@ def test_roles_are_known_by_their_words_and_else_by_position() -> None:
     assert parse("Δ28 = («объект: вода»)").terms[0].phrase == "объект: вода"
 
 
+def test_a_slip_of_a_role_is_refused_and_another_word_before_a_colon_is_said() -> None:
+    for text, problem in {
+        "Δ12 = (объкт: вода + лёд)": "column 8: `объкт:` is no role: write `объект: вода`",
+        "Δ12 = (вода + tenson: fear)": "column 15: `tenson:` is no role: write `tension: fear`",
+    }.items():
+        with pytest.raises(InvalidFormula) as caught:
+            parse(text)
+        assert str(caught.value).startswith(f"line 1, {problem}")
+    notices: list[str] = []
+    formula = parse("Δ12 = (вода + цена: лёд + 12:30)", notices.append)
+    said = "line 1, column 15: `цена:` is no role, so «цена: лёд» is one term; a role may stand"
+    assert notices == [f"{said} behind a dash"]
+    assert parse(text_of(formula), notices.append) == formula
+    parse("Δ12 = («цена: лёд» + «объкт: вода» + ночь — граница)", notices.append)
+    assert len(notices) == 1
+    parse("Δ12 = (вода — обьект + лёд)", notices.append)
+    assert notices[1:] == ["line 1, column 8: `обьект` is a role of its own: was `объект` meant?"]
+
+
+@pytest.mark.parametrize("text", ["Δ12 = (вода; лёд)", "(вода; лёд)", "Δ12 = (вода + лёд; зов)"])
+def test_a_semicolon_joins_nothing(text: str) -> None:
+    with pytest.raises(InvalidFormula, match="`;` joins nothing: write `\\+`") as caught:
+        read(text)
+    assert (caught.value.line, caught.value.column) == (1, text.index(";") + 1)
+    assert parse("Δ12 = («a; b» + лёд) = вода; лёд").scenes == ("вода; лёд",)
+
+
 @pytest.mark.parametrize("role", [word for name, words in ROLES.items() for word in (name, *words)])
 def test_each_role_may_stand_before_its_term(role: str) -> None:
     formula = parse(f"Δ12 = ({role}: вода + лёд)")
