@@ -33,7 +33,8 @@ def plant(folder: Path, thoughts: int) -> Path:
     from forest import Forest
 
     source, target = folder / "forest.jsonl", folder / "forest.db"
-    sizes = ["--thoughts", thoughts, "--trees", thoughts // 100, "--anchors", thoughts // 50]
+    trees, anchors = max(1, thoughts // 100), max(1, thoughts // 50)
+    sizes = ["--thoughts", thoughts, "--trees", trees, "--anchors", anchors]
     generate = [sys.executable, str(Path(__file__).with_name("generate.py")), str(source)]
     more = [*map(str, sizes), "--recurring", str(RECURRING)]
     subprocess.run([*generate, *more], check=True)

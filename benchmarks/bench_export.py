@@ -174,7 +174,8 @@ def planted(folder: Path, thoughts: int) -> Path:
 def generated(folder: Path, thoughts: int) -> Path:
     """The same as JSONL: a tree for 1,000 thoughts, an anchor for 50."""
     lines = folder / f"{thoughts}.jsonl"
-    sizes = ["--thoughts", thoughts, "--trees", thoughts // 1000, "--anchors", thoughts // 50]
+    trees, anchors = max(1, thoughts // 1000), max(1, thoughts // 50)
+    sizes = ["--thoughts", thoughts, "--trees", trees, "--anchors", anchors]
     # A process of its own: the peak memory of a process counts from its parent's.
     subprocess.run([sys.executable, generate.__file__, str(lines), *map(str, sizes)], check=True)
     return lines

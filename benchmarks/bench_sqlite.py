@@ -164,11 +164,11 @@ def main() -> None:
     print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
     n = options.thoughts
     small = (
-        run(n // 10, n // 10_000, n // 500, options.rounds, options.scratch)
+        run(n // 10, max(1, n // 10_000), max(1, n // 500), options.rounds, options.scratch)
         if options.scale
         else None
     )
-    large = run(n, n // 1_000, n // 50, options.rounds, options.scratch)
+    large = run(n, max(1, n // 1_000), max(1, n // 50), options.rounds, options.scratch)
     if small:
         for title in large:
             print(

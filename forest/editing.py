@@ -169,8 +169,8 @@ def _take(tree: Tree, edited: Tree) -> None:
 
 def _kept(error: ForestError, tree_id: str, path: Path) -> ForestError:
     """The same error, saying where the author's text is and how to go on."""
-    on = f"run `forest edit {tree_id}` again and paste your text, kept in {path}"
+    on = f"To go on, run `forest edit {tree_id}` again and paste your text, kept in {path}"
     if isinstance(error, NotFound):  # it was removed meanwhile
-        on = f"to have the tree again, `forest import {shlex.quote(str(path))}`: it is your text"
-    hint = f"Nothing was stored. To go on, {on}"
+        on = f"To have the tree again as you left it, run `forest import {shlex.quote(str(path))}`"
+    hint = f"Nothing was stored. {on}"
     return type(error)(error.message, hint=f"{error.hint}\n{hint}" if error.hint else hint)

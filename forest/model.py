@@ -233,6 +233,10 @@ class Tree(BaseModel):
         """Number of thoughts."""
         return len(self.thoughts)
 
+    def __iter__(self) -> Iterator[Thought]:  # type: ignore[override]
+        """The thoughts, in reading order."""
+        return iter(self.thoughts)
+
     @property
     def root(self) -> Thought:
         """The first thought. Raises InvalidTree in an empty tree."""

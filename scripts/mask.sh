@@ -15,7 +15,7 @@ step() {
 }
 
 # A model of two million weights, which has read nothing but the trees one by one: it knows islands.
-step forest base prepare tiny: base --corpus corpus --steps 600
+step forest base prepare tiny: base --corpus corpus --steps 1000
 step forest train corpus --base base --mask sample --preset tiny
 
 echo

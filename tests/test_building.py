@@ -23,6 +23,15 @@ def test_a_chain_is_a_loop_of_add():
     assert (t.depth, len(t), t.root.text) == (2, 3, "a")
 
 
+def test_a_tree_is_its_thoughts_in_reading_order():
+    tree = Tree("t")
+    root = tree.add("root")
+    tree.add("second", under=root)
+    tree.add("first", under=root, at=0)
+    assert [t.text for t in tree] == ["root", "first", "second"]
+    assert len(list(tree)) == len(tree) == 3
+
+
 def test_add_finds_its_place():
     t = tree(*BRANCHES)
     _, a, b, _, _, e, _ = t.thoughts

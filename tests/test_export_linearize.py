@@ -124,7 +124,7 @@ def test_every_step_that_fits_a_window_stands_in_one(made: Tree) -> None:
 def test_windows_depend_on_the_path_from_the_root_alone(made: Tree, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(paths(made)))
     alone = [t for t in made.thoughts if t.id in path]
-    lone = Tree.model_construct(**(dict(made) | {"thoughts": alone}))
+    lone = Tree.model_construct(**(vars(made) | {"thoughts": alone}))
     among = {tuple(said(pieces)) for pieces in windows(made)}
     assert {tuple(said(pieces)) for pieces in windows(lone)} <= among
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from time import monotonic
 from typing import Any
+
+import numpy as np
 
 from training.config import Steps
 from training.corpus import Corpus
 from training.errors import BaseError
-from training.examples import plan, read_examples
+from training.examples import Examples, plan, read_examples
 from training.library import library
 from training.logs import Tell
 from training.network import Network
@@ -19,7 +21,9 @@ from training.network import Network
 KINDS = ("", "bpe", "sentencepiece")
 VOCABULARY = 8000
 LENGTH = 2048
-ROW = 1024
+ROW, ROWS = 512, 2
+SPAN = 256
+"""How many tokens a reader who begins at a thought reads on."""
 SPECIAL = ("<unk>", "<s>", "</s>", "<pad>")
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
@@ -59,14 +63,19 @@ def learn(
     seed: int,
     progress: Tell | None = None,
 ) -> None:
-    """Let a tiny model read the corpus's paths, all its weights in training.
+    """Let a tiny model read the corpus's paths, from each of their thoughts on.
+
+    All its weights are in training. Whoever reads paths only from their beginnings knows what
+    comes next by all that came before, and is lost where a question begins in the middle, as
+    those of `training.behaviour` do.
 
     :param progress: is told of every step what a line of a training's log says.
 
     Raises CorpusError where there is no path, TrainingFailed, MissingExtra.
     """
-    settings = Steps(seed=seed, steps=steps, row=ROW, rows=1, rate=3e-3)
-    examples = read_examples(corpus, "train", tokenizer, names=(), window=LENGTH, kinds=("path",))
+    settings = Steps(seed=seed, steps=steps, row=ROW, rows=ROWS, rate=3e-3)
+    paths = read_examples(corpus, "train", tokenizer, names=(), window=LENGTH, kinds=("path",))
+    examples = _from_every_line(paths, tokenizer("\n").input_ids[-1])
     network = Network(settings)
     network.train(model)
     rows = plan(examples, seed, settings.row, settings.rows)
@@ -85,6 +94,19 @@ def learn(
                 }
             )
     model.eval()
+
+
+def _from_every_line(paths: Examples, end_of_line: int) -> Examples:
+    """An example for each line of each path: the line and what follows it, SPAN tokens at most."""
+    ids, mask, bounds = [], [], [0]
+    for begin, end in pairwise(paths.bounds):
+        lines = np.flatnonzero(paths.ids[begin : end - 1] == end_of_line) + begin + 1
+        for line in (begin, *map(int, lines)):
+            cut = slice(line, min(line + SPAN, end))
+            ids.append(paths.ids[cut])
+            mask.append(paths.mask[cut])
+            bounds.append(bounds[-1] + len(ids[-1]))
+    return Examples(np.concatenate(ids), np.concatenate(mask), bounds)
 
 
 def _llama(tokenizer: Any, seed: int) -> Any:

@@ -62,7 +62,10 @@ def start(
     with progress_bar("Neo4j") as bar:
 
         def tell(p: Progress) -> None:
-            bar.update(p.files, p.total, f"Neo4j: {p.phase}, {p.size / 1e6:.0f} MB")
+            if p.phase == "start":
+                bar.wait("Neo4j: start")
+            else:
+                bar.update(p.files, p.total, f"Neo4j: {p.phase}, {p.size / 1e6:.0f} MB")
 
         running = server.start(progress=tell, exactly=exactly)
     click.echo(f"Neo4j {running.version} {'already runs' if running.already_running else 'runs'}")

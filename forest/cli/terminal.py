@@ -92,6 +92,11 @@ class Bar:
                 changes["description"] = text
             self._bar.update(self._task, **changes)
 
+    def wait(self, text: str) -> None:
+        """Show that something goes on of which nobody knows how long."""
+        if self._bar is not None:
+            self._bar.reset(self._task, total=None, description=text)
+
 
 @contextmanager
 def progress_bar(text: str, total: int | None = None, unit: str = "") -> Iterator[Bar]:

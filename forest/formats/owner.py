@@ -24,6 +24,7 @@ from forest.formats.base import Problem, shown
 from forest.language import check_language
 from forest.model import AnchorLink, Thought, Tree, trusted_thought, trusted_thoughts
 from forest.phrases import tree_id_from
+from forest.render import plural
 from forest.weights import axis_weights
 
 TREE_KEYS = ("tree", "title", "id", "axes", "nodes", "lang", "meta")
@@ -281,7 +282,9 @@ def _node_problem(error: ValidationError) -> Problem:
     errors.sort(key=lambda e: (e["loc"][0], e["type"] != "unexpected_keyword_argument"))
     problem = _explained(errors[0])
     if more := len({e["loc"][0] for e in errors}) - 1:
-        problem.message += f" (and {more} more nodes are wrong)"
+        problem.message += (
+            f" (and {plural(more, 'more node')} {'is' if more == 1 else 'are'} wrong)"
+        )
     return problem
 
 

@@ -57,6 +57,11 @@ class Written:
     thoughts: int = 0
     """Thoughts in the trees that were added or changed."""
 
+    @property
+    def stored(self) -> bool:
+        """Whether it did anything."""
+        return bool(self.added or self.changed or self.removed)
+
 
 class Rows(list[dict[str, Any]]):
     """The rows of a query; ``changed`` counts what it wrote: ``{"nodes_created": 3}``."""

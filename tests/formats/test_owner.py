@@ -193,6 +193,7 @@ BAD = {
     "node 1: level: this tree names parents": tree(
         ROOT | {"id": "a"}, {"parent": "a", "text": "B"}
     ),
+    "(and 1 more node is wrong)": tree(ROOT, {"level": "x", "text": "x"}, {"level": 1}),
     "(and 2 more nodes are wrong)": tree(
         ROOT, {"level": "x", "text": "x"}, {"level": "x", "text": "x"}, {"level": 1}
     ),

@@ -446,9 +446,12 @@ def test_what_hangs_by_a_wrong_relationship_is_named(store, typed, hung):
         ("SET t.created_at = 'soon'", "tree 't': created_at: Input should be a valid datetime"),
         (
             "CREATE (t)-[:ALIGNS_WITH {weight: -1}]->(:Axis {name: 'a'})",
-            "the weight -1 is no number above 0",
+            "the weight -1 of 'a' is no number above 0",
         ),
-        ("CREATE (t)-[:ALIGNS_WITH {weight: 'x'}]->(:Axis {name: 'a'})", "'x' is no number"),
+        (
+            "UNWIND ['x', true] AS w CREATE (t)-[:ALIGNS_WITH {weight: w}]->(:Axis {name: 'a'})",
+            "weight 'x' of 'a' is no number above 0; the weight True of 'a' is no number",
+        ),
         ("CREATE (t)-[:ALIGNS_WITH]->(:Axis {x: 1})", "an axis has no name"),
         ("CREATE (t)-[:ALIGNS_WITH]->(:Axis {name: 1})", r"an axis is a number \(1\), expected"),
         ("CREATE (n)-[:ANCHORED_BY]->(:Anchor {phrase: 1})", r"anchor is a number \(1\), expected"),

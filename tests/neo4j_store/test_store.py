@@ -567,6 +567,25 @@ def test_an_interrupt_that_garbles_the_connection_stays_an_interrupt(store):
     assert [t.id for t in store.trees()] == ["t"]
 
 
+def test_a_commit_whose_answer_was_lost_counts_as_done(store, monkeypatch):
+    write = store._connection.write
+
+    def twice(work, *given):
+        write(work, *given)  # committed, but the driver did not hear of it
+        return write(work, *given)
+
+    monkeypatch.setattr(store._connection, "write", twice)
+    with_new = {tree("a").revision: "a", tree("b").revision: "b"}
+
+    def merge(old, new):
+        return None if old and old.revision in with_new else new
+
+    written = store.write([tree("a"), tree("b")], merge)
+    assert (written.added, written.unchanged, written.thoughts) == (["a", "b"], [], 4)
+    written = store.write([tree("a"), tree("b")], merge)
+    assert (written.added, written.unchanged, written.thoughts) == ([], ["a", "b"], 0)
+
+
 def test_an_interrupt_between_two_transactions_says_what_is_stored(store, monkeypatch):
     monkeypatch.setattr(spool, "BATCH_TREES", 1)
     merged = []

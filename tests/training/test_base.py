@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.training.conftest import with_tokens
@@ -119,6 +120,20 @@ def test_a_tiny_base_tells_every_step_that_it_learns(corpus: Corpus, tmp_path: P
     prepare("tiny:", tmp_path / "base", corpus, steps=2, progress=told.append)
     assert [(line["step"], line["steps"]) for line in told] == [(1, 2), (2, 2)]
     assert all(line["loss"] > 0 and line["tokens_per_second"] > 0 for line in told)
+
+
+def test_a_tiny_base_reads_on_from_every_line_of_a_path():
+    from training.examples import Examples
+    from training.tiny import SPAN, _from_every_line
+
+    end = 9
+    long = [*range(10, 10 + SPAN), end, 1]
+    ids = np.array([1, 2, end, 3, end, 4, *long], np.int32)
+    read = _from_every_line(Examples(ids, ids != 2, [0, 6, len(ids)]), end)
+    bounds = zip(read.bounds, read.bounds[1:], strict=False)
+    said = [read.ids[a:b].tolist() for a, b in bounds]
+    assert said == [[1, 2, end, 3, end, 4], [3, end, 4], [4], long[:SPAN], [1]]
+    assert (read.mask == (read.ids != 2)).all()
 
 
 def test_only_a_tiny_base_learns_as_it_is_made(base: Any, tmp_path: Path):

@@ -170,11 +170,12 @@ def axes_of(head: Head) -> dict[str, tuple[str, float]]:
     """
     rows = sorted(head.axes, key=lambda axis: order(axis[2], axis[0]))
     given = [weight for _, _, _, weight, _, _ in rows if weight is not None]
-    for weight in given:
-        if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise ValueError(f"axes: the weight {weight!r} is no number")
-        if not 0 < weight < math.inf:
-            raise ValueError(f"axes: the weight {weight!r} is no number above 0")
+    if wrong := [
+        f"the weight {weight!r} of {id_ if name is None else name!r} is no number above 0"
+        for _, _, _, weight, id_, name in rows
+        if weight is not None and not _is_weight(weight)
+    ]:
+        raise ValueError(f"axes: {'; '.join(wrong)}")
     default = sum(given) / len(given) if given else 1
     if given and sum(given) < 1 and len(given) < len(rows):
         # Rounded, so that 0.8 leaves 0.2 and not 0.19999999999999996.
@@ -193,6 +194,11 @@ def axes_of(head: Head) -> dict[str, tuple[str, float]]:
     if abs(total - 1) <= 1e-9:
         return {key: (name, float(weight)) for key, (name, weight) in axes.items()}
     return {key: (name, weight / total) for key, (name, weight) in axes.items()}
+
+
+def _is_weight(weight: Any) -> bool:
+    number = isinstance(weight, int | float) and not isinstance(weight, bool)
+    return number and 0 < weight < math.inf
 
 
 # --- thoughts -------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ class Spool:
 
 
 def _encoded(tree: Tree) -> bytes:
-    head = {name: value for name, value in tree if name != "thoughts"}
+    head = {name: getattr(tree, name) for name in Tree.model_fields if name != "thoughts"}
     rows = [(_thought_values(t), [_link_values(a) for a in t.anchors]) for t in tree.thoughts]
     try:
         return orjson.dumps((head, rows))

@@ -221,18 +221,24 @@ class Neo4jStore(Store):
     ) -> None:
         """Run one transaction that stores trees, and add to ``written`` what it did.
 
+        The answer to a commit may be lost with its server, and the driver tries again. Where that
+        finds nothing to do any more, an earlier try has done it.
+
         Raises Conflict where a thought's id is already used in another tree.
         """
         attempts: list[Writing] = []
+        done: list[Written] = []
 
         def attempt(tx: ManagedTransaction) -> Written:
             if attempts:
                 strays.forget()
             attempts.append(Writing(tx, strays))
-            return work(attempts[-1])
+            done.append(work(attempts[-1]))
+            return done[-1]
 
         try:
-            _add(written, self._connection.write(attempt))
+            last = self._connection.write(attempt)
+            _add(written, next((did for did in reversed(done) if did.stored), last))
         except Conflict as error:
             if isinstance(error.__cause__, ConstraintError):
                 refuse_taken(self._connection, attempts[-1].arriving())

@@ -123,7 +123,7 @@ def everything(store: Store, places: Iterable[str] | None = None) -> dict[str, A
 
 def shown(tree: Tree) -> dict[str, Any]:
     """All fields of a tree, with what ``==`` on dicts and times does not see made visible."""
-    fields = dict(tree)
+    fields = {name: getattr(tree, name) for name in Tree.model_fields}
     fields["axes"] = list(tree.axes.items())
     for name in ("created_at", "updated_at"):
         fields[name] = fields[name] and fields[name].isoformat()
