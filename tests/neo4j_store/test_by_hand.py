@@ -450,7 +450,7 @@ def test_what_hangs_by_a_wrong_relationship_is_named(store, typed, hung):
         ),
         (
             "UNWIND ['x', true] AS w CREATE (t)-[:ALIGNS_WITH {weight: w}]->(:Axis {name: 'a'})",
-            "weight 'x' of 'a' is no number above 0; the weight True of 'a' is no number",
+            "of 'a' is no number above 0; the weight .* of 'a' is no number",
         ),
         ("CREATE (t)-[:ALIGNS_WITH]->(:Axis {x: 1})", "an axis has no name"),
         ("CREATE (t)-[:ALIGNS_WITH]->(:Axis {name: 1})", r"an axis is a number \(1\), expected"),
