@@ -232,6 +232,8 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "deleted": lambda out: shutil.rmtree(folder.parts_of(out)),
     "cut short": lambda out: os.truncate(folder.parts_of(out) / "trees", 5000),
     "another line": lambda out: _turn(folder.parts_of(out) / "trees", 3000),
+    "another ring": lambda out: _turn(folder.parts_of(out) / "rings", 1500),
+    "the end of a walk": lambda out: _turn(folder.parts_of(out) / "walks", -2),
     "a corpus that was edited": lambda out: _turn(out / "data" / "train-00000.jsonl", 700),
     "a corpus that lost a file": lambda out: (out / "data" / "train-00001.jsonl").unlink(),
     "no JSON": lambda out: (folder.parts_of(out) / "about.json").write_text("{"),
@@ -244,14 +246,27 @@ def _turn(path: Path, at: int) -> None:
     path.write_bytes(told)
 
 
+@pytest.fixture(scope="module")
+def fewer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A full export of all trees but one."""
+    out = tmp_path_factory.mktemp("fewer") / "corpus"
+    export_corpus(planted(*grown(19)), out, SMALL)
+    return content(out)
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_costs_nothing_but_time(damage: str, tmp_path: Path) -> None:
+def test_damage_costs_nothing_but_time(
+    damage: str, fewer: dict[str, bytes], tmp_path: Path
+) -> None:
     out = tmp_path / "corpus"
     export_corpus(planted(*grown(20)), out, SMALL)
     before = content(out)
     DAMAGE[damage](out)
     export_corpus(planted(*grown(20)), out, SMALL)
     assert content(out) == before
+    DAMAGE[damage](out)
+    export_corpus(planted(*grown(19)), out, SMALL)
+    assert content(out) == fewer
 
 
 @pytest.mark.parametrize(
