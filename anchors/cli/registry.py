@@ -247,11 +247,13 @@ def history(ctx: click.Context, as_json: bool) -> None:
 
     Columns: number, when, decision, rule and score, why.
     """
+    from anchors.deciding import finish
     from anchors.registry import Registry
     from anchors.telling import History
     from forest.cli.terminal import print_table
 
     with opened_forest(ctx) as forest:
+        finish(forest.store)
         registry = Registry.of(forest.store)
     undone, ended = registry.undone, registry.ended
     if as_json:
@@ -316,11 +318,13 @@ def proposals(ctx: click.Context, out: Path | None, as_json: bool) -> None:
     thoughts of each, side by side: write yes or no behind `accept:`, then `forest anchors accept
     --from FILE`. A file that exists is never overwritten.
     """
+    from anchors.deciding import finish
     from anchors.proposals import proposals
     from anchors.registry import Registry
     from anchors.review import evidence, naming, review_entry, review_text
 
     with opened_forest(ctx) as forest:
+        finish(forest.store)
         store, there = forest.store, proposals(forest.store)
         name = naming(Registry.of(store), there)
         found = evidence(store, there)

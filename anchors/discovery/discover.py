@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from anchors.deciding import finish
 from anchors.discovery import near, phrases, whole, words
 from anchors.discovery.known import Known, name_of
 from anchors.discovery.near import Pair
@@ -112,6 +113,7 @@ def discover(
     :raises OSError: the temporary folder (TMPDIR) has no room.
     """
     limits = _checked(rules, embedder, thresholds)
+    finish(store)
     with _scratch() as name:
         thoughts = Thoughts(Path(name), store.trees(skip))
         try:
