@@ -24,6 +24,7 @@ from anchors.groups import Group, Join, Registry, thoughts_at
 from forest.errors import Conflict, NotFound
 from forest.fields import kind_of
 from forest.phrases import phrase_key
+from forest.shell import command_line
 from forest.stores.base import Store
 
 __all__ = [
@@ -189,7 +190,7 @@ def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision
 
 def _way_to_one(registry: Registry, one: str, other: str) -> str:
     """How two anchors become one, after what was decided about them."""
-    merge_them = f"`forest anchors merge {one!r} {other!r}`"
+    merge_them = f"`{command_line('anchors', 'merge', one, other)}`"
     refusals = registry.refusals(one, other)
     if not refusals:
         return f"To make both one: {merge_them}."

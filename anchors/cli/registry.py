@@ -13,6 +13,7 @@ import click
 from anchors.discovery.cli import command_discover
 from forest.cli import new_file, opened_forest, print_json, say
 from forest.cli.numbers import Number
+from forest.shell import command_line
 
 if TYPE_CHECKING:
     from anchors.decisions import Decision
@@ -331,7 +332,8 @@ def proposals(ctx: click.Context, out: Path | None, as_json: bool) -> None:
         if out:
             with new_file(out) as file:
                 file.writelines(review_text(found, name))
-            click.echo(f"written to {out}; next: edit it, forest anchors accept --from {out}")
+            then = command_line("anchors", "accept", "--from", out)
+            say(f"written to {out}; next: edit it, {then}")
             return
         entries = [review_entry(one, name) for one in found]
     if as_json:
