@@ -375,6 +375,18 @@ def test_a_code_in_a_text_finds_its_formula_first(store):
     assert [n.code for n in space.near("вода после Λ1, Δ99", most=2)] == ["Λ1", "Δ12"]
 
 
+def test_one_formula_alone_makes_no_other(store):
+    add(store, "Δ12 = (вода)")
+    for make in (
+        lambda: add(store, "Λ9 = (Δ12)"),
+        lambda: compose(store, ["Δ12"]),
+        lambda: compose(store, ["Δ12", "Δ12"]),
+    ):
+        with pytest.raises(InvalidInput, match="two"):
+            make()
+    assert list(Book.of(store).formulas) == ["Δ12"]
+
+
 def test_the_formula_of_just_these_terms_is_nearer_than_one_that_has_more(store):
     add(store, WATER, scenes=[scene_of_text("Долгая сцена совсем о другом")])
     for text in ("Λ1 = (Δ12 → Δ41)", "Δ41 = (жар)", "Δ13 = (вода + весна + неясность + лёд)"):
@@ -433,6 +445,15 @@ def test_independent_anchors_are_not_proposed(store):
 
 
 # --- notes ----------------------------------------------------------------------------------------
+
+
+def test_what_a_formula_names_and_its_own_note_could_not_define_is_said(store, tmp_path):
+    note = tmp_path / "note.md"
+    note.write_text("Λ1 = (Λ2 → Δ12)\n\nΛ2 = (Λ1 → Δ12)\n\nΔ12 = (вода)\n")
+    done = import_formulas(store, [note])
+    assert sorted(done.added) == ["Δ12", "Λ1"]
+    assert "Λ2" in done.notices[0]
+    assert done.notices[-1].endswith("named, and defined nowhere: Λ2 (line 1)")
 
 
 def test_formulas_of_notes_are_imported_again_and_again(store, tmp_path):
