@@ -18,6 +18,7 @@ from forest.forest import stamped
 from forest.identity import finished
 from forest.model import AnchorLink, Thought, Tree, anchor_id
 from forest.phrases import phrase_key
+from forest.shell import command_line
 from forest.stores.base import Store
 
 
@@ -94,7 +95,7 @@ def said(store: Store, anchors: Sequence[str], places: Sequence[str], means: str
         if not here.intersection(anchors):
             raise NotFound(
                 f"no thought of {place!r} carries the anchor {anchors[0]!r}",
-                hint=f"`forest anchors show {anchors[0]!r}` shows where it stands.",
+                hint=f"`{command_line('anchors', 'show', anchors[0])}` shows where it stands.",
             )
         found += [Meaning(anchor, place, means) for anchor in anchors if anchor in here]
     return found

@@ -9,6 +9,7 @@ What surely are forms of one word is said by `anchors.forms`.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from functools import cache, lru_cache
 from typing import Any
 
@@ -19,7 +20,7 @@ _WORD = re.compile(r"[а-я]+(?:-[а-я]+)*|[a-z]+(?:'[a-z]+)?")
 _CYRILLIC = re.compile("[а-я]")
 _CONTENT = frozenset(["NOUN", "ADJF", "INFN"])
 _LIKELY = 0.1
-"""The share of a form's occurrences from which on a reading counts."""
+"""The share of a form's occurrences from which on a reading counts where nothing else is said."""
 OWN = 0.18
 """The share from which on a form that is also a word of its own stands for that alone."""
 RARE = 0.02
@@ -51,13 +52,15 @@ def lemma(word: str) -> str:
 
 
 @lru_cache(maxsize=65536)
-def readings(word: str) -> tuple[str, ...]:
+def readings(word: str, least: float = _LIKELY) -> tuple[str, ...]:
     """What a word in lower case may be a form of, the likeliest first.
 
     What is a nominative or an infinitive, and not seldom so, is that alone.
 
-    >>> readings("путем"), readings("axes"), readings("вина"), readings("жары")
-    (('путем', 'путь'), ('axi~is', 'axe'), ('вина',), ('жара',))
+    :param least: the share of a Russian form's occurrences from which on a reading counts.
+
+    >>> readings("путем"), readings("axes"), readings("вина"), readings("банки")
+    (('путем', 'путь'), ('axi~is', 'axe'), ('вина',), ('банк', 'банка'))
     """
     if not _CYRILLIC.match(word):
         return tuple(
@@ -65,8 +68,10 @@ def readings(word: str) -> tuple[str, ...]:
         )
     if _is_own(word):
         return (word,)
-    likely = (_russian_lemma(p) for p in parses(word) if p.score >= _LIKELY)
-    return tuple(dict.fromkeys([lemma(word), *likely]))
+    shares: dict[str, float] = defaultdict(float)
+    for parsed in parses(word):
+        shares[_russian_lemma(parsed)] += parsed.score
+    return tuple(dict.fromkeys([lemma(word), *(one for one in shares if shares[one] >= least)]))
 
 
 def _english_readings(word: str) -> tuple[str, ...]:

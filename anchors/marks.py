@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from anchors.homonyms import Meaning, Meant
-from forest.errors import Conflict, NotFound
+from forest.errors import Conflict, InvalidTree, NotATree, NotFound
 from forest.forest import stamped
 from forest.identity import finished
 from forest.model import AnchorLink, Thought, Tree
@@ -91,6 +91,38 @@ def take(store: Store, marks: Iterable[Mark], meanings: Iterable[Meaning] = ()) 
     _change(store, marks, meanings, remove, lambda *_: None)
 
 
+def standing(store: Store, marks: Iterable[Mark], meanings: Iterable[Meaning] = ()) -> list[Mark]:
+    """Which marks their thoughts carry, put by a review. What is no tree carries none."""
+    meant = Meant(meanings)
+    found: list[Mark] = []
+    for id_, here in _by_tree(store, marks, lambda *_: None).items():
+        try:
+            tree = store.get(id_)
+        except (NotFound, NotATree, InvalidTree):
+            continue
+        there = {
+            t.id: {a.anchor for a in t.anchors if a.origin == DISCOVERED} for t in tree.thoughts
+        }
+        for mark in here:
+            ways = meant.ways(mark.anchor, id_, mark.thought)
+            if not there.get(mark.thought, set()).isdisjoint(ways):
+                found.append(mark)
+    return found
+
+
+def _by_tree(
+    store: Store, marks: Iterable[Mark], gone: Callable[[Mark, str], None]
+) -> Mapping[str, list[Mark]]:
+    """Marks by the trees of their thoughts; ``gone`` gets what has no thought, and why."""
+    by_tree: dict[str, list[Mark]] = defaultdict(list)
+    for mark in marks:
+        try:
+            by_tree[store.tree_of(mark.thought)].append(mark)
+        except NotFound as error:
+            gone(mark, error.message)
+    return by_tree
+
+
 def _change(
     store: Store,
     marks: Iterable[Mark],
@@ -103,12 +135,7 @@ def _change(
     ``act`` is also told what the anchor of the mark may be there, the likeliest first.
     """
     meant = Meant(meanings)
-    by_tree: dict[str, list[Mark]] = defaultdict(list)
-    for mark in marks:
-        try:
-            by_tree[store.tree_of(mark.thought)].append(mark)
-        except NotFound as error:
-            gone(mark, error.message)
+    by_tree = _by_tree(store, marks, gone)
 
     def merge(old: Tree | None, asked: Tree) -> Tree | None:
         there = asked if old is None else old

@@ -7,26 +7,24 @@ registry (`anchors.groups`) is worked out of both; nothing is rewritten for what
 can be taken back. Only what parts a word of two meanings is written at thoughts
 (`anchors.homonyms`), and read back.
 
-Here the decisions are made. A refusal ends an earlier merge of the pair; to merge a refused pair
-the refusal must be undone first.
+Here the decisions of authors are made (`anchors.deciding` keeps them). A refusal ends an earlier
+merge of the pair; to merge a refused pair the refusal must be undone first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from anchors import homonyms, marks
-from anchors.arguments import check_store, check_texts, listed
-from anchors.decisions import MERGE, PART, REFUSE, RENAME, UNDO, Decision, decisions, node_of, read
+from anchors.arguments import check_texts, listed
+from anchors.deciding import check_reason, decide, finish
+from anchors.decisions import MERGE, PART, REFUSE, RENAME, UNDO, Decision, decisions
 from anchors.groups import Group, Join, Registry, thoughts_at
-from forest.arguments import check_text
-from forest.errors import Conflict, InvalidInput, NotFound
-from forest.fields import clean_line, kind_of
-from forest.nodes import Key, Node
+from forest.errors import Conflict, NotFound
+from forest.fields import kind_of
 from forest.phrases import phrase_key
-from forest.schema import DECISION
+from forest.shell import command_line
 from forest.stores.base import Store
 
 __all__ = [
@@ -34,7 +32,6 @@ __all__ = [
     "Join",
     "Registry",
     "decide",
-    "decide_on",
     "merge",
     "merging",
     "part",
@@ -45,51 +42,6 @@ __all__ = [
     "thoughts_at",
     "undo",
 ]
-
-
-def decide(store: Store, say: Callable[[Registry], Iterable[Decision]]) -> list[Decision]:
-    """Add what ``say(registry)`` decides, all in one transaction; returns it with its numbers.
-
-    ``say`` sees all decisions made before, also those of others in this moment; their numbers and
-    times are given here. It may be called more than once. Raises what ``say`` raises; InvalidInput
-    where a reason is not one line of text.
-    """
-    return decide_on(store, "", lambda registry, _: (say(registry), ()))
-
-
-def decide_on(
-    store: Store,
-    label: str,
-    say: Callable[[Registry, Mapping[Key, Node]], tuple[Iterable[Decision], Iterable[Key]]],
-) -> list[Decision]:
-    """`decide`, where ``say(registry, nodes)`` also sees the nodes of a label as they are then.
-
-    The second that it gives are the keys of those to remove in the same transaction.
-    """
-    check_store(store)
-    labels = [DECISION.label, label] if label else [DECISION.label]
-    anchors = list(store.anchors())
-    made: list[Decision] = []
-
-    def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
-        known = read(node for node in old.values() if node.label == DECISION.label)
-        first = max((d.no for d in known), default=0) + 1
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        said, done = say(Registry(anchors, known), old)
-        made[:] = [replace(d, no=n, at=now) for n, d in enumerate(said, first)]
-        for why in dict.fromkeys(check_text(d.why, "text as `why`") for d in made):
-            _text(clean_line, f"the reason {why!r}", why)
-        return {**dict.fromkeys(done), **{node.at: node for node in map(node_of, made)}}
-
-    store.change_nodes(labels, change)
-    return made
-
-
-def _text(clean: Callable[[str], str], what: str, value: str) -> str:
-    try:
-        return clean(value)
-    except ValueError as error:
-        raise InvalidInput(f"{what}: {error}") from None
 
 
 def merging(
@@ -238,7 +190,7 @@ def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision
 
 def _way_to_one(registry: Registry, one: str, other: str) -> str:
     """How two anchors become one, after what was decided about them."""
-    merge_them = f"`forest anchors merge {one!r} {other!r}`"
+    merge_them = f"`{command_line('anchors', 'merge', one, other)}`"
     refusals = registry.refusals(one, other)
     if not refusals:
         return f"To make both one: {merge_them}."
@@ -261,7 +213,7 @@ def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
     longer says so; InvalidInput for a reason that is not one line of text.
     """
     check_texts(why=why)
-    _text(clean_line, f"the reason {why!r}", why)
+    check_reason(why)
     for number in numbers:
         if type(number) not in (int, range):  # True is an int too
             raise TypeError(f"expected the number of a decision, or a range, got {kind_of(number)}")
@@ -272,6 +224,7 @@ def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
             raise Conflict(f"decision {min(again)} was taken back already")
         return [Decision(0, "", UNDO, phrase=str(number), why=why) for number in unique]
 
+    finish(store)
     before = Registry([], decisions(store))
     last = max((d.no for d in before.decisions), default=0)
     said = [replace(d, no=last + n) for n, d in enumerate(say(before), 1)]

@@ -15,10 +15,11 @@ from typing import Any
 
 from anchors import marks
 from anchors.arguments import check_texts, listed
+from anchors.deciding import decide_on, decision_about, finish, mark_of
 from anchors.decisions import MARK as MARKED
 from anchors.decisions import PART, REFUSE, Decision, decisions, meanings_of
-from anchors.proposals import MARK, MERGE, Proposal, proposals
-from anchors.registry import Registry, decide_on, refusal
+from anchors.proposals import MARK, MERGE, Proposal, begin, proposals
+from anchors.registry import Registry, refusal
 from forest.errors import InvalidInput, NotFound
 from forest.model import anchor_id
 from forest.nodes import Key, Node
@@ -71,7 +72,8 @@ def accept(store: Store, some: Iterable[Proposal]) -> Reviewed:
 
     Thoughts are marked in one write, then the list and the history are changed in one transaction.
     Interrupted between them, or, on Neo4j, between two batches of trees, it has marked whole trees;
-    the same call goes on.
+    the same call goes on, and any other decision first takes what is marked into the history
+    (`anchors.deciding.finish`).
     """
     return _decide(store, listed(some, Proposal, "proposals"), [])
 
@@ -86,7 +88,9 @@ def _decide(
     store: Store, accepted: Sequence[Proposal], refused: Sequence[Proposal], why: str = ""
 ) -> Reviewed:
     lost = dict(_without_anchor(store, accepted))
-    marked = {_mark(p): p for p in accepted if p.what == MARK and p.id not in lost}
+    marked = {mark_of(p): p for p in accepted if p.what == MARK and p.id not in lost}
+    finish(store, but={p.id for p in accepted})
+    begin(store, marked.values())
     meanings = meanings_of(decisions(store)) if marked else {}
     left_out, gone = marks.put(store, marked, meanings)
     unmarked = {marked[mark].id: reason for mark, reason in left_out.items()}
@@ -151,7 +155,7 @@ def _said_now(
         if p.id not in before:
             review.refused += 1
             if not registry.refused(*p.against):
-                yield _said(REFUSE, p, why)
+                yield decision_about(REFUSE, p, why)
     for p in accepted:
         if p.id in before or p.id in review.left_out or p.id in review.gone:
             continue
@@ -160,15 +164,7 @@ def _said_now(
         else:
             review.marked += 1
             if p.against not in registry.marks:
-                yield _said(MARKED, p)
-
-
-def _mark(proposal: Proposal) -> marks.Mark:
-    return marks.Mark(proposal.thought, proposal.anchor, proposal.phrase, proposal.score)
-
-
-def _said(action: str, p: Proposal, why: str = "") -> Decision:
-    return Decision(0, "", action, *p.against, phrase=p.phrase, rule=p.rule, score=p.score, why=why)
+                yield decision_about(MARKED, p)
 
 
 def _merging(registry: Registry, p: Proposal, review: Reviewed) -> Iterator[Decision]:
@@ -183,7 +179,7 @@ def _merging(registry: Registry, p: Proposal, review: Reviewed) -> Iterator[Deci
     review.merged += 1
     if registry.merged(p.anchor, p.into):
         return
-    decision = _said(MERGE, p)
+    decision = decision_about(MERGE, p)
     registry.add(decision)
     yield decision
 

@@ -17,6 +17,7 @@ from forest.errors import Conflict, InvalidInput, NotFound, UsageError
 from forest.fields import clean_name
 from forest.language import guess_language
 from forest.phrases import tree_id_from
+from forest.shell import command_line
 from forest.stores.base import Store
 
 if TYPE_CHECKING:
@@ -135,16 +136,19 @@ def _refuse_other_than_yaml(file: str, text: str) -> None:
 
 
 def fitting(registry: Registry, title: str, lang: str) -> list[str]:
-    """Anchors to offer for a title: those that share its rarest words, then the widest shared."""
+    """Anchors to offer for a title: those that share its rarest words, then the widest shared.
+
+    Of those without such words the ones of its language come before the others.
+    """
     groups = [group for group in registry.groups() if group.anchors[0].kind == "phrase"]
     words = {group.id: set(lemmas(group.phrase)) for group in groups}
     spread = Counter(word for said in words.values() for word in said)
     asked, ranked = set(lemmas(title)), []
     for group in groups:
         common = sum(1 / spread[word] for word in asked & words[group.id])
-        if common or group.anchors[0].lang in (lang, "und"):
-            ranked.append((-common, -max(a.trees for a in group.anchors), group.phrase))
-    return [phrase for _, _, phrase in sorted(ranked)[:OFFERED]]
+        foreign = group.anchors[0].lang not in (lang, "und")
+        ranked.append((-common, foreign, -max(a.trees for a in group.anchors), group.phrase))
+    return [phrase for *_, phrase in sorted(ranked)[:OFFERED]]
 
 
 def _refuse_known(store: Store, title: str) -> None:
@@ -155,7 +159,7 @@ def _refuse_known(store: Store, title: str) -> None:
         return
     raise Conflict(
         f"the forest already has a tree {id_!r} ({tree.title!r})",
-        hint=f"Choose another title, or `forest edit {id_}`.",
+        hint=f"Choose another title, or `{command_line('edit', id_)}`.",
     )
 
 

@@ -18,6 +18,7 @@ from forest.identity import finished
 from forest.marks import is_mark
 from forest.model import Tree
 from forest.render import plural
+from forest.shell import command_line
 
 if TYPE_CHECKING:
     from forest.forest import Forest
@@ -169,8 +170,8 @@ def _take(tree: Tree, edited: Tree) -> None:
 
 def _kept(error: ForestError, tree_id: str, path: Path) -> ForestError:
     """The same error, saying where the author's text is and how to go on."""
-    on = f"To go on, run `forest edit {tree_id}` again and paste your text, kept in {path}"
+    on = f"To go on, run `{command_line('edit', tree_id)}` again and paste your text, kept in {path}"
     if isinstance(error, NotFound):  # it was removed meanwhile
-        on = f"To have the tree again as you left it, run `forest import {shlex.quote(str(path))}`"
+        on = f"To have the tree again as you left it, run `{command_line('import', path)}`"
     hint = f"Nothing was stored. {on}"
     return type(error)(error.message, hint=f"{error.hint}\n{hint}" if error.hint else hint)

@@ -44,6 +44,7 @@ from forest.namesakes import Namesakes
 from forest.nodes import Key, Node
 from forest.phrases import phrase_key, stands_in
 from forest.render import plural
+from forest.shell import command_line
 from forest.spelling import meant
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ class _Import:
             if id_ not in self.seen and (came in files or came.startswith(folders)):
                 self.report.notices.append(
                     f"{came}: the tree {id_!r} was imported from it and is not in it any "
-                    f"more; it stays in the forest (`forest remove {id_}` removes it)"
+                    f"more; it stays in the forest (`{command_line('remove', id_)}` removes it)"
                 )
 
     def _sources(self, given: list[str | Path | SourceFile]) -> list[SourceFile]:
@@ -550,7 +551,7 @@ def _conflict(old: Tree, new: Tree, *, changed_here: bool) -> Conflict:
     return Conflict(
         f"{new.source}: the forest already has a tree {new.id!r}, {why}",
         hint="Give the tree another id, or let the file win with --replace "
-        f"(`forest show {old.id}` shows the forest's version).",
+        f"(`{command_line('show', old.id)}` shows the forest's version).",
     )
 
 

@@ -39,6 +39,7 @@ from forest.fields import (
 )
 from forest.identity import free_id
 from forest.phrases import phrase_key, tree_id_from
+from forest.shell import command_line
 from forest.thoughts import (
     AUTHORED,
     Anchor,
@@ -292,7 +293,7 @@ class Tree(BaseModel):
                 return i
         raise NotFound(
             f"tree {self.id!r} has no thought {wanted!r}",
-            hint=f"`forest show {self.id} --ids` lists its thoughts with their ids.",
+            hint=f"`{command_line('show', self.id, '--ids')}` lists its thoughts with their ids.",
         )
 
     def __getitem__(self, thought_id: str) -> Thought:
@@ -419,7 +420,7 @@ class Tree(BaseModel):
         if i == 0:
             raise InvalidTree(
                 f"{self.thoughts[0].id!r} is the root of tree {self.id!r}",
-                hint=f"To remove the whole tree: `forest remove {self.id}`.",
+                hint=f"To remove the whole tree: `{command_line('remove', self.id)}`.",
             )
         end = self.end(i)
         thoughts = relevel(self.thoughts[i:end], 0)

@@ -282,6 +282,9 @@ PROPOSAL = NodeType(
         Property(
             "carried", "BOOLEAN", "no", "true where thoughts carried the anchor when it was found"
         ),
+        Property(
+            "begun", "BOOLEAN", "no", "true while it is accepted: the thought may be marked already"
+        ),
         _text("rule", "what found it: exact, lemma, near, meaning", "yes"),
         _SCORE,
     ),

@@ -6,13 +6,13 @@ a slip is refused, and an axis that is really called so is added by itself.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from itertools import takewhile
 
 from forest.errors import InvalidInput
 from forest.model import Axis
 from forest.phrases import phrase_key
+from forest.shell import command_line
 
 SHORTEST = 5
 """Letters of names that are compared: «вода» and «мода» differ by one, and are no slip."""
@@ -45,7 +45,7 @@ def check_axes(names: Iterable[str], axes: Iterable[Axis]) -> None:
         if near := meant(phrase_key(name), there):
             raise InvalidInput(
                 f"there is no axis {name!r}: was {there[near]!r} meant?",
-                hint=f"If it is another axis, add it first: `forest axes add {shlex.quote(name)}`, "
+                hint=f"If it is another axis, add it first: `{command_line('axes', 'add', name)}`, "
                 f"in Python forest.add_axis({name!r}).",
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from shlex import quote
 from typing import Any
 
 import orjson
@@ -173,5 +174,6 @@ def require_known(tokenizer: Any, names: Iterable[str], corpus: Corpus, base: ob
         shown = ", ".join(missing[:8]) + (" …" if len(missing) > 8 else "")
         raise BaseError(
             f"the base {base} has no single token for {shown}, which the corpus {corpus.path} uses",
-            hint=f"Prepare the base with it: forest base prepare MODEL OUT --corpus {corpus.path}",
+            hint="Prepare the base with it: forest base prepare MODEL OUT --corpus "
+            f"{quote(str(corpus.path))}",
         )

@@ -10,6 +10,7 @@ import click
 
 from forest.cli import opened_forest, print_json, say, tell_left_out
 from forest.errors import ForestError
+from forest.shell import command_line
 
 if TYPE_CHECKING:
     from anchors.stats import ForestStats
@@ -169,8 +170,6 @@ def suggest(ctx: click.Context, tree: str, embedder: str | None, as_json: bool) 
     are bound to them. Columns: axis, weight, likeness to its description, likeness to its trees.
     How far that can be trusted is said last: what it would have said of trees that are bound.
     """
-    import shlex
-
     from anchors.axes import suggest_axes, trust
     from anchors.embedding import cached_embedder
     from forest.cli.terminal import print_table
@@ -191,8 +190,8 @@ def suggest(ctx: click.Context, tree: str, embedder: str | None, as_json: bool) 
         ("axis", "weight", "like its description", "like its trees"),
         [(s.axis, f"{s.weight:.0%}", f"{s.description:.2f}", f"{s.trees:.2f}") for s in found],
     )
-    weights = " ".join(shlex.quote(f"{s.axis}={s.weight:.0%}") for s in found)
-    click.echo(f"forest axes bind {shlex.quote(tree_id)} {weights}")
+    weights = [f"{s.axis}={s.weight:.0%}" for s in found]
+    say(command_line("axes", "bind", tree_id, *weights))
     if sure and sure.of:
         say(
             f"how sure: of {plural(sure.of, 'bound tree')} the first axis was the strongest of "

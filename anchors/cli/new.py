@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from forest.cli import new_file, opened_forest
+from forest.cli import new_file, opened_forest, say
+from forest.shell import command_line
 
 _folder = click.Path(file_okay=False, path_type=Path)
 
@@ -33,7 +34,7 @@ def command_new(
     """Write the skeleton of a tree as YAML, to fill in and to import.
 
     Anchors of the forest are offered in it as comments: first those with words of TITLE, then the
-    most shared. A file that exists is never overwritten.
+    most shared, of its language before the others. A file that exists is never overwritten.
     """
     from anchors.skeletons import DEFAULT, skeleton, templates
     from forest.cli.terminal import print_table
@@ -54,4 +55,4 @@ def command_new(
         return
     with new_file(out) as file:
         file.write(text)
-    click.echo(f"written to {out}; next: fill it in, forest import {out}")
+    say(f"written to {out}; next: fill it in, {command_line('import', out)}")

@@ -13,6 +13,7 @@ import click
 from anchors.discovery.cli import command_discover
 from forest.cli import new_file, opened_forest, print_json, say
 from forest.cli.numbers import Number
+from forest.shell import command_line
 
 if TYPE_CHECKING:
     from anchors.decisions import Decision
@@ -247,11 +248,13 @@ def history(ctx: click.Context, as_json: bool) -> None:
 
     Columns: number, when, decision, rule and score, why.
     """
+    from anchors.deciding import finish
     from anchors.registry import Registry
     from anchors.telling import History
     from forest.cli.terminal import print_table
 
     with opened_forest(ctx) as forest:
+        finish(forest.store)
         registry = Registry.of(forest.store)
     undone, ended = registry.undone, registry.ended
     if as_json:
@@ -316,18 +319,21 @@ def proposals(ctx: click.Context, out: Path | None, as_json: bool) -> None:
     thoughts of each, side by side: write yes or no behind `accept:`, then `forest anchors accept
     --from FILE`. A file that exists is never overwritten.
     """
+    from anchors.deciding import finish
     from anchors.proposals import proposals
     from anchors.registry import Registry
     from anchors.review import evidence, naming, review_entry, review_text
 
     with opened_forest(ctx) as forest:
+        finish(forest.store)
         store, there = forest.store, proposals(forest.store)
         name = naming(Registry.of(store), there)
         found = evidence(store, there)
         if out:
             with new_file(out) as file:
                 file.writelines(review_text(found, name))
-            click.echo(f"written to {out}; next: edit it, forest anchors accept --from {out}")
+            then = command_line("anchors", "accept", "--from", out)
+            say(f"written to {out}; next: edit it, {then}")
             return
         entries = [review_entry(one, name) for one in found]
     if as_json:

@@ -16,13 +16,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from anchors.deciding import finish
 from anchors.discovery import near, phrases, whole, words
 from anchors.discovery.known import Known, name_of
 from anchors.discovery.near import Pair
 from anchors.discovery.scratch import Thoughts
+from anchors.discovery.sureness import GUESSED, sure_score, sureness
 from anchors.discovery.whole import Mark
 from anchors.embedding import Embedder
-from anchors.forms import form_key
 from anchors.nominal import are_turned
 from anchors.proposals import (
     MARK,
@@ -46,9 +47,9 @@ THRESHOLDS: Mapping[str, float] = {
 }
 """From which score on something is proposed; see docs/discovery.md for what they let through."""
 
-GUESSED, STEMMED = 0.5, 0.25
-"""Scores of a merge of anchors whose words may be forms of one («банки», «банк») or may not, and of
-one whose words only have their stems in common ("cause of pain", "causing pain")."""
+STEMMED = 0.25
+"""The score of a merge of anchors that only have their stems in common ("cause of pain", "causing
+pain")."""
 _RULES_OF = {
     "words": ("exact", "lemma"),
     "near": ("near",),
@@ -112,6 +113,7 @@ def discover(
     :raises OSError: the temporary folder (TMPDIR) has no room.
     """
     limits = _checked(rules, embedder, thresholds)
+    finish(store)
     with _scratch() as name:
         thoughts = Thoughts(Path(name), store.trees(skip))
         try:
@@ -272,7 +274,7 @@ class _Search:
 
     def _pairs(self, pairs: Iterable[Pair], rule: str) -> None:
         """Marks for whole thoughts that are like each other: both get the anchor of one of them."""
-        for leader, member, score in _stars(pairs, len(self._thoughts)):
+        for leader, member, score in _stars(self._sure(pairs), len(self._thoughts)):
             anchor = self._thoughts[leader].text
             for one, other in ((leader, member), (member, leader)):
                 text = self._thoughts[one].text
@@ -280,6 +282,13 @@ class _Search:
                     self._report.unnameable += 1
                 else:
                     self._mark(Mark(one, anchor, text, other, rule, score))
+
+    def _sure(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """Pairs without those whose words only seem to be one; what is guessed is scored so."""
+        for pair in pairs:
+            one, other = (self._thoughts[number].text for number in pair[:2])
+            if sure := sureness(one, other):
+                yield pair._replace(score=min(pair.score, sure))
 
     # --- merges --------------------------------------------------------------------------------
 
@@ -309,7 +318,9 @@ class _Search:
             if self._known.are_two(one, other) or self._known.refused_merge(one, other):
                 self._report.known += 1
                 continue
-            if are_turned(*(phrase_key(anchors[i].phrase).split() for i in (one, other))):
+            both = anchors[one].phrase, anchors[other].phrase
+            sure = sure_score(*both, score)
+            if not sure or are_turned(*(phrase_key(phrase).split() for phrase in both)):
                 continue
             # The rarer one goes into the one that more trees carry.
             into, anchor = sorted(
@@ -318,8 +329,6 @@ class _Search:
             first, second = (
                 self._thoughts[carriers[i][0]].id if carriers.get(i) else "" for i in (anchor, into)
             )
-            both = anchors[one].phrase, anchors[other].phrase
-            sure = score if rule == "stem" else _certainty(*both, score)
             self._add(Proposal(MERGE, rule, sure, anchor, into=into, thought=first, other=second))
 
     def _meaning(self, embedder: Embedder) -> None:
@@ -353,19 +362,6 @@ class _Search:
         order = sorted(self._found.values(), key=surest_first)
         self._report.beyond += max(len(order) - self._most, 0)
         self._found = {proposal.id: proposal for proposal in order[: self._most]}
-
-
-def _certainty(one: str, other: str, score: float) -> float:
-    """The score of a merge, whichever rule found it: `GUESSED` where forms are only guessed.
-
-    An article is no guess before several words ("the water cycle"); before one it may turn an
-    adjective into a noun ("the good").
-    """
-    first, second = words.without_article(one), words.without_article(other)
-    if form_key(first) == form_key(second):
-        return 1.0 if " " in first else GUESSED
-    alike = not set(words.readings_of(one)).isdisjoint(words.readings_of(other))
-    return GUESSED if alike else score
 
 
 _PAIR = np.dtype([("one", "<u4"), ("other", "<u4"), ("score", "<f8")])

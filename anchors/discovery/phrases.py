@@ -15,6 +15,7 @@ from anchors.discovery.known import Known
 from anchors.discovery.naming import stands
 from anchors.discovery.scratch import Chunk, Column, Sorter, Thoughts, groups
 from anchors.discovery.set_phrases import SetPhrase, set_phrases
+from anchors.discovery.sureness import families
 from anchors.discovery.whole import Mark
 from anchors.discovery.words import (
     BREAK,
@@ -303,14 +304,17 @@ def _marks(
     thoughts: Thoughts, places: list[tuple[int, int]], length: int, score: float
 ) -> Iterator[Mark]:
     texts = [_phrase(thoughts[number].text, place, length) for number, place in places]
-    spellings = Counter(phrase_key(text) for text in texts)
-    anchor = min(spellings, key=lambda spelling: (-spellings[spelling], spelling))
+    keys = [phrase_key(text) for text in texts]
+    family = families(Counter(keys))
     trees = [int(thoughts.tree[number]) for number, _ in places]
     for i, (number, _) in enumerate(places):
-        others = [j for j, tree in enumerate(trees) if tree != trees[i]]
-        key = phrase_key(texts[i])
-        other = next((j for j in others if phrase_key(texts[j]) == key), others[0])
-        yield Mark(number, anchor, texts[i], places[other][0], "phrase", score)
+        anchor, sure = family[keys[i]]
+        others = [
+            j for j, tree in enumerate(trees) if tree != trees[i] and family[keys[j]][0] == anchor
+        ]
+        other = next((j for j in others if keys[j] == keys[i]), others[0] if others else None)
+        if other is not None:
+            yield Mark(number, anchor, texts[i], places[other][0], "phrase", min(score, sure))
 
 
 def _phrase(text: str, place: int, length: int) -> str:

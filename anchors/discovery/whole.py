@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from anchors.discovery.scratch import Sorter, Thoughts, groups
+from anchors.discovery.sureness import families, sureness
 from anchors.discovery.words import FUNCTION, read
 from forest.phrases import phrase_key
 
@@ -46,23 +47,50 @@ def recurring(thoughts: Thoughts, folder: Path) -> Iterator[Mark]:
 
 
 def _marks(thoughts: Thoughts, members: Sequence[int]) -> Iterator[Mark]:
-    texts = [thoughts[number].text for number in members]
-    if all(flag & FUNCTION for flag in read(texts[0])[1]):
+    by_spelling: dict[int, list[int]] = defaultdict(list)
+    for number in members:
+        by_spelling[int(thoughts.exact[number])].append(number)
+    texts = {spelled: thoughts[some[0]].text for spelled, some in by_spelling.items()}
+    if all(flag & FUNCTION for flag in read(thoughts[members[0]].text)[1]):
         return
-    spellings = Counter(phrase_key(text) for text in texts)
-    anchor = min(spellings, key=lambda spelling: (-spellings[spelling], spelling))
-    for number, text in zip(members, texts, strict=True):
-        same = _elsewhere(thoughts, number, [n for n in members if _equal(thoughts, n, number)])
-        other = same if same is not None else _elsewhere(thoughts, number, members)
-        if other is not None:
-            yield Mark(number, anchor, text, other, "lemma" if same is None else "exact", 1.0)
+    keys = {spelled: phrase_key(text) for spelled, text in texts.items()}
+    often: Counter[str] = Counter()
+    for spelled, some in by_spelling.items():
+        often[keys[spelled]] += len(some)
+    recurring = {
+        keys[spelled]
+        for spelled, some in by_spelling.items()
+        if len(_of_two_trees(thoughts, some)) == 2
+    }
+    family = families(often, recurring)
+    # By the spelling that leads a family, thoughts of two trees, those that are spelled so first.
+    first: dict[str, list[int]] = defaultdict(list)
+    for spelled in sorted(by_spelling, key=lambda one: family[keys[one]][0] != keys[one]):
+        first[family[keys[spelled]][0]] += _of_two_trees(thoughts, by_spelling[spelled])
+    for spelled, some in by_spelling.items():
+        anchor, sure = family[keys[spelled]]
+        same, others = _of_two_trees(thoughts, some), _of_two_trees(thoughts, first[anchor])
+        for number in some:
+            tree, text = thoughts.tree[number], thoughts[number].text
+            if (other := _elsewhere(thoughts, same, tree)) is not None:
+                yield Mark(number, anchor, text, other, "exact", sure)
+            elif (other := _elsewhere(thoughts, others, tree)) is not None:
+                score = min(sure, sureness(text, thoughts[other].text))
+                if score:
+                    yield Mark(number, anchor, text, other, "lemma", score)
 
 
-def _equal(thoughts: Thoughts, one: int, other: int) -> bool:
-    return bool(thoughts.exact[one] == thoughts.exact[other])
+def _of_two_trees(thoughts: Thoughts, numbers: Iterable[int]) -> list[int]:
+    """The first thoughts of two trees."""
+    found: list[int] = []
+    for number in numbers:
+        if not found or thoughts.tree[number] != thoughts.tree[found[0]]:
+            found.append(number)
+        if len(found) == 2:
+            break
+    return found
 
 
-def _elsewhere(thoughts: Thoughts, number: int, members: Sequence[int]) -> int | None:
-    """The first member in another tree."""
-    tree = thoughts.tree[number]
-    return next((n for n in members if thoughts.tree[n] != tree), None)
+def _elsewhere(thoughts: Thoughts, numbers: Sequence[int], tree: int) -> int | None:
+    """The first in another tree."""
+    return next((n for n in numbers if thoughts.tree[n] != tree), None)

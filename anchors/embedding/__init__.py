@@ -9,7 +9,7 @@ EmbedderError                   an embedder cannot be used as asked, or answered
 └── EmbedderUnavailable         transient: busy or unreachable; trying again may help
 """
 
-from anchors.embedding.base import Embedder, Rows, unit_rows
+from anchors.embedding.base import Embedder, Featured, Rows, unit_rows
 from anchors.embedding.cache import CachedEmbedder, default_cache
 from anchors.embedding.errors import EmbedderError, EmbedderUnavailable
 from anchors.embedding.hashed import HashedEmbedder
@@ -20,6 +20,7 @@ __all__ = [
     "Embedder",
     "EmbedderError",
     "EmbedderUnavailable",
+    "Featured",
     "HashedEmbedder",
     "Rows",
     "cached_embedder",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,18 @@ class Embedder(Protocol):
 
         Shape: (len(texts), dimensions); (0, 0) may come for no texts. Raises EmbedderError.
         """
+
+
+@runtime_checkable
+class Featured(Protocol):
+    """An embedder that can say what its vectors are made of.
+
+    Vectors of a bounded number of places are alike by chance where features meet in a place; who
+    wants to know whether two texts have anything in common asks for their features.
+    """
+
+    def features(self, text: str) -> frozenset[str]:
+        """All that the vector of a text is made of; empty where it says nothing."""
 
 
 def unit_rows(values: Any, texts: int, maker: str) -> Rows:

@@ -366,7 +366,7 @@ def expand(ctx: click.Context, code: str, register: str | None, as_json: bool) -
 def near(
     ctx: click.Context, text: str | None, most: int, recall: bool, embedder: str, as_json: bool
 ) -> None:
-    """Compress TEXT: the formulas nearest to it.
+    """Compress TEXT: the formulas nearest to it, first those whose codes stand in it.
 
     With --recall: each scene is left out of its formula, and the nearest formula is found for it.
     """

@@ -23,6 +23,8 @@ LETTERS = {ord(sign): letter for sign, letter in LOOKALIKES.items()}
 REFERENCE = re.compile(r"(?<!\w)(?:Δ[0-9]{2}|[ΛΩ][0-9]+)(?!\w)")
 """A code that a text names, other than a glyph."""
 
+# A glyph beside other signs is a part of what they say.
+_NAMED = re.compile(rf"{REFERENCE.pattern}|(?<!\S)(?:{'|'.join(GLYPHS)})(?![^\s.,;:!?])")
 _CODE = re.compile(f"Δ[0-9]{{2}}|[ΛΩ](?:0|[1-9][0-9]*)|{'|'.join(GLYPHS)}")
 _NUMBERED = re.compile("([ΔΛΩ])([0-9]+)")
 _SPELLINGS = {
@@ -41,6 +43,15 @@ _LIKE_ONE = re.compile(
     re.IGNORECASE,
 )
 """What may be meant as a code: its letter, a gap, its number, each written in other ways too."""
+
+
+def codes_in(text: str) -> list[str]:
+    """The codes that a text names, in order, each once.
+
+    >>> codes_in("после \u220612: Λ1 и снова Δ12; ⟁, 🫁🫧, Δ123")
+    ['Δ12', 'Λ1', '⟁']
+    """
+    return list(dict.fromkeys(_NAMED.findall(text.translate(LETTERS))))
 
 
 def checked_code(text: str) -> str:

@@ -434,10 +434,10 @@ class _Writing:
             self._tell(scene.origin, what)
 
     def _tell_undefined(self, note: _Note) -> None:
-        """Say which codes a note with formulas names, and nobody defined."""
+        """Say which codes a note with formulas names that no formula has: it may be left out."""
         places = [
             f"{code} (line {lines[0]})"
-            for code, lines in note.found.undefined.items()
+            for code, lines in note.found.named.items()
             if code not in self.book.formulas and code not in GLYPHS
         ]
         if places and (note.found.defined or note.found.scenes):

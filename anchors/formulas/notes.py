@@ -96,6 +96,8 @@ class NoteFormulas:
     """Scenes in registers, also of formulas that are defined elsewhere."""
     undefined: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Codes that are named and not defined, with the lines that name them."""
+    named: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """All codes that are named elsewhere than where they are defined, with these lines."""
     problems: list[InvalidFormula] = field(default_factory=list)
     """What looks like a formula and is none, or contradicts another; with its line."""
     contradicted: list[str] = field(default_factory=list)
@@ -168,6 +170,10 @@ class _Reader:
         found.undefined = {
             code: tuple(lines) for code, lines in self.named.items() if code not in found.defined
         }
+        for code, lines in self.named.items():
+            own = found.defined[code].lines if code in found.defined else ()
+            if elsewhere := tuple(line for line in lines if line not in own):
+                found.named[code] = elsewhere
         return found
 
     def _definitions(self, i: int, line: _Line) -> Iterator[list[_Line]]:

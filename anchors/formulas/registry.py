@@ -75,6 +75,7 @@ def add(
     Ω for a list of parts, else Δ. ``trees`` and ``embedder`` are those of `criteria.check`.
 
     :raises InvalidFormula: the text says none.
+    :raises InvalidInput: all that it is made of is one other formula.
     :raises Conflict: the code belongs to a formula that says something else; or two of its terms
         are one anchor; or a formula with another code has the same core, not with ``force``.
     :raises Cycle: it would be a part of itself, by way of others.
@@ -84,6 +85,8 @@ def add(
     check_store(store)
     scenes = listed(scenes, Scene, "scenes")
     formula, has_code = read(text, notice)
+    if not formula.terms:
+        _refuse_alone(formula.parts)
     codes = _Codes(store)
 
     def make(book: Book) -> Formula:
@@ -197,7 +200,7 @@ def compose(
     :param letter: Λ for a chain, Ω for a list.
     :param code: its code; by default the next free one of that letter.
     :raises NotFound: there is no formula under one of the codes.
-    :raises InvalidInput: fewer than two codes.
+    :raises InvalidInput: fewer than two codes, or the same one each time.
     :raises Conflict: its code is taken; or the same one is there, not with ``force``.
     """
     check_store(store)
@@ -207,9 +210,11 @@ def compose(
     free = _Codes(store).free
 
     def make(book: Book) -> Formula:
+        parts = _parts(book, codes)
+        _refuse_alone(parts)
         new = Formula(
             code=checked(code) if code else free(book, letter),
-            parts=_parts(book, codes),
+            parts=parts,
             parts_join="→" if letter == "Λ" else ",",
             label=label,
             name=name,
@@ -217,6 +222,11 @@ def compose(
         return _new(book, new)
 
     return _put(store, make, force=force)
+
+
+def _refuse_alone(parts: Sequence[str]) -> None:
+    if len(set(parts)) == 1:
+        raise InvalidInput(f"{parts[0]} alone makes no other formula: name two at least")
 
 
 def _parts(book: Book, codes: Sequence[str]) -> tuple[str, ...]:

@@ -9,14 +9,17 @@ compared. What nearly all of the texts have, such as «он» and «но», coun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from anchors.arguments import check_texts
-from anchors.embedding import Embedder, HashedEmbedder
+from anchors.embedding import Embedder, Featured, HashedEmbedder
 from anchors.formulas.book import Book
+from anchors.formulas.codes import codes_in
 from anchors.formulas.model import Formula, Scene, text_key
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ class Near:
 
     code: str
     score: float
-    """Cosine, -1 to 1."""
+    """Cosine, -1 to 1; 1 where the text names it by its code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,12 @@ class Space:
         said = [(i, scene) for i, formula in formulas for scene in formula.scenes]
         said += [(places[code], scene.text) for code, scene in self.voices]
         self._said = [(owner, text_key(text)) for owner, text in said]
+        self._texts: dict[int, list[tuple[str, str]]] = defaultdict(list)
+        """By the place of a formula in ``codes``, all that it says; of scenes with their keys."""
+        for owner, text in cores:
+            self._texts[owner].append((text, ""))
+        for (owner, key), (_, text) in zip(self._said, said, strict=True):
+            self._texts[owner].append((text, key))
         rows = self._embedded([text for _, text in [*cores, *said]])
         sums = np.zeros((len(self.codes), rows.shape[1]), dtype=np.float32)
         np.add.at(sums, np.array([owner for owner, _ in cores], dtype=np.intp), rows[: len(cores)])
@@ -94,16 +103,38 @@ class Space:
         return self._rows**2
 
     def near(self, text: str, most: int = 5) -> list[Near]:
-        """The formulas nearest to a text, the nearest first; none that has nothing of it."""
+        """The formulas nearest to a text, the nearest first; none that has nothing of it.
+
+        Those whose codes stand in it come before all others, with 1.
+        """
         check_texts(text=text)
         import numpy as np
 
+        named = [Near(code, 1.0) for code in codes_in(text) if code in self.codes]
         if not self.vectors.any():
-            return []
+            return named[:most]
         row = _unit(self.embedder.embed([text]) * self._weights)[0]
         scores = self._scores(self.vectors @ row)
-        best = np.argsort(-scores, kind="stable")[:most]
-        return [Near(self.codes[i], float(scores[i])) for i in best if scores[i] > NOTHING]
+        likely = (int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > NOTHING)
+        shares = self._sharing(text)
+        others = (Near(self.codes[i], float(scores[i])) for i in likely if shares(i))
+        known = {near.code for near in named}
+        return list(islice(chain(named, (n for n in others if n.code not in known)), most))
+
+    def _sharing(self, text: str, but: tuple[int, str] | None = None) -> Callable[[int], bool]:
+        """Whether a formula says anything of a text, and is not alike by chance alone.
+
+        Of an embedder that cannot say what its vectors are made of, all are trusted.
+
+        :param but: the place of a formula and the key of a scene of it that does not count.
+        """
+        embedder = self.embedder
+        if not isinstance(embedder, Featured):
+            return lambda _: True
+        asked, features = embedder.features(text), embedder.features
+        return lambda i: any(
+            (i, key) != but and not asked.isdisjoint(features(said)) for said, key in self._texts[i]
+        )
 
     def held_out(self, code: str | None = None) -> list[HeldOut]:
         """For each scene, of one formula or of all: the nearest formula when it does not know it.
@@ -139,10 +170,11 @@ class Space:
         near = self._rows @ (self._rows[row] * squares) / np.maximum(lengths * lengths[row], 1e-6)
         near[same] = -1
         scores = self._scores(near)
-        best = scores.max()
-        if best <= NOTHING:
-            return ""
-        return self.codes[owner if scores[owner] >= best else int(scores.argmax())]
+        likely = map(int, np.flatnonzero(scores > NOTHING))
+        order = sorted(likely, key=lambda at: (-scores[at], at != owner))
+        said = self.voices[i - len(self._said) + len(self.voices)][1].text
+        shares = self._sharing(said, but=self._said[i])
+        return next((self.codes[at] for at in order if shares(at)), "")
 
     def _scores(self, near: Vectors) -> Vectors:
         """For each formula the largest of the cosines of its vectors."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from forest.cli import print_json
+from forest.shell import quoted
 
 if TYPE_CHECKING:
     from forest.local_neo4j import LocalNeo4j
@@ -114,5 +114,5 @@ def _how_found(server: LocalNeo4j) -> str:
     """How the password of a server gets to the store."""
     if server.is_default:
         return "this library finds it there by itself"
-    read = f"cat {quote(str(server.password_file))}"
+    read = f"cat {quoted(server.password_file)}"
     return f'give it with: export NEO4J_PASSWORD="$({read})"'

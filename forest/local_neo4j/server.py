@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -21,6 +20,7 @@ from forest.local_neo4j.ports import USER, Answer
 from forest.local_neo4j.process import Record
 from forest.local_neo4j.progress import Meter, OnProgress
 from forest.schema import OLDEST
+from forest.shell import quoted
 
 DEFAULT_VERSION = "5.26.30"
 """The long-term support line."""
@@ -151,7 +151,7 @@ class LocalNeo4j:
 
     def command(self, name: str) -> str:
         """The command line that does something with this server, such as ``stop``."""
-        home = "" if self.is_default else f" --home {shlex.quote(str(self.home))}"
+        home = "" if self.is_default else f" --home {quoted(self.home)}"
         return f"forest neo4j {name}{home}"
 
     @property

@@ -25,6 +25,7 @@ from typing import Any, Self
 from forest.errors import Conflict, IdTaken, InvalidTree, NoCypher, NotATree, NotFound, UsageError
 from forest.model import Anchor, Axis, Occurrence, Tree, TreeInfo
 from forest.nodes import TYPES, Key, Node
+from forest.shell import command_line
 
 Merge = Callable[[Tree | None, Tree], Tree | None]
 """merge(old, new): what to store for a tree; None leaves what is there as it is.
@@ -265,7 +266,7 @@ class Store(ABC):
 
     def _copied_by(self, url: str) -> str:
         """How an author copies this forest to another store."""
-        return f"`forest copy {self.url} {url}`"
+        return f"`{command_line('copy', self.url, url)}`"
 
     def cypher_script(self, script: str, parameters: Mapping[str, Any]) -> Iterator[Rows]:
         """The rows of each statement of a script in turn. Raises NoCypher as `cypher` does."""

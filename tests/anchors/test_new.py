@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from anchors.registry import Registry
@@ -49,6 +51,24 @@ def test_anchors_with_rare_words_of_the_title_come_first():
     offered = fitting(Registry([*wide, anchor("цена памяти")]), "Мысль и память", "ru")
     assert offered[0] == "цена памяти"
     assert len(offered) == 12
+
+
+def test_anchors_of_other_languages_are_offered_behind_those_of_its_own(planted):
+    planted("add", "field", "--new", "The field", "--anchor", "price of memory", "A thought.")
+    out = planted("new", "Der Preis", "--lang", "de")[1]
+    assert '#   "цена памяти"\n' in out
+    out = planted("new", "Lunch", "--lang", "en")[1]
+    assert '#   "price of memory"\n#   "цена памяти"\n' in out
+
+
+def test_the_next_command_can_be_copied_from_what_is_said(planted):
+    out = planted("new", "Другое", "--out", "новое дерево.yaml")[1]
+    assert (
+        out == "written to новое дерево.yaml; next: fill it in, forest import 'новое дерево.yaml'\n"
+    )
+    planted("anchors", "proposals", "--out", "обзор.yaml")
+    out = planted("anchors", "proposals", "--out", "it's.yaml")[1]
+    assert shlex.split(out.partition("edit it, ")[2])[-2:] == ["--from", "it's.yaml"]
 
 
 def test_anchors_that_fit_are_offered_as_comments(planted):

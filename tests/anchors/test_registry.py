@@ -230,7 +230,7 @@ def test_a_group_is_renamed_and_found_by_its_name(store):
     assert found.name("причинности → следствия") == "Причина ведёт"
     for spelling in ("причина ведет", "причинностей → следствий"):
         assert found.group(spelling) == found.group("причинность → следствие")
-    with pytest.raises(Conflict, match="merge 'выбор' 'воля'"):
+    with pytest.raises(Conflict, match="merge выбор воля"):
         rename(store, "выбор", "Воля")
     second = rename(store, "выбор", "Выбор и решение")
     undo(store, second.no)
@@ -243,7 +243,7 @@ def test_a_name_that_is_taken_advises_what_can_be_done_after_what_was_decided(st
         rename(store, "выбор", "Воля")
     assert caught.value.hint == (
         f"They were refused as one anchor (decision {refused.no}): choose another name. To make "
-        f"both one: `forest anchors undo {refused.no}`, then `forest anchors merge 'выбор' 'воля'`."
+        f"both one: `forest anchors undo {refused.no}`, then `forest anchors merge выбор воля`."
     )
     undo(store, refused.no)
     merge(store, "выбор", "воля")

@@ -10,7 +10,7 @@ from anchors import review as door
 from anchors.decisions import decisions
 from anchors.discovery import discover
 from anchors.proposals import Proposal, proposals
-from anchors.registry import Registry, part, undo
+from anchors.registry import Registry, part, split, undo
 from anchors.registry import refuse as refuse_pair
 from anchors.stats import forest_stats
 from forest import Forest
@@ -209,6 +209,63 @@ def test_accepting_again_after_an_interruption_marks_once(store):
     door.accept(store, [mark])
     assert [a.anchor for a in store.get("закон").thoughts[1].anchors] == ["воля", "порог"]
     assert len(decisions(store)) == 1
+
+
+def killed(store, some):
+    """An `accept` that is killed when all is marked and nothing decided."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("anchors.review.decide_on", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            door.accept(store, some)
+    assert decisions(store) == []
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        discover,
+        lambda store: undo(store, 1),
+        lambda store: split(store, "причинности → следствия"),
+        lambda store: door.accept(store, door.chosen(store, ["g1"])),
+        lambda store: door.refuse(store, door.chosen(store, ["m1"])),
+        lambda store: door.accept(store, door.chosen(store, ["m1"])),
+    ],
+    ids=["discover", "undo", "split", "accept another", "refuse it", "accept it"],
+)
+def test_what_a_killed_accept_marked_is_in_the_history_and_can_be_undone(store, then):
+    killed(store, door.chosen(store, ["m1"]))
+    then(store)
+    first = decisions(store)[0]
+    assert (first.action, first.rule, first.score, "m1" in ids(store)) == (
+        "mark",
+        "near",
+        0.9,
+        False,
+    )
+    if first.no not in Registry.of(store).undone:
+        undo(store, first.no)
+    assert [a.anchor for a in store.get("закон").thoughts[1].anchors] == ["воля"]
+
+
+def test_what_an_accept_killed_between_trees_did_not_mark_stays_proposed(store):
+    thought = store.get("вера").thoughts[0].id
+    second = Proposal("mark", "near", 0.5, "вера", phrase="Вера", thought=thought, key="m2")
+    put(store, second.node)
+    write = store.write
+
+    def killed_after_one(trees, merge):
+        write(list(trees)[:1], merge)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "write", killed_after_one)
+        with pytest.raises(KeyboardInterrupt):
+            door.accept(store, door.chosen(store, ["m1", "m2"]))
+    undo(store, 1)
+    assert [d.action for d in decisions(store)] == ["mark", "undo"]
+    assert ids(store) == ["g1", "m2"]
+    links = [a for tree in store.trees() for t in tree.thoughts for a in t.anchors]
+    assert [a.phrase for a in links if a.origin == "discovered"] == []
 
 
 def test_two_reviews_at_once_decide_once(store):

@@ -29,7 +29,7 @@ def plant(forest: Forest, *texts: str | tuple[str, list[str]]) -> list[str]:
         said, anchors = (text, []) if isinstance(text, str) else text
         tree = Tree(f"t{number}")
         tree.add(said, anchors=anchors)
-        forest.add(tree)
+        forest.replace(tree)
         ids.append(forest.get(f"t{number}").thoughts[0].id)
     return ids
 
@@ -117,6 +117,40 @@ def test_forms_that_are_not_sure_are_proposed_as_one(forest, pair):
 def test_words_of_their_own_are_not_proposed_as_one(forest, pair):
     plant(forest, ("Долг тяжёл", [pair[0]]), ("Река шумит", [pair[1]]))
     assert found(forest) == set()
+
+
+EVERY = ["exact", "lemma", "near", "meaning", "stem", "phrase"]
+APART = [
+    ("Старая банка закрыта навсегда.", "Старый банк закрыт навсегда."),
+    ("Вина остаётся в доме надолго.", "Вино остаётся в доме надолго."),
+    ("Чужие духи живут в старом доме.", "Чужой дух живёт в старом доме."),
+]
+
+
+@pytest.mark.parametrize("pair", [("банка", "банк"), ("духи", "дух"), *APART])
+def test_no_rule_takes_two_words_of_the_dictionary_for_one(forest, pair):
+    plant(forest, *((f"Долг тяжёл {n}", [text.strip(".")]) for n, text in enumerate(pair)))
+    assert found(forest, rules=EVERY, embedder=HashedEmbedder()) == set()
+    plant(forest, *pair)
+    said = {(x[2], x[3]) for x in found(forest, rules=EVERY, embedder=HashedEmbedder())}
+    assert said <= {(anchor_id(text.strip(".")), text) for text in pair}
+
+
+def test_whole_thoughts_of_forms_that_are_guessed_are_as_sure_as_their_words(forest):
+    a, b = plant(forest, "Суда идут по реке.", "Суд идёт по реке.")
+    for rules in (["lemma"], ["meaning"]):
+        embedder = HashedEmbedder() if "meaning" in rules else None
+        discover(forest.store, rules=rules, embedder=embedder)
+        assert {(p.thought, p.score) for p in proposals(forest.store)} == {(a, 0.5), (b, 0.5)}
+
+
+def test_what_recurs_word_for_word_is_sure_beside_what_is_guessed(forest):
+    plant(forest, *["Суд идёт по реке."] * 3, *["Суда идут по реке."] * 2)
+    discover(forest.store)
+    assert {(p.rule, p.anchor, p.score) for p in proposals(forest.store)} == {
+        ("exact", "суд идет по реке", 1.0),
+        ("exact", "суда идут по реке", 1.0),
+    }
 
 
 def test_phrases_that_name_two_things_with_the_same_words_are_not_proposed_as_one(forest):

@@ -51,6 +51,16 @@ def test_inflected_and_misspelt_texts_are_close_and_others_are_not():
     assert likeness[2] < 0.3
 
 
+def test_signs_say_something_and_punctuation_does_not():
+    texts = ["🫁🜂⟁", "🌊🌸", "🌸 🌊!", "!!! → ➔ + ≤ ❤️", "❤", "весна", "весна → …"]
+    rows = HashedEmbedder().embed(texts)
+    assert rows.any(axis=1).all()
+    assert rows[1] @ rows[2] == pytest.approx(1)
+    assert [rows[3] @ rows[4], rows[5] @ rows[6]] == pytest.approx([1, 1])
+    assert abs(rows[0] @ rows[1]) < 0.2
+    assert not HashedEmbedder().embed(["!!! → ➔ + ≤"]).any()
+
+
 def test_hashed_vectors_are_the_same_in_every_process():
     code = (
         "from anchors.embedding import HashedEmbedder as H; import hashlib;"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from anchors.embedding import HashedEmbedder
 from anchors.formulas import vectors
 from anchors.formulas.book import Book, codes_in_use
 from anchors.formulas.cores import mine, propose
@@ -326,7 +327,7 @@ def test_a_text_is_compressed_to_the_nearest_formula(store):
     add(store, WATER, scenes=SCENES)
     add(store, "Δ13 = (огонь + лёд)", scenes=[scene_of_text("Ледяной огонь")])
     space = Space(Book.of(store))
-    assert [near.code for near in space.near("в весенней воде")] == ["Δ12", "Δ13"]
+    assert [near.code for near in space.near("в весенней воде")] == ["Δ12"]
     assert recall(space.held_out()) == 1
     assert [h.nearest for h in space.held_out("Δ13")] == ["Δ13"]
     add_scene(store, "Δ13", "Вода весны")
@@ -342,6 +343,48 @@ def test_nothing_is_near_to_nothing(store):
     assert Space(Book()).near("вода") == []
     add(store, WATER)
     assert Space(Book.of(store)).near("") == Space(Book.of(store)).near("🌙") == []
+
+
+def test_a_formula_is_found_by_its_signs(store):
+    add(store, "Δ12 = (вода)", scenes=[Scene("🌊🌸", register="emoji")])
+    add(store, "Δ41 = (жар)", scenes=[Scene("⟁🜂", register="emoji"), Scene("🜂")])
+    space = Space(Book.of(store))
+    assert [near.code for near in space.near("🌸")] == ["Δ12"]
+    assert [near.code for near in space.near("🜂⟁!")] == ["Δ41"]
+    assert {h.scene.text: h.nearest for h in space.held_out()} == {
+        "🌊🌸": "", "⟁🜂": "Δ41", "🜂": "Δ41",
+    }  # fmt: skip
+
+
+def test_what_has_nothing_of_a_text_is_not_near_to_it_by_chance(store):
+    add(store, WATER, scenes=SCENES)
+    space = Space(Book.of(store), HashedEmbedder(dimensions=8))
+    assert [near.code for near in space.near("вода")] == ["Δ12"]
+    assert space.near("xylophone") == space.near("日本語の文") == []
+    add_scene(store, "Δ12", "xylophone")
+    held_out = Space(Book.of(store), HashedEmbedder(dimensions=8)).held_out()
+    assert [h.nearest for h in held_out if h.scene.text == "xylophone"] == [""]
+
+
+def test_a_code_in_a_text_finds_its_formula_first(store):
+    add(store, "Δ12 = (вода)")
+    add(store, "Δ41 = (жар)")
+    add(store, "Λ1 = (Δ12 → Δ41)")
+    space = Space(Book.of(store))
+    assert [(n.code, n.score) for n in space.near("\u220641")] == [("Δ41", 1.0)]
+    assert [n.code for n in space.near("вода после Λ1, Δ99", most=2)] == ["Λ1", "Δ12"]
+
+
+def test_one_formula_alone_makes_no_other(store):
+    add(store, "Δ12 = (вода)")
+    for make in (
+        lambda: add(store, "Λ9 = (Δ12)"),
+        lambda: compose(store, ["Δ12"]),
+        lambda: compose(store, ["Δ12", "Δ12"]),
+    ):
+        with pytest.raises(InvalidInput, match="two"):
+            make()
+    assert list(Book.of(store).formulas) == ["Δ12"]
 
 
 def test_the_formula_of_just_these_terms_is_nearer_than_one_that_has_more(store):
@@ -402,6 +445,15 @@ def test_independent_anchors_are_not_proposed(store):
 
 
 # --- notes ----------------------------------------------------------------------------------------
+
+
+def test_what_a_formula_names_and_its_own_note_could_not_define_is_said(store, tmp_path):
+    note = tmp_path / "note.md"
+    note.write_text("Λ1 = (Λ2 → Δ12)\n\nΛ2 = (Λ1 → Δ12)\n\nΔ12 = (вода)\n")
+    done = import_formulas(store, [note])
+    assert sorted(done.added) == ["Δ12", "Λ1"]
+    assert "Λ2" in done.notices[0]
+    assert done.notices[-1].endswith("named, and defined nowhere: Λ2 (line 1)")
 
 
 def test_formulas_of_notes_are_imported_again_and_again(store, tmp_path):

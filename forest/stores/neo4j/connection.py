@@ -15,6 +15,7 @@ from neo4j.exceptions import AuthError, ClientError, ConstraintError, DriverErro
 
 from forest.errors import Conflict, SchemaTooNew, StoreError, StoreUnavailable, UsageError
 from forest.schema import CONSTRAINTS, INDEXES, META_LABEL, OLDEST, SCHEMA_VERSION, Rule
+from forest.shell import command_line
 from forest.stores.base import Rows
 from forest.stores.neo4j.faults import (
     LOG_IN,
@@ -306,7 +307,7 @@ def half_copy(tx: ManagedTransaction) -> HalfCopy | None:
 
 def _half(url: str, mark: HalfCopy) -> dict[str, str]:
     """The message and the hint of the error for half a copy."""
-    again = f"`forest copy {mark.origin} {url}`"
+    again = f"`{command_line('copy', mark.origin, url)}`"
     return {
         "message": f"{url} is half a copy: {again} has not come to its end",
         "hint": "If it still runs, wait for it. Otherwise say it again: it goes on where it "

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from forest.errors import Conflict, ForestError, StoreUnavailable
 from forest.nodes import TYPES
 from forest.schema import META_LABEL, SCHEMA_VERSION
+from forest.shell import command_line
 from forest.stores.base import holds_something
 from forest.stores.neo4j.connection import Connection, ask, half_copy, run
 from forest.stores.neo4j.nodes import read_nodes
@@ -64,8 +65,9 @@ def _begin(tx: ManagedTransaction, url: str, copy: str, origin: str) -> None:
     if mark is not None and mark.origin != origin:
         raise Conflict(
             f"{url} is half a copy of {mark.origin}, and not of {origin}",
-            hint=f"Finish that one first: `forest copy {mark.origin} {url}`. To give it up, empty "
-            f"the database: `forest --store {url} cypher '{EMPTY}'`; then copy again.",
+            hint=f"Finish that one first: `{command_line('copy', mark.origin, url)}`. "
+            f"To give it up, empty the database: `forest --store {url} cypher '{EMPTY}'`; then "
+            "copy again.",
         )
     run(tx, SET_MARK, {"copy": copy, "origin": origin}).consume()
 
