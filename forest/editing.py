@@ -170,7 +170,8 @@ def _take(tree: Tree, edited: Tree) -> None:
 
 def _kept(error: ForestError, tree_id: str, path: Path) -> ForestError:
     """The same error, saying where the author's text is and how to go on."""
-    on = f"To go on, run `{command_line('edit', tree_id)}` again and paste your text, kept in {path}"
+    again = command_line("edit", tree_id)
+    on = f"To go on, run `{again}` again and paste your text, kept in {path}"
     if isinstance(error, NotFound):  # it was removed meanwhile
         on = f"To have the tree again as you left it, run `{command_line('import', path)}`"
     hint = f"Nothing was stored. {on}"
