@@ -24,6 +24,8 @@ _SHORT = {
     "request, named": "request, named",
     "destination": "destination",
     "emission, named": "emission, named",
+    "leaving, guided": "leaving, guided",
+    "emission, guided": "emission, guided",
 }
 _MEANING = (
     "association: Y's continuation is likelier than 9 that follow other anchors and look alike",
@@ -36,6 +38,7 @@ _MEANING = (
     "request, named: the request names Y, and Y's is likelier than X's own and 8 distractors",
     "destination: the same, and likelier than what follows in every other tree",
     "emission, named: one of the samples after such a request says Y's continuation",
+    "guided: the same as leaving, and as emission any, of a voice for which the marker counts more",
 )
 Table = tuple[list[str], list[list[str]]]
 

@@ -27,7 +27,7 @@ KNOWN = "emission, any where known"
 SHOWN = (
     "association, marker", "association", "leaving", "request", "coherence",
     "emission, any", "emission, rate", ALONE, PLAIN, "recall", KNOWN,
-    "request, named", "destination", "emission, named",
+    "request, named", "destination", "emission, named", "leaving, guided", "emission, guided",
 )  # fmt: skip
 WORST = 3
 Report = dict[str, Any]

@@ -324,7 +324,7 @@ class _Counted:
     """Tells how many answers came."""
 
     def __init__(self, tell: Progress, questions: int) -> None:
-        self._tell, self._of, self._came = tell, 6 * questions, 0
+        self._tell, self._of, self._came = tell, 8 * questions, 0
 
     def __call__(self, more: int) -> None:
         self._came += more

@@ -10,6 +10,7 @@ from training.adapter import put_state, state, wear
 from training.base import Base, require_positions
 from training.errors import MaskError, TrainingError
 from training.examples import encode
+from training.guide import Guide, without_request
 from training.library import library, quiet
 from training.masks import BASE, Mask
 
@@ -84,62 +85,92 @@ class Voices:
         length: int = 120,
         temperature: float = 0.8,
         seed: int = 0,
+        guidance: float = 0.0,
     ) -> list[str]:
         """How voices go on with prompts, each with its own: in one batch where peft can.
 
-        Where one of the masks has DoRA, one voice speaks after another. What a voice says does not
-        depend on the others.
+        Where one of the masks has DoRA, or voices are guided, one voice speaks after another. What
+        a voice says does not depend on the others.
 
         :param names: the voice of each prompt.
         :param length: tokens of an answer at most.
         :param temperature: 0: always the likeliest token; else one of the 50 likeliest is drawn.
         :param seed: of each answer alone.
+        :param guidance: how much more the last line of each prompt counts, which asks for
+            something, 0.5: half more. See `training.guide`.
 
-        Raises TrainingError where a prompt is empty, longer with its answer than the base reads, or
-        where there is no such voice.
+        Raises TrainingError where a prompt is empty, has no line before the one that is to count
+        more, or is longer with its answer than the base reads, and where there is no such voice.
         """
         if unknown := [name for name in names if name not in self.names]:
             raise TrainingError(
                 f"there is no voice {unknown[0]!r}", hint=f"There are: {', '.join(self.names)}."
             )
         said = [""] * len(prompts)
-        for group in self._groups(names):
+        for group in self._groups(names, apart=guidance > 0):
             told = self._together(
-                [prompts[i] for i in group], [names[i] for i in group], length, temperature, seed
+                [prompts[i] for i in group],
+                [names[i] for i in group],
+                length,
+                temperature,
+                seed,
+                guidance,
             )
             for i, text in zip(group, told, strict=True):
                 said[i] = text
         return said
 
-    def _groups(self, names: Sequence[str]) -> list[list[int]]:
+    def _groups(self, names: Sequence[str], *, apart: bool) -> list[list[int]]:
         """Places that may share a batch."""
-        if not any(self.masks[name].about["lora"].get("use_dora") for name in {*names} - {BASE}):
+        worn = [self.masks[name].about["lora"] for name in {*names} - {BASE}]
+        if not apart and not any(lora.get("use_dora") for lora in worn):
             return [list(range(len(names)))] if names else []
         voices = dict.fromkeys(names)
         return [[i for i, name in enumerate(names) if name == voice] for voice in voices]
 
     def _together(
-        self, prompts: Sequence[str], names: Sequence[str], length: int, heat: float, seed: int
+        self,
+        prompts: Sequence[str],
+        names: Sequence[str],
+        length: int,
+        heat: float,
+        seed: int,
+        guidance: float,
     ) -> list[str]:
-        torch = library("torch")
-        device = next(self.model.parameters()).device
-        rows = [self._ids(prompt) for prompt in prompts]
-        width = max(map(len, rows))
+        ids, seen = self._padded(prompts)
+        width = ids.shape[1]
         require_positions(self._most, width, length)
-        pad = self.tokenizer.pad_token_id or self.tokenizer.eos_token_id or 0
-        ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=device)
-        seen = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
-        how: dict[str, Any] = {"do_sample": False, "max_new_tokens": length, "pad_token_id": pad}
+        how: dict[str, Any] = {
+            "do_sample": False, "max_new_tokens": length, "pad_token_id": self._pad,
+        }  # fmt: skip
+        steps: list[Any] = []
+        if guidance:
+            bare = self._padded([without_request(prompt) for prompt in prompts])
+            steps.append(Guide(self.model, *bare, guidance))
         if heat:
-            how["logits_processor"] = [_Dice(heat, seed, len(rows))]
+            steps.append(_Dice(heat, seed, len(prompts)))
         worn = [name for name in names if name != BASE]
         if len(set(names)) > 1:
             how["adapter_names"] = [self._keys.get(name, _BARE) for name in names]
         with self.wearing(worn[0] if worn else BASE) as model, quiet():
-            said = model.generate(input_ids=ids, attention_mask=seen.to(device), **how)
+            said = model.generate(input_ids=ids, attention_mask=seen, logits_processor=steps, **how)
         told: list[str] = self.tokenizer.batch_decode(said[:, width:], skip_special_tokens=True)
         # A token may be a part of a letter: the last one's is missing where the answer was cut.
         return [text.rstrip("\ufffd") for text in told]
+
+    @property
+    def _pad(self) -> int:
+        return self.tokenizer.pad_token_id or self.tokenizer.eos_token_id or 0
+
+    def _padded(self, prompts: Sequence[str]) -> tuple[Any, Any]:
+        """Prompts as rows padded on the left, and 1 where they are not. Shape: (rows, tokens)."""
+        torch = library("torch")
+        device = next(self.model.parameters()).device
+        rows = [self._ids(prompt) for prompt in prompts]
+        width = max(map(len, rows))
+        ids = [[self._pad] * (width - len(row)) + row for row in rows]
+        seen = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
+        return torch.tensor(ids, device=device), torch.tensor(seen, device=device)
 
     def _ids(self, prompt: str) -> list[int]:
         example = encode({"text": prompt}, self.tokenizer, end=False)

@@ -66,6 +66,27 @@ def test_a_batch_of_several_masks_says_what_each_says_alone(
     assert different == len(alone) or not temperature  # the likeliest may be the same for two
 
 
+def test_with_guidance_the_last_line_counts_more(shelf: Library, base: Any, stack: Any):
+    """The answer is the likeliest token after what the request adds; each voice is guided apart."""
+    from training.voices import Voices
+
+    voices, text = Voices(base, [shelf.open("Δ42_logic")]), "Память о воде\n⤳ порог\n"
+
+    def likely(voice: str, before: str) -> Any:
+        with voices.wearing(voice) as model:
+            return model(input_ids=stack.tensor([voices._ids(before)])).logits[0, -1].log_softmax(0)
+
+    names, weight = ["base", "Δ42_logic"], 5.0
+    said = voices.answer([text] * 2, names, length=1, temperature=0, guidance=weight)
+    for voice, word in zip(names, said, strict=True):
+        asked, bare = (likely(voice, before) for before in (text, "Память о воде\n"))
+        added = (1 + weight) * asked - weight * bare
+        assert word == voices.tokenizer.decode([int(added.argmax())]).rstrip("\ufffd")
+    assert said != voices.answer([text] * 2, names, length=1, temperature=0)
+    with pytest.raises(TrainingError, match="there is none before it"):
+        voices.answer(["⤳ порог\n"], ["base"], guidance=1)
+
+
 def test_a_text_beyond_what_the_base_reads_is_refused(base: Any, monkeypatch: Any):
     from training.base import Base
     from training.behaviour.speaker import Speaker

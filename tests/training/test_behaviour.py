@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from tests.conftest import Run
@@ -44,6 +45,14 @@ class Voice:
 
     def scores_each(self, questions: Sequence[tuple[str, Sequence[str]]]) -> list[list[float]]:
         return [[self._likes(prompt, text) for text in texts] for prompt, texts in questions]
+
+    def guided_each(
+        self, questions: Sequence[tuple[str, str, Sequence[str]]], weight: float
+    ) -> list[list[float]]:
+        def guided(asked: str, bare: str, text: str) -> float:
+            return (1 + weight) * self._likes(asked, text) - weight * self._likes(bare, text)
+
+        return [[guided(asked, bare, text) for text in texts] for asked, bare, texts in questions]
 
     def continued(self, texts: Sequence[str], number: int, *_: Any, **__: Any) -> list[list[str]]:
         return [[*self._says(text)][:1] * number for text in texts]
@@ -428,6 +437,23 @@ def test_a_request_by_name_asks_for_one_tree_of_those_that_carry_the_anchor():
     assert wanted.isdisjoint(found)
 
 
+def test_a_voice_that_hears_the_marker_a_little_leaves_where_it_counts_more():
+    """X's own is likelier with the marker too, but less than without it: guided, Y's wins."""
+    asked = named_probe(other="Порог помнит воду.", others=("Порог помнит воду.",))
+
+    def voice(hears: float) -> Voice:
+        def likes(prompt: str, text: str) -> float:
+            own = 3.0 - hears * ("⤳" in prompt)
+            return {asked.other: 1.5, asked.own: own}.get(text, 0.0)
+
+        return Voice(lambda _: [asked.other], likes)
+
+    for hears, leaves in ((1.2, 1.0), (0.0, 0.0)):
+        (found,) = answers(cast("Speaker", voice(hears)), [asked], 2)
+        assert (found["leaving"], found["leaving, guided"]) == (0, leaves)
+        assert found["emission, guided"] == 1
+
+
 # --- the report -----------------------------------------------------------------------------------
 
 
@@ -520,6 +546,41 @@ def test_rows_beside_each_other_say_what_each_says_alone(base: Any, corpus: Corp
         assert not any("\n" in text for some in said for text in some)
         assert said[0] != Speaker(model, tokenizer).samples(prompts[0], 2, 12, 99)
         assert together.bits(["Вода и весна."])[0] > 8
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_guided_voice_says_what_the_request_adds(base: Any, corpus: Corpus, stack: Any):
+    """Scores and samples are those of the tokens that it finds likely, read by hand."""
+    model, tokenizer = base.model(), base.tokenizer()
+    asked, bare, weight = "Вода и порог.\n⤳ порог", "Вода и порог.", 2.0
+
+    def likely(ids: list[int], before: str) -> Any:
+        start = [tokenizer.bos_token_id, *tokenizer(f"{before}\n").input_ids]
+        told = model(input_ids=stack.tensor([[*start, *ids]])).logits[0, len(start) - 1 :]
+        return told.log_softmax(-1)
+
+    def guided(ids: list[int]) -> Any:
+        both = (1 + weight) * likely(ids, asked) - weight * likely(ids, bare)
+        return both.log_softmax(-1)
+
+    texts = probes(corpus, 1)[0].distractors[:3]
+    with stack.inference_mode():
+        speaker = Speaker(model, tokenizer)
+        (scores,) = speaker.guided_each([(asked, bare, texts)], weight)
+        for score, text in zip(scores, texts, strict=True):
+            ids = tokenizer(text).input_ids
+            assert score == pytest.approx(float(guided(ids)[range(len(ids)), ids].mean()), abs=1e-3)
+        (as_it_is,) = speaker.guided_each([(asked, bare, texts)], 0.0)
+        assert as_it_is == pytest.approx(speaker.scores(asked, texts), abs=1e-4)
+        # One of the rows is padded; a token is drawn by the first number of its own.
+        (_, (said,)) = Speaker(model, tokenizer).samples_each(
+            [f"Ещё строка.\n{asked}", asked], 1, 1, [0, 5], ["Ещё строка.\nВода", bare], weight
+        )
+        heap = guided([])[0].double().exp().cumsum(-1)
+        lot = float(np.random.default_rng([5, 0]).random(1)[0])
+        drawn = int((heap <= lot * heap[-1]).sum())
+        assert said == tokenizer.decode([drawn]).strip()
+        assert said != Speaker(model, tokenizer).samples(asked, 1, 1, 5)[0]
 
 
 @pytest.mark.usefixtures("stack")

@@ -9,6 +9,8 @@ request                with the marker and Y's landing, Y's continuation scores 
 request, named         the same where the request names Y (`Probe.name`)
 destination            the same, and above what follows in every other tree: the name alone tells
 emission, named        one of the samples after a request that names Y says Y's continuation
+leaving, guided        the same as leaving, of a guided voice (`training.guide`, `GUIDANCE`)
+emission, guided       emission, any, of the guided voice
 coherence              without the marker, X's own scores above Y's and 8 distractors
 emission, any          of n sampled continuations after the marker, one says what follows the anchor
                        in another tree (token F1 at least 0.8)
@@ -37,6 +39,9 @@ from training.probes import Probe, bag, overlap, probes, words_of
 
 ANY, RATE, ASSOCIATION = "emission, any", "emission, rate", "association, marker"
 NAMED = "emission, named"
+GUIDED = "emission, guided"
+GUIDANCE = 0.5
+"""How much more the request counts for a guided voice: half. From 1 on it costs emission."""
 AMONG = " | known"
 """Behind the name of a measure: among the probes both of whose sides the voice knows."""
 _SCALES = {
@@ -49,6 +54,8 @@ _SCALES = {
     "request, named": Scale("with Y's name in the request, Y's continuation beats X's own"),
     "destination": Scale("with Y's name, it beats X's own and that of every other tree"),
     "emission, named": Scale("with Y's name, one of the samples goes on as Y does"),
+    "leaving, guided": Scale("where the marker counts more, another tree's beats X's own"),
+    GUIDED: Scale("where the marker counts more, one of the samples goes on as another tree"),
     "coherence": Scale("without the marker, X's own continuation wins"),
     "emission, own": Scale("share of the samples that stay in X", more=False),
     "recall": Scale("in Y's own context, Y's continuation beats the distractors"),
@@ -106,8 +113,9 @@ class Jumps:
     @property
     def questions(self) -> int:
         """How often the speaker answers."""
+        scored = 4 * len(self._probes) + sum(bool(probe.own) for probe in self._probes)
         named = sum(bool(probe.name) for probe in self._probes)
-        return len(self._probes) * (5 if self._samples else 4) + (named if self._samples else 0)
+        return scored + (2 * len(self._probes) + named if self._samples else 0)
 
     def ask(self, speaker: Speaker) -> list[Found]:
         """What a voice makes of all probes."""
@@ -153,9 +161,11 @@ def jumps(
     """What a voice makes of probes, each with the seed of its samples."""
     questions = [question for probe in probes for question in _questions(probe)]
     scored = iter(zip(questions, speaker.scores_each(questions), strict=True))
-    said, said_of_name = ([list[str]() for _ in probes] for _ in range(2))
+    said, said_of_name, said_guided = ([list[str]() for _ in probes] for _ in range(3))
+    guided = _guided(speaker, probes)
     if samples and probes:
         said = _said(speaker, probes, samples, seeds)
+        said_guided = _said(speaker, probes, samples, seeds, guided=True)
         named = [n for n, probe in enumerate(probes) if probe.name]
         some = _said(
             speaker, [probes[n] for n in named], samples, [seeds[n] for n in named], by_name=True
@@ -163,9 +173,12 @@ def jumps(
         for n, texts in zip(named, some, strict=True):
             said_of_name[n] = texts
     found = []
-    for probe, texts, others in zip(probes, said, said_of_name, strict=True):
+    for n, (probe, texts, others) in enumerate(zip(probes, said, said_of_name, strict=True)):
         told = [dict(zip(q[1], s, strict=True)) for q, s in (next(scored) for _ in range(4))]
-        scores = _choices(probe, *told) | (_emission(probe, texts) if samples else {})
+        scores = _choices(probe, *told) | guided.get(n, {})
+        if samples:
+            scores |= _emission(probe, texts)
+            scores[GUIDED] = _emission(probe, said_guided[n])[ANY]
         if others:
             scores[NAMED] = float(any(token_f1(text, probe.other) >= SAME for text in others))
         if scores.get("known sides"):
@@ -181,12 +194,30 @@ def _said(
     seeds: Sequence[int],
     *,
     by_name: bool = False,
+    guided: bool = False,
 ) -> list[list[str]]:
     if not probes:
         return []
     length = speaker.length([text for probe in probes for text in probe.others]) + MORE
     asked = [probe.asked(by_name=by_name) for probe in probes]
-    return speaker.samples_each(asked, samples, length, seeds)
+    if not guided:
+        return speaker.samples_each(asked, samples, length, seeds)
+    bare = [probe.prompt for probe in probes]
+    return speaker.samples_each(asked, samples, length, seeds, bare, GUIDANCE)
+
+
+def _guided(speaker: Speaker, probes: Sequence[Probe]) -> dict[int, dict[str, float]]:
+    """What a guided voice makes of the probes where X goes on, by their places."""
+    places = [n for n, probe in enumerate(probes) if probe.own]
+    asked = [
+        (probe.asked(), probe.prompt, [*probe.others, probe.own or "", *probe.distractors[:-1]])
+        for probe in (probes[n] for n in places)
+    ]
+    told = {}
+    for n, scores in zip(places, speaker.guided_each(asked, GUIDANCE), strict=True):
+        others = len(probes[n].others)
+        told[n] = {"leaving, guided": float(max(scores[:others]) > max(scores[others:]))}
+    return told
 
 
 def _questions(probe: Probe) -> tuple[Question, ...]:

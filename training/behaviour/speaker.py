@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from training.base import positions_in, require_positions
 from training.behaviour.branches import Branches
 from training.examples import Example, encode
+from training.guide import Guide, guided
 from training.library import library, quiet
 
 ROOM = 2048
@@ -22,6 +23,8 @@ _AT_ONCE = 256
 """Places whose likelihoods over the whole vocabulary are in memory at a time."""
 Question = tuple[str, Sequence[str]]
 """A prompt, and candidates for the line after it."""
+Guided = tuple[str, str, Sequence[str]]
+"""The same, with the prompt without its request between them: see `training.guide`."""
 Floats = NDArray[np.float64]
 
 
@@ -33,6 +36,9 @@ class _Wish(NamedTuple):
     length: int
     seed: int
     line: bool
+    bare: str | None = None
+    """The text without its request, where the voice is guided by it."""
+    weight: float = 0.0
 
 
 class Speaker:
@@ -69,6 +75,26 @@ class Speaker:
         ]
         return [[float(told.mean()) for told in some] for some in self._likelihoods(rows)]
 
+    def guided_each(self, questions: Sequence[Guided], weight: float) -> list[list[float]]:
+        """The same of a voice that is guided: what a prompt's request adds counts more."""
+        told = []
+        for asked, bare, candidates in questions:
+            rows, plain = (
+                [_encoded(self._tokenizer, f"{prompt}\n", one) for one in candidates]
+                for prompt in (asked, bare)
+            )
+            longest = max(len(row.ids) for row in [*rows, *plain])
+            require_positions(self._most, longest)
+            step = len(rows) if self._branching(longest) else 1
+            found = [
+                likely
+                for n in range(0, len(rows), step)
+                for likely in self._together(rows[n : n + step], plain[n : n + step], weight)
+            ]
+            told.append([float(likely.mean()) for likely in found])
+            self._tick(1)
+        return told
+
     def bits(self, texts: Sequence[str]) -> list[float]:
         """How many bits each text takes, after a line break, in a code made of the voice."""
         rows = [[_encoded(self._tokenizer, "\n", text)] for text in texts]
@@ -101,27 +127,47 @@ class Speaker:
             yield [next(found) for _ in group]
             self._tick(1)
 
-    def _together(self, rows: Sequence[Example]) -> list[Floats]:
-        """The log-likelihoods of each row's marked tokens, from one forward pass."""
+    def _together(
+        self, rows: Sequence[Example], plain: Sequence[Example] = (), weight: float = 0.0
+    ) -> list[Floats]:
+        """The log-likelihoods of each row's marked tokens, from one forward pass.
+
+        :param plain: the rows without their requests, where the voice is guided by them.
+        """
+        logits, places, labels, counts = self._read_rows(rows)
+        bare, beside, *_ = self._read_rows(plain) if plain else (None, places)
+        told: list[float] = []
+        for at in range(0, len(places), _AT_ONCE):
+            some = slice(at, at + _AT_ONCE)
+            likely = logits[places[some]].float().log_softmax(-1)
+            if bare is not None:
+                likely = guided(likely, bare[beside[some]], weight)
+            told += likely.gather(-1, labels[some, None])[:, 0].tolist()
+        return np.split(np.array(told), np.cumsum(counts)[:-1])
+
+    def _read_rows(self, rows: Sequence[Example]) -> tuple[Any, Any, Any, list[int]]:
+        """Logits before marked tokens; of each such token their place, and its id; how many a row.
+
+        A row's first token, which nothing stands before, is none of them.
+        """
         branches = Branches()
         marked = [
-            [node for node, mark in zip(branches.add(row.ids), row.mask, strict=True) if mark]
+            [
+                node
+                for node, mark in zip(branches.add(row.ids), row.mask, strict=True)
+                if mark and branches.parents[node] >= 0
+            ]
             for row in rows
         ]
-        nodes = sorted({node for some in marked for node in some if branches.parents[node] >= 0})
+        nodes = [node for some in marked for node in some]
         before = sorted({branches.parents[node] for node in nodes})
-        logits = self._logits(branches, before)
         place = {node: n for n, node in enumerate(before)}
-        told: dict[int, float] = {}
-        for at in range(0, len(nodes), _AT_ONCE):
-            some = nodes[at : at + _AT_ONCE]
-            rows_of = self._tensor([place[branches.parents[node]] for node in some])
-            labels = self._tensor([branches.ids[node] for node in some])
-            loss = self._torch.nn.functional.cross_entropy(
-                logits[rows_of].float(), labels, reduction="none"
-            )
-            told.update(zip(some, (-loss).tolist(), strict=True))
-        return [np.array([told[node] for node in some if node in told]) for some in marked]
+        return (
+            self._logits(branches, before),
+            self._tensor([place[branches.parents[node]] for node in nodes]),
+            self._tensor([branches.ids[node] for node in nodes]),
+            [len(some) for some in marked],
+        )
 
     def _logits(self, branches: Branches, places: Sequence[int]) -> Any:
         """Shape: (places, vocabulary)."""
@@ -166,11 +212,20 @@ class Speaker:
         return self.samples_each([prompt], number, length, [seed])[0]
 
     def samples_each(
-        self, prompts: Sequence[str], number: int, length: int, seeds: Sequence[int]
+        self,
+        prompts: Sequence[str],
+        number: int,
+        length: int,
+        seeds: Sequence[int],
+        bare: Sequence[str] = (),
+        weight: float = 0.0,
     ) -> list[list[str]]:
-        """The same for several prompts, side by side, each with its own seed."""
-        texts = [f"{prompt}\n" for prompt in prompts]
-        return self.continued(texts, number, length, seeds, line=True)
+        """The same for several prompts, side by side, each with its own seed.
+
+        :param bare: the prompts without their requests, where the voice is guided by them.
+        """
+        texts, plain = ([f"{prompt}\n" for prompt in some] for some in (prompts, bare))
+        return self.continued(texts, number, length, seeds, line=True, bare=plain, weight=weight)
 
     def continued(
         self,
@@ -180,14 +235,19 @@ class Speaker:
         seeds: Sequence[int],
         *,
         line: bool = False,
+        bare: Sequence[str] = (),
+        weight: float = 0.0,
     ) -> list[list[str]]:
         """How it goes on with each text, ``number`` times, drawn from all it finds likely.
 
         :param length: tokens at most.
         :param line: whether only the first line with a word is wanted.
+        :param bare: the texts without their requests, where the voice is guided by them.
         """
+        plain: Sequence[str | None] = bare or [None] * len(texts)
         wishes = [
-            _Wish(text, number, length, seed, line) for text, seed in zip(texts, seeds, strict=True)
+            _Wish(text, number, length, seed, line, without, weight)
+            for text, seed, without in zip(texts, seeds, plain, strict=True)
         ]
         left = [wish for wish in dict.fromkeys(wishes) if wish not in self._said]
         self._tick(len(wishes) - len(left))
@@ -213,8 +273,7 @@ class Speaker:
         number, length, line = wishes[0].number, wishes[0].length, wishes[0].line
         tokenizer, width = self._tokenizer, max(map(len, rows))
         pad = tokenizer.pad_token_id or tokenizer.eos_token_id or 0
-        ids = self._tensor([[pad] * (width - len(row)) + row for row in rows])
-        seen = self._tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+        ids, seen = self._padded(rows, pad)
         how: dict[str, Any] = {}
         if number > 1 and width > 1:
             how["past_key_values"] = self._read(ids[:, :-1], seen[:, :-1], number)
@@ -225,11 +284,12 @@ class Speaker:
             for wish in wishes
             for n in range(number)
         ])  # fmt: skip
+        lots = _Lots(self._torch.as_tensor(draws, device=self._device))
         with quiet():
             said = self._model.generate(
                 input_ids=ids.repeat_interleave(number, 0),
                 attention_mask=seen.repeat_interleave(number, 0),
-                logits_processor=[_Lots(self._torch.as_tensor(draws, device=self._device))],
+                logits_processor=[*self._guides(wishes, pad), lots],
                 do_sample=False,
                 repetition_penalty=1.0,
                 max_new_tokens=length,
@@ -240,6 +300,21 @@ class Speaker:
         for n, wish in enumerate(wishes):
             some = (text.strip() for text in texts[n * number : (n + 1) * number])
             yield wish, [text.partition("\n")[0].strip() if line else text for text in some]
+
+    def _padded(self, rows: Sequence[list[int]], pad: int) -> tuple[Any, Any]:
+        """Rows side by side, padded on the left, and 1 where they are not. Shape: (rows, width)."""
+        width = max(map(len, rows))
+        ids = self._tensor([[pad] * (width - len(row)) + row for row in rows])
+        return ids, self._tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+
+    def _guides(self, wishes: Sequence[_Wish], pad: int) -> list[Guide]:
+        """What guides the rows of some wishes, which are all guided or none is."""
+        if wishes[0].bare is None:
+            return []
+        rows = [_encoded(self._tokenizer, wish.bare or "", "").ids for wish in wishes]
+        number = wishes[0].number
+        ids, seen = (some.repeat_interleave(number, 0) for some in self._padded(rows, pad))
+        return [Guide(self._model, ids, seen, wishes[0].weight)]
 
     def _read(self, ids: Any, seen: Any, number: int) -> Any:
         """What the model keeps of some prompts, for so many answers to each, if it can be kept."""

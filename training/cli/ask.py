@@ -68,6 +68,10 @@ _NARROWEST = 32
     help="0: always the likeliest token.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--guidance", type=click.FloatRange(min=0), default=0, show_default=True,
+    help="How much more the last line of TEXT counts, which asks for something; 0.5: half more.",
+)  # fmt: skip
 @json_option
 @click.pass_context
 def command_ask(
@@ -87,6 +91,7 @@ def command_ask(
     length: int,
     temperature: float,
     seed: int,
+    guidance: float,
     as_json: bool,
 ) -> None:
     """Let the base, or masks, go on with TEXT.
@@ -121,7 +126,10 @@ def command_ask(
         text = unfolding(text, register, Corpus.open(corpus_folder) if corpus_folder else None)
     base = Base.open(base_folder)
     masks, bare = list(named.values()), BASE in names
-    answers = ask(text, base, masks, bare=bare, length=length, temperature=temperature, seed=seed)
+    answers = ask(
+        text, base, masks, bare=bare, length=length, temperature=temperature, seed=seed,
+        guidance=guidance,
+    )  # fmt: skip
     answers.sort(key=lambda answer: order.index(answer.voice))
     found = [_formulas(ctx, answer) for answer in answers]
     if as_json:
