@@ -417,15 +417,23 @@ class _Import:
     def _settle(self, old: Tree, tree: Tree, revision: str) -> Tree | None:
         """The forest's tree with what file and forest both say now as the version they come from.
 
-        None where it is that already, or where the tree came from another file.
+        None where it is that already, or where the tree came from another file that is still there.
         """
         self.settled.discard(tree.id)
-        if old.source_revision == revision or old.source not in (None, tree.source):
+        moved = old.source not in (None, tree.source)
+        if (moved and self._is_there(old.source)) or (
+            not moved and old.source_revision == revision
+        ):
             return None
         if tree.id in self.conflicts:
             return None
         self.settled.add(tree.id)
         return old.model_copy(update={"source": tree.source, "source_revision": revision})
+
+    def _is_there(self, source: str | None) -> bool:
+        """Whether a tree's file is still there, or may be: on another machine, say."""
+        home = self.forest.store.folder
+        return home is None or source is None or (home / source).exists()
 
     def _compare(self, old: Tree, tree: Tree, new: Tree, revision: str) -> bool | None:
         """None: take the file's version. Else leave the forest's; True if it has own changes."""

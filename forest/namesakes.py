@@ -19,6 +19,7 @@ from forest.model import Tree
 if TYPE_CHECKING:
     from forest.stores.base import Store
 
+K = TypeVar("K")
 T = TypeVar("T")
 MISSES = 3
 """After so many ids that no tree has, none is looked for any more."""
@@ -86,21 +87,25 @@ class Namesakes:
     def _most_alike(
         self, known: tuple[str, ...], trees: list[Tree], given: set[str]
     ) -> Iterator[Tree]:
-        """Each under the id of the tree with which it shares most; the others in their order.
+        """Each under the id of the tree with which it shares most.
 
-        What several of the known trees say tells nobody apart. Where more are known than came, one
-        that shares nothing with any may be none of them: it is a new one.
+        What several of the known or of the new trees say tells nobody apart. One that shares
+        nothing is a new tree: who was left may be gone from the file for long. Where one is known
+        and one came, it is that one, as for any tree that is written anew under its id.
         """
         left, free = dict(enumerate(trees)), [id_ for id_ in known if id_ not in given]
-        if len(left) > 1 or len(free) > 1:
-            texts = {id_: self._texts(id_) for id_ in known}
-            times = Counter(chain.from_iterable(texts.values()))
-            own = {id_: {t for t in texts[id_] if times[t] == 1} for id_ in free}
-            for place, id_ in _by_share(trees, own):
-                if place in left and id_ in free:
+        if len(known) > 1 or len(trees) > 1:
+            old = _told_by_one({id_: self._texts(id_) for id_ in known})
+            new = _told_by_one({n: {t.text for t in tree} for n, tree in left.items()})
+            shared = [
+                (-len(texts & old[id_]), id_ != trees[place].id, place, id_)
+                for place, texts in new.items()
+                for id_ in free
+            ]
+            for much, _, place, id_ in sorted(shared):
+                if much and place in left and id_ in free:
                     free.remove(id_)
                     yield _named(left.pop(place), id_, given)
-        if len(free) > len(left):
             free = []
         for tree in left.values():
             yield _named(tree, free.pop(0) if free else _new_id(tree, {*known, *given}), given)
@@ -112,14 +117,10 @@ class Namesakes:
             return set()
 
 
-def _by_share(trees: list[Tree], own: Mapping[str, set[str]]) -> list[tuple[int, str]]:
-    """(place of a tree, id) of all that have a text in common, the most of them first."""
-    shared = [
-        (-len(texts.intersection(t.text for t in tree.thoughts)), id_ != tree.id, place, id_)
-        for place, tree in enumerate(trees)
-        for id_, texts in own.items()
-    ]
-    return [(place, id_) for much, _, place, id_ in sorted(shared) if much]
+def _told_by_one(texts: Mapping[K, set[str]]) -> dict[K, set[str]]:
+    """The texts of each that no other of them has."""
+    times = Counter(chain.from_iterable(texts.values()))
+    return {key: {t for t in some if times[t] == 1} for key, some in texts.items()}
 
 
 def _as(id_: str, tree: Tree) -> str:

@@ -20,11 +20,14 @@ def axis_weights(value: Any) -> dict[str, float]:
     Raises ValueError where a weight is no number above 0 or they do not sum to 1 within 0.001.
     """
     named = _named_weights(value)
-    weights = {axis_name(name): _weight(name, weight) for name, weight in named.items()}
+    percents = _any_percent(named)
+    weights = {
+        axis_name(name): _weight(name, weight, percents=percents) for name, weight in named.items()
+    }
     if len({phrase_key(name) for name in weights}) < len(value):
         raise ValueError("an axis is named twice")
     total = sum(weights.values())
-    if round(abs(total - 100), 9) <= 0.1 and not _any_percent(named):
+    if round(abs(total - 100), 9) <= 0.1 and not percents:
         weights, total = {n: _hundredth(str(w)) for n, w in weights.items()}, total / 100
     if weights and round(abs(total - 1), 9) > 0.001:
         raise ValueError(
@@ -79,7 +82,8 @@ def _hundredth(percent: str) -> float:
     return float(Decimal(_point(percent)) / 100)
 
 
-def _weight(name: str, weight: Any) -> float:
+def _weight(name: str, weight: Any, *, percents: bool) -> float:
+    """The weight as written; beside percents, a plain number above 1 is one, too."""
     number = weight
     if isinstance(weight, str):
         match = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*(%?)\s*", weight)
@@ -89,4 +93,5 @@ def _weight(name: str, weight: Any) -> float:
             f"the weight of axis {name!r} is {weight!r}: expected a number above 0, at most 1 (or "
             "100%)"
         )
-    return float(number)
+    is_percent = isinstance(weight, str) and "%" in weight
+    return _hundredth(str(number)) if percents and number > 1 and not is_percent else float(number)

@@ -401,6 +401,25 @@ def test_files_of_one_name_in_two_folders_do_not_take_each_others_tree(
         assert forest.import_files([tmp_path / "al" / "notes"]).changed == ["index"]
 
 
+def test_a_folder_that_was_moved_is_known_again(tmp_path: Path) -> None:
+    folder = vault(tmp_path / "old", one="# Первое\n\nСказано.")
+    with Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as forest:
+        forest.import_files([folder])
+        (tmp_path / "old").rename(tmp_path / "new")
+        assert forest.import_files([tmp_path / "new" / "vault"]).unchanged == ["one"]
+        vault(tmp_path / "new", one="# Первое\n\nСказано иначе.")
+        assert forest.import_files([tmp_path / "new" / "vault"]).changed == ["one"]
+
+
+def test_a_copy_of_a_folder_is_not_what_the_forest_knows(tmp_path: Path) -> None:
+    with Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as forest:
+        for name in ("old", "copy"):
+            forest.import_files([vault(tmp_path / name, one="# Первое\n\nСказано.")])
+        assert forest.import_files([tmp_path / "old" / "vault"]).unchanged == ["one"]
+        with pytest.raises(Conflict, match=r"was imported from old/vault/one\.md"):
+            forest.import_files([vault(tmp_path / "copy", one="# Первое\n\nСказано иначе.")])
+
+
 def test_a_note_is_one_tree_named_alone_or_with_its_vault(forest: Forest, tmp_path: Path) -> None:
     note = tmp_path / "vault" / "sub" / "Время.md"
     note.parent.mkdir(parents=True)

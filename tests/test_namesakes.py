@@ -84,6 +84,25 @@ def test_an_edited_one_is_the_one_that_it_shares_most_with(
     assert after == {i: text.replace("b", "b, edited") for i, text in before.items()}
 
 
+def test_one_that_left_is_not_written_over_later(imported: Import) -> None:
+    before = imported("a", "b")
+    imported("b")
+    after = imported("b", "c")
+    assert after.items() >= before.items()
+    assert sorted(after.values()) == ["a", "b", "c"]
+    assert imported("c", "b") == after
+
+
+def test_two_in_the_place_of_one_write_over_nothing(imported: Import) -> None:
+    before = imported("a")
+    assert imported("c", "d").items() >= before.items()
+
+
+def test_one_that_is_alone_may_be_written_anew(imported: Import) -> None:
+    before = imported("a")
+    assert imported("c").keys() == before.keys()
+
+
 def test_nothing_is_written_over_by_one_that_shares_nothing(
     imported: Import,
 ) -> None:

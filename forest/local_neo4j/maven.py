@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -185,7 +186,7 @@ class _Resolver(PythonResolver):
                 return target
         raise ServerError(
             f"{artifact.groupId}:{artifact.artifactId} has no version {artifact.version} "
-            f"in {', '.join(repositories)} ({name} is not there)",
+            f"in {_without_password(', '.join(repositories))} ({name} is not there)",
             hint="Check the version, or the Maven repository.",
         )
 
@@ -200,7 +201,7 @@ class _Resolver(PythonResolver):
                 return True
         except requests.RequestException as error:
             raise ServerError(
-                f"cannot download {url}: {_reason(error)}",
+                _without_password(f"cannot download {url}: {_reason(error)}"),
                 hint="Check the network (and HTTPS_PROXY, if you need a proxy), or name a Maven "
                 "repository that you can reach in FOREST_MAVEN_REPOSITORY, then start again. "
                 f"{_KEPT}",
@@ -231,6 +232,15 @@ class _Resolver(PythonResolver):
         response = self._session.get(f"{url}.sha1", timeout=TIMEOUT)
         if response.ok and response.text.split()[:1] != [sha1]:
             raise requests.RequestException("its checksum (.sha1) is another one")
+
+
+def _without_password(text: str) -> str:
+    """A text with addresses as they may be shown.
+
+    >>> _without_password("cannot download https://ann:secret@maven.example/a.jar: gone")
+    'cannot download https://maven.example/a.jar: gone'
+    """
+    return re.sub(r"://[^/@\s]+@", "://", text)
 
 
 def _reason(error: BaseException) -> str:
