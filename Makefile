@@ -58,7 +58,8 @@ demo: $(if $(wildcard $(STAMPS)/dev),$(STAMPS)/dev,$(STAMPS)/run)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
 
 .PHONY: mask
-mask: $(STAMPS)/dev demo
+mask: $(STAMPS)/dev
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/mask.sh
 
 .PHONY: lint

@@ -104,6 +104,11 @@ if [ ! -e $state/uv ] || [ -n "$(find requirements/uv.txt -newer $state/uv)" ]; 
   touch $state/uv
 fi
 
+# A .venv of the tests has all that the demo needs, and must not be cut down to that.
+if [ "$goal" = run ] && [ -e $state/dev ]; then
+  touch $state/run
+  goal=dev
+fi
 case $goal in
   uv) set -- ;;
   run) set -- requirements/run.txt requirements/build.txt ;;
