@@ -389,6 +389,7 @@ def test_every_error_of_the_driver_has_its_error_of_the_forest(kind):
     assert "neo4j://here:7687" in str(told)
     unavailable = (driver.ServiceUnavailable, driver.SessionExpired, driver.TransientError)
     assert isinstance(told, StoreUnavailable) or not issubclass(kind, unavailable)
+    assert ("may be stored, or not" in str(told)) == (kind is driver.IncompleteCommit)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,13 @@ def translated(error: driver.GqlError, url: str, hint: str = TRY_AGAIN) -> Fores
     """The forest's error for one of the driver's."""
     if isinstance(error, driver.Neo4jError):
         return _of_server(error, url, hint)
+    if isinstance(error, driver.IncompleteCommit):
+        return StoreUnavailable(
+            f"the connection to {url} was lost while a change was being stored: it may be stored, "
+            "or not",
+            hint=f"Look whether it is there before you do it again; an import or a copy may simply "
+            f"be run again. {hint}",
+        )
     if isinstance(error, _UNAVAILABLE):
         cause = _first_cause(error)
         nobody = isinstance(cause, _NOBODY)
