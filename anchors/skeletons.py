@@ -15,7 +15,7 @@ from anchors.lemmas import lemmas
 from anchors.registry import Registry
 from forest.errors import Conflict, InvalidInput, NotFound, UsageError
 from forest.fields import clean_name
-from forest.language import guess_language
+from forest.language import check_language, guess_language
 from forest.phrases import tree_id_from
 from forest.shell import command_line
 from forest.stores.base import Store
@@ -71,12 +71,18 @@ def skeleton(
     :param folder: the author's own templates; they come before the shipped ones.
     :raises NotFound: there is no such template, or not in that language.
     :raises Conflict: the forest has a tree of that title.
-    :raises InvalidInput: the title is empty or no text, or the template is wrong or writes no YAML.
+    :raises InvalidInput: the title is empty or no text, the language none, or the template is wrong
+        or writes no YAML.
     """
     from jinja2 import TemplateNotFound
 
     check_store(store)
     check_texts(title=title, template=template, lang=lang or "")
+    if lang:
+        try:
+            check_language(lang)
+        except ValueError as error:
+            raise InvalidInput(str(error)) from None
     from forest.templating import rendered
 
     try:

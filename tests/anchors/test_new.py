@@ -164,3 +164,9 @@ def test_a_template_reaches_out_of_nothing_and_ends(planted, tmp_path, template,
     assert (code, out) == (1, "")
     assert err.startswith("forest: own.yaml.j2")
     assert problem in err
+
+
+def test_a_language_that_is_none_is_refused(planted):
+    code, out, err = planted("new", "Порог", "--lang", "русский")
+    assert (code, out) == (1, "")
+    assert "expected a language such as ru, en or pt-BR (BCP 47), got 'русский'" in err
