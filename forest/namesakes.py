@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 T = TypeVar("T")
+ALIKE = 0.5
+"""Two trees that share more of their texts may be one, whoever else says so."""
 MISSES = 3
 """After so many ids that no tree has, none is looked for any more."""
 
@@ -89,21 +91,23 @@ class Namesakes:
     ) -> Iterator[Tree]:
         """Each under the id of the tree with which it shares most.
 
-        What several of the known or of the new trees say tells nobody apart. One that shares
-        nothing is a new tree: who was left may be gone from the file for long. Where one is known
-        and one came, it is that one, as for any tree that is written anew under its id.
+        What several of the known or of the new trees say tells nobody apart, unless it is most of
+        what they say. One that shares nothing else is a new tree: who was left may be gone from
+        the file for long. Where one is known and one came, it is that one, as for any tree that is
+        written anew under its id.
         """
         left, free = dict(enumerate(trees)), [id_ for id_ in known if id_ not in given]
         if len(known) > 1 or len(trees) > 1:
-            old = _told_by_one({id_: self._texts(id_) for id_ in known})
-            new = _told_by_one({n: {t.text for t in tree} for n, tree in left.items()})
+            old = {id_: self._texts(id_) for id_ in known}
+            new = {n: {t.text for t in tree} for n, tree in left.items()}
+            own, news = _told_by_one(old), _told_by_one(new)
             shared = [
-                (-len(texts & old[id_]), id_ != trees[place].id, place, id_)
-                for place, texts in new.items()
+                (-len(news[n] & own[id_]), -_likeness(texts, old[id_]), id_ != trees[n].id, n, id_)
+                for n, texts in new.items()
                 for id_ in free
             ]
-            for much, _, place, id_ in sorted(shared):
-                if much and place in left and id_ in free:
+            for much, likeness, _, place, id_ in sorted(shared):
+                if (much or -likeness > ALIKE) and place in left and id_ in free:
                     free.remove(id_)
                     yield _named(left.pop(place), id_, given)
             free = []
@@ -121,6 +125,11 @@ def _told_by_one(texts: Mapping[K, set[str]]) -> dict[K, set[str]]:
     """The texts of each that no other of them has."""
     times = Counter(chain.from_iterable(texts.values()))
     return {key: {t for t in some if times[t] == 1} for key, some in texts.items()}
+
+
+def _likeness(one: set[str], other: set[str]) -> float:
+    """The share of the texts of the larger that both have."""
+    return len(one & other) / max(len(one), len(other), 1)
 
 
 def _as(id_: str, tree: Tree) -> str:

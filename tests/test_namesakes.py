@@ -84,6 +84,22 @@ def test_an_edited_one_is_the_one_that_it_shares_most_with(
     assert after == {i: text.replace("b", "b, edited") for i, text in before.items()}
 
 
+def test_an_edited_one_of_two_that_say_nearly_the_same_stays_itself(
+    forest: Forest, tmp_path: Path
+) -> None:
+    def proof(*facts: str) -> str:
+        names = [f"sent{n}" for n in range(len(facts))]
+        said = {"hypothesis": "The same.", "facts": dict(zip(names, facts, strict=True))}
+        return json.dumps(PROOF | said | {"proof": f"{' & '.join(names)} -> hypothesis"}) + "\n"
+
+    path = tmp_path / "p.jsonl"
+    path.write_text(proof("a", "b") + proof("a", "b", "c"), encoding="utf-8")
+    forest.import_files([path])
+    path.write_text(proof("a", "b") + proof("a", "b", "edited"), encoding="utf-8")
+    report = forest.import_files([path])
+    assert (report.added, report.changed, report.unchanged) == ([], ["MCAS_1.2"], ["MCAS_1"])
+
+
 def test_one_that_left_is_not_written_over_later(imported: Import) -> None:
     before = imported("a", "b")
     imported("b")
