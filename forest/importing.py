@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from forest import file_versions
 from forest.collector import fewer_collections
 from forest.errors import (
     Conflict,
@@ -36,6 +37,7 @@ from forest.errors import (
 )
 from forest.fields import kind_of
 from forest.formats import BadTree, SourceFile, find_files, read_file
+from forest.formats.base import linked
 from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
 from forest.identity import finished, with_free_ids
 from forest.marks import is_mark, with_anchors
@@ -159,6 +161,8 @@ class _Import:
         self.addresses: dict[str, str] = {}
         """What a file found under a path is called in the forest, by its name in messages."""
         self.namesakes = Namesakes(forest.store)
+        self.names: dict[str, frozenset[str]] = {}
+        """Under which anchors links find a note, by what the forest calls its file."""
 
     def run(self, paths: Iterable[str | Path | SourceFile]) -> ImportReport:
         report = self.report
@@ -196,8 +200,7 @@ class _Import:
                 known.setdefault(file, []).append(id_)
         for file, ids in known.items():
             source = files[file]
-            if not source.names:
-                source = dataclasses.replace(source, names=self._linked_as(source, ids))
+            source = dataclasses.replace(source, names=self._names_of(source, ids))
             if not _begins_one_of(note_of(source), ids):
                 found = [name for name in ids_of_note(source) if _begins_one_of(name, ids)]
                 source = dataclasses.replace(source, note=found[0]) if found else source
@@ -206,6 +209,17 @@ class _Import:
 
     def _called(self, source: SourceFile) -> str:
         return self.addresses.get(source.name, source.name)
+
+    def _names_of(self, source: SourceFile, ids: list[str]) -> tuple[str, ...]:
+        """What links call a note that the forest knows.
+
+        Read alone, or as of a folder in its vault, it keeps what it is called in there: who sees a
+        part only cannot know whether a short name is that of one note.
+        """
+        known = self._linked_as(source, ids)
+        if _depth(known) <= _depth(source.names) and source.names:
+            return source.names
+        return tuple(dict.fromkeys((*known, *(n for n in source.names if "/" in n))))
 
     def _linked_as(self, source: SourceFile, ids: list[str]) -> tuple[str, ...]:
         """What links call a note, by the root of the tree that came from it."""
@@ -285,8 +299,11 @@ class _Import:
         lost, found, told = 0, False, len(self.report.notices)
         try:
             called = self._called(source)
+            if is_note(source):
+                names = linked(source.names or [source.path.stem])
+                self.names[called] = frozenset(name.anchor for name in names)
             items = read_file(source, self.format, self.report.notices.append)
-            for item in self.namesakes.told_apart(called, items):
+            for item in self.namesakes.told_apart(called, items, self.names.get(called, ())):
                 found = True
                 if isinstance(item, BadTree):
                     self._refuse(item.error)
@@ -401,8 +418,8 @@ class _Import:
         if old is not None and (kept := self._compare(old, tree, new, revision)) is not None:
             if kept:
                 self.kept.add(tree.id)
-            return None if kept else self._settle(old, tree, revision)
-        tree.source_revision = revision
+            return None if kept else self._settle(old, tree, new, revision)
+        tree.source_revision = self._noted(new, revision, fresh=old is None)
         kept = False
         if old is not None:
             kept, lost = _keep_discovered(old, tree)
@@ -414,7 +431,14 @@ class _Import:
             tree._sealed = revision  # the store need not hash it again
         return stamped(tree, old)
 
-    def _settle(self, old: Tree, tree: Tree, revision: str) -> Tree | None:
+    def _noted(self, new: Tree, revision: str, *, fresh: bool) -> str:
+        """What `Tree.source_revision` is to say of a tree of a file."""
+        names = self.names.get(new.source or "", ())
+        if fresh and not names and not self.taken:
+            return revision  # nobody but the file has a say in it
+        return file_versions.noted(revision, file_versions.of_file(new, names))
+
+    def _settle(self, old: Tree, tree: Tree, new: Tree, revision: str) -> Tree | None:
         """The forest's tree with what file and forest both say now as the version they come from.
 
         None where it is that already, or where the tree came from another file that is still there.
@@ -422,13 +446,20 @@ class _Import:
         self.settled.discard(tree.id)
         moved = old.source not in (None, tree.source)
         if (moved and self._is_there(old.source)) or (
-            not moved and old.source_revision == revision
+            not moved and file_versions.read(old.source_revision)[0] == revision
         ):
             return None
         if tree.id in self.conflicts:
             return None
         self.settled.add(tree.id)
-        return old.model_copy(update={"source": tree.source, "source_revision": revision})
+        noted = self._noted(new, revision, fresh=False)
+        return old.model_copy(update={"source": tree.source, "source_revision": noted})
+
+    def _says(self, new: Tree, revision: str, then: str, file_then: str) -> bool:
+        """Whether a file says what it said when the forest took it over."""
+        if revision == then or finished(new.model_copy()).revision == then:
+            return True
+        return file_versions.of_file(new, self.names.get(new.source or "", ())) == file_then
 
     def _is_there(self, source: str | None) -> bool:
         """Whether a tree's file is still there, or may be: on another machine, say."""
@@ -441,15 +472,21 @@ class _Import:
         ours = by_author.revision
         if ours == revision or (by_author is not old and old.revision == revision):
             return False
-        if old.source_revision in (revision, finished(new.model_copy()).revision):
+        then, file_then = file_versions.read(old.source_revision)
+        if ours != then and self._says(new, revision, then, file_then):
             return True
-        if self.replace or (ours == old.source_revision and old.source == tree.source):
+        if self.replace or (ours == then and old.source == tree.source):
             return None
-        error = _conflict(old, tree, changed_here=ours != old.source_revision)
+        error = _conflict(old, tree, changed_here=ours != then)
         if not self.keep_going:
             raise error
         self.conflicts[tree.id] = str(error)
         return False
+
+
+def _depth(names: Iterable[str]) -> int:
+    """How many folders the longest of some names tells."""
+    return max((name.count("/") for name in names), default=0)
 
 
 def _begins_one_of(name: str, ids: list[str]) -> bool:

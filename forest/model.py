@@ -171,7 +171,9 @@ class Tree(BaseModel):
         default_factory=dict, description="anything else its author or importer keeps with it"
     )
     source: FileName | None = Field(None, description="file it was imported from")
-    source_revision: str | None = Field(None, description="its revision when it was imported")
+    source_revision: str | None = Field(
+        None, description="its revision when it was imported, see `forest.file_versions`"
+    )
     created_at: datetime | None = None
     updated_at: datetime | None = None
     thoughts: list[Thought] = Field(default_factory=list, description="in reading order")

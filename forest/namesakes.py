@@ -8,10 +8,11 @@ place in the last import, but the one that says what it says.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
+from forest import file_versions
 from forest.errors import ImportRefused, InvalidTree, NotATree
 from forest.identity import finished
 from forest.model import Tree
@@ -36,8 +37,12 @@ class Namesakes:
         self._store = store
         self._imported: dict[str, dict[str, str]] | None = None
 
-    def told_apart(self, file: str, items: Iterable[T]) -> Iterator[T | Tree]:
+    def told_apart(
+        self, file: str, items: Iterable[T], names: Collection[str] = ()
+    ) -> Iterator[T | Tree]:
         """The items of a file, each tree under its id; those that say something new come last.
+
+        :param names: keys of the anchors under which links find the file.
 
         :raises ImportRefused: as the items do, when all before it have come.
         """
@@ -50,7 +55,9 @@ class Namesakes:
                     yield item
                     continue
                 known = self._known(file, item)
-                same = [i for i, rev in known.items() if i not in given and _as(i, item) == rev]
+                same = [
+                    i for i, then in known.items() if i not in given and _came(i, item, names, then)
+                ]
                 if known and not same:
                     new.setdefault(tuple(known), []).append(item)
                 else:
@@ -132,9 +139,11 @@ def _likeness(one: set[str], other: set[str]) -> float:
     return len(one & other) / max(len(one), len(other), 1)
 
 
-def _as(id_: str, tree: Tree) -> str:
-    """The revision of the tree, were it called this."""
-    return finished(tree.model_copy(update={"id": id_})).revision
+def _came(id_: str, tree: Tree, names: Collection[str], then: str) -> bool:
+    """Whether the tree of this id came from what this one says."""
+    named = tree.model_copy(update={"id": id_})
+    revision, file = file_versions.read(then)
+    return file_versions.of_file(named, names) == file or finished(named).revision == revision
 
 
 def _new_id(tree: Tree, taken: set[str]) -> str:

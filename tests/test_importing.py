@@ -401,6 +401,44 @@ def test_files_of_one_name_in_two_folders_do_not_take_each_others_tree(
         assert forest.import_files([tmp_path / "al" / "notes"]).changed == ["index"]
 
 
+def test_another_note_of_its_name_is_no_change_of_a_note(forest: Forest, tmp_path: Path) -> None:
+    folder = vault(tmp_path, a__Index="Первое.")
+    forest.import_files([folder])
+    forest.add_thought("a/index", "Наше.")
+    report = forest.import_files([vault(tmp_path, b__Index="Второе.")])
+    assert (report.added, report.kept) == (["b/index"], ["a/index"])
+    (folder / "b" / "Index.md").unlink()
+    assert forest.import_files([folder]).kept == ["a/index"]
+    assert [t.text for t in forest.get("a/index")][1:] == ["Первое.", "Наше."]
+
+
+def test_a_folder_of_a_vault_imported_alone_changes_nothing(forest: Forest, tmp_path: Path) -> None:
+    folder = vault(tmp_path, a__Index="Первое.", b__Index="Второе.", c="[[a/Index]]", a__d="Ещё.")
+    forest.import_files([folder])
+    before = forest.revision
+    report = forest.import_files([folder / "a"])
+    assert (report.changed, report.unchanged) == ([], ["a/index", "a/d"])
+    assert forest.revision == before
+    assert forest.import_files([folder]).changed == []
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_thought_of_the_file_that_the_forest_has_no_more_is_no_change_of_the_file(
+    forest: Forest, tmp_path: Path, twice: bool
+) -> None:
+    path = write(tmp_path / "a.json", nodes=nodes("Корень.", "Первое.", "Второе."))
+    forest.import_files([path])
+    write(path, nodes=nodes("Корень.", "Иначе.", "Второе."))
+    forest.import_files([path])
+    forest.prune(forest.get("справедливость").thoughts[1].id)
+    assert forest.import_files([path]).kept == ["справедливость"]
+    if twice:  # what both changed is still refused
+        write(path, nodes=nodes("Корень.", "Снова иначе.", "Второе."))
+        with pytest.raises(Conflict):
+            forest.import_files([path])
+    assert said(forest) == ["Корень.", "Второе."]
+
+
 def test_a_folder_that_was_moved_is_known_again(tmp_path: Path) -> None:
     folder = vault(tmp_path / "old", one="# Первое\n\nСказано.")
     with Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as forest:

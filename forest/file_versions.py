@@ -1,0 +1,41 @@
+"""What a tree's file said when it was imported, in `Tree.source_revision`.
+
+That is the revision that the tree had then: it tells whether the forest changed it since. Its ids
+may come from the forest, though, which kept those of thoughts that were edited, and a note's root
+carries the names under which links find it, which other notes have a say in. So where that makes
+a difference, the revision of what the file alone says stands behind it, after a slash: that tells
+whether the file changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from forest.identity import finished
+from forest.marks import with_anchors
+from forest.model import Tree
+
+
+def of_file(tree: Tree, names: Collection[str] = ()) -> str:
+    """The revision of what a file says, whatever the forest has, and other files.
+
+    :param names: keys of the anchors under which links find the file.
+    """
+    alone = tree.model_copy()
+    if names and alone.thoughts:
+        kept = [a for a in alone.root.anchors if a.kind != "link" or a.anchor not in names]
+        alone = tree.model_copy(
+            update={"thoughts": [with_anchors(alone.root, tuple(kept)), *alone.thoughts[1:]]}
+        )
+    return finished(alone).revision
+
+
+def noted(revision: str, file: str) -> str:
+    """Both, as `Tree.source_revision` keeps them."""
+    return revision if revision == file else f"{revision}/{file}"
+
+
+def read(source_revision: str | None) -> tuple[str, str]:
+    """(revision of the tree, of what its file alone said) from `Tree.source_revision`."""
+    revision, _, file = (source_revision or "").partition("/")
+    return revision, file or revision
