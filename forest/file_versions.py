@@ -22,11 +22,10 @@ def of_file(tree: Tree, names: Collection[str] = ()) -> str:
     :param names: keys of the anchors under which links find the file.
     """
     alone = tree.model_copy()
-    if names and alone.thoughts:
-        kept = [a for a in alone.root.anchors if a.kind != "link" or a.anchor not in names]
-        alone = tree.model_copy(
-            update={"thoughts": [with_anchors(alone.root, tuple(kept)), *alone.thoughts[1:]]}
-        )
+    if names:
+        kept = [a for a in tree.root.anchors if a.kind != "link" or a.anchor not in names]
+        root = with_anchors(tree.root, tuple(kept))
+        alone = tree.model_copy(update={"thoughts": [root, *tree.thoughts[1:]]})
     return finished(alone).revision
 
 

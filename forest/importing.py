@@ -40,11 +40,11 @@ from forest.formats import BadTree, SourceFile, find_files, read_file
 from forest.formats.base import linked
 from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
 from forest.identity import finished, with_free_ids
-from forest.marks import is_mark, with_anchors
+from forest.marks import authored, keep_marks
 from forest.model import AnchorLink, Axis, Tree
 from forest.namesakes import Namesakes
 from forest.nodes import Key, Node
-from forest.phrases import phrase_key, stands_in
+from forest.phrases import phrase_key
 from forest.render import plural
 from forest.shell import command_line
 from forest.spelling import meant
@@ -422,7 +422,7 @@ class _Import:
         tree.source_revision = self._noted(new, revision, fresh=old is None)
         kept = False
         if old is not None:
-            kept, lost = _keep_discovered(old, tree)
+            kept, lost = keep_marks(old, tree)
             self.lost_marks[tree.id] = [
                 _lost_mark(self.seen[tree.id], tree.id, id_, link) for id_, link in lost
             ]
@@ -543,38 +543,6 @@ def _lost(tree: Tree) -> int:
     return next(
         (text.count("\ufffd") for text in (written, tree.title, *phrases) if "\ufffd" in text), 0
     )
-
-
-def authored(tree: Tree) -> Tree:
-    """The tree as its author wrote it: without anchors that were discovered."""
-    if not any(is_mark(link) for t in tree.thoughts for link in t.anchors):
-        return tree
-    thoughts = [
-        with_anchors(t, tuple(a for a in t.anchors if not is_mark(a))) for t in tree.thoughts
-    ]
-    return tree.model_copy(update={"thoughts": thoughts})
-
-
-def _keep_discovered(old: Tree, tree: Tree) -> tuple[bool, list[tuple[str, AnchorLink]]]:
-    """Carry discovered anchors over to the thoughts that still say them.
-
-    Returns whether there were any, and those that no thought carries now, by the thought's id.
-    """
-    kept = False
-    found = {
-        t.id: (t.text, links) for t in old.thoughts if (links := tuple(filter(is_mark, t.anchors)))
-    }
-    lost: list[tuple[str, AnchorLink]] = []
-    for i, t in enumerate(tree.thoughts) if found else ():
-        text, links = found.pop(t.id, ("", ()))
-        here = {a.anchor for a in t.anchors}
-        more = [a for a in links if a.anchor not in here]
-        extra = tuple(a for a in more if text == t.text or stands_in(a.phrase, t.text))
-        lost += [(t.id, a) for a in more if a not in extra]
-        if extra:
-            tree.thoughts[i] = with_anchors(t, t.anchors + extra)
-            kept = True
-    return kept, lost + [(id_, a) for id_, (_, links) in found.items() for a in links]
 
 
 def _lost_mark(file: str, tree: str, thought: str, link: AnchorLink) -> str:
