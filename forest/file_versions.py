@@ -38,3 +38,12 @@ def read(source_revision: str | None) -> tuple[str, str]:
     """(revision of the tree, of what its file alone said) from `Tree.source_revision`."""
     revision, _, file = (source_revision or "").partition("/")
     return revision, file or revision
+
+
+def says(tree: Tree, source_revision: str | None, names: Collection[str] = ()) -> bool:
+    """Whether the tree of a file says what `Tree.source_revision` tells of.
+
+    :param names: keys of the anchors under which links find the file.
+    """
+    revision, file = read(source_revision)
+    return of_file(tree, names) == file or finished(tree.model_copy()).revision == revision

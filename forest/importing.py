@@ -16,7 +16,6 @@ conflicts are reported and left out instead.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,19 +26,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from forest import file_versions
 from forest.collector import fewer_collections
-from forest.errors import (
-    Conflict,
-    ForestError,
-    ImportRefused,
-    InvalidTree,
-    NotATree,
-    UsageError,
-)
+from forest.errors import Conflict, ForestError, ImportRefused, UsageError
 from forest.fields import kind_of
 from forest.formats import BadTree, SourceFile, find_files, read_file
-from forest.formats.base import linked
-from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
+from forest.formats.files import is_note, link_keys
 from forest.identity import finished, with_free_ids
+from forest.known_notes import KnownNotes, is_gone
 from forest.marks import authored, keep_marks
 from forest.model import AnchorLink, Axis, Tree
 from forest.namesakes import Namesakes
@@ -186,49 +178,8 @@ class _Import:
         self._tell_orphans(paths, sources)
         return report
 
-    def _as_known(self, sources: list[SourceFile]) -> list[SourceFile]:
-        """Each note under the name under which the forest knows it.
-
-        A note that came with its vault is called by its path in there (``sub/время``), alone it
-        would be ``время``: by either path it is the same file, and so the same tree.
-        """
-        files = {self._called(source): source for source in sources}
-        known: dict[str, list[str]] = {}
-        notes = {file for file, source in files.items() if is_note(source)}
-        for id_, file, _ in self.forest.store.sources() if notes else ():
-            if file in notes:
-                known.setdefault(file, []).append(id_)
-        for file, ids in known.items():
-            source = files[file]
-            source = dataclasses.replace(source, names=self._names_of(source, ids))
-            if not _begins_one_of(note_of(source), ids):
-                found = [name for name in ids_of_note(source) if _begins_one_of(name, ids)]
-                source = dataclasses.replace(source, note=found[0]) if found else source
-            files[file] = source
-        return list(files.values())
-
     def _called(self, source: SourceFile) -> str:
         return self.addresses.get(source.name, source.name)
-
-    def _names_of(self, source: SourceFile, ids: list[str]) -> tuple[str, ...]:
-        """What links call a note that the forest knows.
-
-        Read alone, or as of a folder in its vault, it keeps what it is called in there: who sees a
-        part only cannot know whether a short name is that of one note.
-        """
-        known = self._linked_as(source, ids)
-        if _depth(known) <= _depth(source.names) and source.names:
-            return source.names
-        return tuple(dict.fromkeys((*known, *(n for n in source.names if "/" in n))))
-
-    def _linked_as(self, source: SourceFile, ids: list[str]) -> tuple[str, ...]:
-        """What links call a note, by the root of the tree that came from it."""
-        for id_ in ids:
-            with suppress(NotATree, InvalidTree):
-                links = {a.phrase for a in self.forest.get(id_).root.anchors if a.kind == "link"}
-                if names := tuple(name for name in names_of_note(source) if name in links):
-                    return names
-        return ()
 
     def _tell_orphans(
         self, paths: list[str | Path | SourceFile], sources: list[SourceFile]
@@ -271,7 +222,8 @@ class _Import:
                 }
                 named += found
         once = list({_real(source.path): source for source in reversed(named)}.values())[::-1]
-        return self._as_known(once)
+        called = {self._called(source): source for source in once}
+        return KnownNotes(self.forest.store, called, self.format).sources()
 
     # --- reading files -------------------------------------------------------------------------
 
@@ -300,8 +252,7 @@ class _Import:
         try:
             called = self._called(source)
             if is_note(source):
-                names = linked(source.names or [source.path.stem])
-                self.names[called] = frozenset(name.anchor for name in names)
+                self.names[called] = link_keys(source)
             items = read_file(source, self.format, self.report.notices.append)
             for item in self.namesakes.told_apart(called, items, self.names.get(called, ())):
                 found = True
@@ -445,7 +396,7 @@ class _Import:
         """
         self.settled.discard(tree.id)
         moved = old.source not in (None, tree.source)
-        if (moved and self._is_there(old.source)) or (
+        if (moved and self._may_hold(old.source)) or (
             not moved and file_versions.read(old.source_revision)[0] == revision
         ):
             return None
@@ -455,16 +406,23 @@ class _Import:
         noted = self._noted(new, revision, fresh=False)
         return old.model_copy(update={"source": tree.source, "source_revision": noted})
 
-    def _says(self, new: Tree, revision: str, then: str, file_then: str) -> bool:
-        """Whether a file says what it said when the forest took it over."""
-        if revision == then or finished(new.model_copy()).revision == then:
+    def _is_its_file(self, new: Tree, old: Tree) -> bool:
+        """Whether the forest's tree came from this file, be it from another place."""
+        if old.source == new.source:
             return True
-        return file_versions.of_file(new, self.names.get(new.source or "", ())) == file_then
+        return not self._may_hold(old.source) and self._says_the_same(new, old)
 
-    def _is_there(self, source: str | None) -> bool:
-        """Whether a tree's file is still there, or may be: on another machine, say."""
-        home = self.forest.store.folder
-        return home is None or source is None or (home / source).exists()
+    def _says_the_same(self, new: Tree, old: Tree) -> bool:
+        """Whether a file says what it said when the forest took it over."""
+        names = self.names.get(new.source or "", ())
+        return file_versions.says(new, old.source_revision, names)
+
+    def _may_hold(self, source: str | None) -> bool:
+        """Whether another file may still hold a tree that was read: on another machine, say.
+
+        A file that is read, too, does not: it would be refused, for the tree stands there twice.
+        """
+        return source not in self.namesakes.files and not is_gone(self.forest.store, source)
 
     def _compare(self, old: Tree, tree: Tree, new: Tree, revision: str) -> bool | None:
         """None: take the file's version. Else leave the forest's; True if it has own changes."""
@@ -472,26 +430,16 @@ class _Import:
         ours = by_author.revision
         if ours == revision or (by_author is not old and old.revision == revision):
             return False
-        then, file_then = file_versions.read(old.source_revision)
-        if ours != then and self._says(new, revision, then, file_then):
+        then, _ = file_versions.read(old.source_revision)
+        if ours != then and (revision == then or self._says_the_same(new, old)):
             return True
-        if self.replace or (ours == then and old.source == tree.source):
+        if self.replace or (ours == then and self._is_its_file(new, old)):
             return None
         error = _conflict(old, tree, changed_here=ours != then)
         if not self.keep_going:
             raise error
         self.conflicts[tree.id] = str(error)
         return False
-
-
-def _depth(names: Iterable[str]) -> int:
-    """How many folders the longest of some names tells."""
-    return max((name.count("/") for name in names), default=0)
-
-
-def _begins_one_of(name: str, ids: list[str]) -> bool:
-    """Whether one of the trees is that of a note of this name, or of a part of the note."""
-    return any(id_ == name or id_.startswith(f"{name}/") for id_ in ids)
 
 
 def address(store: Store, path: Path) -> str:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from forest import file_versions
 from forest.errors import ImportRefused, InvalidTree, NotATree
-from forest.identity import finished
 from forest.model import Tree
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class Namesakes:
     """Gives trees with `Tree.namesakes` the ids by which the forest knows them."""
 
     def __init__(self, store: Store) -> None:
-        self.files: Iterable[str] = ()
+        self.files: Collection[str] = ()
         """The files that are imported, as the forest calls them."""
         self._store = store
         self._imported: dict[str, dict[str, str]] | None = None
@@ -141,9 +140,7 @@ def _likeness(one: set[str], other: set[str]) -> float:
 
 def _came(id_: str, tree: Tree, names: Collection[str], then: str) -> bool:
     """Whether the tree of this id came from what this one says."""
-    named = tree.model_copy(update={"id": id_})
-    revision, file = file_versions.read(then)
-    return file_versions.of_file(named, names) == file or finished(named).revision == revision
+    return file_versions.says(tree.model_copy(update={"id": id_}), then, names)
 
 
 def _new_id(tree: Tree, taken: set[str]) -> str:

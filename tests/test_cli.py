@@ -151,6 +151,15 @@ def test_adding_to_a_tree_that_is_not_there(run: Run) -> None:
     assert "justice, justify" in err
 
 
+def test_an_empty_forest_says_so(run: Run) -> None:
+    run("init")
+    for command, said in (["list"], "no tree"), (["anchors", "list"], "no anchor"):
+        code, out, err = run(*command)
+        assert (code, out) == (0, "")
+        assert err.startswith(f"{said} yet: ")
+    assert run("list", "--json")[1].strip() == "[]"
+
+
 def test_listing(planted: Run) -> None:
     code, out, _ = planted("list")
     assert code == 0
@@ -349,6 +358,9 @@ def test_axes(planted: Run) -> None:
         "причинность": 0.8,
         "эмпатия": 0.2,
     }
+    code, _, err = planted("axes", "bind", "bog", "эмпатия=0.5, причинность=0.5")
+    assert code == 2
+    assert "separate several by spaces" in err
     code, _, err = planted("axes", "bind", "bog", "причинность=80%")
     assert code == 1
     assert "sum to 0.8" in err

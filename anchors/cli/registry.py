@@ -58,6 +58,8 @@ def list_(ctx: click.Context, shared: bool, as_json: bool) -> None:
             (group.phrase, trees, group.thoughts, "; ".join(_others(group)))
             for group, trees in shown
         ],
+        none=f"no {'shared ' if shared else ''}anchor yet: authors write them, "
+        "`forest anchors discover` proposes some",
     )
 
 

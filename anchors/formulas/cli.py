@@ -93,7 +93,11 @@ def list_(ctx: click.Context, as_json: bool) -> int:
             (f.code, text_of(f), len(voices[f.code]), ", ".join(_registers(voices[f.code])))
             for f in book.formulas.values()
         ]
-        print_table(("code", "formula", "scenes", "registers"), rows)
+        print_table(
+            ("code", "formula", "scenes", "registers"),
+            rows,
+            none="no formula yet: `forest formulas add` and notes define some",
+        )
     return tell_left_out(broken)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -109,6 +110,9 @@ def _lines_of_input() -> list[str]:
     return steps
 
 
+_TWO_WEIGHTS = re.compile(r"=\s*[\d.]+\s*%?\s*[,;]")
+
+
 def weights(pairs: tuple[str, ...]) -> dict[str, str] | list[str]:
     """``("a=80%", "b=20%")`` as a mapping; ``("a", "b")`` as a list of equal weights."""
     if all("=" not in pair for pair in pairs):
@@ -117,6 +121,10 @@ def weights(pairs: tuple[str, ...]) -> dict[str, str] | list[str]:
     for pair, (name, _, weight) in zip(pairs, split, strict=True):
         if not name or not weight:
             raise click.BadParameter(f"{pair!r}: expected NAME=WEIGHT, such as эмпатия=20%")
+        if _TWO_WEIGHTS.search(name):
+            raise click.BadParameter(
+                f"{pair!r}: expected one axis, NAME=WEIGHT; separate several by spaces, not commas"
+            )
     named = {name: weight for name, _, weight in split}
     if len(named) < len(split):
         raise click.BadParameter("an axis is named twice")

@@ -36,7 +36,11 @@ def command_list(ctx: click.Context, as_json: bool) -> int:
             )
             for info in infos
         ]
-        print_table(("id", "title", "lang", "thoughts", "depth", "axes"), rows)
+        print_table(
+            ("id", "title", "lang", "thoughts", "depth", "axes"),
+            rows,
+            none="no tree yet: `forest init --sample` plants some, `forest import` reads files",
+        )
     return tell_left_out(broken)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from forest.cli import say
 from forest.errors import InvalidInput
 from forest.model import Tree
 from forest.render import anchor_label, heading, outline, visible, wrapped
@@ -52,12 +53,17 @@ def confirm_removal(what: str, lines: Iterable[str]) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, names: bool = False
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, names: bool = False, none: str = ""
 ) -> None:
     """Print rows as a table as wide as the terminal; tab-separated, a line each, into a pipe.
 
     :param names: into a pipe too, the names of the columns first.
+    :param none: what is said on stderr instead where there is no row.
     """
+    rows = list(rows)
+    if none and not rows:
+        say(none, err=True)
+        return
     if not sys.stdout.isatty():
         for row in chain([columns] if names else [], rows):
             click.echo("\t".join(_on_one_line(str(cell)) for cell in row))

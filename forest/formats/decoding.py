@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from forest.formats.mojibake import (
     repaired_alike,
     unescaped,
 )
+from forest.render import plural
 
 MAX_BYTES = 256 * 1024 * 1024
 """Largest file, or line of JSONL, that is read as one piece."""
@@ -30,6 +32,9 @@ class NotText(ImportRefused):
     """What the file holds is no text in UTF-8: it is refused as a whole."""
 
 
+_ENCODINGS = ("windows-1251", "koi8-r", "cp866")
+_SMALL = re.compile("[а-яё]")
+_SAMPLE = 1 << 16
 _BOMS = (
     (codecs.BOM_UTF32_LE, "UTF-32", "utf-32"),
     (codecs.BOM_UTF32_BE, "UTF-32", "utf-32"),
@@ -66,7 +71,7 @@ def _without_escapes(raw: bytes) -> bytes:
 
 
 def _tell(source: SourceFile, repair: Repair, notice: Notice) -> None:
-    lost = f"; {repair.lost} places could not be restored" if repair.lost else ""
+    lost = f"; {plural(repair.lost, 'place')} could not be restored" if repair.lost else ""
     what, said = "text was", ""
     if repair.parts:
         what = "a part was" if len(repair.parts) == 1 else f"{len(repair.parts)} parts were"
@@ -141,8 +146,14 @@ def _not_utf8(
     byte, at = raw[error.start], offset + error.start
     return NotText(
         f"{source.name}:{line}: the file is not UTF-8: byte 0x{byte:02X} at offset {at}",
-        hint="Convert it, for example: iconv -f windows-1251 -t utf-8 FILE > NEW",
+        hint=f"Convert it, for example: iconv -f {_likely_encoding(raw)} -t utf-8 FILE > NEW",
     )
+
+
+def _likely_encoding(raw: bytes) -> str:
+    """The old encoding in which most bytes are small Russian letters, as of most Russian text."""
+    sample = raw[:_SAMPLE]
+    return max(_ENCODINGS, key=lambda e: len(_SMALL.findall(sample.decode(e, "replace"))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 
 from forest.errors import ImportRefused, NotFound
-from forest.formats.base import Notice, SourceFile, silent
+from forest.formats.base import Notice, SourceFile, linked, silent
 from forest.phrases import tree_id_from
 
 SUFFIXES = {
@@ -188,6 +188,11 @@ def ids_of_note(source: SourceFile) -> list[str]:
 def names_of_note(source: SourceFile) -> list[str]:
     """What links may call it there, the longest first."""
     return ["/".join(parts) for parts in _inside(source)][::-1]
+
+
+def link_keys(source: SourceFile) -> frozenset[str]:
+    """The keys of the anchors under which links find a note."""
+    return frozenset(link.anchor for link in linked(source.names or [source.path.stem]))
 
 
 def _inside(source: SourceFile) -> Iterator[tuple[str, ...]]:

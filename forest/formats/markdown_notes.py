@@ -328,6 +328,8 @@ class _Note:
                 tree = tree_from(item, self.source.name)
                 check_doubles(text, data, self.source, first)
                 check_numbers(text, data, self.source, first)
+                if tree.id == self.id and "id" not in item:  # a note is named after its theme
+                    tree.id = f"{self.id}/{tree.id}"
                 self.found.append(tree)
             except Problem as problem:
                 path = (i, *problem.path) if isinstance(data, list) else problem.path

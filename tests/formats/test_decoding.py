@@ -73,3 +73,10 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_parsed(
 def test_an_empty_file_is_an_error(read: Reader, name: str) -> None:
     with pytest.raises(ImportRefused, match=f"{name}:1: the file is empty"):
         read("\n\n", name)
+
+
+@pytest.mark.parametrize("encoding", ["windows-1251", "koi8-r", "cp866"])
+def test_the_command_that_converts_names_the_likely_encoding(read: Reader, encoding: str) -> None:
+    with pytest.raises(ImportRefused) as error:
+        read("Справедливость — соответствие.".replace("—", "-").encode(encoding), "note.md")
+    assert f"iconv -f {encoding} -t utf-8" in (error.value.hint or "")

@@ -363,6 +363,13 @@ def test_a_note_that_is_nothing_else_gives_only_that_tree(read: Reader) -> None:
     assert [t.id for t in two.trees] == ["вода", "лёд"]
 
 
+def test_a_block_that_is_called_as_its_note_is_a_tree_beside_it(read: Reader) -> None:
+    block = fenced(JSON)
+    assert [t.id for t in read("О воде.\n\n" + block, "Вода.md").trees] == ["вода", "вода/вода"]
+    assert read(block, "Вода.md").tree.id == "вода/вода"  # a word above it changes nothing
+    assert read(fenced(JSON.replace("{", '{"id": "вода", ', 1)), "Вода.md").tree.id == "вода"
+
+
 def test_other_json_is_code(read: Reader) -> None:
     for text in ('{"a": 1}', "[1, 2]", "{broken", '{"tree": "no nodes"}', "[]"):
         assert [t.kind for t in read("x\n\n" + fenced(text)).tree.thoughts] == [
