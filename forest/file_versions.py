@@ -10,22 +10,28 @@ whether the file changed.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from forest.identity import finished
 from forest.marks import with_anchors
 from forest.model import Tree
 
+if TYPE_CHECKING:
+    from forest.stores.base import Store
+
 
 def of_file(tree: Tree, names: Collection[str] = ()) -> str:
-    """The revision of what a file says, whatever the forest has, and other files.
+    """The revision of what a file says of a tree, whatever the forest has, and other files.
+
+    The tree's id is no part of it: that of a note tells where the note lies.
 
     :param names: keys of the anchors under which links find the file.
     """
-    alone = tree.model_copy()
+    alone = tree.model_copy(update={"id": ""})
     if names:
         kept = [a for a in tree.root.anchors if a.kind != "link" or a.anchor not in names]
         root = with_anchors(tree.root, tuple(kept))
-        alone = tree.model_copy(update={"thoughts": [root, *tree.thoughts[1:]]})
+        alone = alone.model_copy(update={"thoughts": [root, *tree.thoughts[1:]]})
     return finished(alone).revision
 
 
@@ -47,3 +53,9 @@ def says(tree: Tree, source_revision: str | None, names: Collection[str] = ()) -
     """
     revision, file = read(source_revision)
     return of_file(tree, names) == file or finished(tree.model_copy()).revision == revision
+
+
+def is_gone(store: Store, source: str | None) -> bool:
+    """Whether a tree's file is surely not there any more; it may be on another machine."""
+    home = store.folder
+    return home is not None and source is not None and not (home / source).exists()

@@ -31,7 +31,7 @@ from forest.fields import kind_of
 from forest.formats import BadTree, SourceFile, find_files, read_file
 from forest.formats.files import is_note, link_keys
 from forest.identity import finished, with_free_ids
-from forest.known_notes import KnownNotes, is_gone
+from forest.known_notes import KnownNotes
 from forest.marks import authored, keep_marks
 from forest.model import AnchorLink, Axis, Tree
 from forest.namesakes import Namesakes
@@ -364,13 +364,13 @@ class _Import:
 
         tree = new.model_copy()
         tree.avoid(self.taken)
-        tree = finished(tree, old, own=old is None)
+        names = self.names.get(new.source or "", ())
+        by_itself = old is None and not names and not self.taken
+        tree = finished(tree, old, own=by_itself)
         revision = tree.revision
         if old is not None and (kept := self._compare(old, tree, new, revision)) is not None:
-            if kept:
-                self.kept.add(tree.id)
-            return None if kept else self._settle(old, tree, new, revision)
-        tree.source_revision = self._noted(new, revision, fresh=old is None)
+            return self._keep(old, tree) if kept else self._settle(old, tree, new, revision)
+        tree.source_revision = revision if by_itself else self._noted(new, revision)
         kept = False
         if old is not None:
             kept, lost = keep_marks(old, tree)
@@ -382,12 +382,18 @@ class _Import:
             tree._sealed = revision  # the store need not hash it again
         return stamped(tree, old)
 
-    def _noted(self, new: Tree, revision: str, *, fresh: bool) -> str:
+    def _noted(self, new: Tree, revision: str) -> str:
         """What `Tree.source_revision` is to say of a tree of a file."""
         names = self.names.get(new.source or "", ())
-        if fresh and not names and not self.taken:
-            return revision  # nobody but the file has a say in it
         return file_versions.noted(revision, file_versions.of_file(new, names))
+
+    def _keep(self, old: Tree, tree: Tree) -> Tree | None:
+        """The forest's own version, which remembers where its file is now. None if it does."""
+        self.kept.add(tree.id)
+        if old.source == tree.source or self._may_hold(old.source):
+            return None
+        self.settled.add(tree.id)
+        return old.model_copy(update={"source": tree.source})
 
     def _settle(self, old: Tree, tree: Tree, new: Tree, revision: str) -> Tree | None:
         """The forest's tree with what file and forest both say now as the version they come from.
@@ -403,7 +409,7 @@ class _Import:
         if tree.id in self.conflicts:
             return None
         self.settled.add(tree.id)
-        noted = self._noted(new, revision, fresh=False)
+        noted = self._noted(new, revision)
         return old.model_copy(update={"source": tree.source, "source_revision": noted})
 
     def _is_its_file(self, new: Tree, old: Tree) -> bool:
@@ -422,7 +428,8 @@ class _Import:
 
         A file that is read, too, does not: it would be refused, for the tree stands there twice.
         """
-        return source not in self.namesakes.files and not is_gone(self.forest.store, source)
+        store, read = self.forest.store, self.namesakes.files
+        return source not in read and not file_versions.is_gone(store, source)
 
     def _compare(self, old: Tree, tree: Tree, new: Tree, revision: str) -> bool | None:
         """None: take the file's version. Else leave the forest's; True if it has own changes."""

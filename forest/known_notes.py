@@ -1,15 +1,17 @@
 """Notes under the names under which the forest knows them.
 
 The ids of a note's trees begin with its path in the folder that was imported: ``sub/время`` with
-its vault, ``время`` alone. By either path it is the same file, and so the same trees.
+its vault, ``время`` alone. By either path it is the same file, and so the same trees. So it is
+where it was moved or renamed, if it says what a file said that is gone.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from pathlib import PurePosixPath
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING
 
 from forest import file_versions
@@ -33,58 +35,76 @@ class KnownNotes:
         self._store = store
         self._files = files
         self._format = format
-        self._known: dict[str, dict[str, str]] = {}
-        """The trees of each note that was imported, with what `Tree.source_revision` says."""
-        self._others: dict[str, dict[str, dict[str, str]]] = {}
-        """The same of files that are not imported now, by the name of the file without folders."""
+        self._found: set[str] = set()
+        """Files that are gone, and were found again under another name."""
 
     def sources(self) -> list[SourceFile]:
         """All files of the import, in their order."""
-        notes = {file for file, source in self._files.items() if is_note(source)}
-        if not notes:
-            return list(self._files.values())
-        self._look(notes)
         return [
-            self._as_known(file, source) if file in notes else source
+            self._as_known(file, source) if is_note(source) else source
             for file, source in self._files.items()
         ]
 
-    def _look(self, notes: set[str]) -> None:
-        stems = {PurePosixPath(file).name for file in notes}
+    @cached_property
+    def _known(self) -> dict[str, list[str]]:
+        """The trees that came from each note of the import."""
+        known: dict[str, list[str]] = {}
+        for id_, file, _ in self._store.sources():
+            if file is not None and file in self._files:
+                known.setdefault(file, []).append(id_)
+        return known
+
+    @cached_property
+    def _gone(self) -> dict[str, list[tuple[str, str]]]:
+        """(file, tree) by what a file said that is not there any more."""
+        gone: dict[str, list[tuple[str, str]]] = {}
+        is_gone = cache(partial(file_versions.is_gone, self._store))
         for id_, file, revision in self._store.sources():
-            if file in notes:
-                self._known.setdefault(file, {})[id_] = revision or ""
-            elif file and file not in self._files and (name := PurePosixPath(file).name) in stems:
-                there = self._others.setdefault(name, {}).setdefault(file, {})
-                there[id_] = revision or ""
+            if file is not None and file not in self._files and is_gone(file):
+                gone.setdefault(file_versions.read(revision)[1], []).append((file, id_))
+        return gone
 
     def _as_known(self, file: str, source: SourceFile) -> SourceFile:
-        if file not in self._known:
-            return next(self._moved(file, source), source)
-        ids = self._known[file]
+        ids = self._known.get(file)
+        if ids is None:
+            return self._found_again(source) if self._gone else source
         source = dataclasses.replace(source, names=self._names_of(source, ids))
-        return source if _begins_one_of(note_of(source), ids) else _named(source, ids)
+        if _begins_one_of(note_of(source), ids):
+            return source
+        for name in ids_of_note(source):
+            if _begins_one_of(name, ids):
+                return dataclasses.replace(source, note=name)
+        return self._as_before(source, ids)
 
-    def _moved(self, file: str, source: SourceFile) -> Iterator[SourceFile]:
-        """The note as it was called in a folder that is gone, if it says what it said there."""
-        for other, ids in self._others.get(PurePosixPath(file).name, {}).items():
-            named = _named(source, ids)
-            if named.note != source.note and is_gone(self._store, other) and self._says(named, ids):
-                yield named
+    # --- what was moved ------------------------------------------------------------------------
 
-    def _says(self, source: SourceFile, ids: Mapping[str, str]) -> bool:
-        """Whether a file says just what these trees came from."""
-        names, said = link_keys(source), False
+    def _found_again(self, source: SourceFile) -> SourceFile:
+        """The note as it was called when it was another file, if it says what that said."""
+        names = link_keys(source)
+        said = [
+            (file, tree.id, id_)
+            for tree in self._trees(source)
+            for file, id_ in self._gone.get(file_versions.of_file(tree, names), ())
+            if file not in self._found
+        ]
+        if not said:
+            return source
+        (file, _), *_ = Counter(file for file, _, _ in said).most_common(1)
+        self._found.add(file)
+        return _renamed(source, [(id_, old) for other, id_, old in said if other == file])
+
+    def _as_before(self, source: SourceFile, ids: Iterable[str]) -> SourceFile:
+        """A note that lies elsewhere than when it got its name: its parts tell which that was."""
+        return _renamed(source, [(t.id, old) for t in self._trees(source) for old in ids])
+
+    def _trees(self, source: SourceFile) -> list[Tree]:
         try:
-            for item in read_file(source, self._format, lambda _: None):
-                if not isinstance(item, Tree) or item.id not in ids:
-                    return False
-                said = file_versions.says(item, ids[item.id], names)
-                if not said:
-                    return False
-        except ForestError:  # is told when the file is read for its trees
-            return False
-        return said
+            items = list(read_file(source, self._format, lambda _: None))
+        except ForestError:  # is told when the file is read to be imported
+            return []
+        return [item for item in items if isinstance(item, Tree)]
+
+    # --- how links find it ---------------------------------------------------------------------
 
     def _names_of(self, source: SourceFile, ids: Iterable[str]) -> tuple[str, ...]:
         """What links call a note that the forest knows.
@@ -93,9 +113,7 @@ class KnownNotes:
         part only cannot know whether a short name is that of one note.
         """
         known = self._linked_as(source, ids)
-        if _depth(known) <= _depth(source.names) and source.names:
-            return source.names
-        return tuple(dict.fromkeys((*known, *(n for n in source.names if "/" in n))))
+        return known if _depth(known) > _depth(source.names) else source.names
 
     def _linked_as(self, source: SourceFile, ids: Iterable[str]) -> tuple[str, ...]:
         """What links call a note, by the root of the tree that came from it."""
@@ -107,17 +125,20 @@ class KnownNotes:
         return ()
 
 
-def is_gone(store: Store, source: str | None) -> bool:
-    """Whether a tree's file is surely not there any more; it may be on another machine."""
-    home = store.folder
-    return home is not None and source is not None and not (home / source).exists()
+def _renamed(source: SourceFile, pairs: Iterable[tuple[str, str]]) -> SourceFile:
+    """The note under the name that leads from most ids of its trees to those of the forest.
 
-
-def _named(source: SourceFile, ids: Iterable[str]) -> SourceFile:
-    """The note under the name with which these ids begin, if it may be called so."""
-    ids = list(ids)
-    name = next((name for name in ids_of_note(source) if _begins_one_of(name, ids)), source.note)
-    return dataclasses.replace(source, note=name)
+    :param pairs: (id that a tree has by the note's own name, one that the forest has).
+    """
+    names, own = Counter[str](), note_of(source)
+    for id_, old in pairs:
+        part = id_.removeprefix(own)
+        is_part = id_ == own or (part != id_ and part.startswith("/"))
+        if is_part and old.endswith(part):
+            names[old.removesuffix(part)] += 1
+    if not names:
+        return source
+    return dataclasses.replace(source, note=min(names, key=lambda n: (-names[n], len(n), n)))
 
 
 def _begins_one_of(name: str, ids: Iterable[str]) -> bool:

@@ -7,8 +7,9 @@ place in the last import, but the one that says what it says.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
@@ -35,6 +36,8 @@ class Namesakes:
         """The files that are imported, as the forest calls them."""
         self._store = store
         self._imported: dict[str, dict[str, str]] | None = None
+        self._gone: dict[str, str] = {}
+        """Trees of files that are not there any more: they may have been moved."""
 
     def told_apart(
         self, file: str, items: Iterable[T], names: Collection[str] = ()
@@ -71,10 +74,10 @@ class Namesakes:
     def _known(self, file: str, tree: Tree) -> dict[str, str]:
         """Which of the ids that the tree may have are those of trees from its file.
 
-        With the revision that each had there.
+        Or from one that is gone, and may have been this one. With the revision that each had there.
         """
         assert tree.namesakes is not None
-        there, known, missed = self._from(file), {}, 0
+        there, known, missed = ChainMap(self._from(file), self._gone), {}, 0
         for id_ in tree.namesakes() if there else ():
             if id_ in there:
                 known[id_] = there[id_]
@@ -83,13 +86,16 @@ class Namesakes:
                 break
         return known
 
-    def _from(self, file: str) -> Mapping[str, str]:
+    def _from(self, file: str) -> dict[str, str]:
         """The trees that came from a file."""
         if self._imported is None:
             self._imported = {name: {} for name in self.files}
+            is_gone = cache(partial(file_versions.is_gone, self._store))
             for id_, source, revision in self._store.sources():
                 if source in self._imported:
                     self._imported[source][id_] = revision or ""
+                elif is_gone(source):
+                    self._gone[id_] = revision or ""
         return self._imported.get(file, {})
 
     def _most_alike(

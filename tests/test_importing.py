@@ -471,37 +471,6 @@ def test_a_note_is_one_tree_named_alone_or_with_its_vault(forest: Forest, tmp_pa
     assert forest.import_files(note).unchanged == ["sub/время"]
 
 
-def test_a_note_named_alone_is_known_in_a_vault_that_was_moved(tmp_path: Path) -> None:
-    old = tmp_path / "old" / "sub"
-    old.mkdir(parents=True)
-    for name in ("Время", "Бог"):
-        (old / f"{name}.md").write_text(f"# {name}\n\n[[Время]] идёт.\n", encoding="utf-8")
-    with Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as forest:
-        forest.import_files([old / "Время.md", old / "Бог.md"])
-        (tmp_path / "old").rename(tmp_path / "new")
-        new = tmp_path / "new" / "sub"
-        (new / "Бог.md").write_text("# Бог\n\nДругая заметка.\n", encoding="utf-8")
-        report = forest.import_files(tmp_path / "new")
-        assert (report.changed, report.added) == (["время"], ["sub/бог"])
-        assert "sub/Время" in [a.phrase for a in forest.get("время").root.anchors]
-        (new / "Время.md").write_text("# Время\n\nОно стоит.\n", encoding="utf-8")
-        assert forest.import_files(tmp_path / "new").changed == ["время"]
-
-
-def test_trees_that_change_places_between_files_stay_those_of_their_files(
-    forest: Forest, tmp_path: Path
-) -> None:
-    one, two = tmp_path / "one.json", tmp_path / "two.json"
-    write(one, tree="вода", nodes=nodes("Вода."))
-    write(two, tree="весна", nodes=nodes("Весна."))
-    forest.import_files([one, two])
-    write(one, tree="весна", nodes=nodes("Весна."))
-    write(two, tree="вода", nodes=nodes("Вода."))
-    assert forest.import_files([one, two]).notices == []
-    write(two, tree="вода", nodes=nodes("Вода и лёд."))
-    assert forest.import_files([one, two]).changed == ["вода"]
-
-
 def test_that_nothing_was_found_is_said(forest: Forest, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.json").write_text("[]", encoding="utf-8")

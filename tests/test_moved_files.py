@@ -1,0 +1,149 @@
+"""A file that was moved or renamed is the file that it was, and its trees are the same trees."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forest import Forest
+from forest.errors import Conflict
+
+NOTE = "# Корень\n\n- раз\n- два\n"
+ASKED = "> [!nexus_user] **User**\n> {}\n> <!-- UID: {} -->\n\n> [!nexus_agent] **A**\n> {}\n\n"
+DIALOGUE = ASKED.format("Зачем?", "aaaa1111", "Затем.") + ASKED.format("Как?", "bbbb1111", "Так.")
+
+
+@pytest.fixture
+def forest(tmp_path: Path) -> Iterator[Forest]:
+    """In a file: only there is it known whether another file is gone."""
+    with Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Path:
+    return tmp_path / "vault"
+
+
+def put(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def move(path: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(path, to)
+
+
+def texts(forest: Forest) -> dict[str, list[str]]:
+    return {tree.id: [t.text for t in tree] for tree in forest}
+
+
+@pytest.mark.parametrize("to", ["N.md", "other/N.md", "sub/M.md", "Тема/deep/N.md"])
+@pytest.mark.parametrize("text", [NOTE, DIALOGUE], ids=["note", "dialogue"])
+def test_a_note_that_was_moved_keeps_its_trees(
+    forest: Forest, vault: Path, to: str, text: str
+) -> None:
+    put(vault / "sub" / "N.md", text)
+    put(vault / "Z.md", "# Другая\n\n[[N]]\n")
+    forest.import_files(vault)
+    before = texts(forest)
+    move(vault / "sub" / "N.md", vault / to)
+    assert forest.import_files(vault).added == []
+    assert texts(forest) == before
+    assert forest.import_files(vault).changed == []
+    put(vault / to, text.replace("два", "три").replace("Так.", "Иначе."))
+    report = forest.import_files(vault)
+    assert (report.added, len(report.changed), report.notices) == ([], 1, [])
+    assert texts(forest).keys() == before.keys()
+
+
+def test_a_note_that_is_named_alone_is_known_in_a_vault_that_was_moved(
+    forest: Forest, tmp_path: Path
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    forest.import_files([put(old / "sub" / f"{n}.md", f"# {n}\n\n[[Время]]\n") for n in "АБ"])
+    old.rename(new)
+    put(new / "sub" / "Б.md", "# Б\n\nДругая заметка.\n")
+    report = forest.import_files(new)
+    assert (report.changed, report.added) == (["а"], ["sub/б"])
+    assert "sub/А" in [a.phrase for a in forest.get("а").root.anchors]
+    put(new / "sub" / "А.md", "# А\n\nОно стоит.\n")
+    assert forest.import_files(new).changed == ["а"]
+
+
+def test_of_two_notes_that_say_the_same_each_is_found_once(forest: Forest, vault: Path) -> None:
+    for name in ("a/N.md", "b/N.md"):
+        put(vault / name, NOTE)
+    forest.import_files(vault)
+    vault.rename(vault.with_name("moved"))
+    shutil.copytree(vault.with_name("moved") / "a", vault.with_name("moved") / "c")
+    report = forest.import_files(vault.with_name("moved"))
+    assert report.added == ["c/n"]
+    assert sorted(texts(forest)) == ["a/n", "b/n", "c/n"]
+
+
+def test_what_the_forest_edited_is_kept_and_known_in_its_new_place(
+    forest: Forest, vault: Path
+) -> None:
+    put(vault / "N.md", NOTE)
+    put(vault / "D.md", DIALOGUE)
+    forest.import_files(vault)
+    edited = ["n", next(i for i in texts(forest) if i.startswith("d/bbbb"))]
+    for id_ in edited:
+        forest.add_thought(id_, "Наше.")
+    before = texts(forest)
+    for name in ("N.md", "D.md"):
+        move(vault / name, vault / "other" / name)
+    report = forest.import_files(vault)
+    assert (report.kept, report.added) == (sorted(edited), [])
+    assert texts(forest) == before
+    put(vault / "other" / "N.md", NOTE + "- три\n")
+    with pytest.raises(Conflict, match="'n', which was edited there, while the file was changed"):
+        forest.import_files(vault)
+
+
+def test_trees_that_change_places_between_files_stay_those_of_their_files(
+    forest: Forest, tmp_path: Path
+) -> None:
+    def tree(name: str, text: str) -> str:
+        return json.dumps({"tree": name, "nodes": [{"level": 0, "text": text}]})
+
+    one, two = put(tmp_path / "1.json", tree("a", "A.")), put(tmp_path / "2.json", tree("b", "B."))
+    forest.import_files([one, two])
+    put(one, tree("b", "B."))
+    put(two, tree("a", "A."))
+    assert forest.import_files([one, two]).notices == []
+    put(two, tree("a", "Else."))
+    assert forest.import_files([one, two]).changed == ["a"]
+
+
+def test_records_of_one_id_are_told_apart_in_a_file_that_was_moved(
+    forest: Forest, tmp_path: Path
+) -> None:
+    def record(said: str) -> str:
+        proof = {"id": "E1", "question": "Why?", "proof": "sent1 -> hypothesis"}
+        return json.dumps({**proof, "hypothesis": said, "facts": {"sent1": f"Fact {said}."}}) + "\n"
+
+    file = put(tmp_path / "v" / "eb.jsonl", record("alpha") + record("beta"))
+    forest.import_files(file)
+    before = texts(forest)
+    file.unlink()
+    moved = put(tmp_path / "v2" / "eb.jsonl", record("beta"))
+    assert forest.import_files(moved).unchanged == ["E1.2"]
+    assert texts(forest) == before
+
+
+def test_a_folder_of_a_vault_changes_no_names(forest: Forest, vault: Path) -> None:
+    note = put(vault / "sub" / "deep" / "N.md", NOTE)
+    forest.import_files(vault)
+    put(note, NOTE + "- три\n")
+    report = forest.import_files(vault / "sub")
+    assert (report.changed, report.thoughts) == (["sub/deep/n"], 1)
+    for folder in (vault / "sub", vault, note.parent, vault):
+        assert forest.import_files(folder).unchanged == ["sub/deep/n"]
