@@ -95,7 +95,20 @@ class KnownNotes:
 
     def _as_before(self, source: SourceFile, ids: Iterable[str]) -> SourceFile:
         """A note that lies elsewhere than when it got its name: its parts tell which that was."""
-        return _renamed(source, [(t.id, old) for t in self._trees(source) for old in ids])
+        own = note_of(source)
+        pairs = [
+            (tree.id, old)
+            for tree in self._trees(source)
+            for old in ids
+            if tree.id != own or self._is_of_a_note(old)
+        ]
+        return _renamed(source, pairs)
+
+    def _is_of_a_note(self, id_: str) -> bool:
+        """Whether a tree is that of a note itself, and not of a part of it."""
+        with suppress(NotATree, InvalidTree):
+            return self._store.get(id_).root.kind == "title"
+        return False
 
     def _trees(self, source: SourceFile) -> list[Tree]:
         try:
@@ -116,13 +129,16 @@ class KnownNotes:
         return known if _depth(known) > _depth(source.names) else source.names
 
     def _linked_as(self, source: SourceFile, ids: Iterable[str]) -> tuple[str, ...]:
-        """What links call a note, by the root of the tree that came from it."""
+        """What links call a note, by the roots of the trees that came from it.
+
+        The longest names of all: a tree that was edited in the forest keeps those that it had.
+        """
+        found: list[tuple[str, ...]] = [()]
         for id_ in ids:
             with suppress(NotATree, InvalidTree):
                 links = {a.phrase for a in self._store.get(id_).root.anchors if a.kind == "link"}
-                if names := tuple(name for name in names_of_note(source) if name in links):
-                    return names
-        return ()
+                found.append(tuple(name for name in names_of_note(source) if name in links))
+        return max(found, key=_depth)
 
 
 def _renamed(source: SourceFile, pairs: Iterable[tuple[str, str]]) -> SourceFile:
