@@ -416,6 +416,8 @@ class _Import:
         """Whether the forest's tree came from this file, be it from another place."""
         if old.source == new.source:
             return True
+        if old.source in self.namesakes.files and not self.keep_going and new.namesakes is None:
+            return True  # its file is read too, and holds it no more: else it would be refused
         return not self._may_hold(old.source) and self._says_the_same(new, old)
 
     def _says_the_same(self, new: Tree, old: Tree) -> bool:

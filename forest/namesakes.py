@@ -7,7 +7,7 @@ place in the last import, but the one that says what it says.
 
 from __future__ import annotations
 
-from collections import ChainMap, Counter
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, partial
 from itertools import chain
@@ -38,6 +38,8 @@ class Namesakes:
         self._imported: dict[str, dict[str, str]] | None = None
         self._gone: dict[str, str] = {}
         """Trees of files that are not there any more: they may have been moved."""
+        self._read: dict[str, str] = {}
+        """Trees of all files that are imported: one may say now what another said."""
 
     def told_apart(
         self, file: str, items: Iterable[T], names: Collection[str] = ()
@@ -56,9 +58,11 @@ class Namesakes:
                 if not isinstance(item, Tree) or item.namesakes is None:
                     yield item
                     continue
-                known = self._known(file, item)
+                known, others = self._known(file, item)
                 same = [
-                    i for i, then in known.items() if i not in given and _came(i, item, names, then)
+                    i
+                    for i, then in (known | others).items()
+                    if i not in given and _came(i, item, names, then)
                 ]
                 if known and not same:
                     new.setdefault(tuple(known), []).append(item)
@@ -71,20 +75,24 @@ class Namesakes:
         if refused is not None:
             raise refused
 
-    def _known(self, file: str, tree: Tree) -> dict[str, str]:
+    def _known(self, file: str, tree: Tree) -> tuple[dict[str, str], dict[str, str]]:
         """Which of the ids that the tree may have are those of trees from its file.
 
-        Or from one that is gone, and may have been this one. With the revision that each had there.
+        Or from one that is gone, and may have been this one; then those from other files that are
+        imported. With the revision that each had there.
         """
         assert tree.namesakes is not None
-        there, known, missed = ChainMap(self._from(file), self._gone), {}, 0
-        for id_ in tree.namesakes() if there else ():
-            if id_ in there:
-                known[id_] = there[id_]
-                missed = 0
-            elif (missed := missed + 1) == MISSES:
+        own, known, others, missed = self._from(file), dict[str, str](), dict[str, str](), 0
+        for id_ in tree.namesakes() if self._read or self._gone else ():
+            then = own.get(id_, self._gone.get(id_))
+            if then is not None:
+                known[id_] = then
+            elif id_ in self._read:
+                others[id_] = self._read[id_]
+            missed = 0 if id_ in known or id_ in others else missed + 1
+            if missed == MISSES:
                 break
-        return known
+        return known, others
 
     def _from(self, file: str) -> dict[str, str]:
         """The trees that came from a file."""
@@ -93,7 +101,7 @@ class Namesakes:
             is_gone = cache(partial(file_versions.is_gone, self._store))
             for id_, source, revision in self._store.sources():
                 if source in self._imported:
-                    self._imported[source][id_] = revision or ""
+                    self._imported[source][id_] = self._read[id_] = revision or ""
                 elif is_gone(source):
                     self._gone[id_] = revision or ""
         return self._imported.get(file, {})

@@ -121,6 +121,11 @@ def test_trees_that_change_places_between_files_stay_those_of_their_files(
     assert forest.import_files([one, two]).notices == []
     put(two, tree("a", "Else."))
     assert forest.import_files([one, two]).changed == ["a"]
+    put(one, tree("a", "New."))
+    put(two, tree("b", "New."))
+    with pytest.raises(Conflict, match=r"'a', which was imported from 2\.json"):
+        forest.import_files([one])
+    assert forest.import_files([one, two]).changed == ["a", "b"]
 
 
 def test_records_of_one_id_are_told_apart_in_a_file_that_was_moved(
@@ -131,9 +136,16 @@ def test_records_of_one_id_are_told_apart_in_a_file_that_was_moved(
         return json.dumps({**proof, "hypothesis": said, "facts": {"sent1": f"Fact {said}."}}) + "\n"
 
     file = put(tmp_path / "v" / "eb.jsonl", record("alpha") + record("beta"))
-    forest.import_files(file)
+    other = put(tmp_path / "v" / "other.jsonl", record("other").replace("E1", "E2"))
+    forest.import_files(file.parent)
     before = texts(forest)
+    a, b = file.read_text(encoding="utf-8"), other.read_text(encoding="utf-8")
+    put(file, b)
+    put(other, "".join(sorted(a.splitlines(keepends=True), reverse=True)))
+    assert forest.import_files(file.parent).changed == []
+    assert texts(forest) == before
     file.unlink()
+    other.unlink()
     moved = put(tmp_path / "v2" / "eb.jsonl", record("beta"))
     assert forest.import_files(moved).unchanged == ["E1.2"]
     assert texts(forest) == before
