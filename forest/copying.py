@@ -23,6 +23,7 @@ def copy(source: Store, target: Store, progress: Progress | None = None) -> Writ
     are removed. In what comes back, ``unchanged`` are the trees that an earlier copy had brought.
 
     :raises Conflict: the target holds something that no copy brought.
+    :raises NotATree: the source holds what is no tree, or stands in none.
     :raises StoreUnavailable: the folder for temporary files has no room for one more copy.
     """
     with target.filling(source.url), ExitStack() as stack:
@@ -38,6 +39,8 @@ def copy(source: Store, target: Store, progress: Progress | None = None) -> Writ
                 hint="Nothing was copied. Make room there, or set TMPDIR to a folder with room for "
                 "the whole forest.",
             ) from error
+        for stray in source.outside(sum(info.size for info in state.infos())):
+            raise stray
         return _filled(state, target, progress or (lambda _: None))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -47,7 +48,7 @@ def edit_tree(forest: Forest, tree_id: str, *, ask: Callable[[ForestError], bool
     """
     tree = forest.get(tree_id)
     text = tree_to_yaml(tree, header=HEADER)
-    path = _draft(tree_id, text)
+    path = _draft(forest, tree_id, text)
     try:
         outcome = _edited(forest, tree, text, path, ask)
     except ForestError as error:
@@ -90,18 +91,26 @@ def _discard(path: Path) -> None:
     shutil.rmtree(path.parent, ignore_errors=True)
 
 
-def drafts(tree_id: str) -> list[Path]:
+def drafts(forest: Forest, tree_id: str) -> list[Path]:
     """The texts that earlier edits of a tree left, those of edits that go on now included."""
-    found = Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_file_name(tree_id)}")
+    folders = f"{_PREFIX}{_mark(forest)}-*"
+    found = Path(tempfile.gettempdir()).glob(f"{folders}/{_file_name(tree_id)}")
     with suppress(OSError):
         return sorted(path for path in found if path.stat().st_uid == os.geteuid())
     return []
 
 
-def _draft(tree_id: str, text: str) -> Path:
-    path = Path(tempfile.mkdtemp(prefix=_PREFIX)) / _file_name(tree_id)
+def _draft(forest: Forest, tree_id: str, text: str) -> Path:
+    folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{_mark(forest)}-")
+    path = Path(folder) / _file_name(tree_id)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _mark(forest: Forest) -> str:
+    """Tells the drafts of one forest from those of others."""
+    where = (str(forest.store.folder or ""), forest.url.rpartition("/")[2])
+    return hashlib.sha256("\n".join(where).encode()).hexdigest()[:8]
 
 
 def _file_name(tree_id: str) -> str:

@@ -283,7 +283,7 @@ class Forest:
         """All trees without their thoughts, in the order of their ids.
 
         What somebody wrote with Cypher and is no tree raises NotATree or InvalidTree; with ``skip``
-        it is left out, and ``skip`` gets the error.
+        it is left out, and ``skip`` gets the error; and one for what stands in no tree.
         """
         return self.store.infos(skip)
 
@@ -577,6 +577,7 @@ class Forest:
         :param other: an opened forest, or the URL of one, which is opened for the copy.
         :param progress: is told of each tree how many thoughts it has.
         :raises Conflict: the other forest holds something.
+        :raises NotATree: this one holds what is no tree, or stands in none: it would be lost.
         :raises UsageError: it is the same one, or the URL is wrong.
         """
         if isinstance(other, str):

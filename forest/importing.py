@@ -186,14 +186,15 @@ class _Import:
     ) -> None:
         """Name the trees that came from these files or folders and are not in them any more."""
         files = {self._called(source) for source in sources}
-        folders = tuple(
-            f"{address(self.forest.store, Path(path))}/"
+        folders = [
+            address(self.forest.store, Path(path))
             for path in paths
             if not isinstance(path, SourceFile) and Path(path).is_dir()
-        )
+        ]
         for id_, source, _ in self.forest.store.sources():
             came = source or ""
-            if id_ not in self.seen and (came in files or came.startswith(folders)):
+            inside = came in files or any(_is_in(came, folder) for folder in folders)
+            if id_ not in self.seen and inside:
                 self.report.notices.append(
                     f"{came}: the tree {id_!r} was imported from it and is not in it any "
                     f"more; it stays in the forest (`{command_line('remove', id_)}` removes it)"
@@ -462,6 +463,13 @@ def address(store: Store, path: Path) -> str:
         if home is not None:
             whole = os.path.relpath(whole, os.path.realpath(home))
     return unicodedata.normalize("NFC", Path(whole).as_posix())
+
+
+def _is_in(file: str, folder: str) -> bool:
+    """Whether a file lies in a folder, both called as `address` calls them."""
+    if folder == ".":
+        return bool(file) and not file.startswith(("/", "../"))
+    return file.startswith(f"{folder}/")
 
 
 def _differing(old: Tree | None, new: Tree) -> int:

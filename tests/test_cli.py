@@ -303,6 +303,9 @@ def test_an_interrupted_edit_keeps_what_was_typed(
     said = f"note: an earlier edit's text, yours to use or to delete, is in {kept}\n"
     assert said in planted("edit", "bog")[2]
     assert "note: " not in planted("edit", "sud")[2]
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    assert planted("copy", "sqlite:///forest.db", other)[0] == 0
+    assert "note: " not in planted("--store", other, "edit", "bog")[2]
     assert Path(kept).read_text() == "typed"
 
 

@@ -146,6 +146,17 @@ def test_what_has_used_the_data_is_started_again(tmp_path):
         assert LocalNeo4j(tmp_path).version == expected
 
 
+def test_it_is_started_again_where_it_was(tmp_path):
+    def where(**ports):
+        server = LocalNeo4j(tmp_path, **ports)
+        return server.bolt_url, server.browser_url
+
+    assert where() == ("neo4j://127.0.0.1:7687", "http://127.0.0.1:7474/browser/")
+    (tmp_path / "ports").write_text("17811 17812\n")
+    assert where() == ("neo4j://127.0.0.1:17811", "http://127.0.0.1:17812/browser/")
+    assert where(bolt_port=1, http_port=None) == ("neo4j://127.0.0.1:1", None)
+
+
 def test_a_folder_with_other_files_is_not_taken_as_home(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     tmp_path.chmod(0o755)
@@ -342,8 +353,9 @@ def test_an_unreachable_repository_is_named_with_the_reason(installer):
 
 def test_the_repository_of_the_settings_is_downloaded_from(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("FOREST_MAVEN_REPOSITORY", "http://127.0.0.1:1/mine")
+    free = ["--bolt-port", str(free_port()), "--http-port", str(free_port())]
     with pytest.raises(SystemExit) as ended:
-        main(["neo4j", "start", "--home", str(tmp_path / "home"), "--version", "5.99.0"])
+        main(["neo4j", "start", "--home", str(tmp_path / "home"), "--version", "5.99.0", *free])
     assert ended.value.code == 1
     assert "cannot download http://127.0.0.1:1/mine/org/neo4j/neo4j/5.99.0" in (
         capsys.readouterr().err
@@ -427,6 +439,11 @@ def test_the_server_is_of_the_version_asked_for(server):
 
 
 @pytest.mark.neo4j
+def test_the_next_start_is_at_the_same_ports(server):
+    again = LocalNeo4j(server.home)
+    assert (again.bolt_url, again.browser_url) == (server.bolt_url, server.browser_url)
+
+
 def test_the_password_is_for_this_user_only(server):
     assert stat.S_IMODE(server.password_file.stat().st_mode) == 0o600
     assert stat.S_IMODE(server.home.stat().st_mode) == 0o700

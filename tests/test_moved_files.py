@@ -159,3 +159,16 @@ def test_a_folder_of_a_vault_changes_no_names(forest: Forest, vault: Path) -> No
     assert (report.changed, report.thoughts) == (["sub/deep/n"], 1)
     for folder in (vault / "sub", vault, note.parent, vault):
         assert forest.import_files(folder).unchanged == ["sub/deep/n"]
+
+
+def test_what_left_the_folder_of_the_forest_itself_is_named(
+    forest: Forest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        put(tmp_path / f"{name}.md", f"# {name}\n\nТекст.\n")
+    forest.import_files(".")
+    (tmp_path / "b.md").unlink()
+    notices = forest.import_files(".").notices
+    (notice,) = [n for n in notices if not n.startswith(".: skipped")]
+    assert notice.startswith("b.md: the tree 'b' was imported from it and is not in it any more")

@@ -156,7 +156,7 @@ def command_edit(ctx: click.Context, tree: str) -> None:
 
     with opened_forest(ctx) as forest:
         tree_id = forest.find(tree)
-        for path in drafts(tree_id):
+        for path in drafts(forest, tree_id):
             say(f"note: an earlier edit's text, yours to use or to delete, is in {path}", err=True)
         outcome = edit_tree(forest, tree_id, ask=_again)
     say(outcome)

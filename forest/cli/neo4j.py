@@ -31,8 +31,16 @@ def command_neo4j() -> None:
 
 @command_neo4j.command("start")
 @home_option
-@click.option("--bolt-port", default=7687, show_default=True, help="Port for drivers.")
-@click.option("--http-port", default=7474, show_default=True, help="Port of Neo4j Browser.")
+@click.option(
+    "--bolt-port",
+    type=int,
+    help="Port for drivers.  [default: that of the last start, at first 7687]",
+)
+@click.option(
+    "--http-port",
+    type=int,
+    help="Port of Neo4j Browser.  [default: that of the last start, at first 7474]",
+)
 @click.option(
     "--version",
     "version",
@@ -40,7 +48,11 @@ def command_neo4j() -> None:
 )
 @click.pass_context
 def start(
-    ctx: click.Context, home: Path | None, bolt_port: int, http_port: int, version: str | None
+    ctx: click.Context,
+    home: Path | None,
+    bolt_port: int | None,
+    http_port: int | None,
+    version: str | None,
 ) -> None:
     """Start it; the first time it is downloaded (about 150 MB).
 
@@ -53,8 +65,8 @@ def start(
     server = LocalNeo4j(
         home,
         version=version,
-        bolt_port=bolt_port,
-        http_port=http_port,
+        bolt_port="last" if bolt_port is None else bolt_port,
+        http_port="last" if http_port is None else http_port,
         maven_repository=Settings.load().maven_repository,
     )
     settings: tuple[Setting, ...] = ("version", "bolt_port", "http_port")

@@ -16,6 +16,7 @@ import orjson
 from forest.errors import ImportRefused, NotFound
 from forest.formats.base import Notice, SourceFile, linked, silent
 from forest.phrases import tree_id_from
+from forest.render import plural
 
 SUFFIXES = {
     ".json": "json",
@@ -97,7 +98,7 @@ class _Vault:
         for folder, folders, files in os.walk(self.folder, onerror=self._unreadable):
             here = Path(folder)
             hidden = [f for f in folders if f.startswith(".")]
-            for f in sorted(hidden):
+            for f in sorted(f for f in hidden if ".partial-" not in f):  # of a forest being made
                 self.notice(f"{self._name(here / f)}: hidden folder, skipped")
             linked = [f for f in folders if f not in hidden and (here / f).is_symlink()]
             folders[:] = sorted(set(folders).difference(hidden, linked))
@@ -125,7 +126,8 @@ class _Vault:
     def _tell(self, skipped: Counter[str]) -> None:
         if skipped:
             kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(skipped.items()))
-            self.notice(f"{self.name}: skipped {skipped.total()} files of other kinds: {kinds}")
+            files = plural(skipped.total(), "file")
+            self.notice(f"{self.name}: skipped {files} of other kinds: {kinds}")
 
     def _is_known_link(self, path: Path) -> bool:
         """Whether it is a link to something that is read at its own place, or to nothing."""

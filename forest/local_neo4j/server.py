@@ -78,8 +78,10 @@ class LocalNeo4j:
     :param home: the folder that holds everything of this server; see :func:`default_home`.
     :param version: of Neo4j, such as ``5.26.30``; without one `DEFAULT_VERSION`, or what has used
         the data if that is newer.
-    :param bolt_port: TCP port on 127.0.0.1 for drivers.
-    :param http_port: TCP port on 127.0.0.1 for Neo4j Browser; None: no HTTP at all.
+    :param bolt_port: TCP port on 127.0.0.1 for drivers; by default that of the last start, at
+        first 7687.
+    :param http_port: TCP port on 127.0.0.1 for Neo4j Browser, likewise, at first 7474; None: no
+        HTTP at all.
     :param heap: memory of the Java heap, at most, such as ``1g`` or ``512m``.
     :param page_cache: memory for cached data files, beside the heap.
     :param extra_config: settings of ``neo4j.conf`` that add to ours or replace them.
@@ -93,8 +95,8 @@ class LocalNeo4j:
         self,
         home: Path | None = None,
         version: str | None = None,
-        bolt_port: int = 7687,
-        http_port: int | None = 7474,
+        bolt_port: int | Literal["last"] = "last",
+        http_port: int | Literal["last"] | None = "last",
         heap: str = "1g",
         page_cache: str = "256m",
         *,
@@ -107,9 +109,12 @@ class LocalNeo4j:
             _refuse_old(version)
         settings.check_form("the heap", heap, r"\d+[kmg]", "1g")
         settings.check_form("the page cache", page_cache, r"\d+[kmg]", "256m")
-        ports.check_ports(bolt_port, http_port)
         # Resolved, because a server is recognised by a path below it.
         self.home = (home or default_home()).expanduser().resolve()
+        last_bolt, last_http = self._last_ports()
+        bolt_port = last_bolt if bolt_port == "last" else bolt_port
+        http_port = last_http if http_port == "last" else http_port
+        ports.check_ports(bolt_port, http_port)
         self.version = version or max(self._data_version() or "", DEFAULT_VERSION, key=_order)
         self.bolt_port = bolt_port
         self.http_port = http_port
@@ -165,6 +170,10 @@ class LocalNeo4j:
     @property
     def _data_version_file(self) -> Path:
         return self.home / "data-version"
+
+    @property
+    def _ports_file(self) -> Path:
+        return self.home / "ports"
 
     @property
     def _argument(self) -> str:
@@ -319,6 +328,14 @@ class LocalNeo4j:
         except OSError:
             return None
 
+    def _last_ports(self) -> tuple[int, int | None]:
+        """The ports of the last start: who wrote the address down finds the forest there again."""
+        try:
+            bolt, http = self._ports_file.read_text("utf-8").split()
+            return int(bolt), None if http == "-" else int(http)
+        except (OSError, ValueError):
+            return 7687, 7474
+
     def _refuse_newer_data(self) -> None:
         last = self._data_version()
         if last and _order(last) > _order(self.version):
@@ -391,6 +408,7 @@ class LocalNeo4j:
             self._pid_file.unlink(missing_ok=True)
             raise
         self._data_version_file.write_text(self.version + "\n", "utf-8")
+        self._ports_file.write_text(f"{self.bolt_port} {self.http_port or '-'}\n", "utf-8")
         return record
 
     def _wait_for_answer(self, server: Record, timeout: float, *, new: bool = False) -> None:

@@ -110,6 +110,13 @@ class Store(ABC):
     def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
         """All trees without their thoughts, in the order of their ids; ``skip`` as in `trees`."""
 
+    def outside(self, inside: int) -> Iterator[NotATree]:
+        """What an author wrote that stands in no tree: a thought, with all that hangs on it.
+
+        :param inside: how many thoughts stand in trees, as far as these can be read.
+        """
+        return iter(())
+
     def sources(self) -> Iterator[tuple[str, str | None, str | None]]:
         """(tree id, the file it was imported from, its revision then) of every tree, by id.
 

@@ -49,6 +49,20 @@ def test_what_is_no_tree_is_named_and_hides_no_other(half_broken, command):
         assert (said["trees"], said["revision"]) == (1, None)
 
 
+def test_a_thought_that_stands_in_no_tree_is_named_and_never_lost(store, typed, run, tmp_path):
+    put(store, tree("good"))
+    assert run("list")[0] == 0
+    typed("CREATE (:Thought {text: 'stray'})-[:LEADS_TO]->(:Thought {text: 'more'})")
+    code, _, err = run("list")
+    assert code == 1
+    assert "«stray»" in err
+    assert "it stands in no tree, and 1 thought with it" in err
+    code, _, err = run("copy", store.url, f"sqlite:///{tmp_path / 'copy.db'}")
+    assert code == 1
+    assert "«stray»" in err
+    assert not (tmp_path / "copy.db").exists()
+
+
 def test_a_tree_is_found_by_a_prefix_beside_what_is_no_tree(half_broken):
     code, out, _ = half_broken("show", "who")
     assert code == 0

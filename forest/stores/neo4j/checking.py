@@ -287,6 +287,13 @@ def _count(things: Sized, name: str, names: str | None = None) -> str:
 # --- thoughts outside of trees --------------------------------------------------------------------
 
 
+def outside(connection: Connection) -> Iterator[Finding]:
+    """The findings about thoughts that stand in no tree."""
+    trees = connection.read(reading.all_trees)
+    found = reading.stream(connection, [(id_, node) for id_, node, _ in trees])
+    yield from _outside(connection, {row.node for tree in found for row in tree.rows})
+
+
 def _outside(connection: Connection, inside: set[int]) -> Iterator[Finding]:
     chunks = connection.read(lambda tx: ask(tx, THOUGHT_NODES))
     outside = [node for (nodes,) in chunks for node in nodes if node not in inside]

@@ -236,6 +236,11 @@ def all_trees(tx: ManagedTransaction) -> list[tuple[str, int, Any]]:
     return sorted((tree_id(id_, title), node, stamp) for node, id_, title, stamp in rows)
 
 
+def count_thoughts(tx: ManagedTransaction) -> int:
+    """How many Thought nodes there are, which Neo4j knows without looking."""
+    return int(ask(tx, "MATCH (n:Thought) RETURN count(n)")[0][0])
+
+
 def all_sources(tx: ManagedTransaction) -> list[tuple[str, str | None, str | None]]:
     """(id on reading, source, its revision) of every Tree that has a name, in the order of ids."""
     rows = [row for chunk in ask(tx, SOURCES) for row in chunk[0]]

@@ -110,7 +110,22 @@ class Neo4jStore(Store):
     # --- reading -------------------------------------------------------------------------------
 
     def infos(self, skip: Skip | None = None) -> Iterator[TreeInfo]:
-        return map(tree_info, self.trees(skip))
+        inside = 0
+        for tree in self.trees(skip):
+            inside += len(tree)
+            yield tree_info(tree)
+        if skip is not None:
+            for error in self.outside(inside):
+                skip(error)
+
+    def outside(self, inside: int) -> Iterator[NotATree]:
+        if self._connection.read(reading.count_thoughts) == inside:
+            return
+        for finding in checking.outside(self._connection):
+            yield NotATree(
+                f"{finding.where}: {finding.problem}",
+                hint="Link it below a thought of a tree, or delete it, with Cypher.",
+            )
 
     def sources(self) -> Iterator[tuple[str, str | None, str | None]]:
         return iter(self._connection.read(reading.all_sources))
