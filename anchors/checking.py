@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import networkx as nx
 
-from anchors.decisions import decision_of
+from anchors.deciding import finish
+from anchors.decisions import decision_of, decisions
 from anchors.formulas.book import Book, formula_of, scene_of
 from anchors.formulas.errors import Cycle
 from anchors.formulas.expansion import expand
@@ -35,7 +36,30 @@ def check(forest: Forest, *, fix: bool = False) -> list[Finding]:
 
     :raises StoreUnavailable: the store does not answer.
     """
-    return [*forest.check(fix=fix), *_beside(forest)]
+    return [*forest.check(fix=fix), *_begun(forest, fix=fix), *_beside(forest)]
+
+
+def _begun(forest: Forest, *, fix: bool) -> Iterator[Finding]:
+    """Decisions that a killed process left before the thoughts said them."""
+    begun = _begun_in(forest)
+    if not begun:
+        return
+    problem = (
+        f"{plural(len(begun), 'decision')} of `forest anchors history`, from {min(begun)} on: "
+        "interrupted, so thoughts may not say yet what was decided"
+    )
+    fixed = fix and bool(finish(forest.store)) and not _begun_in(forest)
+    yield Finding("the forest", problem, fixable=True, fixed=fixed)
+
+
+def _begun_in(forest: Forest) -> list[int]:
+    """The numbers of the decisions that have begun; none where the history cannot be read."""
+    try:
+        return [d.no for d in decisions(forest.store) if d.begun]
+    except StoreUnavailable:
+        raise
+    except (StoreError, InvalidInput):
+        return []  # told by `_beside`
 
 
 def _beside(forest: Forest) -> Iterator[Finding]:

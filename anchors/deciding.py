@@ -1,27 +1,40 @@
-"""How a decision about anchors gets into the forest, and how an `accept` that was killed is told.
+"""How a decision about anchors gets into the forest, and how one that was killed is finished.
 
-An ``accept`` writes to thoughts and to the history, and a store cannot do both in one transaction.
-So it says on its proposals that it has begun, marks the thoughts, and then decides. Whoever decides
-next, lists or replaces proposals, first lets the history say what such a killed one has marked
-(`finish`): no mark is without its decision, and each can be undone.
+Some decisions are about what thoughts carry: a mark, a word that means another anchor in a place,
+and what takes such a one back. A store cannot change thoughts and the history in one transaction.
+So the history comes first, and says of such decisions that they have begun; then the thoughts are
+changed to what the history says; then they have begun no more. Whoever decides next, lists or
+replaces proposals, first lets the thoughts say what has begun (`finish`): what a killed process
+decided is done, wholly, and no mark is without its decision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from anchors import marks
+from anchors import homonyms, marks
 from anchors.arguments import check_store
-from anchors.decisions import MARK, Decision, decisions, meanings_of, node_of, read
+from anchors.decisions import (
+    MARK,
+    PART,
+    UNDO,
+    Decision,
+    decisions,
+    marks_of,
+    meanings_of,
+    node_of,
+    read,
+)
 from anchors.groups import Registry
-from anchors.proposals import Proposal, begun
+from anchors.proposals import Proposal
+from anchors.writing import Write, rehearsed
 from forest.arguments import check_text
 from forest.errors import InvalidInput
 from forest.fields import clean_line
 from forest.nodes import Key, Node
-from forest.schema import DECISION, PROPOSAL
+from forest.schema import DECISION
 from forest.stores.base import Store
 
 
@@ -29,11 +42,10 @@ def decide(store: Store, say: Callable[[Registry], Iterable[Decision]]) -> list[
     """Add what ``say(registry)`` decides, all in one transaction; returns it with its numbers.
 
     ``say`` sees all decisions made before, also those of others in this moment; their numbers and
-    times are given here. It may be called more than once. Raises what ``say`` raises; InvalidInput
-    where a reason is not one line of text.
+    times are given here. It may be called more than once. Then thoughts are changed to what was
+    decided; interrupted before that, whoever decides next does it. Raises what ``say`` raises;
+    InvalidInput where a reason is not one line of text.
     """
-    check_store(store)
-    finish(store)
     return decide_on(store, "", lambda registry, _: (say(registry), ()))
 
 
@@ -47,22 +59,43 @@ def decide_on(
     The second that it gives are the keys of those to remove in the same transaction.
     """
     check_store(store)
+    finish(store)
     labels = [DECISION.label, label] if label else [DECISION.label]
     anchors = list(store.anchors())
     made: list[Decision] = []
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
         known = read(node for node in old.values() if node.label == DECISION.label)
-        first = max((d.no for d in known), default=0) + 1
-        now = datetime.now(UTC).isoformat(timespec="seconds")
         said, done = say(Registry(anchors, known), old)
-        made[:] = [replace(d, no=n, at=now) for n, d in enumerate(said, first)]
+        made[:] = _numbered(known, said)
         for why in dict.fromkeys(check_text(d.why, "text as `why`") for d in made):
             check_reason(why)
-        return {**dict.fromkeys(done), **{node.at: node for node in map(node_of, made)}}
+        begun = _begun(known, made)
+        return {**dict.fromkeys(done), **{node.at: node for node in map(node_of, begun)}}
 
     store.change_nodes(labels, change)
+    if any(d.action in _ABOUT_THOUGHTS for d in made):
+        finish(store)
     return made
+
+
+_ABOUT_THOUGHTS = frozenset([MARK, PART, UNDO])
+
+
+def _numbered(known: Sequence[Decision], said: Iterable[Decision]) -> list[Decision]:
+    first = max((d.no for d in known), default=0) + 1
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return [replace(d, no=n, at=now) for n, d in enumerate(said, first)]
+
+
+def _begun(known: Sequence[Decision], made: Sequence[Decision]) -> list[Decision]:
+    """The decisions that are new, begun if they change what thoughts carry."""
+    after = [*known, *made]
+    same = (
+        marks_of(known).keys() == marks_of(after).keys()
+        and meanings_of(known).keys() == meanings_of(after).keys()
+    )
+    return [replace(d, begun=not same and d.action in _ABOUT_THOUGHTS) for d in made]
 
 
 def check_reason(why: str) -> None:
@@ -73,22 +106,64 @@ def check_reason(why: str) -> None:
         raise InvalidInput(f"the reason {why!r}: {error}") from None
 
 
-def finish(store: Store, but: Collection[str] = ()) -> list[Decision]:
-    """Decide what an ``accept`` marked that was killed before it could decide.
+# --- what thoughts carry --------------------------------------------------------------------------
 
-    What it has not marked stays proposed. Returns the decisions made.
 
-    :param but: ids of proposals that are left as they are.
+def finish(store: Store) -> list[Decision]:
+    """Let thoughts say what was decided and may not have reached them. Returns those decisions.
+
+    What can be said of a thought no more, because it was edited or removed meanwhile, is left: so
+    would the edit have left it. Raises NotATree and InvalidTree as `Store.trees`.
     """
-    waiting = {mark_of(p): p for p in begun(store) if p.id not in but}
-    there = marks.standing(store, waiting, meanings_of(decisions(store))) if waiting else []
+    known = decisions(store)
+    before = [d for d in known if not d.begun]
+    begun = [d for d in known if d.begun]
+    if not begun:
+        return []
+    _say(store, before, known, store.write)
+    done = {node_of(d).at for d in begun}
 
-    def say(registry: Registry, nodes: Mapping[Key, Node]) -> tuple[list[Decision], list[Key]]:
-        some = [waiting[mark] for mark in there if waiting[mark].node.at in nodes]
-        made = [decision_about(MARK, p) for p in some if p.against not in registry.marks]
-        return made, [p.node.at for p in some]
+    def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
+        return {
+            at: Node(*at, {k: v for k, v in old[at].properties.items() if k != "begun"})
+            for at in done & old.keys()
+        }
 
-    return decide_on(store, PROPOSAL.label, say) if there else []
+    store.change_nodes([DECISION.label], change)
+    return begun
+
+
+def rehearse(store: Store, say: Callable[[Registry], Iterable[Decision]]) -> None:
+    """Do what deciding so would do to thoughts, and store nothing.
+
+    Raises what ``say`` raises; Conflict where a thought cannot be marked again; NotATree and
+    InvalidTree.
+    """
+    known = decisions(store)
+    made = _numbered(known, say(Registry([], known)))
+    _say(store, known, [*known, *made], rehearsed(store), all_or_none=True)
+
+
+def _say(
+    store: Store,
+    before: Sequence[Decision],
+    after: Sequence[Decision],
+    write: Write,
+    *,
+    all_or_none: bool = False,
+) -> None:
+    """Change thoughts from what some decisions say to what others say; again it changes nothing."""
+    marked, meant = (marks_of(before), marks_of(after)), (meanings_of(before), meanings_of(after))
+    over = [_mark(d) for at, d in marked[0].items() if at not in marked[1]]
+    marks.take(store, over, [*meant[0], *meant[1]], write=write)
+    homonyms.take(store, meant[0].keys() - meant[1].keys(), write=write)
+    homonyms.put(store, meant[1].keys() - meant[0].keys(), write=write)
+    again = [_mark(d) for at, d in marked[1].items() if at not in marked[0]]
+    marks.put(store, again, meant[1], all_or_none=all_or_none, write=write)
+
+
+def _mark(decision: Decision) -> marks.Mark:
+    return marks.Mark(decision.into, decision.anchor, decision.phrase, decision.score)
 
 
 def mark_of(proposal: Proposal) -> marks.Mark:

@@ -35,6 +35,8 @@ class Decision:
     """What proposed it: author, or a rule of discovery."""
     score: float | None = None
     why: str = ""
+    begun: bool = False
+    """Whether thoughts may not say yet what it says (`anchors.deciding`)."""
 
     @property
     def pair(self) -> frozenset[str]:
@@ -100,4 +102,6 @@ def node_of(decision: Decision) -> Node:
         for name in ("at", "action", "anchor", "into", "phrase", "rule", "score", "why")
         if (value := getattr(decision, name)) not in (None, "")
     }
+    if decision.begun:
+        values["begun"] = True
     return Node(DECISION.label, f"{decision.no:06d}", values)

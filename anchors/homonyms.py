@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from anchors.writing import Write
 from forest.errors import InvalidInput, NotFound
 from forest.fields import clean_name
 from forest.forest import stamped
@@ -125,8 +126,8 @@ def _thoughts(store: Store, place: str) -> list[Thought]:
         return [store.get(store.tree_of(place))[place]]
 
 
-def put(store: Store, meanings: Iterable[Meaning]) -> None:
-    """Let anchors mean others in their places, all in one `Store.write`."""
+def put(store: Store, meanings: Iterable[Meaning], *, write: Write | None = None) -> None:
+    """Let anchors mean others in their places, all in one `Store.write` or ``write``."""
 
     def change(link: AnchorLink, here: Sequence[Meaning]) -> AnchorLink:
         for one in here:
@@ -134,11 +135,14 @@ def put(store: Store, meanings: Iterable[Meaning]) -> None:
                 return replace(link, anchor=one.means)
         return link
 
-    _change(store, meanings, change)
+    _change(store, meanings, change, write or store.write)
 
 
-def take(store: Store, meanings: Iterable[Meaning]) -> None:
-    """Let anchors mean themselves again, all in one `Store.write`. A place that is gone is left."""
+def take(store: Store, meanings: Iterable[Meaning], *, write: Write | None = None) -> None:
+    """Let anchors mean themselves again, all in one `Store.write` or ``write``.
+
+    A place that is gone is left.
+    """
 
     def change(link: AnchorLink, here: Sequence[Meaning]) -> AnchorLink:
         back = [one for one in here if link.anchor == one.means]
@@ -147,13 +151,14 @@ def take(store: Store, meanings: Iterable[Meaning]) -> None:
             return replace(link, anchor=one.anchor)
         return link
 
-    _change(store, meanings, change)
+    _change(store, meanings, change, write or store.write)
 
 
 def _change(
     store: Store,
     meanings: Iterable[Meaning],
     change: Callable[[AnchorLink, Sequence[Meaning]], AnchorLink],
+    write: Write,
 ) -> None:
     by_place: dict[str, list[Meaning]] = defaultdict(list)
     for one in meanings:
@@ -172,7 +177,7 @@ def _change(
 
     trees = _trees(store, by_place)
     if trees:
-        store.write((Tree(id_, id=id_) for id_ in trees), merge)
+        write((Tree(id_, id=id_) for id_ in trees), merge)
 
 
 def _trees(store: Store, places: Mapping[str, object]) -> list[str]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from anchors.homonyms import Meaning, Meant
-from forest.errors import Conflict, InvalidTree, NotATree, NotFound
+from anchors.writing import Write
+from forest.errors import Conflict, NotFound
 from forest.forest import stamped
 from forest.identity import finished
 from forest.model import AnchorLink, Thought, Tree
@@ -38,12 +39,14 @@ def put(
     meanings: Iterable[Meaning] = (),
     *,
     all_or_none: bool = False,
+    write: Write | None = None,
 ) -> tuple[dict[Mark, str], dict[Mark, str]]:
     """Give thoughts their anchors. Returns what was left out and what has lost its thought: why.
 
     Left out is a mark whose phrase no longer stands in its thought. All trees are changed in one
-    `Store.write`, so all is stored or nothing, or, on Neo4j, whole trees. A mark that is there
-    already stays as it is. Where an anchor means another one (``meanings``), that one is put.
+    `Store.write`, or one ``write``, so all is stored or nothing, or, on Neo4j, whole trees. A mark
+    that is there already stays as it is. Where an anchor means another one (``meanings``), that one
+    is put.
 
     Raises Conflict, with ``all_or_none``, in place of leaving one out; then nothing is stored.
     """
@@ -65,7 +68,7 @@ def put(
             leave(left_out, mark, str(error))
         return thought.anchors
 
-    _change(store, marks, meanings, add, partial(leave, gone))
+    _change(store, marks, meanings, add, partial(leave, gone), write or store.write)
     return left_out, {mark: reason for mark, reason in gone.items() if mark not in left_out}
 
 
@@ -77,8 +80,14 @@ def _link(mark: Mark, anchor: str, thought: Thought) -> AnchorLink:
     return AnchorLink(phrase=mark.phrase, anchor=anchor, origin=DISCOVERED, score=mark.score)
 
 
-def take(store: Store, marks: Iterable[Mark], meanings: Iterable[Meaning] = ()) -> None:
-    """Take marks away, all in one `Store.write`. Anchors that authors wrote stay.
+def take(
+    store: Store,
+    marks: Iterable[Mark],
+    meanings: Iterable[Meaning] = (),
+    *,
+    write: Write | None = None,
+) -> None:
+    """Take marks away, all in one `Store.write` or ``write``. Anchors that authors wrote stay.
 
     Also a mark whose anchor means another one there now, as ``meanings`` say.
     """
@@ -88,26 +97,7 @@ def take(store: Store, marks: Iterable[Mark], meanings: Iterable[Meaning] = ()) 
             link for link in thought.anchors if link.origin != DISCOVERED or link.anchor not in ways
         )
 
-    _change(store, marks, meanings, remove, lambda *_: None)
-
-
-def standing(store: Store, marks: Iterable[Mark], meanings: Iterable[Meaning] = ()) -> list[Mark]:
-    """Which marks their thoughts carry, put by a review. What is no tree carries none."""
-    meant = Meant(meanings)
-    found: list[Mark] = []
-    for id_, here in _by_tree(store, marks, lambda *_: None).items():
-        try:
-            tree = store.get(id_)
-        except (NotFound, NotATree, InvalidTree):
-            continue
-        there = {
-            t.id: {a.anchor for a in t.anchors if a.origin == DISCOVERED} for t in tree.thoughts
-        }
-        for mark in here:
-            ways = meant.ways(mark.anchor, id_, mark.thought)
-            if not there.get(mark.thought, set()).isdisjoint(ways):
-                found.append(mark)
-    return found
+    _change(store, marks, meanings, remove, lambda *_: None, write or store.write)
 
 
 def _by_tree(
@@ -129,6 +119,7 @@ def _change(
     meanings: Iterable[Meaning],
     act: Callable[[Thought, Mark, Sequence[str]], Links],
     gone: Callable[[Mark, str], None],
+    write: Write,
 ) -> None:
     """Give thoughts the anchors that ``act`` says; ``gone`` gets what has no thought, and why.
 
@@ -154,4 +145,4 @@ def _change(
         return stamped(finished(new, old), old)
 
     if by_tree:
-        store.write((Tree(id_, id=id_) for id_ in by_tree), merge)
+        write((Tree(id_, id=id_) for id_ in by_tree), merge)

@@ -42,8 +42,6 @@ class Proposal:
     """Id of a thought in another tree that says it too; of a merge, one that carries ``into``."""
     carried: bool = False
     """Whether thoughts carried the anchor of a mark when it was found; else the marks make it."""
-    begun: bool = field(default=False, compare=False)
-    """Whether somebody began to accept it: then its thought may be marked already."""
     key: str = field(default="", compare=False)
     """Its id, where it was typed by hand."""
 
@@ -71,7 +69,8 @@ class Proposal:
             "thought": self.thought,
             "other": self.other,
         }
-        values |= {name: True for name in ("carried", "begun") if getattr(self, name)}
+        if self.carried:
+            values["carried"] = True
         return Node(PROPOSAL.label, self.id, {k: v for k, v in values.items() if v != ""})
 
 
@@ -103,23 +102,6 @@ def _unreadable(node: Node) -> InvalidInput:
         f"Proposal {node.key!r} is not as the library writes it",
         hint="`forest anchors discover` writes the list anew; remove this node with Cypher.",
     )
-
-
-def begin(store: Store, some: Iterable[Proposal]) -> None:
-    """Say of proposals, where they are still on the list, that they are being accepted."""
-    asked = {p.node.at for p in some if not p.begun}
-
-    def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
-        return {at: Node(*at, {**old[at].properties, "begun": True}) for at in asked & old.keys()}
-
-    if asked:
-        store.change_nodes([PROPOSAL.label], change)
-
-
-def begun(store: Store) -> list[Proposal]:
-    """The marks on the list that somebody began to accept. Raises InvalidInput."""
-    nodes = [node for node in store.nodes(PROPOSAL.label) if node.properties.get("begun")]
-    return [p for p in map(proposal_of, nodes) if p.what == MARK]
 
 
 def replace(store: Store, found: Iterable[Proposal], rules: Iterable[str]) -> int:

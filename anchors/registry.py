@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from anchors import homonyms, marks
+from anchors import homonyms
 from anchors.arguments import check_texts, listed
-from anchors.deciding import check_reason, decide, finish
-from anchors.decisions import MERGE, PART, REFUSE, RENAME, UNDO, Decision, decisions
+from anchors.deciding import check_reason, decide, finish, rehearse
+from anchors.decisions import MERGE, PART, REFUSE, RENAME, UNDO, Decision
 from anchors.groups import Group, Join, Registry, thoughts_at
 from forest.errors import Conflict, NotFound
 from forest.fields import kind_of
@@ -134,8 +134,8 @@ def part(
     """Decide that in some trees or thoughts, named by their ids, an anchor means another one.
 
     For words that are spelled alike: «коса», a scythe, is «коса (инструмент)» in these trees. The
-    thoughts keep the phrase as it is written. It is two transactions, the decisions and then the
-    trees; interrupted between them, the same call goes on.
+    thoughts keep the phrase as it is written. Where an import has dropped it, the same call puts it
+    back. Interrupted, it is done wholly or not at all, see `decide`.
 
     Raises NotFound where there is no such anchor or place, or it does not stand there; InvalidInput
     for what is no name; Conflict where the name is one of the anchor's own.
@@ -162,7 +162,7 @@ def part(
         return made
 
     made = decide(store, say)
-    homonyms.put(store, meanings)
+    homonyms.put(store, [m for m in meanings if m in registry.meanings])
     return made
 
 
@@ -205,9 +205,8 @@ def _way_to_one(registry: Registry, one: str, other: str) -> str:
 def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
     """Take decisions back, all or none, by numbers or ranges; also one that took another back.
 
-    Marks are taken from their thoughts in one write before that, and put back where their undoing
-    is undone; so are the meanings of words that were parted. Interrupted between the two, the same
-    call goes on.
+    Then their marks are taken from thoughts, and put back where their undoing is undone; so are the
+    meanings of words that were parted. Interrupted, it is done wholly or not at all, see `decide`.
 
     Raises NotFound; Conflict if that was done before, or if a thought that is to be marked again no
     longer says so; InvalidInput for a reason that is not one line of text.
@@ -225,16 +224,7 @@ def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
         return [Decision(0, "", UNDO, phrase=str(number), why=why) for number in unique]
 
     finish(store)
-    before = Registry([], decisions(store))
-    last = max((d.no for d in before.decisions), default=0)
-    said = [replace(d, no=last + n) for n, d in enumerate(say(before), 1)]
-    after = Registry([], [*before.decisions, *said])
-    over = [_mark(d) for at, d in before.marks.items() if at not in after.marks]
-    marks.take(store, over, [*before.meanings, *after.meanings])
-    again = [_mark(d) for at, d in after.marks.items() if at not in before.marks]
-    marks.put(store, again, before.meanings, all_or_none=True)
-    homonyms.take(store, before.meanings.keys() - after.meanings.keys())
-    homonyms.put(store, after.meanings.keys() - before.meanings.keys())
+    rehearse(store, say)
     return decide(store, say)
 
 
@@ -248,7 +238,3 @@ def _known(registry: Registry, numbers: Iterable[int | range]) -> Iterator[int]:
                     f"there is no decision {number}", hint="`forest anchors history` lists them."
                 )
             yield number
-
-
-def _mark(decision: Decision) -> marks.Mark:
-    return marks.Mark(decision.into, decision.anchor, decision.phrase, decision.score)

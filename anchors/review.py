@@ -17,9 +17,10 @@ from anchors import marks
 from anchors.arguments import check_texts, listed
 from anchors.deciding import decide_on, decision_about, finish, mark_of
 from anchors.decisions import MARK as MARKED
-from anchors.decisions import PART, REFUSE, Decision, decisions, meanings_of
-from anchors.proposals import MARK, MERGE, Proposal, begin, proposals
+from anchors.decisions import PART, REFUSE, Decision, decisions, marks_of, meanings_of
+from anchors.proposals import MARK, MERGE, Proposal, proposals
 from anchors.registry import Registry, refusal
+from anchors.writing import rehearsed
 from forest.errors import InvalidInput, NotFound
 from forest.model import anchor_id
 from forest.nodes import Key, Node
@@ -46,6 +47,7 @@ class Reviewed:
 
 def chosen(store: Store, named: Iterable[str]) -> list[Proposal]:
     """Proposals by their ids, or by how only one of them begins. Raises NotFound."""
+    finish(store)
     there = {p.id: p for p in proposals(store)}
     asked = listed(named, str, "ids of proposals")
     return [there[_find(there, name)] for name in dict.fromkeys(asked)]
@@ -70,10 +72,9 @@ def _find(ids: Iterable[str], name: str) -> str:
 def accept(store: Store, some: Iterable[Proposal]) -> Reviewed:
     """Take proposals into the forest. What cannot be taken is left out, and said why.
 
-    Thoughts are marked in one write, then the list and the history are changed in one transaction.
-    Interrupted between them, or, on Neo4j, between two batches of trees, it has marked whole trees;
-    the same call goes on, and any other decision first takes what is marked into the history
-    (`anchors.deciding.finish`).
+    First it is seen what can be marked, then the list and the history are changed in one
+    transaction, and the thoughts are marked. Interrupted after that transaction, whoever decides
+    next marks them (`anchors.deciding.finish`); before it, nothing is done.
     """
     return _decide(store, listed(some, Proposal, "proposals"), [])
 
@@ -89,14 +90,15 @@ def _decide(
 ) -> Reviewed:
     lost = dict(_without_anchor(store, accepted))
     marked = {mark_of(p): p for p in accepted if p.what == MARK and p.id not in lost}
-    finish(store, but={p.id for p in accepted})
-    begin(store, marked.values())
-    meanings = meanings_of(decisions(store)) if marked else {}
-    left_out, gone = marks.put(store, marked, meanings)
+    finish(store)
+    known = decisions(store) if marked else []
+    meanings, decided = meanings_of(known), marks_of(known)
+    left_out, gone = marks.put(store, marked, meanings, write=rehearsed(store))
+    # Decided before, and lost by an edit since: nothing new is to be decided.
+    marks.put(store, [mark for mark, p in marked.items() if p.against in decided], meanings)
     unmarked = {marked[mark].id: reason for mark, reason in left_out.items()}
     lost |= {marked[mark].id: reason for mark, reason in gone.items()}
     review = Reviewed()
-    too_late: list[marks.Mark] = []
 
     def say(registry: Registry, there: Mapping[Key, Node]) -> tuple[list[Decision], list[Key]]:
         # What another review decided in this moment is not decided again.
@@ -108,16 +110,12 @@ def _decide(
         vars(review).update(
             vars(Reviewed(left_out=dict(unmarked), gone=dict(lost), before=len(before)))
         )
-        too_late[:] = [
-            mark for mark, p in marked.items() if p.id in before and registry.refused(*p.against)
-        ]
         made = list(_said_now(registry, accepted, refused, before, review, why))
         answered = [p for p in (*accepted, *refused) if p.id not in review.left_out]
         return made, [p.node.at for p in answered]
 
     if accepted or refused:
         review.numbers = [d.no for d in decide_on(store, PROPOSAL.label, say)]
-        marks.take(store, too_late, meanings)
     return review
 
 

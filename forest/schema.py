@@ -265,6 +265,9 @@ DECISION = NodeType(
         _text("rule", "what proposed it: author, lemma, near, meaning"),
         _SCORE,
         _text("why", "in the author's words"),
+        Property(
+            "begun", "BOOLEAN", "no", "true until the thoughts that it is about say what it says"
+        ),
     ),
 )
 PROPOSAL = NodeType(
@@ -281,9 +284,6 @@ PROPOSAL = NodeType(
         _text("other", "id of a thought in another tree that says it too"),
         Property(
             "carried", "BOOLEAN", "no", "true where thoughts carried the anchor when it was found"
-        ),
-        Property(
-            "begun", "BOOLEAN", "no", "true while it is accepted: the thought may be marked already"
         ),
         _text("rule", "what found it: exact, lemma, near, meaning", "yes"),
         _SCORE,
@@ -317,7 +317,7 @@ TRACES: Mapping[str, frozenset[str]] = types.MappingProxyType(
     {
         FORMULA.label: frozenset({"origin", "imported"}),
         SCENE.label: frozenset({"origin"}),
-        DECISION.label: frozenset({"at"}),
+        DECISION.label: frozenset({"at", "begun"}),
     }
 )
 """What says where such a node came from, or when: no part of what it says, as with a tree."""

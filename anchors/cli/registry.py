@@ -220,7 +220,8 @@ def rename(ctx: click.Context, anchor: str, name: str, why: str) -> None:
 def undo(ctx: click.Context, numbers: tuple[str, ...], why: str) -> None:
     """Take decisions back, by their numbers in the history; 3-40 is a range. All or none.
 
-    A thought that was marked loses the mark; what authors wrote stays.
+    A thought that was marked loses the mark; what authors wrote stays. Interrupted after the
+    history is changed, whatever decides next does the rest.
     """
     from anchors.registry import undo as decide
 
@@ -383,8 +384,8 @@ def accept(ctx: click.Context, ids: tuple[str, ...], above: float | None, file: 
     changed. What cannot be accepted is named and kept, and the exit code is 1. What is about a
     thought or an anchor that is gone is dropped. `forest anchors undo` takes all of it back.
 
-    Thoughts are marked all or none, then the list is changed; interrupted between the two (on Neo4j
-    also between trees), the same command goes on.
+    The list and the history are changed, then the thoughts. Interrupted between the two, whatever
+    decides next does the rest.
     """
     from anchors import review as door
     from anchors.proposals import proposals

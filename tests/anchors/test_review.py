@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from anchors import review as door
+from anchors.checking import check
 from anchors.decisions import decisions
 from anchors.discovery import discover
 from anchors.proposals import Proposal, proposals
@@ -211,61 +212,113 @@ def test_accepting_again_after_an_interruption_marks_once(store):
     assert len(decisions(store)) == 1
 
 
-def killed(store, some):
-    """An `accept` that is killed when all is marked and nothing decided."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("anchors.review.decide_on", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            door.accept(store, some)
-    assert decisions(store) == []
-
-
-@pytest.mark.parametrize(
-    "then",
-    [
-        discover,
-        lambda store: undo(store, 1),
-        lambda store: split(store, "причинности → следствия"),
-        lambda store: door.accept(store, door.chosen(store, ["g1"])),
-        lambda store: door.refuse(store, door.chosen(store, ["m1"])),
-        lambda store: door.accept(store, door.chosen(store, ["m1"])),
-    ],
-    ids=["discover", "undo", "split", "accept another", "refuse it", "accept it"],
-)
-def test_what_a_killed_accept_marked_is_in_the_history_and_can_be_undone(store, then):
-    killed(store, door.chosen(store, ["m1"]))
-    then(store)
-    first = decisions(store)[0]
-    assert (first.action, first.rule, first.score, "m1" in ids(store)) == (
-        "mark",
-        "near",
-        0.9,
-        False,
-    )
-    if first.no not in Registry.of(store).undone:
-        undo(store, first.no)
-    assert [a.anchor for a in store.get("закон").thoughts[1].anchors] == ["воля"]
-
-
-def test_what_an_accept_killed_between_trees_did_not_mark_stays_proposed(store):
-    thought = store.get("вера").thoughts[0].id
-    second = Proposal("mark", "near", 0.5, "вера", phrase="Вера", thought=thought, key="m2")
-    put(store, second.node)
+def killed(store, act, trees=0):
+    """A decision that is killed after so many trees of its first write of trees."""
     write = store.write
 
-    def killed_after_one(trees, merge):
-        write(list(trees)[:1], merge)
+    def kill(some, merge):
+        write(list(some)[:trees], merge)
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "write", killed_after_one)
+        patch.setattr(store, "write", kill)
         with pytest.raises(KeyboardInterrupt):
-            door.accept(store, door.chosen(store, ["m1", "m2"]))
-    undo(store, 1)
-    assert [d.action for d in decisions(store)] == ["mark", "undo"]
-    assert ids(store) == ["g1", "m2"]
+            act()
+
+
+def discovered(store):
     links = [a for tree in store.trees() for t in tree.thoughts for a in t.anchors]
-    assert [a.phrase for a in links if a.origin == "discovered"] == []
+    return [a.phrase for a in links if a.origin == "discovered"]
+
+
+NEXT = pytest.mark.parametrize(
+    "then",
+    [
+        discover,
+        lambda store: split(store, "причинности → следствия"),
+        lambda store: door.accept(store, door.chosen(store, ["g1"])),
+        lambda store: door.refuse(store, door.chosen(store, ["g1"])),
+        lambda store: check(Forest(store), fix=True),
+    ],
+    ids=["discover", "split", "accept another", "refuse another", "check --fix"],
+)
+
+
+@NEXT
+def test_what_a_killed_accept_decided_is_done_by_whatever_comes_next_and_can_be_undone(store, then):
+    mark = door.chosen(store, ["m1"])
+    killed(store, lambda: door.accept(store, mark))
+    then(store)
+    first = decisions(store)[0]
+    said = first.action, first.rule, first.score, first.begun
+    assert said == ("mark", "near", 0.9, False)
+    assert discovered(store) == ["пороге"]
+    undo(store, first.no)
+    assert discovered(store) == []
+
+
+def test_an_accept_killed_between_trees_marks_all_of_them(store):
+    thought = store.get("вера").thoughts[0].id
+    second = Proposal("mark", "near", 0.5, "вера", phrase="Вера", thought=thought, key="m2")
+    put(store, second.node)
+    both = door.chosen(store, ["m1", "m2"])
+    killed(store, lambda: door.accept(store, both), trees=1)
+    assert len(discovered(store)) == 1
+    assert door.accept(store, both).before == 2
+    assert sorted(discovered(store)) == ["Вера", "пороге"]
+    assert ids(store) == ["g1"]
+
+
+@NEXT
+def test_what_a_killed_undo_began_is_in_the_history_and_in_the_thoughts(store, then):
+    door.accept(store, door.chosen(store, ["m1"]))
+    killed(store, lambda: undo(store, 1))
+    then(store)
+    assert (discovered(store), Registry.of(store).marks) == ([], {})
+    last = next(d.no for d in decisions(store) if d.action == "undo")
+    killed(store, lambda: undo(store, last))
+    door.chosen(store, [])
+    assert (discovered(store), len(Registry.of(store).marks)) == (["пороге"], 1)
+    with pytest.raises(Conflict, match="taken back already"):
+        undo(store, last)
+
+
+@pytest.mark.parametrize("trees", [0, 1])
+def test_a_killed_undo_of_meanings_and_marks_is_done_wholly(store, trees):
+    part(store, "порог", "порог (дома)", ["вера"])
+    door.accept(store, door.chosen(store, ["m1"]))
+    part(store, "порог", "порог (суда)", ["закон"])
+    there = [store.get(tree).thoughts[1].anchors for tree in ("вера", "закон")]
+    assert [links[-1].anchor for links in there] == ["порог (дома)", "порог (суда)"]
+    numbers = [d.no for d in decisions(store)]
+    killed(store, lambda: undo(store, *numbers), trees)
+    (finding,) = check(Forest(store))
+    assert finding.fixable
+    assert "thoughts may not say yet" in finding.problem
+    assert check(Forest(store), fix=True)[0].fixed
+    assert check(Forest(store)) == []
+    there = [store.get(tree).thoughts[1].anchors for tree in ("вера", "закон")]
+    assert [[a.anchor for a in links] for links in there] == [["порог"], ["воля"]]
+    assert (Registry.of(store).meanings, Registry.of(store).marks) == ({}, {})
+
+
+def test_a_mark_of_what_was_edited_while_it_was_killed_is_left(store):
+    mark = door.chosen(store, ["m1"])
+    killed(store, lambda: door.accept(store, mark))
+    Forest(store).edit_thought(mark[0].thought, text="Он молчит.")
+    discover(store)
+    assert (discovered(store), [d.begun for d in decisions(store)]) == ([], [False])
+
+
+def test_a_mark_that_an_edit_lost_is_put_again_by_the_decision_that_there_is(store):
+    mark = door.chosen(store, ["m1"])
+    door.accept(store, mark)
+    Forest(store).edit_thought(mark[0].thought, text="Он молчит.")
+    Forest(store).edit_thought(mark[0].thought, text="На пороге он молчит.")
+    put(store, mark[0].node)
+    assert discovered(store) == []
+    door.accept(store, mark)
+    assert (discovered(store), len(decisions(store)), ids(store)) == (["пороге"], 1, ["g1"])
 
 
 def test_two_reviews_at_once_decide_once(store):
