@@ -29,6 +29,7 @@ from anchors.discovery.words import (
 )
 from anchors.forms import form_key
 from anchors.nominal import reading
+from anchors.signs import are_changed
 from forest.model import Anchor
 from forest.phrases import phrase_key
 
@@ -127,7 +128,10 @@ def _hits(
         words = range(place, place - minus)
         if not taken.isdisjoint(words) or _stands_in_longer(words, fixed):
             continue
-        phrase = thought.text[where[words[0]][0] : where[words[-1]][1]]
+        begin, end = where[words[0]][0], where[words[-1]][1]
+        phrase = thought.text[begin:end]
+        if are_changed(thought.text, begin, end):
+            continue
         fits = [a for a in wanted[-minus][gram] if form_key(a.phrase) == form_key(phrase)]
         if fits:
             taken.update(words)

@@ -10,17 +10,21 @@ from hashlib import blake2b
 from itertools import islice, product
 
 from anchors.lemmas import lemma, readings, stem
+from anchors.signs import SIGN
 from forest.phrases import phrase_key
 
 BREAK, FUNCTION, COVERED, NEGATION = 1, 2, 4, 8
 """Flags of a word: more than white space and quotes stands before it; it is no word of content; it
-belongs to the phrase of an anchor; it denies."""
+belongs to the phrase of an anchor; it denies. A sign is no word of content, and breaks the text."""
 
 _WAYS = 16
 """In how many ways a phrase is read, where its words can be forms of several."""
 
 _LETTERS = r"(?:\w[\u0300-\u036f]*)+"
-_WORD = re.compile(rf"\d+(?:[.,]\d+)+|{_LETTERS}(?:[-‐‑'’]{_LETTERS})*|[-=]+>|[→⇒⟶➔➜➝➞⟹]")
+_ARROW = "[-=]+>|[→⇒⟶➔➜➝➞⟹➡⮕🡒🠖]"
+_WORD = re.compile(
+    rf"\d+(?:[.,:/]\d+)+|{_LETTERS}(?:[-‐‑'’]{_LETTERS})*|(?P<arrow>{_ARROW})|(?P<sign>{SIGN})"
+)
 _ARTICLE = re.compile(r"^(?:an?|the)\s+(?!few\b|little\b|lot\b|other\b)(?=\w)")
 _BREAK = re.compile(r"[^\s\"'«»„“”‘’]")
 
@@ -116,13 +120,20 @@ def read(text: str) -> tuple[list[int], list[int]]:
     numbers, flags = [], []
     end = 0
     for match in _WORD.finditer(text):
-        number, flag = _known(match[0])
-        if _BREAK.search(text, end, match.start()):
-            flag |= BREAK
-        end = match.end()
+        number, flag = _known(_said(match))
+        if match.lastgroup == "sign":
+            flag |= FUNCTION | BREAK
+        else:
+            if _BREAK.search(text, end, match.start()):
+                flag |= BREAK
+            end = match.end()
         numbers.append(number)
         flags.append(flag)
     return numbers, flags
+
+
+def _said(match: re.Match[str]) -> str:
+    return match[0] if match.lastgroup != "arrow" else "→"
 
 
 def whole(text: str) -> int:
@@ -157,10 +168,14 @@ def without_article(phrase: str) -> str:
 
 
 def stems_of(text: str) -> list[int]:
-    """One number for the stems of a text's words of content, in order; none without such words."""
-    found = [phrase_key(word) for word in words(text)]
+    """One number for the stems of a text's words of content, and its signs, in order.
+
+    None without such words.
+    """
+    found = [phrase_key(match[0]) for match in _WORD.finditer(text) if match.lastgroup != "sign"]
     content = [stem(key) for key in found if key and not _known(key)[1] & FUNCTION]
-    return [number_of("\0".join(content))] if content else []
+    signs = [phrase_key(match[0]) for match in _WORD.finditer(text) if match.lastgroup == "sign"]
+    return [number_of("\0".join([*content, *signs]))] if content else []
 
 
 def _readings(key: str) -> Sequence[str]:
@@ -181,5 +196,5 @@ def spans(text: str) -> list[tuple[int, int]]:
 
 
 def words(text: str) -> Iterator[str]:
-    """The words of `read` as they are written."""
-    return (match[0] for match in _WORD.finditer(text))
+    """The words of `read` as they are written; arrows are all the same."""
+    return map(_said, _WORD.finditer(text))

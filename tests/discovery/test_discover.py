@@ -51,6 +51,64 @@ def test_a_whole_thought_that_recurs_is_proposed_at_each_place(forest):
     }
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "Итог опыта: да ✅|Итог опыта: да ❌",
+        "If a < b the water flows|If a > b the water flows",
+        "Сердце любит ❤️ жизнь|Сердце любит 💔 жизнь",
+        "Ночью мороз был +5 градусов|Ночью мороз был −5 градусов",
+        "Ночью мороз был -5 градусов|Ночью мороз был 5 градусов",
+        "вода ≠ лёд|вода = лёд",
+        "вода != лёд|вода = лёд",
+        "вода + лёд|вода - лёд",
+        "¬вода|вода",
+        "Язык C|Язык C++",
+        "Язык C|Язык C#",
+        "5% людей знают правду|5 людей знают правду",
+        "Налить 1/2 воды|Налить 1 2 воды",
+        "Вода стоит 5 €|Вода стоит 5 $",
+        "Вода ⟁ зов|Вода 🜂 зов",
+        "эмодзи: 🫁🜂⟁|эмодзи: «🌊🫧»",
+    ],
+)
+def test_texts_with_other_signs_say_two_things(forest, pair):
+    one, other = pair.split("|")
+    rules = ["exact", "lemma", "near", "meaning", "stem"]
+    embedder = HashedEmbedder()
+    plant(forest, one, other, (f"Начало: {one}", [one]), (f"Конец: {other}", [other]))
+    marks = discover(forest.store, rules=rules, embedder=embedder).proposals
+    at = {t.id: t.text for tree in forest for t in tree.thoughts}
+    assert {(p.what, p.anchor, at[p.thought]) for p in marks} <= {
+        ("mark", anchor_id(text), text) for text in (one, other)
+    }
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "Вода (в реке) — течёт!|вода, в реке: течёт…",
+        "Мороз −5 градусов|Мороз –5 градусов",
+        "*Вода* течёт 👍🏽|`Вода` течёт 👍",
+        "Причина → следствие|причина ➡️ следствие",
+        "Вода™ течёт в реке|Вода течёт в реке",
+    ],
+)
+def test_punctuation_and_the_looks_of_signs_are_habits(forest, pair):
+    a, b = plant(forest, *pair.split("|"))
+    assert {p.thought for p in discover(forest.store).proposals} == {a, b}
+
+
+def test_what_a_sign_changes_is_not_marked_as_the_word(forest):
+    said = ["Делят на 5.", "Всего 5% людей", "Он взял $5", "Пишут на F# и C++", "¬вода", "вода+лёд"]
+    anchors = [(f"Тут {word}.", [word]) for word in ("5", "F", "вода")]
+    ids = plant(forest, *said, *anchors)
+    assert {(p.thought, p.anchor) for p in discover(forest.store).proposals} == {
+        (ids[0], "5"),
+        (ids[5], "вода"),
+    }
+
+
 def test_recurrence_within_one_tree_is_no_news(forest):
     tree = Tree("t")
     root = tree.add("Время лечит")
