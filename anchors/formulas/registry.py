@@ -27,7 +27,6 @@ from anchors.formulas.model import Formula, Scene, register_name
 from anchors.formulas.syntax import read, text_of
 from anchors.formulas.union import united
 from anchors.formulas.where import named_codes, registry_between
-from anchors.registry import Registry
 from forest.errors import Conflict, ForestError, InvalidInput, NotFound
 from forest.formats.base import Notice, silent
 from forest.language import guess_language, is_language
@@ -93,6 +92,8 @@ def add(
         return formula if has_code else replace(formula, code=codes.free(book, _letter(formula)))
 
     def granted(judge: Judge, code: str) -> Check:
+        if not force:
+            _refuse_twin(judge, code, may_add=True)
         if same := judge.same_terms(code):
             raise Conflict(
                 f"the formula has one anchor several times: {', '.join(same)}",
@@ -106,7 +107,7 @@ def add(
             )
         return report
 
-    return _put(store, make, scenes, force=force, trees=trees, embedder=embedder, granted=granted)
+    return _put(store, make, granted, scenes, trees=trees, embedder=embedder)
 
 
 class _Codes:
@@ -182,7 +183,7 @@ def merge(
         )
         return _new(book, new)
 
-    return _put(store, make, force=force)
+    return _put(store, make, _grant_to(force=force))
 
 
 def compose(
@@ -221,7 +222,7 @@ def compose(
         )
         return _new(book, new)
 
-    return _put(store, make, force=force)
+    return _put(store, make, _grant_to(force=force))
 
 
 def _refuse_alone(parts: Sequence[str]) -> None:
@@ -407,19 +408,37 @@ def expand(store: Store, code: str, *, register: str = "") -> list[tuple[Step, l
 def _put(
     store: Store,
     make: Callable[[Book], Formula],
+    granted: Callable[[Judge, str], Check],
     scenes: Iterable[Scene] = (),
     *,
-    force: bool = False,
     trees: int = STABLE_TREES,
     embedder: Embedder | None = None,
-    granted: Callable[[Judge, str], Check] = Judge.check,
 ) -> Added:
     """Store the formula that is made of those that are there, with its scenes.
 
-    Where it is new, it is judged before.
+    Where it is new, it is judged before; and again, where others were stored meanwhile, so that a
+    core has one code however many add it at once.
     """
     scenes = list(scenes)
+    while True:
+        with suppress(_OthersCame):
+            return _put_beside(store, make, granted, scenes, trees, embedder)
+
+
+class _OthersCame(Exception):
+    """The formulas are not those any more beside which one was judged."""
+
+
+def _put_beside(
+    store: Store,
+    make: Callable[[Book], Formula],
+    granted: Callable[[Judge, str], Check],
+    scenes: list[Scene],
+    trees: int,
+    embedder: Embedder | None,
+) -> Added:
     book = Book.of(store, _leave_out)
+    beside = dict(book.formulas)
     new = make(book)
     report, registry = None, None
     if old := book.formulas.get(new.code):
@@ -428,13 +447,13 @@ def _put(
         book.formulas[new.code] = book.joined(new)
         book.voice(new.code, scenes)
         judge = Judge(store, book, trees=trees, embedder=embedder, skip=_leave_out)
-        if not force and (twins := judge.twins(new.code)):
-            raise _same_core(book.formulas[twins[0]], new, judge.registry)
         report = granted(judge, new.code)
     done: list[Added] = []
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
         book = replace(_book(old), registry=registry)
+        if book.formulas != beside:
+            raise _OthersCame
         new = make(book)
         formula = book.joined(new)
         undefined = tuple(part for part in formula.parts if part not in book.formulas)
@@ -448,12 +467,32 @@ def _put(
     return done[0]
 
 
-def _same_core(other: Formula, new: Formula, registry: Registry) -> Conflict:
+def _grant_to(*, force: bool) -> Callable[[Judge, str], Check]:
+    """How a code is granted to what is made of formulas: whatever the criteria say."""
+
+    def granted(judge: Judge, code: str) -> Check:
+        if not force:
+            _refuse_twin(judge, code, may_add=False)
+        return judge.check(code)
+
+    return granted
+
+
+def _refuse_twin(judge: Judge, code: str, *, may_add: bool) -> None:
+    """Raise Conflict where a formula with another code has the same core.
+
+    :param may_add: whether its author writes a text, and may add it to the other.
+    """
+    twins = judge.twins(code)
+    if not twins:
+        return
+    new, other = judge.book.formulas[code], judge.book.formulas[twins[0]]
     hint = "have two codes for it: --force."
-    with suppress(Contradiction):  # it may have another name or sign between its terms
-        united(other, replace(new, code=other.code), registry)
-        hint = f"Write {other.code} in front, to add to it; or {hint}"
-    return Conflict(
+    if may_add:
+        with suppress(Contradiction):  # it may have another name or sign between its terms
+            united(other, replace(new, code=other.code), judge.registry)
+            hint = f"Write {other.code} in front, to add to it; or {hint}"
+    raise Conflict(
         f"{other.code} says this already: {text_of(other)}", hint=hint[0].upper() + hint[1:]
     )
 

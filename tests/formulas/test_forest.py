@@ -149,6 +149,33 @@ def test_a_second_code_for_one_core_is_refused(store):
     assert add(store, "Δ15 = (вода → весна)").new
 
 
+@pytest.mark.parametrize(
+    ("act", "meanwhile", "said"),
+    [
+        (lambda s: compose(s, ["Δ00", "Δ01"]), lambda s: compose(s, ["Δ00", "Δ01"]), "Λ1 says"),
+        (lambda s: merge(s, ["Δ00", "Δ01"]), lambda s: merge(s, ["Δ01", "Δ00"]), "Δ02 says"),
+        (lambda s: add(s, "Δ71 = (пар + воды)"), lambda s: add(s, "Δ70 = (вода + пар)"), "Δ70"),
+        (lambda s: add(s, "Δ70 = (путь + дом)"), lambda s: add(s, "Δ70 = (вода + пар)"), "taken"),
+    ],
+)
+def test_a_core_has_one_code_however_many_add_it_at_once(store, act, meanwhile, said):
+    for text in ("Δ00 = (лёд + дом)", "Δ01 = (снег + сад)"):
+        add(store, text)
+    change = store.change_nodes
+
+    def after_another(labels, made):
+        patch.undo()
+        meanwhile(store)
+        change(labels, made)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "change_nodes", after_another)
+        with pytest.raises(Conflict, match=said) as caught:
+            act(store)
+    assert "Write Λ1" not in str(caught.value)
+    assert len(formulas(store)) == 3
+
+
 def test_a_code_that_a_thought_names_is_not_granted_to_something_else(store):
     tree = Tree("t")
     tree.add("Сначала \u220600, потом Δ01, а Λ1 их связывает.")
