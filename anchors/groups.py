@@ -173,7 +173,9 @@ class Registry:
 
         All that is spelled so was parted then, or its authors gave it other ids.
         """
-        spelled = [id_ for id_, a in self.anchors.items() if phrase_key(a.phrase) == key]
+        spelled = [id_ for id_, a in self.anchors.items() if phrase_key(a.phrase) == key] or [
+            id_ for id_, a in self.anchors.items() if key and form_key(a.phrase) == form_key(named)
+        ]
         by_head = {self.head(id_): id_ for id_ in sorted(spelled, key=self._rank, reverse=True)}
         if len(by_head) == 1:
             return next(iter(by_head.values()))

@@ -31,19 +31,16 @@ class Known:
     def anchor_of(self, phrase: str) -> str | None:
         """The anchor that a phrase belongs to: one with the same words, else its own new one.
 
-        None where several are spelled so and none of them is the plain word, or the phrase is a
-        form of several: which one is meant only an author can say.
+        Of those that say these words, in whichever forms, the plain word is meant, whose id they
+        are; where there is none, or several, only an author can say which: None.
         """
-        exact, key = anchor_id(phrase), phrase_key(phrase)
+        exact, form = anchor_id(phrase), form_key(phrase)
         if exact in self.registry.anchors:
             return exact
-        there = self._by_lemma.get(form_key(phrase), [exact])
-        spelled = [id_ for id_ in there if id_ == exact or self._key(id_) == key]
-        heads = dict.fromkeys(self.registry.head(id_) for id_ in spelled or there)
+        there = self._by_lemma.get(form, [exact])
+        plain = [id_ for id_ in there if form_key(id_) == form]
+        heads = dict.fromkeys(self.registry.head(id_) for id_ in plain or there)
         return next(iter(heads)) if len(heads) == 1 else None
-
-    def _key(self, id_: str) -> str:
-        return phrase_key(self.registry.anchors[id_].phrase)
 
     def are_two(self, one: str, other: str) -> bool:
         """Whether authors told two anchors apart: spelled alike, or parted from one word."""

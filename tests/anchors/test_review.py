@@ -160,6 +160,19 @@ def test_discovery_joins_no_two_meanings_and_picks_none_of_them():
     assert proposals(store) == []
 
 
+@pytest.mark.parametrize("other", ["порог", "порога"])
+def test_a_parted_word_is_marked_as_the_plain_one_in_all_forms_or_nowhere(other):
+    said = tree("В", "Он у порога дома.\n  Порог высок.\n    За порогом темно.")
+    store = planted(tree("А", "Тут он. {порог}"), tree("Б", f"Там он. {{{other}}}"), said)
+    part(store, "порог", "порог (реки)", ["б"])
+    found = {(p.anchor, p.phrase) for p in discover(store).proposals}
+    assert found == {("порог", form) for form in ("порога", "Порог", "порогом")}
+    part(store, "порог", "порог (дома)", ["а"])
+    assert discover(store).proposals == []
+    with pytest.raises(NotFound, match=r"several anchors: «порог \(дома\)», «порог \(реки\)»"):
+        Registry.of(store).find("порогам")
+
+
 def test_a_mark_of_an_anchor_that_is_gone_is_dropped_and_said():
     store = planted(
         tree("А", "Мать ждёт сына."),
