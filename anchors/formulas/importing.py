@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from anchors.formulas.book import LABELS, Book, formula_node, scene_node, taken
@@ -118,10 +118,14 @@ def import_formulas(
         return ImportedFormulas()
     notices: list[str] = []
     read: dict[str, _Note] = {}
+    found_in = _Found()
     unread = (ForestError,) if keep_going else ()
     for path in paths:
         with suppress(*unread):
+            if Path(path).is_dir():
+                found_in.folders.append(address(store, Path(path)))
             for source in find_files([path], format):
+                found_in.files.add(address(store, source.path))
                 if format == "markdown" or SUFFIXES.get(source.path.suffix.lower()) == "markdown":
                     with suppress(*unread):
                         found = _formulas_of(source, notices)
@@ -129,17 +133,18 @@ def import_formulas(
                         read.setdefault(place, _Note(source.name, place, found))
     notes = list(read.values())
     done = ImportedFormulas(notices=notices)
-    if not notes:
+    there = Book.of(store, skip=lambda _: None).formulas.values()
+    gone = {file for one in there for file in _files(one) if found_in.lacks(file)}
+    if not (notes or gone):
         return done
 
-    there = Book.of(store, skip=lambda _: None).formulas.values()
     defined = [one.formula for note in notes for one in note.found.defined.values()]
     registry = registry_between(store, [*there, *defined])
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
         nonlocal done
         report = ImportedFormulas(notices=list(notices))
-        writing = _Writing(old, notes, replace, report, registry)
+        writing = _Writing(old, notes, gone, replace, report, registry)
         done = writing.report
         return writing.run()
 
@@ -159,6 +164,23 @@ def _judge(store: Store, done: ImportedFormulas) -> None:
             done.notices.append(f"{code} has one anchor several times: {', '.join(same)}")
         if twins := judge.twins(code):
             done.notices.append(f"{code} has the same core as {', '.join(twins)}")
+
+
+@dataclass
+class _Found:
+    """The files that were found, and the folders that were looked through, by their addresses."""
+
+    folders: list[str] = field(default_factory=list)
+    files: set[str] = field(default_factory=set)
+
+    def lacks(self, file: str) -> bool:
+        """Whether a file is there no more: its folder was looked through."""
+        return file not in self.files and any(_lies_in(file, folder) for folder in self.folders)
+
+
+def _lies_in(file: str, folder: str) -> bool:
+    path = PurePosixPath(file)
+    return path.is_relative_to(folder) and ".." not in path.relative_to(folder).parts
 
 
 class _Note(NamedTuple):
@@ -196,6 +218,7 @@ class _Writing:
         self,
         old: dict[Key, Node],
         notes: list[_Note],
+        gone: set[str],
         replace: bool,
         report: ImportedFormulas,
         registry: Registry | None,
@@ -205,6 +228,8 @@ class _Writing:
         self.replace = replace
         self.report = report
         self.read = {note.address for note in notes}
+        self.gone = gone
+        """Files that define nothing any more, for they are there no more; their scenes stay."""
         self.book = Book.from_nodes(old.values(), lambda _: None, registry)
         self.new: dict[Key, Node | None] = {}
 
@@ -214,7 +239,7 @@ class _Writing:
         for code, one in said.items():
             self._take(code, one)
         for code, formula in before.items():
-            if code not in said and _files(formula) and _files(formula) <= self.read:
+            if code not in said and _files(formula) and _files(formula) <= self.read | self.gone:
                 self._tell(
                     ", ".join(_files(formula)),
                     f"{code} came from it and is not defined in it any more; it stays "
@@ -320,8 +345,8 @@ class _Writing:
         if old is None:
             return self.book.joined(new)
         base, files = _base(old), _files(old)
-        all_read = bool(files) and files <= self.read
-        own = bool(files & _files(new))
+        all_read = bool(files) and files <= self.read | self.gone
+        own = bool(files & _files(new)) or (bool(files) and files <= self.gone)
         if old == new:
             return replace(old, origin=new.origin, imported=new.imported) if all_read else old
         if all_read and base == new:
@@ -334,11 +359,11 @@ class _Writing:
         except Conflict:
             if not own:
                 raise
-            raise Conflict(_why_left(old, files - self.read)) from None
+            raise Conflict(_why_left(old, files - self.read - self.gone)) from None
         if both == old:
             return old
         if own:
-            raise Conflict(_why_left(old, files - self.read))
+            raise Conflict(_why_left(old, files - self.read - self.gone))
         if _made_of(both) != _made_of(old):
             raise taken(old)  # to give it terms or parts is to make another formula of it
         return replace(

@@ -512,6 +512,49 @@ def test_a_note_that_changed_changes_what_came_from_it(store, tmp_path):
     assert import_formulas(store, [note]).unchanged == ["Δ12"]
 
 
+def test_a_formula_whose_note_is_gone_from_its_folder_is_named(store, tmp_path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("Δ70 = (вода + лёд)\n- телесно: «Холодно рукам»\n\n🫧 = (пар)\n")
+    (notes / "b.md").write_text("Δ71 = (снег + дом)\n")
+    assert set(import_formulas(store, [notes]).added) == {"Δ70", "Δ71", "🫧"}
+    (notes / "a.md").unlink()
+    assert import_formulas(store, [notes / "b.md"]).notices == []
+    done = import_formulas(store, [notes])
+    assert [n.partition(": ")[2].split()[0] for n in done.notices] == ["Δ70", "🫧"]
+    assert all("is not defined in it any more; it stays" in n for n in done.notices)
+    assert (done.removed, done.left_out) == (0, [])
+
+
+def test_a_note_that_lies_elsewhere_is_not_gone_from_the_working_folder(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    notes = [home / "a.md", tmp_path / "b.md"]
+    for n, note in enumerate(notes):
+        note.write_text(f"Δ7{n} = (вода + лёд)\n")
+    with Forest.open("sqlite:///forest.db") as forest:
+        import_formulas(forest.store, notes)
+        notes[0].unlink()
+        told = [n for n in import_formulas(forest.store, ["."]).notices if "came from it" in n]
+    assert [n.partition(" came")[0] for n in told] == ["a.md: Δ70"]
+
+
+def test_what_another_note_says_holds_where_the_first_is_gone(store, tmp_path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("Δ60 = (вода + лёд)\n")
+    (notes / "b.md").write_text("Δ60 = (весна + лето)\n")
+    assert import_formulas(store, [notes]).left_out == ["Δ60"]
+    (notes / "a.md").unlink()
+    done = import_formulas(store, [notes])
+    assert (done.changed, done.left_out, done.notices) == (["Δ60"], [], [])
+    assert formulas(store) == ["Δ60 = (весна + лето)"]
+    (notes / "b.md").rename(notes / "c.md")
+    assert import_formulas(store, [notes]).unchanged == ["Δ60"]
+    assert import_formulas(store, [notes / "c.md"]).unchanged == ["Δ60"]
+
+
 def test_what_was_edited_here_stays_and_is_named_where_the_note_changed_too(store, tmp_path):
     note = tmp_path / "note.md"
     note.write_text(WATER)
