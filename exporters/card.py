@@ -177,7 +177,7 @@ has several texts, each span says the column too, and the item: which text of a 
 
 def _again(manifest: Manifest) -> str:
     tokenizer = manifest.recipe.tokenizer
-    beside = f", with the tokenizer `{tokenizer.name}` beside it" if tokenizer else ""
+    beside = f"; copy the tokenizer `{tokenizer.name}` beside it first" if tokenizer else ""
     return f"""## How to repeat it
 
 The same forest, recipe and seed give the same bytes. The manifest holds all settings{beside}:

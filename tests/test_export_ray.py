@@ -163,6 +163,19 @@ def test_a_night_takes_the_engine(run: Run, tmp_path: Path) -> None:
     assert content(tmp_path / "nights" / "latest") == content(tmp_path / "one")
 
 
+def test_an_end_that_is_told_while_it_connects_ends_as_at_any_time() -> None:
+    def told(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, told)
+    try:
+        with pytest.raises(KeyboardInterrupt), on_ray._handlers_kept():
+            sys.exit(signal.SIGTERM)  # as the handler does that Ray sets before it is connected
+        assert signal.getsignal(signal.SIGTERM) is told
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_what_is_asked_wrong_is_said(run: Run) -> None:
     assert run("init", "--sample")[0] == 0
     code, _, err = run("export", "out", "--address", "auto")
