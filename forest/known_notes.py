@@ -40,10 +40,15 @@ class KnownNotes:
 
     def sources(self) -> list[SourceFile]:
         """All files of the import, in their order."""
-        return [
-            self._as_known(file, source) if is_note(source) else source
-            for file, source in self._files.items()
-        ]
+        done: dict[str, SourceFile] = {}
+        for file, source in self._files.items():
+            if is_note(source) and (ids := self._known.get(file)):
+                done[file] = self._as_known(source, ids)
+        taken = {note_of(source) for source in done.values()}
+        for file, source in self._files.items():
+            if file not in done:
+                done[file] = self._as_new(source, taken) if is_note(source) else source
+        return [done[file] for file in self._files]
 
     @cached_property
     def _known(self) -> dict[str, list[str]]:
@@ -64,34 +69,42 @@ class KnownNotes:
                 gone.setdefault(file_versions.read(revision)[1], []).append((file, id_))
         return gone
 
-    def _as_known(self, file: str, source: SourceFile) -> SourceFile:
-        ids = self._known.get(file)
-        if ids is None:
-            return self._found_again(source) if self._gone else source
+    def _as_known(self, source: SourceFile, ids: list[str]) -> SourceFile:
         source = dataclasses.replace(source, names=self._names_of(source, ids))
         if _begins_one_of(note_of(source), ids):
             return source
         for name in ids_of_note(source):
             if _begins_one_of(name, ids):
                 return dataclasses.replace(source, note=name)
-        return self._as_before(source, ids)
+        before = self._as_before(source, ids)
+        return self._found_again(source) if before is source and self._gone else before
+
+    def _as_new(self, source: SourceFile, taken: set[str]) -> SourceFile:
+        """A note that was found again; or a new one, whose name no other note of the import has."""
+        found = self._found_again(source) if self._gone else source
+        if found is not source or note_of(source) not in taken:
+            return found
+        free = (name for name in ids_of_note(source) if name not in taken)
+        return dataclasses.replace(source, note=next(free, source.note))
 
     # --- what was moved ------------------------------------------------------------------------
 
     def _found_again(self, source: SourceFile) -> SourceFile:
         """The note as it was called when it was another file, if it says what that said."""
-        names = link_keys(source)
+        keys = link_keys(source)
         said = [
             (file, tree.id, id_)
             for tree in self._trees(source)
-            for file, id_ in self._gone.get(file_versions.of_file(tree, names), ())
+            for file, id_ in self._gone.get(file_versions.of_file(tree, keys), ())
             if file not in self._found
         ]
         if not said:
             return source
         (file, _), *_ = Counter(file for file, _, _ in said).most_common(1)
         self._found.add(file)
-        return _renamed(source, [(id_, old) for other, id_, old in said if other == file])
+        pairs = [(id_, old) for other, id_, old in said if other == file]
+        names = self._names_of(source, [old for _, old in pairs])
+        return dataclasses.replace(_renamed(source, pairs), names=names)
 
     def _as_before(self, source: SourceFile, ids: Iterable[str]) -> SourceFile:
         """A note that lies elsewhere than when it got its name: its parts tell which that was."""

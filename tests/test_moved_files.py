@@ -172,3 +172,29 @@ def test_what_left_the_folder_of_the_forest_itself_is_named(
     notices = forest.import_files(".").notices
     (notice,) = [n for n in notices if not n.startswith(".: skipped")]
     assert notice.startswith("b.md: the tree 'b' was imported from it and is not in it any more")
+
+
+def test_a_note_whose_name_another_has_in_the_forest_is_a_tree_of_its_own(
+    forest: Forest, vault: Path
+) -> None:
+    forest.import_files(put(vault / "sub" / "N.md", NOTE))
+    put(vault / "N.md", "# Другая\n\nДругой текст.\n")
+    assert forest.import_files(vault).added == ["vault/n"]
+    assert forest.import_files(vault).unchanged == ["vault/n", "n"]
+    put(vault / "N.md", "# Другая\n\nТретий текст.\n")
+    for named in (vault / "N.md", vault):
+        report = forest.import_files(named)
+        assert (report.added, report.notices) == ([], [])
+    assert len(forest) == 2
+
+
+def test_a_moved_dialogue_keeps_its_link_names_also_when_it_is_named_alone(
+    forest: Forest, vault: Path
+) -> None:
+    put(vault / "sub" / "D.md", DIALOGUE)
+    forest.import_files(vault)
+    forest.add_thought("sub/d/bbbb1111", "Наше.")
+    vault.rename(vault.with_name("new"))
+    for _ in range(2):
+        report = forest.import_files(vault.with_name("new") / "sub" / "D.md")
+        assert (report.changed, report.kept) == ([], ["sub/d/bbbb1111"])
