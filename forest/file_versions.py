@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from forest.identity import finished
 from forest.marks import with_anchors
-from forest.model import Tree
+from forest.model import Tree, trusted_thought
 
 if TYPE_CHECKING:
     from forest.stores.base import Store
@@ -23,16 +23,22 @@ if TYPE_CHECKING:
 def of_file(tree: Tree, names: Collection[str] = ()) -> str:
     """The revision of what a file says of a tree, whatever the forest has, and other files.
 
-    The tree's id is no part of it: that of a note tells where the note lies.
+    The tree's id is no part of it: that of a note tells where the note lies. Nor is a title that
+    is only the name of the file.
 
     :param names: keys of the anchors under which links find the file.
     """
-    alone = tree.model_copy(update={"id": ""})
+    root, title = tree.root, tree.title
+    if tree.named_by_file:
+        title = ""
+        root = trusted_thought("", root.level, root.id, root.kind, root.lang, root.anchors)
     if names:
-        kept = [a for a in tree.root.anchors if a.kind != "link" or a.anchor not in names]
-        root = with_anchors(tree.root, tuple(kept))
-        alone = alone.model_copy(update={"thoughts": [root, *tree.thoughts[1:]]})
-    return finished(alone).revision
+        kept = [a for a in root.anchors if a.kind != "link" or a.anchor not in names]
+        root = with_anchors(root, tuple(kept))
+    thoughts = [root, *tree.thoughts[1:]]
+    return finished(
+        tree.model_copy(update={"id": "", "title": title, "thoughts": thoughts})
+    ).revision
 
 
 def noted(revision: str, file: str) -> str:

@@ -8,10 +8,12 @@ where it was moved or renamed, if it says what a file said that is gone.
 from __future__ import annotations
 
 import dataclasses
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache, cached_property, partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from forest import file_versions
@@ -45,9 +47,10 @@ class KnownNotes:
             if is_note(source) and (ids := self._known.get(file)):
                 done[file] = self._as_known(source, ids)
         taken = {note_of(source) for source in done.values()}
-        for file, source in self._files.items():
-            if file not in done:
-                done[file] = self._as_new(source, taken) if is_note(source) else source
+        rest = [file for file in self._files if file not in done]
+        for file in sorted(rest, key=lambda f: _name(f) not in self._gone_names):
+            source = self._files[file]
+            done[file] = self._as_new(source, taken) if is_note(source) else source
         return [done[file] for file in self._files]
 
     @cached_property
@@ -68,6 +71,11 @@ class KnownNotes:
             if file is not None and file not in self._files and is_gone(file):
                 gone.setdefault(file_versions.read(revision)[1], []).append((file, id_))
         return gone
+
+    @cached_property
+    def _gone_names(self) -> set[str]:
+        """The names of files that are gone: of notes alike, the one of such a name is that file."""
+        return {_name(file) for found in self._gone.values() for file, _ in found}
 
     def _as_known(self, source: SourceFile, ids: list[str]) -> SourceFile:
         source = dataclasses.replace(source, names=self._names_of(source, ids))
@@ -100,7 +108,9 @@ class KnownNotes:
         ]
         if not said:
             return source
-        (file, _), *_ = Counter(file for file, _, _ in said).most_common(1)
+        trees = Counter(file for file, _, _ in said)
+        own = unicodedata.normalize("NFC", source.path.stem)
+        file = max(trees, key=lambda f: (trees[f], _name(f) == own))
         self._found.add(file)
         pairs = [(id_, old) for other, id_, old in said if other == file]
         names = self._names_of(source, [old for _, old in pairs])
@@ -173,6 +183,10 @@ def _renamed(source: SourceFile, pairs: Iterable[tuple[str, str]]) -> SourceFile
 def _begins_one_of(name: str, ids: Iterable[str]) -> bool:
     """Whether one of the trees is that of a note of this name, or of a part of the note."""
     return any(id_ == name or id_.startswith(f"{name}/") for id_ in ids)
+
+
+def _name(file: str) -> str:
+    return PurePosixPath(file).stem
 
 
 def _depth(names: Iterable[str]) -> int:

@@ -184,6 +184,7 @@ class Tree(BaseModel):
     _said: dict[str, int] = PrivateAttr(default_factory=dict)
     _avoided: frozenset[str] = PrivateAttr(frozenset())
     _namesakes: Callable[[], Iterator[str]] | None = PrivateAttr(None)
+    _named_by_file: bool = PrivateAttr(False)
 
     def __init__(self, title: str | None = None, /, **data: Any) -> None:
         if title is not None:
@@ -527,6 +528,15 @@ class Tree(BaseModel):
     def called_as(self, namesakes: Callable[[], Iterator[str]]) -> None:
         """Say that only its place in the file tells the tree from its `namesakes`."""
         self._namesakes = namesakes
+
+    @property
+    def named_by_file(self) -> bool:
+        """Whether title and root say nothing but the name of the file, which has neither."""
+        return self._named_by_file
+
+    def called_as_its_file(self) -> None:
+        """Say that the file has neither title nor root, and is called by its name instead."""
+        self._named_by_file = True
 
     def set_ids(self, ids: Sequence[str], *, own: bool = False) -> None:
         """Give the thoughts these ids, in reading order.

@@ -198,3 +198,43 @@ def test_a_moved_dialogue_keeps_its_link_names_also_when_it_is_named_alone(
     for _ in range(2):
         report = forest.import_files(vault.with_name("new") / "sub" / "D.md")
         assert (report.changed, report.kept) == ([], ["sub/d/bbbb1111"])
+
+
+PLAIN = "- раз\n- два\n"
+OWN_ID = "---\nid: своё\n---\n\nОдин.\n\nДва.\n"
+
+
+@pytest.mark.parametrize("text", [PLAIN, OWN_ID], ids=["by its name", "by its own id"])
+def test_a_note_without_a_title_is_known_under_another_name(
+    forest: Forest, vault: Path, text: str
+) -> None:
+    put(vault / "N.md", text)
+    put(vault / "Z.md", "# Другая\n\n[[N]]\n")
+    forest.import_files(vault)
+    before = texts(forest)
+    move(vault / "N.md", vault / "sub" / "Эпоха.md")
+    report = forest.import_files(vault)
+    assert (report.added, len(report.changed), report.notices) == ([], 1, [])
+    (changed,) = report.changed
+    assert forest.get(changed).title == forest.get(changed).root.text == "Эпоха"
+    assert [t[1:] for t in texts(forest).values()] == [t[1:] for t in before.values()]
+    assert forest.import_files(vault).changed == []
+    forest.add_thought(changed, "Наше.")
+    move(vault / "sub" / "Эпоха.md", vault / "Век.md")
+    for _ in range(2):
+        report = forest.import_files(vault)
+        assert (report.kept, report.added, report.changed) == ([changed], [], [])
+
+
+def test_of_notes_alike_that_are_called_as_their_files_each_keeps_its_name(
+    forest: Forest, vault: Path
+) -> None:
+    for day in ("28", "29", "30"):
+        put(vault / f"{day}.md", PLAIN)
+    forest.import_files(vault)
+    move(vault / "29.md", vault / "b" / "29.md")
+    move(vault / "30.md", vault / "a" / "31.md")
+    (vault / "28.md").unlink()
+    report = forest.import_files(vault)
+    assert (forest.get("29").title, forest.get("29").source) == ("29", "vault/b/29.md")
+    assert (report.added, len(report.notices), len(forest)) == ([], 1, 3)

@@ -202,7 +202,10 @@ class _Note:
         said = any(e.kind != "tree" for e in outline.entries[1:]) or root.anchors
         named = outline.skip is not None or self.front.anchors
         if said or (named and not has_dialogues):
-            yield self._tree(self.id, title, outline.entries, meta)
+            tree = self._tree(self.id, title, outline.entries, meta)
+            if isinstance(tree, Tree) and not (self.front.title or outline.skip):
+                tree.called_as_its_file()
+            yield tree
         elif has_dialogues:
             self.above = _with_comments({"note": title} if outline.skip else {}, comments)
         elif not self.found:
