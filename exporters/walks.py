@@ -534,13 +534,20 @@ class _Walking:
         self._jumps: list[dict[str, str]] = []
 
     def goes_on(self, leg: Leg, tree: TreeNote) -> bool:
-        """Take a further jump, if hops, window and what is held apart allow it."""
+        """Take a further jump, if hops, window and what is held apart allow it.
+
+        Nor does a walk come back to say what it said: the jump begins the next walk then.
+        """
         road = self._road
         if road is None or len(self._jumps) == self._recipe.walks.hops:
             return False
         if self._held.meets(leg.target, self._said):
             return False
         landing, ahead = self._landing(leg, tree, self._pieces[road.pieces - 1])
+        if tree.id in self._axes:
+            before = thoughts_of(self._pieces[: road.pieces])
+            if not before.isdisjoint(thoughts_of(landing)):
+                return False
         if road.size + length(landing, self._measure) - 1 > self._recipe.window:
             return False
         del self._pieces[road.pieces :]

@@ -187,6 +187,29 @@ def test_a_walk_jumps_from_the_source_to_the_target(forest: list[Tree], restate:
 
 @settings(max_examples=30)
 @given(forests)
+def test_a_walk_that_comes_back_says_nothing_again(forest: list[Tree]) -> None:
+    assume(not any("⤳" in t.text for made in forest for t in made.thoughts))
+    for record in walks_of(exported(forest, changed(hops=7))[0]):
+        said = [id_ for role, id_, _ in spoken(record) if role == "thought"]
+        assert len(said) == len(set(said))
+
+
+def test_a_jump_back_to_what_was_said_begins_another_walk() -> None:
+    forest = [
+        tree("A", "Top.\n  Low. {x}\n    End A. {y}"),
+        tree("B", "B1. {x}\n  B2. {z}\n    End B."),
+        tree("C", "C1. {z}\n  C2. {y}\n    End C."),
+    ]
+    for seed in range(12):
+        found, _ = exported(forest, changed(hops=1000), seed=seed)
+        assert len(jumps_of(found)) == 6
+        for record in walks_of(found):
+            said = [id_ for role, id_, _ in spoken(record) if role == "thought"]
+            assert len(said) == len(set(said))
+
+
+@settings(max_examples=30)
+@given(forests)
 def test_no_walk_crosses_a_split(forest: list[Tree]) -> None:
     assume(not any("⤳" in t.text for made in forest for t in made.thoughts))
     recipe = Recipe.read(SMALL.model_dump() | {"corpus": {"validation": 0.5}}, "half")
