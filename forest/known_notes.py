@@ -20,6 +20,7 @@ from forest import file_versions
 from forest.errors import ForestError, InvalidTree, NotATree
 from forest.formats import SourceFile, read_file
 from forest.formats.files import ids_of_note, is_note, link_keys, names_of_note, note_of
+from forest.marks import authored
 from forest.model import Tree
 
 if TYPE_CHECKING:
@@ -154,14 +155,19 @@ class KnownNotes:
     def _linked_as(self, source: SourceFile, ids: Iterable[str]) -> tuple[str, ...]:
         """What links call a note, by the roots of the trees that came from it.
 
-        The longest names of all: a tree that was edited in the forest keeps those that it had.
+        The longest names of all; of several, those that were told last. A tree that was edited in
+        the forest keeps those that it had, and so does one that left the note.
         """
-        found: list[tuple[str, ...]] = [()]
+        found: list[tuple[tuple[int, bool, str], tuple[str, ...]]] = [((0, False, ""), ())]
         for id_ in ids:
             with suppress(NotATree, InvalidTree):
-                links = {a.phrase for a in self._store.get(id_).root.anchors if a.kind == "link"}
-                found.append(tuple(name for name in names_of_note(source) if name in links))
-        return max(found, key=_depth)
+                tree = self._store.get(id_)
+                links = {a.phrase for a in tree.root.anchors if a.kind == "link"}
+                names = tuple(name for name in names_of_note(source) if name in links)
+                as_in_file = authored(tree).revision == file_versions.read(tree.source_revision)[0]
+                told = tree.updated_at.isoformat() if tree.updated_at else ""
+                found.append(((_depth(names), as_in_file, told), names))
+        return max(found)[1]
 
 
 def _renamed(source: SourceFile, pairs: Iterable[tuple[str, str]]) -> SourceFile:

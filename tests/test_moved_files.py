@@ -238,3 +238,15 @@ def test_of_notes_alike_that_are_called_as_their_files_each_keeps_its_name(
     report = forest.import_files(vault)
     assert (forest.get("29").title, forest.get("29").source) == ("29", "vault/b/29.md")
     assert (report.added, len(report.notices), len(forest)) == ([], 1, 3)
+
+
+def test_a_folder_changes_no_names_where_a_tree_left_its_note(forest: Forest, vault: Path) -> None:
+    put(vault / "sub" / "N.md", NOTE)
+    other = put(vault / "other" / "N.md", NOTE)
+    forest.import_files(vault)
+    put(vault / "sub" / "N.md", DIALOGUE)
+    assert len(forest.import_files(vault).added) == 2
+    other.unlink()
+    assert len(forest.import_files(vault).changed) == 2  # found by its short name, too
+    for folder in (vault / "sub", vault):
+        assert forest.import_files(folder).changed == []
