@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from exporters.manifest import Manifest
     from exporters.recipe import Recipe
     from exporters.work import Engine, Workers
+    from forest import Forest
 
 
 def _print_recipe(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -218,16 +219,29 @@ def write_corpus(
     from forest.cli import opened_forest
     from forest.cli.terminal import progress_bar
 
-    with opened_forest(ctx) as forest, progress_bar("reading") as bar:
-        return export_corpus(
-            forest.store,
-            out,
-            recipe,
-            seed=seed,
-            workers=workers,
-            earlier=earlier,
-            progress=lambda what, done, everything: bar.update(done, everything, what),
-        )
+    with opened_forest(ctx) as forest:
+        with progress_bar("reading") as bar:
+            manifest = export_corpus(
+                forest.store,
+                out,
+                recipe,
+                seed=seed,
+                workers=workers,
+                earlier=earlier,
+                progress=lambda what, done, everything: bar.update(done, everything, what),
+            )
+        _tell_strays(forest, sum(split.thoughts for split in manifest.splits.values()))
+    return manifest
+
+
+def _tell_strays(forest: Forest, inside: int) -> None:
+    """Name thoughts that somebody typed with Cypher and that stand in no tree: they are left out.
+
+    :param inside: how many thoughts stand in trees.
+    """
+    from forest.cli import tell_left_out
+
+    tell_left_out(list(forest.store.outside(inside)))
 
 
 def _export_graph(ctx: click.Context, out: Path, graph: str) -> None:
@@ -235,13 +249,15 @@ def _export_graph(ctx: click.Context, out: Path, graph: str) -> None:
     from forest.cli import opened_forest, say
     from forest.cli.terminal import progress_bar
 
-    with opened_forest(ctx) as forest, progress_bar("writing") as bar:
-        size = export_graph(
-            forest.store,
-            out,
-            graph,
-            progress=lambda what, done, everything: bar.update(done, everything, what),
-        )
+    with opened_forest(ctx) as forest:
+        with progress_bar("writing") as bar:
+            size = export_graph(
+                forest.store,
+                out,
+                graph,
+                progress=lambda what, done, everything: bar.update(done, everything, what),
+            )
+        _tell_strays(forest, sum(info.size for info in forest.store.infos()))
     say(f"{out}: {graph}, {size:,} bytes")
 
 

@@ -61,6 +61,10 @@ def test_a_thought_that_stands_in_no_tree_is_named_and_never_lost(store, typed, 
     assert code == 1
     assert "«stray»" in err
     assert not (tmp_path / "copy.db").exists()
+    for args in (["export", "corpus"], ["export", "graph.ttl", "--as", "turtle"]):
+        code, _, err = run(*args)
+        assert code == 0
+        assert "«stray»" in err
 
 
 def test_a_tree_is_found_by_a_prefix_beside_what_is_no_tree(half_broken):
