@@ -4,13 +4,16 @@ That is the revision that the tree had then: it tells whether the forest changed
 may come from the forest, though, which kept those of thoughts that were edited, and a note's root
 carries the names under which links find it, which other notes have a say in. So where that makes
 a difference, the revision of what the file alone says stands behind it, after a slash: that tells
-whether the file changed.
+whether the file changed. Behind that stands, for a note, a hash of the file's bytes: where it is
+the same, nobody need read the note to know that it is the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from forest.identity import finished
 from forest.marks import with_anchors
@@ -18,6 +21,29 @@ from forest.model import Tree, trusted_thought
 
 if TYPE_CHECKING:
     from forest.stores.base import Store
+
+
+class FileVersion(NamedTuple):
+    """What `Tree.source_revision` keeps."""
+
+    tree: str
+    """The revision of the tree."""
+    file: str
+    """The revision of what its file alone said of it."""
+    bytes: str = ""
+    """A hash of the file, if it was a note."""
+
+    def __str__(self) -> str:
+        file = "" if self.file == self.tree else self.file
+        parts = [self.tree, file, self.bytes] if self.bytes else [self.tree, file]
+        return "/".join(parts) if any(parts[1:]) else self.tree
+
+
+def read(source_revision: str | None) -> FileVersion:
+    """What `Tree.source_revision` keeps."""
+    tree, _, rest = (source_revision or "").partition("/")
+    file, _, bytes_ = rest.partition("/")
+    return FileVersion(tree, file or tree, bytes_)
 
 
 def of_file(tree: Tree, names: Collection[str] = ()) -> str:
@@ -41,15 +67,12 @@ def of_file(tree: Tree, names: Collection[str] = ()) -> str:
     ).revision
 
 
-def noted(revision: str, file: str) -> str:
-    """Both, as `Tree.source_revision` keeps them."""
-    return revision if revision == file else f"{revision}/{file}"
-
-
-def read(source_revision: str | None) -> tuple[str, str]:
-    """(revision of the tree, of what its file alone said) from `Tree.source_revision`."""
-    revision, _, file = (source_revision or "").partition("/")
-    return revision, file or revision
+def of_bytes(path: Path) -> str:
+    """A hash of a file; empty where it cannot be read, which is told when it is to be imported."""
+    try:
+        return blake2b(path.read_bytes(), digest_size=8).hexdigest()
+    except OSError:
+        return ""
 
 
 def says(tree: Tree, source_revision: str | None, names: Collection[str] = ()) -> bool:
@@ -57,8 +80,8 @@ def says(tree: Tree, source_revision: str | None, names: Collection[str] = ()) -
 
     :param names: keys of the anchors under which links find the file.
     """
-    revision, file = read(source_revision)
-    return of_file(tree, names) == file or finished(tree.model_copy()).revision == revision
+    then = read(source_revision)
+    return of_file(tree, names) == then.file or finished(tree.model_copy()).revision == then.tree
 
 
 def is_gone(store: Store, source: str | None) -> bool:

@@ -28,6 +28,7 @@ from forest import file_versions
 from forest.collector import fewer_collections
 from forest.errors import Conflict, ForestError, ImportRefused, UsageError
 from forest.fields import kind_of
+from forest.file_versions import FileVersion
 from forest.formats import BadTree, SourceFile, find_files, read_file
 from forest.formats.files import is_note, link_keys
 from forest.identity import finished, with_free_ids
@@ -155,6 +156,10 @@ class _Import:
         self.namesakes = Namesakes(forest.store)
         self.names: dict[str, frozenset[str]] = {}
         """Under which anchors links find a note, by what the forest calls its file."""
+        self.bytes: dict[str, str] = {}
+        """Hashes of notes."""
+        self.homes: Mapping[str, str] = {}
+        """Notes that were other files when they were imported, each with that file."""
 
     def run(self, paths: Iterable[str | Path | SourceFile]) -> ImportReport:
         report = self.report
@@ -224,7 +229,9 @@ class _Import:
                 named += found
         once = list({_real(source.path): source for source in reversed(named)}.values())[::-1]
         called = {self._called(source): source for source in once}
-        return KnownNotes(self.forest.store, called, self.format).sources()
+        notes = KnownNotes(self.forest.store, called, self.format)
+        self.homes = notes.homes
+        return notes.sources()
 
     # --- reading files -------------------------------------------------------------------------
 
@@ -254,6 +261,7 @@ class _Import:
             called = self._called(source)
             if is_note(source):
                 self.names[called] = link_keys(source)
+                self.bytes[called] = file_versions.of_bytes(source.path)
             items = read_file(source, self.format, self.report.notices.append)
             for item in self.namesakes.told_apart(called, items, self.names.get(called, ())):
                 found = True
@@ -385,8 +393,9 @@ class _Import:
 
     def _noted(self, new: Tree, revision: str) -> str:
         """What `Tree.source_revision` is to say of a tree of a file."""
-        names = self.names.get(new.source or "", ())
-        return file_versions.noted(revision, file_versions.of_file(new, names))
+        file = new.source or ""
+        said = file_versions.of_file(new, self.names.get(file, ()))
+        return str(FileVersion(revision, said, self.bytes.get(file, "")))
 
     def _keep(self, old: Tree, tree: Tree) -> Tree | None:
         """The forest's own version, which remembers where its file is now. None if it does."""
@@ -404,7 +413,7 @@ class _Import:
         self.settled.discard(tree.id)
         moved = old.source not in (None, tree.source)
         if (moved and self._may_hold(old.source)) or (
-            not moved and file_versions.read(old.source_revision)[0] == revision
+            not moved and file_versions.read(old.source_revision).tree == revision
         ):
             return None
         if tree.id in self.conflicts:
@@ -415,7 +424,7 @@ class _Import:
 
     def _is_its_file(self, new: Tree, old: Tree) -> bool:
         """Whether the forest's tree came from this file, be it from another place."""
-        if old.source == new.source:
+        if old.source in (new.source, self.homes.get(new.source or "")):
             return True
         if old.source in self.namesakes.files and not self.keep_going and new.namesakes is None:
             return True  # its file is read too, and holds it no more: else it would be refused
@@ -440,7 +449,7 @@ class _Import:
         ours = by_author.revision
         if ours == revision or (by_author is not old and old.revision == revision):
             return False
-        then, _ = file_versions.read(old.source_revision)
+        then = file_versions.read(old.source_revision).tree
         if ours != then and (revision == then or self._says_the_same(new, old)):
             return True
         if self.replace or (ours == then and self._is_its_file(new, old)):

@@ -2,29 +2,41 @@
 
 The ids of a note's trees begin with its path in the folder that was imported: ``sub/время`` with
 its vault, ``время`` alone. By either path it is the same file, and so the same trees. So it is
-where it was moved or renamed, if it says what a file said that is gone.
+where it was moved or renamed, if it says what another file said (`forest.moved_notes`), and so is
+a part of it that went to another note.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache, cached_property, partial
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from forest import file_versions
 from forest.errors import ForestError, InvalidTree, NotATree
+from forest.file_versions import FileVersion
 from forest.formats import SourceFile, read_file
 from forest.formats.files import ids_of_note, is_note, link_keys, names_of_note, note_of
 from forest.marks import authored
 from forest.model import Tree
+from forest.moved_notes import moved, renamed
 
 if TYPE_CHECKING:
     from forest.stores.base import Store
+
+ALIKE = 0.5
+"""A note that still has so much of its texts is the file that it was, whoever says the rest."""
+
+
+class _Said(NamedTuple):
+    """A tree of a note: the id that it has by the note's own name, and what it says."""
+
+    id: str
+    hash: str
 
 
 class KnownNotes:
@@ -37,109 +49,224 @@ class KnownNotes:
     def __init__(self, store: Store, files: Mapping[str, SourceFile], format: str) -> None:
         self._store = store
         self._files = files
+        self._notes = {file: source for file, source in files.items() if is_note(source)}
         self._format = format
-        self._found: set[str] = set()
-        """Files that are gone, and were found again under another name."""
+        self._read: dict[str, list[_Said] | None] = {}
 
     def sources(self) -> list[SourceFile]:
         """All files of the import, in their order."""
         done: dict[str, SourceFile] = {}
-        for file, source in self._files.items():
-            if is_note(source) and (ids := self._known.get(file)):
-                done[file] = self._as_known(source, ids)
+        for file, source in self._notes.items():
+            if file in self.homes:
+                done[file] = self._as_moved(file, source)
+            elif ids := self._ids_of(file):
+                done[file] = self._as_known(file, source, ids)
         taken = {note_of(source) for source in done.values()}
-        rest = [file for file in self._files if file not in done]
-        for file in sorted(rest, key=lambda f: _name(f) not in self._gone_names):
-            source = self._files[file]
-            done[file] = self._as_new(source, taken) if is_note(source) else source
-        return [done[file] for file in self._files]
+        for file, source in self._notes.items():
+            if file not in done:
+                done[file] = self._as_new(source, taken)
+        self._follow_parts(done)
+        return [done.get(file, source) for file, source in self._files.items()]
 
     @cached_property
-    def _known(self) -> dict[str, list[str]]:
+    def homes(self) -> dict[str, str]:
+        """The notes that were other files when they were imported, each with that file."""
+        changed = {
+            file: {version.file for _, version in trees}
+            for file, trees in self._known.items()
+            if not self._is_same(file) and not self._says_some_of(file, trees)
+        }
+        then = changed | {
+            file: {version.file for _, version in trees} for file, trees in self._gone.items()
+        }
+        if not then:
+            return {}
+        others = [file for file in self._notes if file not in self._known]
+        now = {file: {one.hash for one in self._said(file)} for file in (*changed, *others)}
+        return moved(now, then, self._is_alike)
+
+    # --- what files said -----------------------------------------------------------------------
+
+    @cached_property
+    def _known(self) -> dict[str, list[tuple[str, FileVersion]]]:
         """The trees that came from each note of the import."""
-        known: dict[str, list[str]] = {}
-        for id_, file, _ in self._store.sources():
-            if file is not None and file in self._files:
-                known.setdefault(file, []).append(id_)
-        return known
+        return {file: trees for file, trees in self._trees.items() if file in self._notes}
 
     @cached_property
-    def _gone(self) -> dict[str, list[tuple[str, str]]]:
-        """(file, tree) by what a file said that is not there any more."""
-        gone: dict[str, list[tuple[str, str]]] = {}
+    def _gone(self) -> dict[str, list[tuple[str, FileVersion]]]:
+        """The trees of each file that is not there any more."""
+        return {file: trees for file, trees in self._trees.items() if file not in self._notes}
+
+    @cached_property
+    def _trees(self) -> dict[str, list[tuple[str, FileVersion]]]:
+        """The trees of notes that are imported, and of files that are gone."""
+        trees: dict[str, list[tuple[str, FileVersion]]] = {}
         is_gone = cache(partial(file_versions.is_gone, self._store))
         for id_, file, revision in self._store.sources():
-            if file is not None and file not in self._files and is_gone(file):
-                gone.setdefault(file_versions.read(revision)[1], []).append((file, id_))
-        return gone
+            if file in self._notes or (file not in self._files and is_gone(file)):
+                trees.setdefault(file or "", []).append((id_, file_versions.read(revision)))
+        return trees
 
-    @cached_property
-    def _gone_names(self) -> set[str]:
-        """The names of files that are gone: of notes alike, the one of such a name is that file."""
-        return {_name(file) for found in self._gone.values() for file, _ in found}
+    def _is_same(self, file: str) -> bool:
+        """Whether a note is the file that it was, byte for byte."""
+        own = file_versions.of_bytes(self._notes[file].path)
+        return bool(own) and any(own == version.bytes for _, version in self._known[file])
 
-    def _as_known(self, source: SourceFile, ids: list[str]) -> SourceFile:
+    def _says_some_of(self, file: str, trees: Iterable[tuple[str, FileVersion]]) -> bool:
+        """Whether a note still says one of these trees; one that cannot be read may."""
+        if self._read_note(file) is None:
+            return True
+        then = {version.file for _, version in trees}
+        return any(one.hash in then for one in self._said(file))
+
+    def _is_alike(self, file: str) -> bool:
+        """Whether a note has one of its questions or most of its texts still."""
+        old = list(filter(None, (self._stored(id_) for id_, _ in self._known[file])))
+        new = self._parsed(self._notes[file])
+        if _questions(old) & _questions(new):
+            return True
+        before, now = _texts(old), _texts(new)
+        return len(before & now) > ALIKE * max(len(before), len(now), 1)
+
+    def _said(self, file: str) -> list[_Said]:
+        """What a note says; of one that cannot be read nothing."""
+        return self._read_note(file) or []
+
+    def _read_note(self, file: str) -> list[_Said] | None:
+        if file not in self._read:
+            source = self._notes[file]
+            keys = link_keys(source)
+            try:
+                trees = self._parsed(source)
+            except ForestError:  # is told when the file is read to be imported
+                self._read[file] = None
+            else:
+                self._read[file] = [_Said(t.id, file_versions.of_file(t, keys)) for t in trees]
+        return self._read[file]
+
+    def _parsed(self, source: SourceFile) -> list[Tree]:
+        items = read_file(source, self._format, lambda _: None)
+        return [item for item in items if isinstance(item, Tree)]
+
+    def _stored(self, id_: str) -> Tree | None:
+        with suppress(NotATree, InvalidTree):
+            return self._store.get(id_)
+        return None
+
+    # --- whose trees they are ------------------------------------------------------------------
+
+    def _ids_of(self, file: str) -> list[str]:
+        """The trees that came from a note, but for those that another note has now."""
+        if file in self.homes.values():
+            return []
+        ids = [id_ for id_, _ in self._known.get(file, ())]
+        if not ids or file not in self._read:
+            return ids
+        elsewhere = {
+            id_ for other in self._read if other != file for id_ in self._written_ids(other)
+        }
+        return [i for i in ids if i not in elsewhere or i in self._written_ids(file)]
+
+    def _written_ids(self, file: str) -> set[str]:
+        """The ids that a note itself says."""
+        own = note_of(self._notes[file])
+        return {id_ for id_, _ in self._said(file) if not _begins_one_of(own, [id_])}
+
+    def _as_moved(self, file: str, source: SourceFile) -> SourceFile:
+        """A note that is another file, under the name by which the forest knows that."""
+        was = self._trees[self.homes[file]]
+        pairs = [(one.id, id_) for one in self._said(file) for id_, v in was if v.file == one.hash]
+        names = self._names_of(source, [id_ for _, id_ in pairs])
+        return dataclasses.replace(source, note=renamed(pairs, note_of(source)), names=names)
+
+    def _as_known(self, file: str, source: SourceFile, ids: list[str]) -> SourceFile:
         source = dataclasses.replace(source, names=self._names_of(source, ids))
         if _begins_one_of(note_of(source), ids):
             return source
         for name in ids_of_note(source):
             if _begins_one_of(name, ids):
                 return dataclasses.replace(source, note=name)
-        before = self._as_before(source, ids)
-        return self._found_again(source) if before is source and self._gone else before
+        # It lies elsewhere than when it got its name: its parts tell which that was.
+        own = note_of(source)
+        said = [one.id for one in self._said(file)]
+        pairs = [(i, old) for i in said for old in ids if i != own or self._is_of_a_note(old)]
+        return dataclasses.replace(source, note=renamed(pairs, own))
 
     def _as_new(self, source: SourceFile, taken: set[str]) -> SourceFile:
-        """A note that was found again; or a new one, whose name no other note of the import has."""
-        found = self._found_again(source) if self._gone else source
-        if found is not source or note_of(source) not in taken:
-            return found
-        free = (name for name in ids_of_note(source) if name not in taken)
-        return dataclasses.replace(source, note=next(free, source.note))
+        """A new note; where a note of another file has its name, with a number behind it.
 
-    # --- what was moved ------------------------------------------------------------------------
-
-    def _found_again(self, source: SourceFile) -> SourceFile:
-        """The note as it was called when it was another file, if it says what that said."""
-        keys = link_keys(source)
-        said = [
-            (file, tree.id, id_)
-            for tree in self._trees(source)
-            for file, id_ in self._gone.get(file_versions.of_file(tree, keys), ())
-            if file not in self._found
-        ]
-        if not said:
-            return source
-        trees = Counter(file for file, _, _ in said)
-        own = unicodedata.normalize("NFC", source.path.stem)
-        file = max(trees, key=lambda f: (trees[f], _name(f) == own))
-        self._found.add(file)
-        pairs = [(id_, old) for other, id_, old in said if other == file]
-        names = self._names_of(source, [old for _, old in pairs])
-        return dataclasses.replace(_renamed(source, pairs), names=names)
-
-    def _as_before(self, source: SourceFile, ids: Iterable[str]) -> SourceFile:
-        """A note that lies elsewhere than when it got its name: its parts tell which that was."""
+        :param taken: what notes of the import are called that are not new.
+        """
         own = note_of(source)
-        pairs = [
-            (tree.id, old)
-            for tree in self._trees(source)
-            for old in ids
-            if tree.id != own or self._is_of_a_note(old)
-        ]
-        return _renamed(source, pairs)
+        if own not in taken and own not in self._strange:
+            return source
+        numbered = (f"{own}.{n}" for n in count(2))
+        free = (n for n in numbered if n not in taken and not _begins_one_of(n, self._ids))
+        return dataclasses.replace(source, note=next(free))
+
+    @cached_property
+    def _ids(self) -> list[str]:
+        return [id_ for id_, _, _ in self._store.sources()]
+
+    @cached_property
+    def _strange(self) -> set[str]:
+        """Names in the forest that notes got where they were before, and not where they are."""
+        strange: set[str] = set()
+        for id_, file, _ in self._store.sources():
+            if file and file not in self._files and is_note(there := SourceFile(Path(file), file)):
+                names = {id_, id_.rpartition("/")[0]} - {""}
+                strange |= set() if names & set(ids_of_note(there)) else names
+        return strange
 
     def _is_of_a_note(self, id_: str) -> bool:
         """Whether a tree is that of a note itself, and not of a part of it."""
-        with suppress(NotATree, InvalidTree):
-            return self._store.get(id_).root.kind == "title"
-        return False
+        tree = self._stored(id_)
+        return tree is not None and tree.root.kind == "title"
 
-    def _trees(self, source: SourceFile) -> list[Tree]:
-        try:
-            items = list(read_file(source, self._format, lambda _: None))
-        except ForestError:  # is told when the file is read to be imported
-            return []
-        return [item for item in items if isinstance(item, Tree)]
+    # --- parts that went to another note -------------------------------------------------------
+
+    def _follow_parts(self, done: dict[str, SourceFile]) -> None:
+        """Trees of notes that are split or put together keep their ids, if they say the same.
+
+        :param done: all notes, each by its name; they are replaced.
+        """
+        recorded = {id_: version for trees in self._trees.values() for id_, version in trees}
+        if recorded.keys() <= self._named(done):
+            return
+        for file in done:
+            if file not in self._known:
+                self._said(file)
+        left = recorded.keys() - self._named(done)
+        free: dict[str, list[str]] = {}
+        for id_ in sorted(left, reverse=True):
+            free.setdefault(recorded[id_].file, []).append(id_)
+        for file, source in done.items():
+            if file not in self._read:
+                continue
+            fixed = recorded.keys() | self._written_ids(file)
+            ids = {
+                id_: free[one.hash].pop()
+                for one, id_ in zip(self._said(file), self._ids_in(file, source), strict=True)
+                if id_ not in fixed and free.get(one.hash)
+            }
+            if ids:
+                done[file] = dataclasses.replace(source, ids=ids)
+
+    def _named(self, done: Mapping[str, SourceFile]) -> set[str]:
+        """The ids of the notes' trees; those that it had, of one that was not or cannot be read."""
+        named: set[str] = set()
+        for file, source in done.items():
+            if self._read.get(file) is None:
+                named.update(id_ for id_, _ in self._known.get(file, ()))
+            else:
+                named.update(self._ids_in(file, source))
+        return named
+
+    def _ids_in(self, file: str, source: SourceFile) -> list[str]:
+        """The ids of a note's trees by the name that it got."""
+        own, name = note_of(self._notes[file]), note_of(source)
+        ids = [id_ for id_, _ in self._said(file)]
+        return [name + i.removeprefix(own) if _begins_one_of(own, [i]) else i for i in ids]
 
     # --- how links find it ---------------------------------------------------------------------
 
@@ -164,26 +291,11 @@ class KnownNotes:
                 tree = self._store.get(id_)
                 links = {a.phrase for a in tree.root.anchors if a.kind == "link"}
                 names = tuple(name for name in names_of_note(source) if name in links)
-                as_in_file = authored(tree).revision == file_versions.read(tree.source_revision)[0]
+                then = file_versions.read(tree.source_revision)
+                as_in_file = authored(tree).revision == then.tree
                 told = tree.updated_at.isoformat() if tree.updated_at else ""
                 found.append(((_depth(names), as_in_file, told), names))
         return max(found)[1]
-
-
-def _renamed(source: SourceFile, pairs: Iterable[tuple[str, str]]) -> SourceFile:
-    """The note under the name that leads from most ids of its trees to those of the forest.
-
-    :param pairs: (id that a tree has by the note's own name, one that the forest has).
-    """
-    names, own = Counter[str](), note_of(source)
-    for id_, old in pairs:
-        part = id_.removeprefix(own)
-        is_part = id_ == own or (part != id_ and part.startswith("/"))
-        if is_part and old.endswith(part):
-            names[old.removesuffix(part)] += 1
-    if not names:
-        return source
-    return dataclasses.replace(source, note=min(names, key=lambda n: (-names[n], len(n), n)))
 
 
 def _begins_one_of(name: str, ids: Iterable[str]) -> bool:
@@ -191,10 +303,15 @@ def _begins_one_of(name: str, ids: Iterable[str]) -> bool:
     return any(id_ == name or id_.startswith(f"{name}/") for id_ in ids)
 
 
-def _name(file: str) -> str:
-    return PurePosixPath(file).stem
-
-
 def _depth(names: Iterable[str]) -> int:
     """How many folders the longest of some names tells."""
     return max((name.count("/") for name in names), default=0)
+
+
+def _questions(trees: Iterable[Tree]) -> set[str]:
+    """By what the questions of dialogues are known."""
+    return {tree.id.rpartition("/")[2] for tree in trees if tree.root.kind == "question"}
+
+
+def _texts(trees: Iterable[Tree]) -> set[str]:
+    return {thought.text for tree in trees for thought in tree.thoughts}

@@ -179,8 +179,8 @@ def test_a_note_whose_name_another_has_in_the_forest_is_a_tree_of_its_own(
 ) -> None:
     forest.import_files(put(vault / "sub" / "N.md", NOTE))
     put(vault / "N.md", "# Другая\n\nДругой текст.\n")
-    assert forest.import_files(vault).added == ["vault/n"]
-    assert forest.import_files(vault).unchanged == ["vault/n", "n"]
+    assert forest.import_files(vault).added == ["n.2"]
+    assert forest.import_files(vault).unchanged == ["n.2", "n"]
     put(vault / "N.md", "# Другая\n\nТретий текст.\n")
     for named in (vault / "N.md", vault):
         report = forest.import_files(named)
@@ -250,3 +250,136 @@ def test_a_folder_changes_no_names_where_a_tree_left_its_note(forest: Forest, va
     assert len(forest.import_files(vault).changed) == 2  # found by its short name, too
     for folder in (vault / "sub", vault):
         assert forest.import_files(folder).changed == []
+
+
+# --- notes that take each other's places ----------------------------------------------------------
+
+KINDS = {
+    "heading": "# {0}\n\n- {0} раз\n- {0} два\n",
+    "no heading": "{0} раз.\n\n{0} два.\n",
+    "own id": "---\nid: x-{0}\n---\n# {0}\n\n{0} раз.\n",
+    "dialogue": ASKED.format("{0} зачем?", "aaaa-{0}", "{0} затем.")
+    + ASKED.format("{0} как?", "bbbb-{0}", "{0} так."),
+    "dialogue without UID": "> [!nexus_user] **U**\n> {0} что?\n\n"
+    "> [!nexus_agent] **A**\n> {0} вот.\n",
+}
+
+
+def said(forest: Forest) -> dict[str, dict[str, str]]:
+    """By tree what its thoughts say, but for a root that is the name of the file."""
+    return {t.id: {x.id: x.text for x in t if x.text != t.title or len(t) < 3} for t in forest}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "moves",
+    [["ab", "ba"], ["ab", "bc", "ca"], ["ad", "ba", "cb"], ["ab", "bc", "cd"], ["bd", "ab"]],
+    ids=["two", "three in turn", "moved up", "moved down", "one to a new name"],
+)
+def test_notes_that_took_the_names_of_others_keep_their_trees(
+    forest: Forest, vault: Path, kind: str, moves: list[str]
+) -> None:
+    for name in "abc":
+        put(vault / f"{name}.md", KINDS[kind].format(name * 3))
+    forest.import_files(vault)
+    edited = max(texts(forest))
+    forest.add_thought(edited, "Наше.")
+    before = said(forest)
+    notes = {path.name: path.read_text(encoding="utf-8") for path in vault.glob("*.md")}
+    for old, _ in moves:
+        (vault / f"{old}.md").unlink()
+    for old, new in moves:
+        put(vault / f"{new}.md", notes[f"{old}.md"])
+    report = forest.import_files(vault)
+    assert (report.added, report.kept, report.notices) == ([], [edited], [])
+    assert said(forest) == before
+    again = forest.import_files(vault)
+    assert (again.added, again.changed) == ([], [])
+    for old, new in moves:  # from now on each is edited in its new place
+        put(vault / f"{new}.md", notes[f"{old}.md"] + "\nИ ещё.\n")
+    report = forest.import_files(vault, replace=True)
+    assert (report.added, len(report.changed), len(forest)) == ([], len(moves), len(before))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_note_in_the_place_of_one_that_was_moved_is_new(
+    forest: Forest, vault: Path, kind: str
+) -> None:
+    put(vault / "a.md", KINDS[kind].format("aaa"))
+    forest.import_files(vault)
+    before = said(forest)
+    move(vault / "a.md", vault / "b.md")
+    put(vault / "a.md", "# Новая\n\nСовсем другое.\n")
+    report = forest.import_files(vault)
+    (new,) = report.added
+    assert texts(forest)[new] == ["Новая", "Совсем другое."]
+    assert {i: t for i, t in said(forest).items() if i != new} == before
+    assert forest.import_files(vault).changed == []
+
+
+def test_an_edited_note_stays_beside_a_copy_of_what_it_said(forest: Forest, vault: Path) -> None:
+    put(vault / "a.md", NOTE + "- три\n- четыре\n")
+    forest.import_files(vault)
+    shutil.copy(vault / "a.md", vault / "b.md")
+    put(vault / "a.md", NOTE + "- три\n- пять\n")
+    report = forest.import_files(vault)
+    assert (report.changed, report.added) == (["a"], ["b"])
+
+
+def test_a_note_that_cannot_be_read_keeps_its_trees(forest: Forest, vault: Path) -> None:
+    put(vault / "a.md", NOTE)
+    forest.import_files(vault)
+    shutil.copy(vault / "a.md", vault / "b.md")
+    (vault / "a.md").write_bytes(b"\xff\xfe\x00")
+    report = forest.import_files(vault, keep_going=True)
+    assert (report.added, len(report.skipped)) == (["b"], 1)
+
+
+def test_questions_keep_their_trees_where_a_dialogue_is_split_and_put_together(
+    forest: Forest, vault: Path
+) -> None:
+    one, two, three = (
+        ASKED.format(f"{name}?", f"uid-{name}-0000", f"{name}.") for name in ("один", "два", "три")
+    )
+    put(vault / "a.md", one + two + three)
+    forest.import_files(vault)
+    before = said(forest)
+    put(vault / "a.md", one)
+    put(vault / "b.md", three + two)
+    report = forest.import_files(vault)
+    assert (report.added, report.notices) == ([], [])
+    assert said(forest) == before
+    assert forest.import_files(vault).changed == []
+    put(vault / "a.md", one + three + two)
+    (vault / "b.md").unlink()
+    report = forest.import_files(vault)
+    assert (report.added, report.notices) == ([], [])
+    assert said(forest) == before
+
+
+def test_a_note_in_the_name_of_one_that_is_gone_leaves_its_tree_alone(
+    forest: Forest, vault: Path
+) -> None:
+    for name in "ab":
+        put(vault / f"{name}.md", f"# {name}\n\nТекст {name}.\n")
+    forest.import_files(vault)
+    before = texts(forest)
+    (vault / "b.md").unlink()
+    forest.import_files(vault)
+    move(vault / "a.md", vault / "b.md")
+    report = forest.import_files(vault)
+    assert (report.added, texts(forest)) == ([], before)
+    assert forest.get("a").source == "vault/b.md"
+
+
+def test_a_name_that_is_used_again_and_again_gets_a_number(forest: Forest, vault: Path) -> None:
+    for day in range(4):
+        inbox = put(vault / "Inbox.md", f"# День {day}\n\nТекст {day}.\n")
+        assert len(forest.import_files(inbox if day == 3 else vault).added) == 1
+        move(inbox, vault / f"day{day}.md")
+        report = forest.import_files(vault)
+        assert (report.added, report.notices) == ([], [])
+    assert sorted(texts(forest)) == ["inbox", "inbox.2", "inbox.3", "inbox.4"]
+    assert forest.get("inbox.4").source == "vault/day3.md"
+    put(vault / "day1.md", "# День 1\n\nДругой текст.\n")
+    assert forest.import_files(vault).changed == ["inbox.2"]

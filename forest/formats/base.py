@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from json import JSONDecodeError
 from pathlib import Path
 
@@ -36,6 +36,8 @@ class SourceFile:
     """What the ids of its trees begin with, where it is a note; from the file's name if empty."""
     names: tuple[str, ...] = ()
     """What links call it, where it is a note; the file's name without suffix if empty."""
+    ids: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Trees that have another id than by its name, where it is a note."""
     problem: ForestError | None = None
     """Why it must not be read; `read_file` raises it."""
 

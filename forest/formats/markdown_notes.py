@@ -353,7 +353,7 @@ class _Note:
         try:
             thoughts = [_thought(entry) for entry in entries]
             return Tree(
-                id=id_,
+                id=self.source.ids.get(id_, id_),
                 title=title,
                 lang=self.front.lang or "",
                 axes=self.front.axes,
