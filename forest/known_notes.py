@@ -180,6 +180,7 @@ class KnownNotes:
         return dataclasses.replace(source, note=renamed(pairs, note_of(source)), names=names)
 
     def _as_known(self, file: str, source: SourceFile, ids: list[str]) -> SourceFile:
+        ids = self._current(file, ids)
         source = dataclasses.replace(source, names=self._names_of(source, ids))
         if _begins_one_of(note_of(source), ids):
             return source
@@ -217,6 +218,31 @@ class KnownNotes:
                 names = {id_, id_.rpartition("/")[0]} - {""}
                 strange |= set() if names & set(ids_of_note(there)) else names
         return strange
+
+    def _current(self, file: str, ids: list[str]) -> list[str]:
+        """Those of a note's trees that it still says, where they have several names.
+
+        For trees that left it stay with it. Where it says none of them, the one that is most like
+        it; of several, the one that was changed last.
+        """
+        source = self._notes[file]
+        if any(
+            all(_begins_one_of(name, [id_]) for id_ in ids)
+            for name in (note_of(source), *ids_of_note(source))
+        ):
+            return ids
+        hashes = {one.hash for one in self._said(file)}
+        said = [id_ for id_, then in self._known[file] if id_ in ids and then.file in hashes]
+        if said or self._read_note(file) is None:
+            return said or ids
+        now = _texts(self._parsed(source))
+
+        def likeness(id_: str) -> tuple[float, str]:
+            tree = self._stored(id_)
+            old, told = (_texts([tree]), _changed_at(tree)) if tree else (set[str](), "")
+            return len(now & old) / max(len(now), len(old), 1), told
+
+        return [max(ids, key=likeness)]
 
     def _is_of_a_note(self, id_: str) -> bool:
         """Whether a tree is that of a note itself, and not of a part of it."""
@@ -293,8 +319,7 @@ class KnownNotes:
                 names = tuple(name for name in names_of_note(source) if name in links)
                 then = file_versions.read(tree.source_revision)
                 as_in_file = authored(tree).revision == then.tree
-                told = tree.updated_at.isoformat() if tree.updated_at else ""
-                found.append(((_depth(names), as_in_file, told), names))
+                found.append(((_depth(names), as_in_file, _changed_at(tree)), names))
         return max(found)[1]
 
 
@@ -306,6 +331,10 @@ def _begins_one_of(name: str, ids: Iterable[str]) -> bool:
 def _depth(names: Iterable[str]) -> int:
     """How many folders the longest of some names tells."""
     return max((name.count("/") for name in names), default=0)
+
+
+def _changed_at(tree: Tree) -> str:
+    return tree.updated_at.isoformat() if tree.updated_at else ""
 
 
 def _questions(trees: Iterable[Tree]) -> set[str]:

@@ -1,8 +1,12 @@
-"""Namesakes: trees that their file calls the same.
+"""Trees of a file whose names do not tell which they are: what they say does.
 
-Two records with one id, one question asked twice: only their order tells them apart, and the order
-changes when one of them leaves the file. So a tree of such a name is not the one that had its
-place in the last import, but the one that says what it says.
+Namesakes are trees that their file calls the same. Two records with one id, one question asked
+twice: only their order tells them apart, and the order changes when one of them leaves the file.
+So a tree of such a name is not the one that had its place in the last import, but the one that
+says what it says.
+
+A tree that is called by its title is another one under another title, but for the texts that it
+shares with the one that its file has no more.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from forest import file_versions
 from forest.errors import ImportRefused, InvalidTree, NotATree
 from forest.model import Tree
+from forest.phrases import tree_id_from
 
 if TYPE_CHECKING:
     from forest.stores.base import Store
@@ -36,6 +41,8 @@ class Namesakes:
         """The files that are imported, as the forest calls them."""
         self._store = store
         self._imported: dict[str, dict[str, str]] | None = None
+        self._ids: set[str] = set()
+        """All trees of the forest."""
         self._gone: dict[str, str] = {}
         """Trees of files that are not there any more: they may have been moved."""
         self._read: dict[str, str] = {}
@@ -52,11 +59,18 @@ class Namesakes:
         """
         given: set[str] = set()
         new: dict[tuple[str, ...], list[Tree]] = {}
+        retitled: list[Tree] = []
         refused = None
         try:
             for item in items:
-                if not isinstance(item, Tree) or item.namesakes is None:
+                if not isinstance(item, Tree):
                     yield item
+                    continue
+                if item.namesakes is None:
+                    if self._may_be_retitled(file, item):
+                        retitled.append(item)
+                    else:
+                        yield _named(item, item.id, given)
                     continue
                 known, others = self._known(file, item)
                 same = [
@@ -72,8 +86,24 @@ class Namesakes:
             refused = error
         for ids, trees in new.items():
             yield from self._most_alike(ids, trees, given)
+        yield from self._retitled(file, retitled, given)
         if refused is not None:
             raise refused
+
+    def _may_be_retitled(self, file: str, tree: Tree) -> bool:
+        """Whether a tree is called by its title, and new where its file is known."""
+        known = self._from(file)
+        return bool(known) and tree.id not in self._ids and tree.id == tree_id_from(tree.title)
+
+    def _retitled(self, file: str, trees: list[Tree], given: set[str]) -> Iterator[Tree]:
+        """Each under the id of the tree that left the file and has most of its texts."""
+        left = [id_ for id_ in self._from(file) if id_ not in given] if trees else []
+        old = {id_: self._texts(id_) for id_ in left}
+        for tree in trees:
+            texts = {t.text for t in tree}
+            alike = {id_: _likeness(texts, old[id_]) for id_ in left if id_ not in given}
+            best = max(alike, key=lambda id_: alike[id_], default="")
+            yield _named(tree, best if alike.get(best, 0) > ALIKE else tree.id, given)
 
     def _known(self, file: str, tree: Tree) -> tuple[dict[str, str], dict[str, str]]:
         """Which of the ids that the tree may have are those of trees from its file.
@@ -100,6 +130,7 @@ class Namesakes:
             self._imported = {name: {} for name in self.files}
             is_gone = cache(partial(file_versions.is_gone, self._store))
             for id_, source, revision in self._store.sources():
+                self._ids.add(id_)
                 if source in self._imported:
                     self._imported[source][id_] = self._read[id_] = revision or ""
                 elif is_gone(source):

@@ -500,3 +500,32 @@ def test_an_empty_path_is_not_the_working_folder(
     with pytest.raises(UsageError, match="is empty"):
         forest.import_files([""])
     assert len(forest) == 0
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl", "yaml", "md"])
+def test_a_tree_without_id_whose_title_is_edited_is_the_same_tree(
+    tmp_path: Path, suffix: str
+) -> None:
+    def written(title: str, *more: str) -> str:
+        nodes = [{"level": min(n, 1), "text": f"Мысль {n}."} for n in range(4)]
+        told = json.dumps({"tree": title, "nodes": nodes}, ensure_ascii=False)
+        all_ = [told, *more]
+        if suffix == "md":
+            return "".join(f"```json\n{one}\n```\n\n" for one in all_)
+        return "\n---\n".join(all_) if suffix == "yaml" else "\n".join(all_) + "\n"
+
+    other = json.dumps({"tree": "Другое", "nodes": [{"level": 0, "text": "Другое."}]})
+    file = tmp_path / f"f.{suffix}"
+    with Forest.open("memory:") as forest:
+        file.write_text(written("Время"), encoding="utf-8")
+        forest.import_files(file)
+        before = [t.id for t in forest.get("время")]
+        more = () if suffix == "json" else (other,)
+        file.write_text(written("Эпоха", *more), encoding="utf-8")
+        report = forest.import_files(file)
+        assert (report.changed, len(report.added), report.notices) == (["время"], len(more), [])
+        assert len(forest.import_files(file).unchanged) == 1 + len(more)
+        assert [t.id for t in forest.get("время")] == before
+        assert (forest.get("время").title, len(forest)) == ("Эпоха", 1 + len(more))
+        file.write_text(written("Эпоха").replace("Мысль", "Иная мысль"), encoding="utf-8")
+        assert len(forest.import_files(file).added) == 1  # nothing of it is the same

@@ -384,3 +384,22 @@ def test_a_name_that_is_used_again_and_again_gets_a_number(forest: Forest, vault
     assert forest.get("inbox.4").source == "vault/day3.md"
     put(vault / "day1.md", "# День 1\n\nДругой текст.\n")
     assert forest.import_files(vault).changed == ["inbox.2"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_tree_that_left_a_note_stays_when_that_is_edited(
+    forest: Forest, vault: Path, kind: str
+) -> None:
+    for name in "abc":
+        put(vault / f"{name}.md", KINDS[kind].format(name * 3))
+    forest.import_files(vault)
+    (vault / "b.md").unlink()
+    move(vault / "a.md", vault / "b.md")  # the tree of b stays with the name of its file
+    for _ in range(2):
+        assert forest.import_files(vault).added == []
+    left = {i: t for i, t in texts(forest).items() if any("bbb" in x for x in t)}
+    written = (vault / "b.md").read_text(encoding="utf-8")
+    for text in (written + "\nЕщё.\n", written.replace("aaa раз", "aaa снова") + "\nИ ещё.\n"):
+        put(vault / "b.md", text)
+        assert forest.import_files(vault).added == []
+        assert left.items() <= texts(forest).items()
