@@ -96,8 +96,8 @@ class _Ids:
         if len(before) == 1:
             return str(id_)
         self.notice(
-            f"{self.source.name}:{line}: another record has the id {id_!r}, too; the trees of the "
-            f"two are told apart by a number, as in '{id_}.2'"
+            f"{self.source.name}:{line}: another record has the id {id_!r}, too; the trees of "
+            f"such records are told apart by a number, as in '{id_}.2'"
         )
         return next(islice(_numbered(id_), len(before) - 1, None))
 
