@@ -82,7 +82,8 @@ class KnownNotes:
         if not then:
             return {}
         others = [file for file in self._notes if file not in self._known]
-        now = {file: {one.hash for one in self._said(file)} for file in (*changed, *others)}
+        # a tree that says its id is known by that, wherever it stands
+        now = {file: set(self._unnamed(file)) for file in (*changed, *others)}
         return moved(now, then, self._is_alike)
 
     # --- what files said -----------------------------------------------------------------------
@@ -166,6 +167,11 @@ class KnownNotes:
             id_ for other in self._read if other != file for id_ in self._written_ids(other)
         }
         return [i for i in ids if i not in elsewhere or i in self._written_ids(file)]
+
+    def _unnamed(self, file: str) -> list[str]:
+        """What the trees of a note say that are called as the note."""
+        own = note_of(self._notes[file])
+        return [one.hash for one in self._said(file) if _begins_one_of(own, [one.id])]
 
     def _written_ids(self, file: str) -> set[str]:
         """The ids that a note itself says."""
