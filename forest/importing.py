@@ -156,6 +156,8 @@ class _Import:
         self.namesakes = Namesakes(forest.store)
         self.names: dict[str, frozenset[str]] = {}
         """Under which anchors links find a note, by what the forest calls its file."""
+        self.bad: set[str] = set()
+        """Files of which something cannot be read."""
         self.bytes: dict[str, str] = {}
         """Hashes of notes."""
         self.homes: Mapping[str, str] = {}
@@ -189,7 +191,10 @@ class _Import:
     def _tell_orphans(
         self, paths: list[str | Path | SourceFile], sources: list[SourceFile]
     ) -> None:
-        """Name the trees that came from these files or folders and are not in them any more."""
+        """Name the trees that came from these files or folders and are not in them any more.
+
+        In a file of which something was left out as bad, a tree may still be.
+        """
         files = {self._called(source) for source in sources}
         folders = [
             address(self.forest.store, Path(path))
@@ -199,7 +204,7 @@ class _Import:
         for id_, source, _ in self.forest.store.sources():
             came = source or ""
             inside = came in files or any(_is_in(came, folder) for folder in folders)
-            if id_ not in self.seen and inside:
+            if id_ not in self.seen and inside and came not in self.bad:
                 self.report.notices.append(
                     f"{came}: the tree {id_!r} was imported from it and is not in it any "
                     f"more; it stays in the forest (`{command_line('remove', id_)}` removes it)"
@@ -257,8 +262,8 @@ class _Import:
 
     def _of_file(self, source: SourceFile) -> Iterator[Tree]:
         lost, found, told = 0, False, len(self.report.notices)
+        called = self._called(source)
         try:
-            called = self._called(source)
             if is_note(source):
                 self.names[called] = link_keys(source)
                 self.bytes[called] = file_versions.of_bytes(source.path)
@@ -266,6 +271,7 @@ class _Import:
             for item in self.namesakes.told_apart(called, items, self.names.get(called, ())):
                 found = True
                 if isinstance(item, BadTree):
+                    self.bad.add(called)
                     self._refuse(item.error)
                 elif isinstance(item, Axis):
                     self.known_axes.setdefault(item.id, item.name)
@@ -280,6 +286,7 @@ class _Import:
             if not found and len(self.report.notices) == told:
                 self.report.notices.append(f"{source.name}: there is no tree in it")
         except ImportRefused as error:
+            self.bad.add(called)
             self._refuse(error)
         if lost:
             self.report.notices.append(

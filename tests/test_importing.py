@@ -529,3 +529,16 @@ def test_a_tree_without_id_whose_title_is_edited_is_the_same_tree(
         assert (forest.get("время").title, len(forest)) == ("Эпоха", 1 + len(more))
         file.write_text(written("Эпоха").replace("Мысль", "Иная мысль"), encoding="utf-8")
         assert len(forest.import_files(file).added) == 1  # nothing of it is the same
+
+
+def test_a_tree_that_was_left_out_as_bad_is_not_said_to_have_left_its_file(tmp_path: Path) -> None:
+    trees = [{"tree": name, "nodes": [{"level": 0, "text": name}]} for name in "ab"]
+    many, note = tmp_path / "m.jsonl", tmp_path / "n.md"
+    many.write_text("\n".join(map(json.dumps, trees)), encoding="utf-8")
+    note.write_text("# N\n\nТекст.\n", encoding="utf-8")
+    with Forest.open("memory:") as forest:
+        forest.import_files([many, note])
+        many.write_text(many.read_text(encoding="utf-8").replace('"b"}]', '""}]'), encoding="utf-8")
+        note.write_bytes(b"\xff\xfe\x00")
+        report = forest.import_files([many, note], keep_going=True)
+        assert (len(report.skipped), report.notices) == (2, [])
