@@ -109,7 +109,7 @@ class _Note:
         self.front = FrontMatter()
         self.tokens, self.lines = self._parse(text.replace("\r", "\n"))
         self.notes = _definitions(self.tokens)
-        self.stem = unicodedata.normalize("NFC", source.path.stem)
+        self.stem = unicodedata.normalize("NFC", source.path.stem).strip() or source.path.name
         self.id = self.front.id or note_of(source)
         self.above: dict[str, Any] = {}
         """What stands above the first question of a note that has no tree of its own."""
