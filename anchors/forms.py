@@ -11,7 +11,8 @@ else can be meant:
   infinitive, always stands for that: «вина» never for «вино», «духи» (a perfume) never for «дух»;
   where it seldom is that (`OWN`), for itself alone: «мести» neither for «месть» nor with «метёт».
   What can be a form of two words and is neither, such as «банки», stands for itself, unless nearly
-  all of its occurrences in the dictionary's corpus are of one, and that is no verb (`SURE`). So do
+  all of its occurrences in the dictionary's corpus are of one, and that is no verb (`SURE`), and
+  hardly any of another noun (`RARE`: «века» of «веко»; «суда» is of «судно» too often). So do
   comparatives and superlatives; participles stand for a voice of their verb. Some adverbs that are
   the instrumental of a noun («утром», «шагом») are forms of it.
 - An English plural, a third person or a possessive in -s stands for its word (`anchors.plurals`):
@@ -28,7 +29,7 @@ import re
 from collections import defaultdict
 from functools import lru_cache
 
-from anchors.lemmas import OWN, parses
+from anchors.lemmas import OWN, RARE, parses
 from anchors.nominal import AS_NOUNS, SURE, VERB, cases, reading, word_of
 from anchors.plurals import singular
 from forest.phrases import phrase_key
@@ -41,7 +42,7 @@ _APART = re.compile(r"(\s*[^\w\s',.:;()\[\]{}!…-]+\s*)")
 _JOINING = re.compile(r"(,\s*|\s+-\s+|\s+(?:и|или|либо)\s+)")
 _HYPHEN = re.compile(r"(?<![\w-])[а-я]+[ое]-([а-я]+)(?![\w-])")
 _WITHIN = "\N{NON-BREAKING HYPHEN}"
-_RARE = 0.02
+_NAME = 0.02
 """A first name is a word of its own where it has this share: «Марк», but not «Света» in «света»."""
 
 # Format characters (soft hyphen, zero width) and the selectors of an emoji's looks.
@@ -92,7 +93,17 @@ def declined(phrase: str) -> int:
 @lru_cache(maxsize=65536)
 def form(word: str) -> str:
     """What a word, in lower case and with е for ё, stands for. Two that are one give the same."""
-    return _russian_form(word) if _CYRILLIC.match(word) else singular(word)
+    return _russian_form(word, RARE) if _CYRILLIC.match(word) else singular(word)
+
+
+@lru_cache(maxsize=65536)
+def likely_form(word: str) -> str:
+    """`form`, where other nouns may be as likely as anything else: a guess, of 95% at least.
+
+    >>> form("суда"), likely_form("суда"), likely_form("банки")
+    ('суда', 'суд', 'банки')
+    """
+    return _russian_form(word, 1 - SURE) if _CYRILLIC.match(word) else singular(word)
 
 
 def _hyphen(word: re.Match[str]) -> str:
@@ -137,8 +148,10 @@ def _declined(words: list[str]) -> tuple[str, frozenset[str], bool] | None:
     return found and (" ".join(found.head + found.tail), found.cases, bool(found.tail))
 
 
-def _russian_form(word: str) -> str:
+def _russian_form(word: str, most: float) -> str:
+    """:param most: the share of its occurrences that may be of another noun."""
     words: dict[str, float] = defaultdict(float)
+    named: dict[str, float] = defaultdict(float)
     own: set[str] = set()
     there = parses(word)
     nouns = [p for p in there if p.tag.POS == "NOUN"]
@@ -149,12 +162,15 @@ def _russian_form(word: str) -> str:
             continue
         one = word_of(word, parsed)
         words[one] += parsed.score
-        if one.partition("~")[0] == word and not ("Name" in parsed.tag and parsed.score < _RARE):
+        if parsed.tag.POS == "NOUN" and "Name" not in parsed.tag:
+            named[one] += parsed.score
+        if one.partition("~")[0] == word and not ("Name" in parsed.tag and parsed.score < _NAME):
             own.add(one)
     if own:
         # Of a noun and a verb that look alike neither is meant for sure.
         one = own.pop() if len(own) == 1 else f"{word}~"
         return word if words.get(one, 1.0) < OWN else one
     best = max(words, key=lambda one: (words[one], one), default=word)
-    sure = words[best] >= SURE * sum(words.values()) and not best.endswith(VERB)
-    return best if len(words) == 1 or sure else word
+    others = sum(share for one, share in named.items() if one != best)
+    sure = words[best] >= SURE * sum(words.values()) and others <= most
+    return best if len(words) == 1 or (sure and not best.endswith(VERB)) else word

@@ -8,7 +8,7 @@ the anchors and the decisions.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -131,8 +131,12 @@ class Registry:
         """All groups, also those of one anchor, in the order of their ids."""
         return self._groups(sorted({self.head(id_) for id_ in self.anchors}))
 
+    def members(self, anchor: str) -> Sequence[str]:
+        """The ids of all anchors that are one with this one, and its own."""
+        return self._members.get(self._group.get(anchor, anchor), [anchor])
+
     def _groups(self, heads: list[str]) -> list[Group]:
-        members = (self._members.get(self._group.get(head, head), [head]) for head in heads)
+        members = map(self.members, heads)
         return [
             Group(
                 head,

@@ -74,6 +74,20 @@ def readings(word: str, least: float = _LIKELY) -> tuple[str, ...]:
     return tuple(dict.fromkeys([lemma(word), *(one for one in shares if shares[one] >= least)]))
 
 
+def lemmas_of(word: str) -> frozenset[str]:
+    """All that a Russian word in lower case can be a form of, however seldom.
+
+    >>> sorted(lemmas_of("часы"))
+    ['час', 'часы']
+    """
+    return frozenset(map(_russian_lemma, parses(word)))
+
+
+def is_russian(word: str) -> bool:
+    """Whether a word in lower case begins with a Russian letter."""
+    return _CYRILLIC.match(word) is not None
+
+
 def _english_readings(word: str) -> tuple[str, ...]:
     """The stem; an -e at the end is the word's own, but before -ed and -ing it may be left out."""
     stem = lemma(word)

@@ -7,7 +7,8 @@ head; the rest is kept letter by letter. What is no noun phrase, such as a state
 боится», «человека боятся»), has no other forms at all.
 
 Words that agree are forms of one word where they could be of several: «красивого дома» is of
-«дом», though «дома» is often an adverb. What can be read in two ways stands for itself (`SURE`).
+«дом», though «дома» is often an adverb. What can be read in two ways stands for itself (`SURE`); so
+does a noun without an adjective that can, be it seldom, be a form of another noun (`RARE`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from anchors.lemmas import parses
+from anchors.lemmas import RARE, parses
 
 SURE = 0.95
 """The share of a form's occurrences that must be of one word, where it can be of several."""
@@ -60,7 +61,7 @@ def reading(words: Sequence[str]) -> Reading | None:
     for at in range(lead, -1, -1):
         if heads := _heads(tuple(words[: at + 1])):
             tail = tuple(words[at + 1 :])
-            head = _surest(heads) if _is_governed(tail) else None
+            head = _surest(heads, at) if _is_governed(tail) else None
             return Reading(head, cases(words[at]), tail) if head else None
     return None
 
@@ -120,9 +121,10 @@ def _case(tag: Any) -> str:
     return _CASES.get(str(tag.case), str(tag.case))
 
 
-def _surest(heads: dict[tuple[str, ...], float]) -> tuple[str, ...] | None:
+def _surest(heads: dict[tuple[str, ...], float], adjectives: int) -> tuple[str, ...] | None:
     best = max(heads, key=lambda head: (heads[head], head))
-    return best if heads[best] >= SURE * sum(heads.values()) else None
+    least = SURE if adjectives else 1 - RARE
+    return best if heads[best] >= least * sum(heads.values()) else None
 
 
 @lru_cache(maxsize=65536)

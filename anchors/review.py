@@ -25,6 +25,7 @@ from forest.errors import InvalidInput, NotFound
 from forest.model import anchor_id
 from forest.nodes import Key, Node
 from forest.schema import PROPOSAL
+from forest.shell import command_line
 from forest.stores.base import Store
 
 
@@ -174,12 +175,23 @@ def _merging(registry: Registry, p: Proposal, review: Reviewed) -> Iterator[Deci
     if refusals:
         review.left_out[p.id] = str(refusal(refusals))
         return
+    from anchors.discovery.sureness import GUESSED, excluding  # imports numpy
+
+    if p.score <= GUESSED and (two := excluding(registry, p.anchor, p.into)):
+        review.left_out[p.id] = _two_words(registry, p, *two)
+        return
     review.merged += 1
     if registry.merged(p.anchor, p.into):
         return
     decision = decision_about(MERGE, p)
     registry.add(decision)
     yield decision
+
+
+def _two_words(registry: Registry, p: Proposal, one: str, other: str) -> str:
+    first, second = (registry.called(id_) for id_ in (one, other))
+    merge = command_line("anchors", "merge", p.anchor, p.into)
+    return f"«{first}» and «{second}» are two words, and would be one; if they are: `{merge}`"
 
 
 def answer(store: Store, text: str, name: str) -> Reviewed:

@@ -21,7 +21,7 @@ from anchors.discovery import near, phrases, whole, words
 from anchors.discovery.known import Known, name_of
 from anchors.discovery.near import Pair
 from anchors.discovery.scratch import Thoughts
-from anchors.discovery.sureness import GUESSED, sure_score, sureness
+from anchors.discovery.sureness import GUESSED, excluding, sure_score, sureness
 from anchors.discovery.whole import Mark
 from anchors.embedding import Embedder
 from anchors.nominal import are_turned
@@ -321,6 +321,9 @@ class _Search:
             both = anchors[one].phrase, anchors[other].phrase
             sure = sure_score(*both, score)
             if not sure or are_turned(*(phrase_key(phrase).split() for phrase in both)):
+                continue
+            if excluding(self._known.registry, one, other):
+                self._report.known += 1
                 continue
             # The rarer one goes into the one that more trees carry.
             into, anchor = sorted(

@@ -1,19 +1,24 @@
-"""Whether a phrase says in its place what it says alone.
+"""Whether a phrase says in its place what an anchor says alone.
 
 A Russian word that only looks like a noun does not: «настоящее золото» says nothing of the present,
 «пора спать» of a season, «правда, поздно» of truth. What a spelling can be is known from the
-dictionary; which of that it is, the words beside it often tell. Nor does a statement whose subject
-is cut off: "a glass of water is heavy" does not say that water is.
+dictionary; which of that it is, the words beside it often tell. Nor does a form of another noun:
+«ограбление банка» says nothing of a jar. An adjective tells («старая банка»); without one it is a
+guess. Nor does a statement whose subject is cut off: "a glass of water is heavy" does not say that
+water is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from anchors.lemmas import parses
-from anchors.nominal import AS_NOUNS, agreeing, reading
+from anchors.discovery.sureness import GUESSED
+from anchors.lemmas import RARE, parses
+from anchors.nominal import AS_NOUNS, agreeing, reading, word_of
 
 _CYRILLIC = re.compile("[а-я]+(?:-[а-я]+)*")
 _PARENTHETIC = ("CONJ", "PRCL", "INTJ")
@@ -28,13 +33,15 @@ _BEFORE_CLAUSES = frozenset(
 )
 
 
-def stands(clause: Sequence[str], place: int, length: int) -> float:
-    """How surely so many words say in a clause what they say alone, from 0 to 1.
+def stands(clause: Sequence[str], place: int, length: int, anchor: str) -> float:
+    """How surely so many words say in a clause what an anchor says alone, from 0 to 1.
 
     :param clause: the words between punctuation, in lower case, with е for ё.
+    :param anchor: the phrase of the anchor, as they are.
     """
     if length == 1:
-        return named(clause, place)
+        same = same_noun(clause, place, anchor)
+        return min(named(clause, place), same if same > 1 - RARE else min(same, GUESSED))
     begins = place == 0 or _leads(clause[place - 1])
     return float(begins or not _states(clause[place : place + length]))
 
@@ -80,6 +87,55 @@ def named(clause: Sequence[str], place: int) -> float:
         return 0.0
     left = sum(p.score for p in others if p.tag.POS not in ("ADJF", "PRTF", "PRED", *_PARENTHETIC))
     return round(float(nouns / (nouns + left)), 4)
+
+
+def same_noun(clause: Sequence[str], place: int, anchor: str) -> float:
+    """The probability that a word in its place is of the same noun as the one of an anchor.
+
+    An adjective before it leaves the readings with which it agrees. What is no noun, or in other
+    letters, has 1.
+
+    :param clause: the words between punctuation, in lower case, with е for ё.
+    :param anchor: a word, as they are.
+
+    >>> same_noun(["старая", "банка"], 1, "банка"), same_noun(["старого", "банка"], 1, "банка")
+    (1.0, 0.0)
+    """
+    word = clause[place]
+    nouns = _nouns(word) if _CYRILLIC.fullmatch(word) else []
+    if place and len({word_of(word, p) for p in nouns}) > 1:
+        before = clause[place - 1] if _CYRILLIC.fullmatch(clause[place - 1]) else ""
+        nouns = [p for p in nouns if before and agreeing(before, p.tag)] or nouns
+    mine, theirs = _shares(word, nouns), _meant(anchor)
+    if not mine or not theirs:
+        return 1.0
+    return round(sum(mine[one] * theirs.get(one, 0.0) for one in mine), 4)
+
+
+def _nouns(word: str) -> list[Any]:
+    """Its readings as a noun; as a first name, such as Света, only where there is no other."""
+    nouns = [p for p in parses(word) if p.tag.POS == "NOUN"]
+    return [p for p in nouns if "Name" not in p.tag] or nouns
+
+
+def _shares(word: str, nouns: Iterable[Any]) -> Mapping[str, float]:
+    """By noun, the share of the readings that are its forms."""
+    found: dict[str, float] = defaultdict(float)
+    for parsed in nouns:
+        found[word_of(word, parsed)] += float(parsed.score)
+    whole = sum(found.values())
+    return {noun: share / whole for noun, share in found.items()}
+
+
+@lru_cache(maxsize=65536)
+def _meant(anchor: str) -> Mapping[str, float]:
+    """By noun, the probability that the word of an anchor is of it.
+
+    A nominative singular is, «духи» may be of «дух» as well.
+    """
+    nouns = _nouns(anchor) if _CYRILLIC.fullmatch(anchor) else []
+    own = [p for p in nouns if p.tag.case == "nomn" and word_of(anchor, p) == anchor]
+    return {anchor: 1.0} if any(p.tag.number == "sing" for p in own) else _shares(anchor, nouns)
 
 
 def _is_noun(word: str, parsed: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from anchors.discovery.known import Known
 from anchors.discovery.naming import stands
 from anchors.discovery.scratch import Chunk, Column, Sorter, Thoughts, groups
 from anchors.discovery.set_phrases import SetPhrase, set_phrases
-from anchors.discovery.sureness import families
+from anchors.discovery.sureness import GUESSED, families
 from anchors.discovery.whole import Mark
 from anchors.discovery.words import (
     BREAK,
@@ -27,7 +27,7 @@ from anchors.discovery.words import (
     read,
     spans,
 )
-from anchors.forms import form_key
+from anchors.forms import form_key, likely_form
 from anchors.nominal import reading
 from anchors.signs import are_changed
 from forest.model import Anchor
@@ -132,25 +132,41 @@ def _hits(
         phrase = thought.text[begin:end]
         if are_changed(thought.text, begin, end):
             continue
-        fits = [a for a in wanted[-minus][gram] if form_key(a.phrase) == form_key(phrase)]
+        fits = _fitting(phrase, wanted[-minus][gram])
         if fits:
             taken.update(words)
             thoughts.cover(number, place, -minus)
             key = phrase_key(phrase)
-            meant = known.anchor_of(phrase)
+            is_sure = form_key(fits[0].phrase) == form_key(phrase)
+            meant = known.anchor_of(phrase if is_sure else fits[0].phrase)
             if meant is None:
                 continue  # spelled alike, and meant are several
             head = known.registry.head(meant)
             fits = [a for a in fits if known.registry.head(a.id) == head] or fits
             best = min(fits, key=lambda a: (phrase_key(a.phrase) != key, -a.trees, a.id))
+            if len(words) == len(where):
+                score = 1.0 if is_sure else GUESSED
+            else:
+                score = stands(*clause(thought.text, place), -minus, phrase_key(best.phrase))
             yield Hit(
                 number,
                 best.id,
                 phrase,
                 phrase_key(best.phrase) == key,
                 known.is_marked(thought.anchors, best.id),
-                1.0 if len(words) == len(where) else stands(*clause(thought.text, place), -minus),
+                score,
             )
+
+
+def _fitting(phrase: str, anchors: Sequence[Anchor]) -> list[Anchor]:
+    """The anchors that say the same words; of a single word else those whose form it likely is."""
+    form = form_key(phrase)
+    if fits := [a for a in anchors if form_key(a.phrase) == form]:
+        return fits
+    if " " in form:
+        return []
+    likely = likely_form(phrase_key(phrase))
+    return [a for a in anchors if likely_form(phrase_key(a.phrase)) == likely]
 
 
 def _stands_in_longer(words: range, fixed: Iterable[SetPhrase]) -> bool:
