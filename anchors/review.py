@@ -197,14 +197,16 @@ def _two_words(registry: Registry, p: Proposal, one: str, other: str) -> str:
 def answer(store: Store, text: str, name: str) -> Reviewed:
     """Accept and refuse as an author wrote in a review file.
 
-    What was decided before is passed over, so a file can be answered bit by bit. Raises
+    What was decided before is passed over, so a file can be answered bit by bit; what was decided
+    and taken back is left out, for it is on no list until discovery finds it again. Raises
     InvalidInput with the line, as `read_review`, and where an entry is no proposal or says
     something else than the proposal does; then nothing of the file counts.
     """
     check_texts(text=text)
     registry, there = Registry.of(store), {p.id: p for p in proposals(store)}
     name_of = naming(registry, there.values())
-    decided = {_id_of(decision) for decision in registry.decisions}
+    decided = {_id_of(d): d.no for d in registry.decisions}
+    taken_back: dict[str, str] = {}
     accepted: list[Proposal] = []
     refused: list[Proposal] = []
     before = 0
@@ -218,7 +220,13 @@ def answer(store: Store, text: str, name: str) -> Reviewed:
         elif one.id in there:
             continue  # to be decided later
         elif one.id in decided:
-            before += one.accept is not None
+            if one.accept is None or decided[one.id] not in registry.undone:
+                before += one.accept is not None
+            else:
+                taken_back[one.id] = (
+                    f"decision {decided[one.id]} about it was taken back: "
+                    "`forest anchors discover` proposes it again"
+                )
         elif one.accept is not None:
             raise InvalidInput(
                 f"{one.where}: there is no proposal {one.id!r}",
@@ -226,6 +234,7 @@ def answer(store: Store, text: str, name: str) -> Reviewed:
             )
     reviewed = _decide(store, accepted, refused)
     reviewed.before += before
+    reviewed.left_out |= taken_back
     return reviewed
 
 

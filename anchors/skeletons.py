@@ -15,6 +15,7 @@ from anchors.lemmas import lemmas
 from anchors.registry import Registry
 from forest.errors import Conflict, InvalidInput, NotFound, UsageError
 from forest.fields import clean_name
+from forest.formats.base import Notice, silent
 from forest.language import check_language, guess_language
 from forest.phrases import tree_id_from
 from forest.shell import command_line
@@ -64,10 +65,12 @@ def skeleton(
     *,
     lang: str | None = None,
     folder: Path | None = None,
+    notice: Notice = silent,
 ) -> str:
     """YAML that `forest import` reads once its texts are filled in.
 
     :param lang: guessed from the title where none is given.
+    :param notice: told where the template is not written in that language, but in English.
     :param folder: the author's own templates; they come before the shipped ones.
     :raises NotFound: there is no such template, or not in that language.
     :raises Conflict: the forest has a tree of that title.
@@ -93,6 +96,8 @@ def skeleton(
     guessed = lang or guess_language([title])
     found = _environment(folder)
     file = _file(found, template, folder, guessed if guessed != "und" else "en")
+    if lang and file.endswith(f".en{ENDING}") and lang.partition("-")[0].lower() != "en":
+        notice(f"the template {template!r} is not written in {lang}: it is the English one")
     values = {
         "title": title,
         "lang": guessed if guessed != "und" else "en",

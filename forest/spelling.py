@@ -39,7 +39,7 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 
 def check_axes(names: Iterable[str], axes: Iterable[Axis]) -> None:
-    """Raise InvalidInput for a name that no axis has, and one has nearly."""
+    """Raise InvalidInput for a name that no axis has, and one, or an earlier name, has nearly."""
     there = {axis.id: axis.name for axis in axes}
     for name in names:
         if near := meant(phrase_key(name), there):
@@ -48,6 +48,7 @@ def check_axes(names: Iterable[str], axes: Iterable[Axis]) -> None:
                 hint=f"If it is another axis, add it first: `{command_line('axes', 'add', name)}`, "
                 f"in Python forest.add_axis({name!r}).",
             )
+        there.setdefault(phrase_key(name), name)
 
 
 def _slip(one: str, other: str) -> bool:

@@ -146,12 +146,15 @@ def bind(ctx: click.Context, tree: str, axes: tuple[str, ...]) -> None:
     is nearly the name of one that is there is refused: `forest axes add` adds it.
     """
     from forest.cli.authoring import telling_new_axes, weights
+    from forest.phrases import phrase_key
     from forest.render import percent
 
     named = weights(axes)
     with opened_forest(ctx) as forest, telling_new_axes(forest, named):
         bound = forest.bind(forest.find(tree), named)
-    say(", ".join(f"{name} {percent(weight)}" for name, weight in bound.items()))
+        called = {axis.id: axis.name for axis in forest.axes()}
+    said = ((called.get(phrase_key(name), name), weight) for name, weight in bound.items())
+    say(", ".join(f"{name} {percent(weight)}" for name, weight in said))
 
 
 @command_axes.command("suggest")

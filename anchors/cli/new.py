@@ -49,7 +49,14 @@ def command_new(
     if title is None:
         raise click.UsageError("name the tree: forest new TITLE; or --list the templates")
     with opened_forest(ctx) as forest:
-        text = skeleton(forest.store, title, template or DEFAULT, lang=lang, folder=folder)
+        text = skeleton(
+            forest.store,
+            title,
+            template or DEFAULT,
+            lang=lang,
+            folder=folder,
+            notice=lambda said: say(f"note: {said}", err=True),
+        )
     if out is None:
         click.echo(text, nl=False)
         return

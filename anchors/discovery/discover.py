@@ -143,7 +143,9 @@ def _checked(
         if rule not in RULES:
             raise UsageError(f"there is no rule {rule!r}: expected some of {', '.join(RULES)}")
     if "meaning" in rules and embedder is None:
-        raise UsageError("the rule meaning needs an embedder", hint="The simplest is `hashed`.")
+        raise UsageError(
+            "the rule meaning needs an embedder", hint='In Python open_embedder("hashed").'
+        )
     if embedder is not None and "meaning" not in rules:
         raise UsageError("an embedder is for the rule meaning, which was not asked for")
     for threshold, value in (thresholds or {}).items():

@@ -55,7 +55,7 @@ _NEARLY = re.compile(
     r"|(?:==+|[≡＝:—–-])\s*\w*[(\[][^()\[\]]*[+·⋅∙*→][^()\[\]]*[)\]])"
 )
 _CODE_ALONE = re.compile(rf"\s*{_CODE}\s*")
-_PHRASE = re.compile(rf"\s*{_ARROW}\s*(?:[«\"“„]|(?:фраза|phrase)\s*:)")
+_PHRASE = re.compile(rf"\s*{_ARROW}\s*(?:[«\"“„]|(?i:фраза|phrase)\s*:)")
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _FENCE = re.compile(r"\s*(?:[-*+]\s+)?(`{3,}|~{3,})([^`]*)$")
 _QUOTE = re.compile(r"\s{0,3}> ?")

@@ -77,7 +77,7 @@ _GOES_ON = re.compile(r"[+·⋅∙→=«\"“„]|->|\*\s*\w")
 """What stands behind a formula that goes on, or is meant to."""
 _BARE_LIST = re.compile(rf"[^=]*=\s*{_CODE}\s*,\s*{_CODE}")
 _JOIN_WITHOUT_BRACKETS = re.compile(
-    r"[^=\n]*=[^=()\[\]«»\"“”„\n]*?(,|(?:→|->)(?!\s*(?:[«\"“„]|(?:фраза|phrase)\s*:)))"
+    r"[^=\n]*=[^=()\[\]«»\"“”„\n]*?(,|(?:→|->)(?!\s*(?:[«\"“„]|(?i:фраза|phrase)\s*:)))"
 )
 _BEFORE_COLON = re.compile(r"([^:]*[^:\s])\s*:(?=\s|[^\W\d_])")
 """What may be meant as a role before its term."""
@@ -87,6 +87,11 @@ _HEADED = re.compile(r"\s*(\w[^=()\[\]«»\"“”„+·⋅∙*→,\n]*?)\s*=\s*
 """What stands before a body as a code does: `А12 = (вода + лёд)`."""
 _NEARLY_HEADED = re.compile(r"\s*([^\W\d_][0-9]+)\s*=")
 """The same before any body: `д12 = зов`."""
+
+
+_DASHES = "—–-"
+_ROLE_BEFORE = re.compile(r"[(+·⋅∙*,=]\s*([^\W\d_][^()\[\]=+·⋅∙*,:]*:)\s*[^()\[\]=+·⋅∙*,]*$")
+"""What stands before a term as its role."""
 
 
 Place = tuple[int, int | Sequence[int]]
@@ -385,8 +390,7 @@ class _Reader:
             said = f"{named(hidden[0])} stands here, which is invisible: remove it"
             return self._error(hidden.start(), said)
         rest = self.text.rstrip()[offset:]
-        if rest.startswith(";"):
-            problem = "`;` joins nothing: write `+`, `·`, `→` or `,`, or the phrase in quotes"
+        if problem := self._misplaced(rest[:1], offset):
             return self._error(offset, problem)
         if "TEXT" in wanted and (scene := _CODE_AS_SCENE.match(rest)):
             return self._error(offset, _no_scene(scene[1], is_formula=bool(scene[2])))
@@ -406,6 +410,13 @@ class _Reader:
             else "the end"
         )
         return self._error(offset, f"found {met}, expected {_either(names)}")
+
+    def _misplaced(self, sign: str, offset: int) -> str:
+        """What is wrong with a sign at an offset that joins nothing there; "" for others."""
+        if sign == ";":
+            return "`;` joins nothing: write `+`, `·`, `→` or `,`, or the phrase in quotes"
+        role = _ROLE_BEFORE.search(self.text, 0, offset) if sign and sign in _DASHES else None
+        return f"the role of this term stands before it already: `{role[1]}`" if role else ""
 
     def _error(self, offset: int, problem: str) -> InvalidFormula:
         first = re.search("[ΔΛΩ]", self.text)

@@ -166,6 +166,13 @@ def test_a_template_reaches_out_of_nothing_and_ends(planted, tmp_path, template,
     assert problem in err
 
 
+def test_a_template_in_another_language_than_asked_for_is_named(planted):
+    code, out, err = planted("new", "Schwelle", "--lang", "de", "--template", "paradox")
+    assert (code, "lang: de" in out) == (0, True)
+    assert err == "note: the template 'paradox' is not written in de: it is the English one\n"
+    assert planted("new", "Schwelle", "--lang", "en-GB")[2] == ""
+
+
 def test_a_language_that_is_none_is_refused(planted):
     code, out, err = planted("new", "Порог", "--lang", "русский")
     assert (code, out) == (1, "")

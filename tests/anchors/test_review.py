@@ -426,6 +426,10 @@ def test_a_review_file_goes_out_and_comes_back(store):
     reviewed = door.answer(store, answered, "review.yaml")
     assert (reviewed.refused, reviewed.marked, ids(store)) == (1, 1, [])
     assert door.answer(store, answered, "review.yaml").before == 2
+    undo(store, range(1, 3))
+    again = door.answer(store, answered, "review.yaml")
+    assert (again.before, again.numbers, len(again.left_out)) == (0, [], 2)
+    assert all("was taken back" in why for why in again.left_out.values())
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@ FORMS = {
     "Δ41 → сцепка: жартишинавход → фраза: «Он замер у границы жара.»": Formula(
         "Δ41", terms("жартишинавход"), phrases=("Он замер у границы жара.",)
     ),
+    "Δ41 → Сцепка: жар = СЦЕНА: туман → Фраза: «Он замер.»": Formula(
+        "Δ41", terms("жар"), scenes=("туман",), phrases=("Он замер.",)
+    ),
     "Δ12 = (вода — среда + ясный день — архетип)": Formula(
         "Δ12", (Term("вода", "среда"), Term("ясный день", "архетип"))
     ),
@@ -158,6 +161,7 @@ def test_any_text_is_a_formula_or_an_error_inside_of_it(text: str) -> None:
         ("Δ12 = (вода + весна · жар)", "column 21: found `·`, expected `+` or `)`"),
         ("Δ12 = (вода + «весна)", "column 15: the quote « has no counterpart in this line"),
         ("Δ12 = (вода) — среда", "column 14: found `—`, expected "),
+        ("Δ45 = (объект: вода — среда)", "column 21: the role of this term stands before"),
         ("Δ12 = (вода Δ41)", "column 13: found `Δ41`, expected "),
         ("Δ12 = (Δ41 + вода)", "column 14: found `вода`, expected a code such as Δ12"),
         ("Δ12\n(вода)", "line 1, column 4: found the end of the line, expected "),
