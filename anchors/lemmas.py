@@ -74,6 +74,7 @@ def readings(word: str, least: float = _LIKELY) -> tuple[str, ...]:
     return tuple(dict.fromkeys([lemma(word), *(one for one in shares if shares[one] >= least)]))
 
 
+@lru_cache(maxsize=32768)
 def lemmas_of(word: str) -> frozenset[str]:
     """All that a Russian word in lower case can be a form of, however seldom.
 
