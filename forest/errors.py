@@ -78,11 +78,15 @@ class Conflict(ForestError):
 class IdTaken(Conflict):
     """A thought's id is that of a thought in another tree.
 
+    :param thought: the id.
     :param trees: ids of the two trees.
     """
 
-    def __init__(self, message: str, trees: tuple[str, str], *, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, thought: str, trees: tuple[str, str], *, hint: str | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
+        self.thought = thought
         self.trees = trees
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from forest import file_versions
 from forest.collector import fewer_collections
-from forest.errors import Conflict, ForestError, ImportRefused, UsageError
+from forest.errors import Conflict, ForestError, IdTaken, ImportRefused, UsageError
 from forest.fields import kind_of
 from forest.file_versions import FileVersion
 from forest.formats import BadTree, SourceFile, find_files, read_file
@@ -104,9 +104,45 @@ def import_files(
     :raises TypeError: a path is none.
     """
     given = [paths] if isinstance(paths, str | Path) else _listed(paths)
-    return with_free_ids(
-        forest.store,
-        lambda taken: _Import(forest, format, keep_going, replace, progress, taken).run(given),
+    found = _Found()
+
+    def run(taken: frozenset[str]) -> ImportReport:
+        found.seen, found.taken = {}, taken
+        return _Import(forest, format, keep_going, replace, progress, found).run(given)
+
+    while True:
+        try:
+            return with_free_ids(forest.store, run)
+        except IdTaken as error:
+            tree, conflict = _taken_id(error, found.seen)
+            if not keep_going or tree in found.left_out:
+                raise conflict from None
+            found.left_out[tree] = conflict
+
+
+@dataclass
+class _Found:
+    """What one try of an import tells the next."""
+
+    taken: frozenset[str] = frozenset()
+    """Ids that no new thought may get."""
+    left_out: dict[str, ForestError] = field(default_factory=dict)
+    """Trees that cannot be stored, and why."""
+    seen: dict[str, str] = field(default_factory=dict)
+    """The file of each tree that was read."""
+
+
+def _taken_id(error: IdTaken, seen: Mapping[str, str]) -> tuple[str, Conflict]:
+    """Which tree of the import uses a thought's id that is another tree's, and what to say."""
+    read = [tree for tree in error.trees if tree in seen] or list(error.trees)
+    tree = next((t for t in read if not error.thought.startswith(f"{t}/")), read[0])
+    other = next(t for t in error.trees if t != tree)
+    whose = f"which {seen[other]} has" if other in seen else "which is in the forest"
+    return tree, Conflict(
+        f"{seen.get(tree, tree)}: the tree {tree!r} has a thought {error.thought!r}, but that is "
+        f"the id of a thought of the tree {other!r}, {whose}",
+        hint="Thought ids are unique in the forest: write another `id` in one of them, or leave it "
+        "out. A thought that was moved to another tree keeps its id there.",
     )
 
 
@@ -126,17 +162,15 @@ class _Import:
         keep_going: bool,
         replace: bool,
         progress: Callable[[Progress], None] | None,
-        taken: frozenset[str],
+        found: _Found,
     ) -> None:
-        self.taken = taken
-        """Ids that no new thought may get."""
+        self.taken, self.left_out, self.seen = found.taken, found.left_out, found.seen
         self.forest = forest
         self.format = format
         self.keep_going = keep_going
         self.replace = replace
         self.progress = progress
         self.report = ImportReport()
-        self.seen: dict[str, str] = {}
         self.errors: list[ForestError] = []
         self.conflicts: dict[str, str] = {}
         self.kept: set[str] = set()
@@ -279,6 +313,9 @@ class _Import:
                 elif isinstance(item, Node):
                     self._note(self.nodes, item.at, item, source)
                 elif self._is_new(item, source):
+                    if item.id in self.left_out:
+                        self._refuse(self.left_out[item.id])
+                        continue
                     self._tell_axes(item, source)
                     item.source = called
                     lost += _lost(item)

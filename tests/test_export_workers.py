@@ -116,6 +116,6 @@ def test_the_command_takes_workers(run: Run, tmp_path: Path) -> None:
 def test_errors_come_whole_out_of_another_process() -> None:
     from multiprocessing.reduction import ForkingPickler
 
-    for error in (MissingExtra("no", "zstd"), IdTaken("taken", ("a", "b"), hint="look")):
+    for error in (MissingExtra("no", "zstd"), IdTaken("taken", "t", ("a", "b"), hint="look")):
         again = ForkingPickler.loads(ForkingPickler.dumps(error))
         assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

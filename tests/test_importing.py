@@ -542,3 +542,27 @@ def test_a_tree_that_was_left_out_as_bad_is_not_said_to_have_left_its_file(tmp_p
         note.write_bytes(b"\xff\xfe\x00")
         report = forest.import_files([many, note], keep_going=True)
         assert (len(report.skipped), report.notices) == (2, [])
+
+
+@pytest.mark.parametrize("store", ["memory:", "sqlite"])
+def test_a_thought_id_of_another_tree_names_the_file_and_stops_no_other(
+    tmp_path: Path, store: str
+) -> None:
+    def put(name: str, tree: str, id_: str) -> None:
+        nodes = [{"id": "r", "text": "Корень."}, {"id": id_, "parent": "r", "text": "Мысль."}]
+        told = json.dumps({"id": tree, "tree": tree, "nodes": nodes})
+        (tmp_path / name).write_text(told, encoding="utf-8")
+
+    put("a.json", "b", "a/c")
+    put("b.json", "a", "c")
+    put("c.json", "good", "c")
+    with Forest.open("memory:" if store == "memory:" else f"sqlite:///{tmp_path}/f.db") as forest:
+        with pytest.raises(Conflict, match=r"a\.json: the tree 'b' .* 'a/c', .*b\.json has"):
+            forest.import_files(tmp_path / n for n in ("a.json", "b.json", "c.json"))
+        assert len(forest) == 0
+        report = forest.import_files(
+            [tmp_path / n for n in ("a.json", "b.json", "c.json")], keep_going=True
+        )
+        assert (sorted(report.added), len(report.skipped)) == (["a", "good"], 1)
+        with pytest.raises(Conflict, match=r"a\.json: .*, which is in the forest"):
+            forest.import_files(tmp_path / "a.json")

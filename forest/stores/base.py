@@ -445,6 +445,7 @@ def id_taken(thought_id: str, tree_id: str, other: str) -> IdTaken:
     return IdTaken(
         f"tree {tree_id!r} has a thought {thought_id!r}, but that id is already used in tree "
         f"{other!r}",
+        thought_id,
         (tree_id, other),
         hint="Thought ids are unique in the forest: change one, or leave it out.",
     )
