@@ -87,4 +87,7 @@ def says(tree: Tree, source_revision: str | None, names: Collection[str] = ()) -
 def is_gone(store: Store, source: str | None) -> bool:
     """Whether a tree's file is surely not there any more; it may be on another machine."""
     home = store.folder
-    return home is not None and source is not None and not (home / source).exists()
+    try:
+        return home is not None and source is not None and not (home / source).exists()
+    except OSError:  # in a folder that cannot be read
+        return False

@@ -227,7 +227,7 @@ class _Import:
     ) -> None:
         """Name the trees that came from these files or folders and are not in them any more.
 
-        In a file of which something was left out as bad, a tree may still be.
+        In a file of which something was left out as bad, or a folder, a tree may still be.
         """
         files = {self._called(source) for source in sources}
         folders = [
@@ -238,7 +238,8 @@ class _Import:
         for id_, source, _ in self.forest.store.sources():
             came = source or ""
             inside = came in files or any(_is_in(came, folder) for folder in folders)
-            if id_ not in self.seen and inside and came not in self.bad:
+            may_be = came in self.bad or any(_is_in(came, bad) for bad in self.bad)
+            if id_ not in self.seen and inside and not may_be:
                 self.report.notices.append(
                     f"{came}: the tree {id_!r} was imported from it and is not in it any "
                     f"more; it stays in the forest (`{command_line('remove', id_)}` removes it)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -566,3 +567,27 @@ def test_a_thought_id_of_another_tree_names_the_file_and_stops_no_other(
         assert (sorted(report.added), len(report.skipped)) == (["a", "good"], 1)
         with pytest.raises(Conflict, match=r"a\.json: .*, which is in the forest"):
             forest.import_files(tmp_path / "a.json")
+
+
+def test_a_folder_that_cannot_be_read_stops_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "v" / "closed"
+    closed.mkdir(parents=True)
+    for name in ("v/a.md", "v/closed/b.md"):
+        (tmp_path / name).write_text(f"# {name}\n\nТекст.\n", encoding="utf-8")
+    with Forest.open("memory:") as forest:
+        forest.import_files(tmp_path / "v")
+        (tmp_path / "v" / "a.md").write_text("# a\n\nДругой текст.\n", encoding="utf-8")
+        scandir = os.scandir
+
+        def guarded(path: Any) -> Any:
+            if Path(path) == closed:
+                raise PermissionError(13, "Permission denied", str(path))
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", guarded)
+        with pytest.raises(ImportRefused, match=r"v/closed: the folder cannot be read"):
+            forest.import_files(tmp_path / "v")
+        report = forest.import_files(tmp_path / "v", keep_going=True)
+        assert (report.changed, len(report.skipped), report.notices) == (["a"], 1, [])

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
@@ -48,12 +48,12 @@ def find_files(
     """The files that the paths mean; folders are expanded, sorted by name.
 
     In a folder hidden files and folders (``.obsidian``, ``.git``, ``.trash``) and files of other
-    kinds are left out, and ``notice`` is told which. A link that leads out of the folder becomes a
-    `SourceFile` with a ``problem``.
+    kinds are left out, and ``notice`` is told which. A link that leads out of the folder, and a
+    folder in it that cannot be read, become a `SourceFile` with a ``problem``.
 
     :raises NotFound: a path does not exist.
     :raises ImportRefused: a file that was named itself has an unknown suffix, and no format is
-        given; a folder cannot be read.
+        given.
     """
     for given in paths:
         path = Path(given)
@@ -80,9 +80,12 @@ class _Vault:
     name: str
     format: str
     notice: Notice
+    unreadable: list[SourceFile] = field(default_factory=list)
+    """Folders in it."""
 
     def files(self) -> Iterator[SourceFile]:
         found = [self._source(path) for path in self._paths()]
+        yield from self.unreadable
         stems = Counter(source.path.stem.casefold() for source in found)
         for source in found:
             # By its path in the folder, so that no other note has a say in it.
@@ -95,7 +98,7 @@ class _Vault:
     def _paths(self) -> list[Path]:
         paths: list[Path] = []
         skipped: Counter[str] = Counter()
-        for folder, folders, files in os.walk(self.folder, onerror=self._unreadable):
+        for folder, folders, files in os.walk(self.folder, onerror=self._note_unreadable):
             here = Path(folder)
             hidden = [f for f in folders if f.startswith(".")]
             for f in sorted(f for f in hidden if ".partial-" not in f):  # of a forest being made
@@ -115,8 +118,10 @@ class _Vault:
         paths = [p for p in paths if not self._is_known_link(p)]
         return sorted(paths, key=lambda p: p.relative_to(self.folder).parts)
 
-    def _unreadable(self, error: OSError) -> None:
-        raise ImportRefused(f"{error.filename}: the folder cannot be read: {error.strerror}")
+    def _note_unreadable(self, error: OSError) -> None:
+        name = self._name(Path(error.filename))
+        problem = ImportRefused(f"{name}: the folder cannot be read: {error.strerror}")
+        self.unreadable.append(SourceFile(Path(error.filename), name, problem=problem))
 
     def _is_meant(self, path: Path) -> bool:
         format = SUFFIXES.get(path.suffix.lower())
