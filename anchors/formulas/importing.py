@@ -125,6 +125,8 @@ def import_formulas(
             if Path(path).is_dir():
                 found_in.folders.append(address(store, Path(path)))
             for source in find_files([path], format):
+                if source.problem is not None:  # a folder, maybe, or a link to one
+                    found_in.closed.append(address(store, source.path))
                 found_in.files.add(address(store, source.path))
                 if format == "markdown" or SUFFIXES.get(source.path.suffix.lower()) == "markdown":
                     with suppress(*unread):
@@ -171,11 +173,17 @@ class _Found:
     """The files that were found, and the folders that were looked through, by their addresses."""
 
     folders: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    """What cannot be looked through."""
     files: set[str] = field(default_factory=set)
 
     def lacks(self, file: str) -> bool:
         """Whether a file is there no more: its folder was looked through."""
-        return file not in self.files and any(_lies_in(file, folder) for folder in self.folders)
+        return (
+            file not in self.files
+            and any(_lies_in(file, folder) for folder in self.folders)
+            and not any(_lies_in(file, folder) for folder in self.closed)
+        )
 
 
 def _lies_in(file: str, folder: str) -> bool:
@@ -302,15 +310,19 @@ class _Writing:
     def _definitions(self) -> list[tuple[_Note, str, Defined]]:
         """What the notes define: first what a formula of the forest came from, then what has terms.
 
-        A mention in prose, such as «Δ60=Δ61», never comes before a definition.
+        So does what says the same: its note was renamed, maybe. A mention in prose, such as
+        «Δ60=Δ61», never comes before a definition.
         """
         all_ = [(note, *one) for note in self.notes for one in note.found.defined.items()]
         old = self.book.formulas
 
         def rank(one: tuple[_Note, str, Defined]) -> tuple[bool, bool]:
             note, code, defined = one
-            new = code in old and note.address not in _files(old[code])
-            return new, not defined.formula.terms
+            known = code not in old or (
+                note.address in _files(old[code])
+                or text_of(defined.formula) == old[code].imported
+            )
+            return not known, not defined.formula.terms
 
         return sorted(all_, key=rank)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -553,6 +555,35 @@ def test_what_another_note_says_holds_where_the_first_is_gone(store, tmp_path):
     (notes / "b.md").rename(notes / "c.md")
     assert import_formulas(store, [notes]).unchanged == ["Δ60"]
     assert import_formulas(store, [notes / "c.md"]).unchanged == ["Δ60"]
+
+
+def test_a_note_that_was_renamed_defines_its_formula_still(store, tmp_path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "f.md").write_text("Δ60 = (вода + лёд)\n")
+    (notes / "g.md").write_text("Δ60 = (весна + лето)\n")
+    import_formulas(store, [notes])
+    (notes / "f.md").rename(notes / "h.md")
+    for _ in range(2):
+        done = import_formulas(store, [notes])
+        assert (done.changed, done.left_out, done.unchanged) == ([], ["Δ60"], ["Δ60"])
+        assert "g.md:1: left out: " in done.notices[0]
+
+
+def test_a_formula_in_a_folder_that_cannot_be_read_is_not_gone(store, tmp_path, monkeypatch):
+    closed = tmp_path / "notes" / "closed"
+    closed.mkdir(parents=True)
+    (closed / "a.md").write_text("Δ70 = (вода + лёд)\n")
+    import_formulas(store, [closed.parent])
+    scandir = os.scandir
+
+    def guarded(path):
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert import_formulas(store, [closed.parent], keep_going=True).notices == []
 
 
 def test_what_was_edited_here_stays_and_is_named_where_the_note_changed_too(store, tmp_path):
