@@ -319,8 +319,7 @@ class _Writing:
         def rank(one: tuple[_Note, str, Defined]) -> tuple[bool, bool]:
             note, code, defined = one
             known = code not in old or (
-                note.address in _files(old[code])
-                or text_of(defined.formula) == old[code].imported
+                note.address in _files(old[code]) or text_of(defined.formula) == old[code].imported
             )
             return not known, not defined.formula.terms
 

@@ -65,7 +65,14 @@ def find_files(
         elif format == "auto" and path.suffix.lower() not in SUFFIXES:
             raise ImportRefused(f"{name}: the format cannot be told from the name", hint=_HINT)
         else:
-            yield SourceFile(path, name)
+            yield SourceFile(path, name, problem=_no_text(name))
+
+
+def _no_text(name: str) -> ImportRefused | None:
+    """What is wrong with a name that is no text."""
+    if any("\ud800" <= sign <= "\udfff" for sign in name):
+        return ImportRefused(f"{name}: the name of the file is not UTF-8", hint="Rename it.")
+    return None
 
 
 def _name_of(path: Path) -> str:
@@ -150,7 +157,7 @@ class _Vault:
     def _source(self, path: Path) -> SourceFile:
         name = self._name(path)
         if not path.is_symlink():
-            return SourceFile(path, name)
+            return SourceFile(path, name, problem=_no_text(name))
         problem = ImportRefused(
             f"{name}: a path that escapes the vault: it is a link to {_target(path)}",
             hint="Name the file or folder it leads to, if that is to be imported too.",

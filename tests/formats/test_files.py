@@ -139,3 +139,13 @@ def test_a_pipe_in_a_folder_is_skipped_and_named_as_one(tmp_path: Path) -> None:
     names, notices = found(tmp_path)
     assert names == [f"{tmp_path}/a.md"]
     assert notices == [f"{tmp_path}/x.md: a pipe, socket or device, skipped"]
+
+
+def test_a_file_whose_name_is_no_text_is_refused_by_its_name(tmp_path: Path) -> None:
+    bad = tmp_path / os.fsdecode(b"v/\xff.md")
+    bad.parent.mkdir()
+    bad.write_text("# A\n", encoding="utf-8")
+    for given in (bad, bad.parent):
+        (source,) = find_files([given])
+        with pytest.raises(ImportRefused, match="the name of the file is not UTF-8"):
+            list(read_file(source))
