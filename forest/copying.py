@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from pathlib import Path
 
+from forest.addresses import readdressed
 from forest.errors import Conflict, NotFound, StoreError, StoreUnavailable
 from forest.model import Tree
+from forest.nodes import TYPES, Node
+from forest.schema import NAMING_FILES
 from forest.scratch import put_in_place, scratch_folder
-from forest.stores.base import Store, Written, copy_nodes
+from forest.stores.base import Store, Written
 
 Progress = Callable[[int], None]
 """Is told of each tree how many thoughts it has."""
+Called = Callable[[str], str]
+"""What the target calls a file of the source: by its path from the target's own, or whole."""
 
 
 def copy(source: Store, target: Store, progress: Progress | None = None) -> Written:
     """Make an empty store equal to another one, or finish what an earlier copy began.
 
-    It is one state of the source, whatever authors write meanwhile. Axes that only the target has
-    are removed. In what comes back, ``unchanged`` are the trees that an earlier copy had brought.
+    It is one state of the source, whatever authors write meanwhile. Files that are there are called
+    as the target calls them, so that they can be imported there again. Axes that only the target
+    has are removed. In what comes back, ``unchanged`` are the trees that an earlier copy had
+    brought.
 
     :raises Conflict: the target holds something that no copy brought.
     :raises NotATree: the source holds what is no tree, or stands in none.
@@ -41,7 +49,8 @@ def copy(source: Store, target: Store, progress: Progress | None = None) -> Writ
             ) from error
         for stray in source.outside(sum(info.size for info in state.infos())):
             raise stray
-        return _filled(state, target, progress or (lambda _: None))
+        called = readdressed(source, target)
+        return _filled(state, target, called, progress or (lambda _: None))
 
 
 @contextmanager
@@ -73,13 +82,24 @@ def new_file(path: Path) -> Iterator[Path]:
             ) from None
 
 
-def _filled(source: Store, target: Store, progress: Progress) -> Written:
-    there = _brought(source, target)
+def _filled(source: Store, target: Store, called: Called, progress: Progress) -> Written:
+    there = _brought(source, target, called)
     _copy_axes(source, target)
-    written = target.write(_others(source, there, progress), lambda _, new: new)
+    written = target.write(_others(source, there, called, progress), lambda _, new: new)
     written.unchanged += sorted(there)
-    copy_nodes(source, target)
+    nodes = {node.at: _with_files(node, called) for node in source.all_nodes()}
+    target.change_nodes(list(TYPES), lambda old: {**dict.fromkeys(old), **nodes})
     return written
+
+
+def _with_files(node: Node, called: Called) -> Node:
+    """A node under whose files the target knows them: each ends a line, behind a tab or alone."""
+    changed = {}
+    for name in NAMING_FILES.get(node.label, ()):
+        lines = [line.rpartition("\t") for line in str(node.properties.get(name, "")).splitlines()]
+        changed[name] = "\n".join(f"{id_}{tab}{called(file)}" for id_, tab, file in lines)
+    properties = {**node.properties, **{name: said for name, said in changed.items() if said}}
+    return replace(node, properties=properties)
 
 
 def _copy_axes(source: Store, target: Store) -> None:
@@ -89,11 +109,11 @@ def _copy_axes(source: Store, target: Store) -> None:
     target.put_axes(axes)
 
 
-def _brought(source: Store, target: Store) -> set[str]:
+def _brought(source: Store, target: Store, called: Called) -> set[str]:
     """The trees that are there already as they should be; all others that are there go."""
     there, others = set[str](), list[str]()
     for tree in target.trees():
-        if tree == _get(source, tree.id):
+        if tree == _get(source, tree.id, called):
             there.add(tree.id)
         else:
             others.append(tree.id)
@@ -102,14 +122,21 @@ def _brought(source: Store, target: Store) -> set[str]:
     return there
 
 
-def _get(store: Store, tree_id: str) -> Tree | None:
+def _get(store: Store, tree_id: str, called: Called) -> Tree | None:
     with suppress(NotFound):
-        return store.get(tree_id)
+        return _from_file(store.get(tree_id), called)
     return None
 
 
-def _others(source: Store, there: set[str], progress: Progress) -> Iterator[Tree]:
+def _from_file(tree: Tree, called: Called) -> Tree:
+    """The tree with its file as the target calls it."""
+    if tree.source is None or (source := called(tree.source)) == tree.source:
+        return tree
+    return tree.model_copy(update={"source": source})
+
+
+def _others(source: Store, there: set[str], called: Called, progress: Progress) -> Iterator[Tree]:
     for tree in source.trees():
         if tree.id not in there:
-            yield tree
+            yield _from_file(tree, called)
         progress(len(tree))

@@ -17,14 +17,13 @@ conflicts are reported and left out instead.
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from forest import file_versions
+from forest.addresses import address, is_in, whole_path
 from forest.collector import fewer_collections
 from forest.errors import Conflict, ForestError, IdTaken, ImportRefused, UsageError
 from forest.fields import kind_of
@@ -44,7 +43,6 @@ from forest.spelling import meant
 
 if TYPE_CHECKING:
     from forest.forest import Forest
-    from forest.stores.base import Store
 
 K = TypeVar("K")
 T = TypeVar("T", Axis, Node)
@@ -237,8 +235,8 @@ class _Import:
         ]
         for id_, source, _ in self.forest.store.sources():
             came = source or ""
-            inside = came in files or any(_is_in(came, folder) for folder in folders)
-            may_be = came in self.bad or any(_is_in(came, bad) for bad in self.bad)
+            inside = came in files or any(is_in(came, folder) for folder in folders)
+            may_be = came in self.bad or any(is_in(came, bad) for bad in self.bad)
             if id_ not in self.seen and inside and not may_be:
                 self.report.notices.append(
                     f"{came}: the tree {id_!r} was imported from it and is not in it any "
@@ -267,7 +265,7 @@ class _Import:
                     source.name: address(self.forest.store, source.path) for source in found
                 }
                 named += found
-        once = list({_real(source.path): source for source in reversed(named)}.values())[::-1]
+        once = list({whole_path(source.path): source for source in reversed(named)}.values())[::-1]
         called = {self._called(source): source for source in once}
         notes = KnownNotes(self.forest.store, called, self.format)
         self.homes = notes.homes
@@ -506,26 +504,6 @@ class _Import:
         return False
 
 
-def address(store: Store, path: Path) -> str:
-    """What tells a file from others of its name: its path from the forest's file, or whole.
-
-    So it is the same from whichever folder it is imported, and two authors of one server who
-    both have a ``notes/Index.md`` do not write over each other's tree.
-    """
-    whole, home = _real(path), store.folder
-    with suppress(ValueError):  # on another drive
-        if home is not None:
-            whole = os.path.relpath(whole, os.path.realpath(home))
-    return unicodedata.normalize("NFC", Path(whole).as_posix())
-
-
-def _is_in(file: str, folder: str) -> bool:
-    """Whether a file lies in a folder, both called as `address` calls them."""
-    if folder == ".":
-        return bool(file) and not file.startswith(("/", "../"))
-    return file.startswith(f"{folder}/")
-
-
 def _differing(old: Tree | None, new: Tree) -> int:
     """How many thoughts of a tree are new, or other than they were."""
     if old is None:
@@ -546,12 +524,6 @@ def _twice(item: Axis | Node, file: str, other: str) -> Conflict:
         f"{file}: the {what} says something else than the one that {other}",
         hint="Make the two equal, or let the file win with --replace.",
     )
-
-
-def _real(path: Path) -> str:
-    """The whole path; a file or folder that is a link keeps its own name."""
-    whole = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the last link
-    return str(Path(os.path.realpath(whole.parent)) / whole.name)
 
 
 def _lost(tree: Tree) -> int:

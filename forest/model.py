@@ -185,6 +185,8 @@ class Tree(BaseModel):
     _avoided: frozenset[str] = PrivateAttr(frozenset())
     _namesakes: Callable[[], Iterator[str]] | None = PrivateAttr(None)
     _named_by_file: bool = PrivateAttr(False)
+    _at: int = PrivateAttr(0)
+    """Where a thought was found last."""
 
     def __init__(self, title: str | None = None, /, **data: Any) -> None:
         if title is not None:
@@ -290,9 +292,14 @@ class Tree(BaseModel):
         if not isinstance(thought, Thought | str):
             raise TypeError(f"expected a thought or its id, got {kind_of(thought)}")
         wanted = thought if isinstance(thought, str) else thought.id
+        if self._at < len(self.thoughts):  # children are added to one thought, often
+            last = self.thoughts[self._at]
+            if last is thought or (wanted and last.id == wanted):
+                return self._at
         ids = (wanted, f"{self.id}/{wanted}") if wanted else ()
         for i in range(len(self.thoughts) - 1, -1, -1):  # authors work at the end
             if self.thoughts[i].id in ids or self.thoughts[i] is thought:
+                self._at = i
                 return i
         raise NotFound(
             f"tree {self.id!r} has no thought {wanted!r}",
@@ -305,6 +312,8 @@ class Tree(BaseModel):
 
     def end(self, index: int) -> int:
         """Place after the last thought of the subtree that begins at ``index``."""
+        if index == 0:
+            return len(self.thoughts)
         level = self.thoughts[index].level
         for i in range(index + 1, len(self.thoughts)):
             if self.thoughts[i].level <= level:

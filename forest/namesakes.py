@@ -5,14 +5,15 @@ twice: only their order tells them apart, and the order changes when one of them
 So a tree of such a name is not the one that had its place in the last import, but the one that
 says what it says.
 
-A tree that is called by its title is another one under another title, but for the texts that it
-shares with the one that its file has no more.
+A tree that is called by its title, or by its question, is another one under another one, but for
+the texts that it shares with the one that its file has no more, or for the UID of its question.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
@@ -59,7 +60,7 @@ class Namesakes:
         """
         given: set[str] = set()
         new: dict[tuple[str, ...], list[Tree]] = {}
-        retitled: list[Tree] = []
+        renamed: list[Tree] = []
         refused = None
         try:
             for item in items:
@@ -67,8 +68,8 @@ class Namesakes:
                     yield item
                     continue
                 if item.namesakes is None:
-                    if self._may_be_retitled(file, item):
-                        retitled.append(item)
+                    if self._may_be_renamed(file, item):
+                        renamed.append(item)
                     else:
                         yield _named(item, item.id, given)
                     continue
@@ -80,28 +81,29 @@ class Namesakes:
                 ]
                 if known and not same:
                     new.setdefault(tuple(known), []).append(item)
+                elif not (known or others) and self._may_be_renamed(file, item):
+                    renamed.append(item)
                 else:
                     yield _named(item, same[0] if same else item.id, given)
         except ImportRefused as error:
             refused = error
         for ids, trees in new.items():
             yield from self._most_alike(ids, trees, given)
-        yield from self._retitled(file, retitled, given)
+        yield from self._renamed(file, renamed, given)
         if refused is not None:
             raise refused
 
-    def _may_be_retitled(self, file: str, tree: Tree) -> bool:
-        """Whether a tree is called by its title, and new where its file is known."""
-        known = self._from(file)
-        return bool(known) and tree.id not in self._ids and tree.id == tree_id_from(tree.title)
+    def _may_be_renamed(self, file: str, tree: Tree) -> bool:
+        """Whether a tree is called by its title or question, and new where its file is known."""
+        called = tree.root.kind == "question" or tree.id == tree_id_from(tree.title)
+        return called and tree.id not in self._ids and bool(self._from(file))
 
-    def _retitled(self, file: str, trees: list[Tree], given: set[str]) -> Iterator[Tree]:
-        """Each under the id of the tree that left the file and has most of its texts."""
-        left = [id_ for id_ in self._from(file) if id_ not in given] if trees else []
-        old = {id_: self._texts(id_) for id_ in left}
+    def _renamed(self, file: str, trees: list[Tree], given: set[str]) -> Iterator[Tree]:
+        """Each under the id of the tree that left the file, with its UID or most of its texts."""
+        left = [i for i in self._from(file) if i not in given] if trees else []
+        old = {id_: tree for id_ in left if (tree := self._stored(id_)) is not None}
         for tree in trees:
-            texts = {t.text for t in tree}
-            alike = {id_: _likeness(texts, old[id_]) for id_ in left if id_ not in given}
+            alike = {i: _is_like(tree, then) for i, then in old.items() if i not in given}
             best = max(alike, key=lambda id_: alike[id_], default="")
             yield _named(tree, best if alike.get(best, 0) > ALIKE else tree.id, given)
 
@@ -166,10 +168,13 @@ class Namesakes:
             yield _named(tree, free.pop(0) if free else _new_id(tree, {*known, *given}), given)
 
     def _texts(self, id_: str) -> set[str]:
-        try:
-            return {t.text for t in self._store.get(id_).thoughts}
-        except (NotATree, InvalidTree):
-            return set()
+        tree = self._stored(id_)
+        return {t.text for t in tree} if tree else set()
+
+    def _stored(self, id_: str) -> Tree | None:
+        with suppress(NotATree, InvalidTree):
+            return self._store.get(id_)
+        return None
 
 
 def _told_by_one(texts: Mapping[K, set[str]]) -> dict[K, set[str]]:
@@ -186,6 +191,19 @@ def _likeness(one: set[str], other: set[str]) -> float:
 def _came(id_: str, tree: Tree, names: Collection[str], then: str) -> bool:
     """Whether the tree of this id came from what this one says."""
     return file_versions.says(tree.model_copy(update={"id": id_}), then, names)
+
+
+def _is_like(one: Tree, other: Tree) -> float:
+    """The share of texts that both have; 1 for two of one UID."""
+    if (uid := _uid(one)) and uid == _uid(other):
+        return 1.0
+    return _likeness({t.text for t in one}, {t.text for t in other})
+
+
+def _uid(tree: Tree) -> object:
+    """The UID of a question."""
+    asked = tree.meta.get("question")
+    return asked.get("uid") if isinstance(asked, dict) else None
 
 
 def _new_id(tree: Tree, taken: set[str]) -> str:

@@ -315,12 +315,16 @@ BESIDE = (FORMULA, SCENE, DECISION, PROPOSAL)
 """Nodes beside the trees, which `forest.nodes` keeps."""
 TRACES: Mapping[str, frozenset[str]] = types.MappingProxyType(
     {
-        FORMULA.label: frozenset({"origin", "imported"}),
+        FORMULA.label: frozenset({"origin", "imported", "imported_scenes"}),
         SCENE.label: frozenset({"origin"}),
         DECISION.label: frozenset({"at", "begun"}),
     }
 )
 """What says where such a node came from, or when: no part of what it says, as with a tree."""
+NAMING_FILES: Mapping[str, tuple[str, ...]] = types.MappingProxyType(
+    {FORMULA.label: ("origin", "imported_scenes"), SCENE.label: ("origin",)}
+)
+"""Which of it may name files, each at the end of a line, behind a tab or alone."""
 NODES = (TREE, THOUGHT, ANCHOR, AXIS, *BESIDE)
 RELATIONSHIPS = (ROOT, LEADS_TO, ANCHORED_BY, ALIGNS_WITH, TERM, COMPOSED_OF, VOICES)
 

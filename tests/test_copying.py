@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from anchors.importing import import_files
 from forest import Forest, Tree
 from forest.errors import Conflict, StoreError
 from forest.scratch import scratch_folder
@@ -141,3 +142,33 @@ def test_a_full_folder_for_temporary_files_is_named(forest: Forest, tmp_path: Pa
     assert process.returncode == 1
     assert f"no room in the folder for temporary files, {tempfile.gettempdir()}" in err
     assert "TMPDIR" in err
+
+
+def imported_on(here: Forest, there: Forest, vault: Path) -> None:
+    """Notes of one forest, copied to another, and edited: that one takes them over."""
+    water = "Δ12 = (вода + весна)\n\nΔ12 говорит:\n- телесно: {}\n"
+    vault.mkdir()
+    for name in ("x", "y"):
+        (vault / f"{name}.md").write_text(f"# {name}\n\nТекст {name}.\n", encoding="utf-8")
+    (vault / "f.md").write_text("# F\n\n" + water.format("Пульс"), encoding="utf-8")
+    import_files(here, [vault])
+    here.copy_to(there)
+    assert there.revision == here.revision
+    (vault / "x.md").write_text("# x\n\nДругой текст.\n", encoding="utf-8")
+    if there.store.folder is not None:  # on a server it may be another author's
+        (vault / "y.md").rename(vault / "z.md")
+    (vault / "f.md").write_text("# F\n\n" + water.format("Край"), encoding="utf-8")
+    done = import_files(there, [vault])
+    assert (done.trees.added, done.trees.notices) == ([], [])
+    assert "x" in done.trees.changed
+    assert (done.formulas.scenes, done.formulas.removed, done.formulas.notices) == (1, 1, [])
+    assert {t.text for t in there.get("y")} == {"y", "Текст y."}
+
+
+@pytest.mark.parametrize("to", ["sqlite:///{}/else/where/f.db", "memory:"])
+def test_files_of_a_copied_forest_are_known_where_it_lies(
+    forest: Forest, tmp_path: Path, to: str
+) -> None:
+    (tmp_path / "else" / "where").mkdir(parents=True)
+    with Forest.open(to.format(tmp_path)) as other:
+        imported_on(forest, other, tmp_path / "vault")

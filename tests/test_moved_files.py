@@ -403,3 +403,24 @@ def test_the_tree_that_left_a_note_stays_when_that_is_edited(
         put(vault / "b.md", text)
         assert forest.import_files(vault).added == []
         assert left.items() <= texts(forest).items()
+
+
+def test_a_question_that_is_reworded_is_known_by_its_uid_or_its_answer(
+    forest: Forest, vault: Path
+) -> None:
+    asked = (
+        "> [!nexus_user] **U**\n> {}\n{}\n> [!nexus_agent] **A**\n> Раз.\n>\n> Два.\n>\n> Три.\n\n"
+    )
+    note = put(vault / "D.md", asked.format("Зачем?", "") + asked.format("Другое?", ""))
+    forest.import_files(note)
+    before = set(texts(forest))
+    uid = "> <!-- UID: abcd-1234 -->\n"
+    for question in ("Зачем?", "Почему?", "Отчего?"):
+        text = asked.format(question, uid).replace("Раз", question)
+        put(note, text.replace("Два", question) + asked.format("Другое?", ""))
+        report = forest.import_files(note)
+        assert (report.added, len(report.changed), report.notices) == ([], 1, [])
+    put(note, text.replace("Два", question) + asked.format("Иное?", ""))
+    assert forest.import_files(note).notices == []
+    assert forest.import_files(note).changed == []
+    assert set(texts(forest)) == before

@@ -29,11 +29,11 @@ from anchors.formulas.syntax import parse, text_of
 from anchors.formulas.union import united
 from anchors.formulas.where import registry_between
 from anchors.registry import Registry
+from forest.addresses import address
 from forest.errors import Conflict, ForestError
 from forest.formats.base import SourceFile, silent
 from forest.formats.decoding import read_text
 from forest.formats.files import SUFFIXES, find_files
-from forest.importing import address
 from forest.nodes import Key, Node
 from forest.render import plural
 from forest.stores.base import Store

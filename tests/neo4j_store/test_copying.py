@@ -16,6 +16,7 @@ from forest.stores.neo4j import half_copy
 from forest.stores.testing import put, thought, tree
 from forest.stores.testing.copying import Failing
 from forest.stores.testing.copying import source as sample
+from tests.test_copying import imported_on
 
 pytestmark = pytest.mark.neo4j
 
@@ -140,3 +141,13 @@ def test_of_two_copies_at_once_the_first_stops(opened):
         copy(slow, first)
     with opened() as whole:
         assert Forest(whole).revision == Forest(sample()).revision
+
+
+def test_files_of_a_forest_that_was_copied_to_a_server_and_back_are_known(store, tmp_path):
+    with Forest.open(f"sqlite:///{tmp_path / 'here.db'}") as here:
+        imported_on(here, Forest(store), tmp_path / "vault")
+    (tmp_path / "else").mkdir()
+    with Forest.open(f"sqlite:///{tmp_path / 'else' / 'back.db'}") as back:
+        Forest(store).copy_to(back)
+        (tmp_path / "vault" / "x.md").write_text("# x\n\nТретий текст.\n", encoding="utf-8")
+        assert back.import_files(tmp_path / "vault").changed == ["x"]
