@@ -415,6 +415,7 @@ def test_a_question_that_is_reworded_is_known_by_its_uid_or_its_answer(
     forest.import_files(note)
     before = set(texts(forest))
     uid = "> <!-- UID: abcd-1234 -->\n"
+    text = ""
     for question in ("Зачем?", "Почему?", "Отчего?"):
         text = asked.format(question, uid).replace("Раз", question)
         put(note, text.replace("Два", question) + asked.format("Другое?", ""))
