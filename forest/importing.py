@@ -267,7 +267,7 @@ class _Import:
                 named += found
         once = list({whole_path(source.path): source for source in reversed(named)}.values())[::-1]
         called = {self._called(source): source for source in once}
-        notes = KnownNotes(self.forest.store, called, self.format)
+        notes = KnownNotes(self.forest.store, called, self.format, replace=self.replace)
         self.homes = notes.homes
         return notes.sources()
 

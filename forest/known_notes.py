@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from forest import file_versions
-from forest.errors import ForestError, InvalidTree, NotATree
+from forest.errors import ForestError, ImportRefused, InvalidTree, NotATree
 from forest.file_versions import FileVersion
 from forest.formats import SourceFile, read_file
 from forest.formats.files import ids_of_note, is_note, link_keys, names_of_note, note_of
@@ -44,21 +44,32 @@ class KnownNotes:
 
     :param files: by what the forest calls them.
     :param format: what they are read as.
+    :param replace: whether a note may write over another tree.
     """
 
-    def __init__(self, store: Store, files: Mapping[str, SourceFile], format: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        files: Mapping[str, SourceFile],
+        format: str,
+        *,
+        replace: bool = False,
+    ) -> None:
         self._store = store
         self._files = files
         self._notes = {file: source for file, source in files.items() if is_note(source)}
         self._format = format
+        self._replace = replace
         self._read: dict[str, list[_Said] | None] = {}
 
     def sources(self) -> list[SourceFile]:
         """All files of the import, in their order."""
         done: dict[str, SourceFile] = {}
         for file, source in self._notes.items():
-            if file in self.homes:
+            if file in self._found:
                 done[file] = self._as_moved(file, source)
+            elif not self._replace and (other := self._copied_from(file)):
+                done[file] = dataclasses.replace(source, problem=_half_of_a_swap(source, other))
             elif ids := self._ids_of(file):
                 done[file] = self._as_known(file, source, ids)
         taken = {note_of(source) for source in done.values()}
@@ -68,23 +79,56 @@ class KnownNotes:
         self._follow_parts(done)
         return [done.get(file, source) for file, source in self._files.items()]
 
-    @cached_property
+    @property
     def homes(self) -> dict[str, str]:
         """The notes that were other files when they were imported, each with that file."""
-        changed = {
-            file: {version.file for _, version in trees}
-            for file, trees in self._known.items()
-            if not self._is_same(file) and not self._says_some_of(file, trees)
-        }
-        then = changed | {
-            file: {version.file for _, version in trees} for file, trees in self._gone.items()
-        }
-        if not then:
+        return {file: home.partition("\0")[0] for file, home in self._found.items()}
+
+    @cached_property
+    def _found(self) -> dict[str, str]:
+        """The notes that were other files: each with one of `_then`."""
+        if not self._then:
             return {}
         others = [file for file in self._notes if file not in self._known]
         # a tree that says its id is known by that, wherever it stands
-        now = {file: set(self._unnamed(file)) for file in (*changed, *others)}
+        now = {file: set(self._unnamed(file)) for file in (*self._changed, *others)}
+        then = {at: {version.file for _, version in trees} for at, trees in self._then.items()}
         return moved(now, then, self._is_alike)
+
+    @cached_property
+    def _changed(self) -> set[str]:
+        """Notes that say nothing of what they said."""
+        return {
+            file
+            for file, trees in self._known.items()
+            if not self._is_same(file) and not self._says_some_of(file, trees)
+        }
+
+    @cached_property
+    def _then(self) -> dict[str, list[tuple[str, FileVersion]]]:
+        """Where notes may have come from.
+
+        Files that are gone or say something else now; and single trees that left a file, by its
+        name, a NUL and their id.
+        """
+        then = self._gone | {file: self._known[file] for file in self._changed}
+        for file, trees in self._known.items():
+            if file not in self._changed:
+                then |= {f"{file}\0{tree[0]}": [tree] for tree in self._left(file, trees)}
+        return then
+
+    def _left(
+        self, file: str, trees: list[tuple[str, FileVersion]]
+    ) -> list[tuple[str, FileVersion]]:
+        """Trees that came from a note and are not in it any more."""
+        own = file_versions.of_bytes(self._notes[file].path)
+        rest = [tree for tree in trees if tree[1].bytes != own]
+        if not rest or self._read_note(file) is None:
+            return []
+        known = self._as_known(file, self._notes[file], [id_ for id_, _ in trees])
+        named = self._ids_in(file, known)
+        hashes = {one.hash for one in self._said(file)}
+        return [one for one in rest if one[1].file not in hashes and one[0] not in named]
 
     # --- what files said -----------------------------------------------------------------------
 
@@ -158,9 +202,10 @@ class KnownNotes:
 
     def _ids_of(self, file: str) -> list[str]:
         """The trees that came from a note, but for those that another note has now."""
-        if file in self.homes.values():
+        homes = set(self._found.values())
+        if file in homes:
             return []
-        ids = [id_ for id_, _ in self._known.get(file, ())]
+        ids = [i for i, _ in self._known.get(file, ()) if f"{file}\0{i}" not in homes]
         if not ids or file not in self._read:
             return ids
         elsewhere = {
@@ -180,7 +225,7 @@ class KnownNotes:
 
     def _as_moved(self, file: str, source: SourceFile) -> SourceFile:
         """A note that is another file, under the name by which the forest knows that."""
-        was = self._trees[self.homes[file]]
+        was = self._then[self._found[file]]
         pairs = [(one.id, id_) for one in self._said(file) for id_, v in was if v.file == one.hash]
         names = self._names_of(source, [id_ for _, id_ in pairs])
         return dataclasses.replace(source, note=renamed(pairs, note_of(source)), names=names)
@@ -255,6 +300,19 @@ class KnownNotes:
         tree = self._stored(id_)
         return tree is not None and tree.root.kind == "title"
 
+    def _copied_from(self, file: str) -> str | None:
+        """The file that is there and not imported, of which a note says all, and nothing else."""
+        if file not in self._changed or self._is_alike(file):
+            return None
+        said = set(self._unnamed(file))
+        if len(said) != len(self._said(file)):
+            return None
+        from_: dict[str, set[str]] = {}
+        for _, other, revision in self._store.sources():
+            if other is not None and other not in self._files and other not in self._gone:
+                from_.setdefault(other, set()).add(file_versions.read(revision).file)
+        return next((other for other, then in from_.items() if said and said <= then), None)
+
     # --- parts that went to another note -------------------------------------------------------
 
     def _follow_parts(self, done: dict[str, SourceFile]) -> None:
@@ -275,11 +333,11 @@ class KnownNotes:
         for file, source in done.items():
             if file not in self._read:
                 continue
-            fixed = recorded.keys() | self._written_ids(file)
+            own = {id_ for id_, _ in self._known.get(file, ())} | self._written_ids(file)
             ids = {
                 id_: free[one.hash].pop()
                 for one, id_ in zip(self._said(file), self._ids_in(file, source), strict=True)
-                if id_ not in fixed and free.get(one.hash)
+                if id_ not in own and _says(recorded.get(id_)) != one.hash and free.get(one.hash)
             }
             if ids:
                 done[file] = dataclasses.replace(source, ids=ids)
@@ -327,6 +385,18 @@ class KnownNotes:
                 as_in_file = authored(tree).revision == then.tree
                 found.append(((_depth(names), as_in_file, _changed_at(tree)), names))
         return max(found)[1]
+
+
+def _half_of_a_swap(source: SourceFile, other: str) -> ImportRefused:
+    return ImportRefused(
+        f"{source.name}: the note says nothing of what it said, and all that {other} said",
+        hint=f"Did they change places? Then import {other} with it; or let it take the place of "
+        "what it was with --replace.",
+    )
+
+
+def _says(version: FileVersion | None) -> str:
+    return version.file if version else ""
 
 
 def _begins_one_of(name: str, ids: Iterable[str]) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from forest import Forest
-from forest.errors import Conflict
+from forest.errors import Conflict, ImportRefused
 
 NOTE = "# Корень\n\n- раз\n- два\n"
 ASKED = "> [!nexus_user] **User**\n> {}\n> <!-- UID: {} -->\n\n> [!nexus_agent] **A**\n> {}\n\n"
@@ -425,3 +425,57 @@ def test_a_question_that_is_reworded_is_known_by_its_uid_or_its_answer(
     assert forest.import_files(note).notices == []
     assert forest.import_files(note).changed == []
     assert set(texts(forest)) == before
+
+
+def test_a_tree_that_left_its_note_is_known_where_it_comes_back(
+    forest: Forest, vault: Path
+) -> None:
+    for name in "abc":
+        put(vault / f"{name}.md", f"# {name}\n\nТекст {name}.\n")
+    forest.import_files(vault)
+    gone = (vault / "b.md").read_text(encoding="utf-8")
+    (vault / "b.md").unlink()
+    move(vault / "c.md", vault / "b.md")
+    assert forest.import_files(vault).added == []
+    before = texts(forest)
+    (vault / "a.md").unlink()
+    put(vault / "a.md", gone)
+    for _ in range(2):
+        assert forest.import_files(vault).added == []
+        assert texts(forest) == before
+    assert (forest.get("b").source, forest.get("c").source) == ("vault/a.md", "vault/b.md")
+
+
+@pytest.mark.parametrize("kind", ["heading", "no heading", "own id"])
+def test_half_of_a_swap_is_refused(forest: Forest, vault: Path, kind: str) -> None:
+    put(vault / "a" / "x.md", KINDS[kind].format("xxx"))
+    put(vault / "y.md", "# Y\n\nИное.\n")
+    forest.import_files(vault)
+    before = said(forest)
+    mine, other = vault / "a" / "x.md", vault / "y.md"
+    texts_ = mine.read_text(encoding="utf-8"), other.read_text(encoding="utf-8")
+    for path, text in zip((other, mine), texts_, strict=True):
+        put(path, text)
+    with pytest.raises(ImportRefused, match=r"x\.md: .* all that vault/y\.md said"):
+        forest.import_files(vault / "a")
+    assert len(forest.import_files(vault / "a", keep_going=True).skipped) == 1
+    assert said(forest) == before
+    assert forest.import_files(vault).added == []
+    assert said(forest) == before
+
+
+def test_a_question_that_went_on_and_came_back_keeps_its_tree(forest: Forest, vault: Path) -> None:
+    asked = "> [!nexus_user] **U**\n> {}?\n\n> [!nexus_agent] **A**\n> {}.\n\n"
+    one, two = asked.format("Раз", "Первое"), asked.format("Два", "Второе")
+    put(vault / "a.md", one + two)
+    forest.import_files(vault)
+    put(vault / "a.md", one)
+    put(vault / "b.md", two)
+    assert forest.import_files(vault).added == []
+    (vault / "b.md").unlink()
+    put(vault / "c.md", asked.format("Два", "Другое"))
+    forest.import_files(vault)
+    (vault / "c.md").unlink()
+    put(vault / "a.md", one + asked.format("Два", "Другое"))
+    assert forest.import_files(vault).added == []
+    assert forest.import_files(vault).changed == []

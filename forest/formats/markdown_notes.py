@@ -261,7 +261,7 @@ class _Note:
         id_ = next(id_ for id_ in ids() if id_ not in used)
         used.add(id_)
         tree = self._tree(id_, title, outline.entries, self._about(dialogue))
-        if isinstance(tree, Tree):
+        if isinstance(tree, Tree) and id_ not in self.source.ids:
             tree.called_as(ids)
         yield tree
         yield from self._flush()
