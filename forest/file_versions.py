@@ -68,9 +68,12 @@ def of_file(tree: Tree, names: Collection[str] = ()) -> str:
 
 
 def of_bytes(path: Path) -> str:
-    """A hash of a file; empty where it cannot be read, which is told when it is to be imported."""
+    """A hash of a file; empty where it cannot be read, which is told when it is to be imported.
+
+    Nor is a pipe read: its bytes would be gone.
+    """
     try:
-        return blake2b(path.read_bytes(), digest_size=8).hexdigest()
+        return blake2b(path.read_bytes(), digest_size=8).hexdigest() if path.is_file() else ""
     except OSError:
         return ""
 

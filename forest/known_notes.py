@@ -77,6 +77,7 @@ class KnownNotes:
             if file not in done:
                 done[file] = self._as_new(source, taken)
         self._follow_parts(done)
+        self._tell_apart(done)
         return [done.get(file, source) for file, source in self._files.items()]
 
     @property
@@ -182,7 +183,7 @@ class KnownNotes:
             source = self._notes[file]
             keys = link_keys(source)
             try:
-                trees = self._parsed(source)
+                trees = self._parsed(source) if source.path.is_file() else []  # no pipe
             except ForestError:  # is told when the file is read to be imported
                 self._read[file] = None
             else:
@@ -252,7 +253,11 @@ class KnownNotes:
         own = note_of(source)
         if own not in taken and own not in self._strange:
             return source
-        numbered = (f"{own}.{n}" for n in count(2))
+        return self._numbered(source, taken)
+
+    def _numbered(self, source: SourceFile, taken: set[str]) -> SourceFile:
+        """A note under its name with a number behind it, which nobody has."""
+        numbered = (f"{note_of(source)}.{n}" for n in count(2))
         free = (n for n in numbered if n not in taken and not _begins_one_of(n, self._ids))
         return dataclasses.replace(source, note=next(free))
 
@@ -341,6 +346,24 @@ class KnownNotes:
             }
             if ids:
                 done[file] = dataclasses.replace(source, ids=ids)
+
+    def _tell_apart(self, done: dict[str, SourceFile]) -> None:
+        """Let no two notes have trees of one id: who says least of what it said is a new note."""
+        given: set[str] = set()
+        for file in sorted(done, key=lambda f: (f not in self._known, f in self._changed)):
+            ids = self._said_ids(file, done[file])
+            if (ids & given) - self._written_ids(file):
+                names = {note_of(source) for source in done.values()}
+                done[file] = self._numbered(self._notes[file], names)
+                ids = self._said_ids(file, done[file])
+            given |= ids
+
+    def _said_ids(self, file: str, source: SourceFile) -> set[str]:
+        """The ids that a note's trees get."""
+        if self._read.get(file) is None:
+            own = file_versions.of_bytes(source.path)
+            return {id_ for id_, version in self._known.get(file, ()) if version.bytes == own}
+        return {source.ids.get(id_, id_) for id_ in self._ids_in(file, source)}
 
     def _named(self, done: Mapping[str, SourceFile]) -> set[str]:
         """The ids of the notes' trees; those that it had, of one that was not or cannot be read."""

@@ -96,7 +96,7 @@ class Namesakes:
     def _may_be_renamed(self, file: str, tree: Tree) -> bool:
         """Whether a tree is called by its title or question, and new where its file is known."""
         called = tree.root.kind == "question" or tree.id == tree_id_from(tree.title)
-        return called and tree.id not in self._ids and bool(self._from(file))
+        return called and bool(self._from(file)) and tree.id not in self._ids
 
     def _renamed(self, file: str, trees: list[Tree], given: set[str]) -> Iterator[Tree]:
         """Each under the id of the tree that left the file, with its UID or most of its texts."""

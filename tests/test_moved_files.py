@@ -479,3 +479,18 @@ def test_a_question_that_went_on_and_came_back_keeps_its_tree(forest: Forest, va
     put(vault / "a.md", one + asked.format("Два", "Другое"))
     assert forest.import_files(vault).added == []
     assert forest.import_files(vault).changed == []
+
+
+def test_a_new_note_where_a_dialogue_lay_that_had_changed_places(
+    forest: Forest, vault: Path
+) -> None:
+    note, dialogue = put(vault / "n.md", NOTE), put(vault / "d.md", DIALOGUE)
+    forest.import_files(vault)
+    put(note, DIALOGUE)
+    put(dialogue, NOTE)
+    assert forest.import_files(vault).added == []
+    before = texts(forest)
+    put(note, "# Новая\n\nСовсем другое.\n")
+    (new,) = forest.import_files(vault).added
+    assert {id_: t for id_, t in texts(forest).items() if id_ != new} == before
+    assert forest.import_files(vault).changed == []
