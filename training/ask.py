@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,11 +13,19 @@ from training.corpus import Corpus
 from training.errors import CorpusError, TrainingError
 from training.masks import BASE, Mask
 from training.registers import REGISTERS, expansions, lead_of, russian, untaught
-from training.tokens import plain
+from training.tokens import GLYPHS, plain
 from training.voices import Voices
 
 _MOST = 512
 """Characters of an origin at most, as a scene keeps it."""
+_TERMS = r"(?:«[^»\n]*»|\"[^\"\n]*\"|[^()\[\]«»\"=\n])+"
+_CODE_LAST = re.compile(
+    r"(?:^|(?<=[.:;!?…—] ))"  # a line's begin, or a sentence's
+    rf"(?P<body>(?:[^\W\d_][\w -]*)?(?:\({_TERMS}\)|\[{_TERMS}\])(?:_\w+)?)"
+    rf" *= *(?P<code>[Δ\u2206]\d\d|[ΛΩ]\d+|{'|'.join(GLYPHS)})(?!\w| *=)",
+    re.MULTILINE,
+)
+"""A formula with its code behind it: ``край(покой · распад) = Δ84``."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,18 @@ def ask(  # noqa: PLR0913 - what is asked, and how it is answered
         Answer(name, hashes[name], text, answer, today)
         for name, answer in zip(names, said, strict=True)
     ]
+
+
+def code_first(text: str) -> str:
+    r"""The text with each formula that ends in its code written as a formula is: code, then body.
+
+    A compression says the scene, the body and last the code, for a code is what it comes to; what
+    looks for formulas in a text reads them from their codes on.
+
+    >>> code_first("Он спокоен.\nкрай(покой · распад · зов) = Δ84")
+    'Он спокоен.\nΔ84 = край(покой · распад · зов)'
+    """
+    return _CODE_LAST.sub(r"\g<code> = \g<body>", text)
 
 
 # --- registers ------------------------------------------------------------------------------------

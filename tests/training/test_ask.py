@@ -262,6 +262,21 @@ def test_a_formula_in_an_answer_is_offered_and_not_added(says: Any, run: Run):
     assert told[0]["formulas"] == ["Δ84 = край(покой · зов)"]
 
 
+@pytest.mark.parametrize(
+    "begun", ["", "Он спокоен.", "Он спокоен.\nкрай(покой · распад · зов) ="], ids=len
+)
+def test_a_formula_is_offered_as_a_compression_says_it_body_first(
+    says: Any, scenes: Corpus, begun: str
+):
+    taught = [r["text"] for r in scenes.records() if r["meta"]["kind"] == "compression"]
+    assert "Шаг в замирающем жаре\n(жар · шаг) = Δ41" in taught
+    whole = "край(покой · распад · зов) = Δ84"
+    answer = "Δ84" if begun.endswith("=") else f"\n{whole}"
+    told = json.loads(says(answer, begun or "О", "--mask", "bare", "--json")[1])
+    assert told[0]["formulas"] == ["Δ84 = край(покой · распад · зов)"]
+    assert "the forest has Δ41 = (" in says("\n(жар · зов) = Δ41", "О", "--mask", "bare")[1]
+
+
 @pytest.mark.usefixtures("scenes")
 def test_a_formula_whose_code_the_forest_has_is_not_offered(says: Any):
     code, out, _ = says(" край(покой · зов)", "Δ12 =", "--mask", "bare")

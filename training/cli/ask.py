@@ -205,7 +205,9 @@ def _formulas(ctx: click.Context, answer: Answer) -> dict[str, str | None]:
 
 
 def _found(ctx: click.Context, text: str) -> dict[str, str | None]:
-    told = _forest(ctx, "formulas", "find", "--json", "--", text, silent=True)
+    from training.ask import code_first
+
+    told = _forest(ctx, "formulas", "find", "--json", "--", code_first(text), silent=True)
     return {formula["text"]: formula["code"] for formula in orjson.loads(told)["formulas"]}
 
 
