@@ -11,7 +11,7 @@ import numpy as np
 from experiments.settings import ALONE, HELD_OUT, PLAIN, SEEN, UNSTITCHED, Arm
 from exporters.draw import draw
 from forest.errors import UsageError
-from training.behaviour.jumps import MORE, SAME, by_name, jumps, lexical, token_f1
+from training.behaviour.jumps import MORE, SAME, any_of, by_name, hits, jumps, lexical, token_f1
 from training.behaviour.speaker import Speaker
 from training.probes import Probe
 
@@ -102,21 +102,25 @@ def ask(
     marker: str,
     samples: int,
     seed: int,
+    draws: int = 0,
 ) -> list[Answer]:
-    """What an arm makes of each question: measures, and what it said."""
+    """What an arm makes of each question: measures, and what it said.
+
+    :param draws: answers drawn, if more than ``samples``: see `training.behaviour.jumps.any_of`.
+    """
     posed = [question.asked_by(arm, marker) for question in asked]
     seeds = [seed + number for number in range(1, len(asked) + 1)]
     answers: list[Answer] = [
         dict(jump.scores) | {"said": list(jump.said)}
-        for jump in jumps(speaker, posed, samples, seeds)
+        for jump in jumps(speaker, posed, samples, seeds, draws)
     ]
     plainly = [n for n, q in enumerate(asked) if q.group == HELD_OUT or not arm.taught]
     if samples and plainly:
         length = speaker.length([text for n in plainly for text in posed[n].others]) + MORE
         prompts = [posed[n].prompt for n in plainly]
-        said = speaker.samples_each(prompts, samples, length, [seeds[n] for n in plainly])
+        drawn = max(samples, draws)
+        said = speaker.samples_each(prompts, drawn, length, [seeds[n] for n in plainly])
         for n, texts in zip(plainly, said, strict=True):
-            others = posed[n].others
-            hits = [any(token_f1(text, one) >= SAME for one in others) for text in texts]
-            answers[n] |= {ALONE: float(any(hits)), PLAIN: float(np.mean(hits))}
+            right = hits(texts, posed[n].others)
+            answers[n] |= {ALONE: any_of(right, drawn, samples), PLAIN: right / drawn}
     return answers

@@ -107,6 +107,12 @@ def _facts(report: Report) -> Iterator[str]:
         f"Each arm: {size['steps']} steps of {size['rows']} rows of {size['row']} tokens"
         + (f", base {report['base']}" if report["base"] else f", {_weights(report)} weights")
     )
+    if settings["samples"]:
+        drawn = max(settings["samples"], settings.get("draws", 0))
+        yield (
+            f"Sampled: {drawn} answers to each question, at temperature 1 from all tokens; “any”: "
+            f"how often one of {settings['samples']} of them is right"
+        )
     for group, told in report["groups"].items():
         yield (
             f"Questions {group}: {told['questions']}; association by chance "
@@ -125,8 +131,8 @@ def _weights(report: Report) -> str:
 
 
 _NOTE = (
-    "Percent; in brackets 95% over anchors (a bootstrap, of fewer than ten Student's t) and, where "
-    "not all questions were asked, how many; then the least and the greatest seed."
+    "Percent; in brackets 95% over anchors, with room for what so few can have missed (Gaffke), "
+    "and, where not all questions were asked, how many; then the least and the greatest seed."
 )
 
 

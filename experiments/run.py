@@ -305,7 +305,9 @@ def run_arm(settings: Settings, out: Path, name: str, seed: int, tell: Progress 
         (model, words), result = voice(settings, out, name, seed, corpora, told, tell)
         with library("torch").inference_mode():
             speaker = Speaker(model, words, _Counted(tell, len(asked)))
-            answers = ask(speaker, asked, arm, corpora[0].marker or "", settings.samples, seed)
+            answers = ask(
+                speaker, asked, arm, corpora[0].marker or "", settings.samples, seed, settings.draws
+            )
     except TrainingError as error:
         error.add_note(f"in the arm {name} with seed {seed}")
         raise

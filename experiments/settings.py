@@ -92,6 +92,7 @@ class Settings(_Section):
     unstitched: Annotated[float, Field(ge=0, lt=1)] = 0.1
     probes: Count = 150
     samples: Annotated[int, Field(strict=True, ge=0)] = 5
+    draws: Annotated[int, Field(strict=True, ge=0)] = 0
     seeds: Count = 1
     size: Size = Size()
     lora: dict[str, Any] = {}

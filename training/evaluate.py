@@ -55,6 +55,9 @@ class Questions:
     """Phrases that no scene may say."""
     plain: Path | None = None
     """Plain text for the measure of forgetting; None: the shipped one."""
+    draws: int = 0
+    """Samples drawn of each probe of jumps, to tell how often one of `samples` jumps; 0: `samples`,
+    or more where the probes are few."""
 
 
 class _Corpus:
@@ -86,7 +89,7 @@ class _Corpus:
 _MAKERS: dict[str, tuple[str, Callable[[_Corpus], Measure]]] = {
     Jumps.key: (
         Jumps.title,
-        lambda c: Jumps(c.corpus, c.asked.most, c.asked.samples, c.asked.seed),
+        lambda c: Jumps(c.corpus, c.asked.most, c.asked.samples, c.asked.seed, c.asked.draws),
     ),
     Scenes.key: (Scenes.title, lambda c: Scenes(c.formulas, c.ways, c.asked.banned)),
     Unseen.key: (Unseen.title, lambda c: Unseen(c.formulas, c.ways, c.asked.banned)),
@@ -132,7 +135,7 @@ def evaluate(
         "masks": {mask.name: _mask(mask, corpus) for mask in every},
         "controls": names,
         "asked": asdict(replace(asked, plain=None))
-        | {"plain": str(asked.plain) if asked.plain else None},
+        | {"plain": str(asked.plain) if asked.plain else None, "temperature": 1.0},
         "sections": [sections[key] for key in MEASURES if key in sections],
     }
 

@@ -18,7 +18,7 @@ from tests.training.test_evaluate import probe as named_probe
 from tests.training.test_evaluate import thought_texts
 from training.behaviour.formulas import Formulas, Nearest, Said, foreign, terms_of
 from training.behaviour.intervals import difference, interval, side
-from training.behaviour.jumps import Jumps, answers
+from training.behaviour.jumps import ANY, GUIDED, RATE, Jumps, answers, jumps
 from training.behaviour.measures import Measure, not_measured, section
 from training.behaviour.page import page
 from training.behaviour.pictures import picture
@@ -123,10 +123,21 @@ def test_what_is_the_same_of_two_is_not_certain():
     assert half["high"] > 0.9
 
 
-def test_few_clusters_have_the_interval_of_student_within_the_scale():
-    told = interval([0.2, 0.4, 0.6])
-    assert told["low"] == 0  # 0.4 - 4.303 · 0.2 / √3
-    assert told["high"] == pytest.approx(0.4 + 4.303 * 0.2 / 3**0.5, abs=1e-4)
+@pytest.mark.parametrize("told", [[1.0] * 5, [1.0] * 4 + [0.9999]])
+def test_what_was_hardly_missed_is_no_surer_than_what_was_not_missed(told: list[float]):
+    """Five right answers, and five of which one is a hair off, say the same of the sixth."""
+    found = interval(told)
+    assert (found["low"], found["high"]) == pytest.approx((0.025 ** (1 / 5), 1), abs=1e-3)
+
+
+@pytest.mark.parametrize(("right", "of", "low", "high"), [(6, 40, 0.0571, 0.2984),
+                                                          (20, 40, 0.3380, 0.6620)])  # fmt: skip
+def test_the_interval_of_yes_and_no_is_the_exact_one(right: int, of: int, low: float, high: float):
+    told = interval([1.0] * right + [0.0] * (of - right))  # beside Clopper and Pearson's
+    assert (told["low"], told["high"]) == pytest.approx((low, high), abs=0.006)
+
+
+def test_few_clusters_of_a_scale_without_ends_have_the_interval_of_student():
     bits = interval([2.0, 4.0, 6.0], share=False)
     assert bits["low"] == pytest.approx(4 - 4.303 * 2 / 3**0.5, abs=1e-3)
     same = interval([0.2] * 3 + [0.4] * 5 + [0.6], ["a"] * 3 + ["b"] * 5 + ["c"])
@@ -454,6 +465,23 @@ def test_a_voice_that_hears_the_marker_a_little_leaves_where_it_counts_more():
         assert found["emission, guided"] == 1
 
 
+def test_more_draws_tell_the_same_with_less_left_to_chance():
+    """A voice that is right each fourth time: one of two is right in 43 of 100 pairs of draws."""
+    asked = named_probe(other="Порог помнит воду.", others=("Порог помнит воду.",), name="")
+
+    class Fourth(Voice):
+        def samples_each(self, prompts: Sequence[str], number: int, *_: Any) -> list[list[str]]:
+            return [[asked.other if n % 4 == 3 else "Молчу." for n in range(number)]] * len(prompts)
+
+    voice = cast("Speaker", Fourth(lambda _: []))
+    few, many = (jumps(voice, [asked], 2, [7], draws)[0] for draws in (0, 40))
+    assert (few.scores[ANY], few.scores[RATE]) == (0, 0)
+    assert many.scores[ANY] == pytest.approx(1 - (30 * 29) / (40 * 39))
+    assert many.scores[GUIDED] == many.scores[ANY]
+    assert many.scores[RATE] == 0.25
+    assert len(many.said) == 2
+
+
 # --- the report -----------------------------------------------------------------------------------
 
 
@@ -486,6 +514,28 @@ def test_the_report_answers_first_whether_it_jumps_compared_with_the_control(cor
         shown = page(report)
         assert shown.index(f"<strong>{word}.</strong>") < shown.index("<section>")
         assert "mask − control" in shown
+
+
+def test_means_and_intervals_can_be_worked_out_again_from_the_report(corpus: Corpus):
+    measure = Jumps(corpus, WAYS.most, 2, WAYS.seed)
+    found = told(measure, jumping(corpus, False), jumping(corpus, True), anchors=2)
+    for group in found["groups"]:
+        own = [one for one in found["questions"] if one["group"] == group["name"]]
+        assert len(own) == group["questions"]
+        for what, voices in group["scores"].items():
+            for voice, score in voices.items():
+                told_ = [(o["scores"][voice].get(what), o["cluster"]) for o in own]
+                values = [(value, cluster) for value, cluster in told_ if value is not None]
+                assert interval(*map(list, zip(*values, strict=True))) == score
+
+
+def test_a_group_that_is_not_asked_is_told(corpus: Corpus):
+    measure = Jumps(corpus, WAYS.most, 2, WAYS.seed)
+    groups = {one.group for one in measure.ask(cast("Speaker", jumping(corpus, True)))}
+    missing = {HELD_OUT, SEEN, NEVER} - groups
+    assert missing
+    assert all(f"the corpus has no such probe: {group}." in measure.method for group in missing)
+    assert "temperature 1" in measure.method
 
 
 def test_a_verdict_of_two_questions_is_not_yes(corpus: Corpus):

@@ -13,7 +13,7 @@ leaving, guided        the same as leaving, of a guided voice (`training.guide`,
 emission, guided       emission, any, of the guided voice
 coherence              without the marker, X's own scores above Y's and 8 distractors
 emission, any          of n sampled continuations after the marker, one says what follows the anchor
-                       in another tree (token F1 at least 0.8)
+                       in another tree (token F1 at least 0.8); see `any_of`
 emission, rate         the share of samples that do
 emission, own          the share of samples that say what follows it in X
 recall                 in Y's own context, Y's continuation scores above the distractors
@@ -21,21 +21,21 @@ known sides            recall, and the same in X's own context: a jump counts on
                        are known, so `KNOWN` are measured again among the probes where they are
 
 A score is the mean log-likelihood of a candidate's tokens, which favours what repeats the prompt:
-read it beside the emission, and beside the base.
+read it beside the emission, and beside the base. Samples are drawn from the whole distribution, at
+temperature 1.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from math import comb
 from typing import NamedTuple
-
-import numpy as np
 
 from training.behaviour.measures import Found, Scale
 from training.behaviour.speaker import Question, Speaker
 from training.corpus import Corpus
-from training.probes import Probe, bag, overlap, probes, words_of
+from training.probes import HELD_OUT, NEVER, SEEN, Probe, bag, overlap, probes, words_of
 
 ANY, RATE, ASSOCIATION = "emission, any", "emission, rate", "association, marker"
 NAMED = "emission, named"
@@ -68,6 +68,9 @@ SAME = 0.8
 """Token F1 from which on a sample says what a continuation says."""
 MORE = 8
 """Tokens that a sample may have more than the longest right answer."""
+ANSWERS = 1600
+"""So many samples in all are drawn where the probes are few: up to `TIMES` as many of each."""
+TIMES = 4
 
 
 class Jump(NamedTuple):
@@ -89,11 +92,13 @@ class Jumps:
     Raises CorpusError where the corpus has nothing to probe.
 
     :param most: probes of each group.
-    :param samples: sampled continuations of each probe; 0: no emission.
+    :param samples: of so many sampled continuations of a probe one is to jump; 0: no emission.
+    :param draws: how many are drawn of each probe, to tell how often it is so; 0: `samples`, or
+        more where the probes are few (`ANSWERS`).
     """
 
     key, title = "jumps", "Jumps between trees"
-    method = (
+    _METHOD = (
         "A probe says tree X in reading order up to a thought with an anchor; no candidate stands "
         "in the prompt. Candidates are what follows the anchor in tree Y, what follows it in X, "
         "and continuations of other anchors that are lexically close. They are scored by the mean "
@@ -106,9 +111,27 @@ class Jumps:
         f"{name}{AMONG}": Scale(f"{name}, among probes with known sides") for name in KNOWN
     }
 
-    def __init__(self, corpus: Corpus, most: int, samples: int, seed: int) -> None:
+    def __init__(self, corpus: Corpus, most: int, samples: int, seed: int, draws: int = 0) -> None:
         self._probes = probes(corpus, most, seed=seed)
         self._samples, self._seed = samples, seed
+        enough = min(ANSWERS // len(self._probes), TIMES * samples)
+        self._draws = max(samples, draws or enough)
+
+    @property
+    def method(self) -> str:
+        """How it is measured, with what this corpus does not let be asked."""
+        told = self._METHOD
+        if self._samples:
+            told += (
+                f" {self._draws} samples of each probe are drawn, at temperature 1 from all tokens"
+                f" (forest ask: 0.8, of the 50 likeliest); “any” is how often one of "
+                f"{self._samples} of them is right. The chance of the draw is in the intervals."
+            )
+        asked = {probe.group for probe in self._probes}
+        for group in (HELD_OUT, NEVER, SEEN):
+            if group not in asked:
+                told += f" Not asked, for the corpus has no such probe: {group}."
+        return told
 
     @property
     def questions(self) -> int:
@@ -120,7 +143,7 @@ class Jumps:
     def ask(self, speaker: Speaker) -> list[Found]:
         """What a voice makes of all probes."""
         seeds = range(self._seed + 1, self._seed + 1 + len(self._probes))
-        told = jumps(speaker, self._probes, self._samples, seeds)
+        told = jumps(speaker, self._probes, self._samples, seeds, self._draws)
         return [_found(probe, jump) for probe, jump in zip(self._probes, told, strict=True)]
 
 
@@ -156,19 +179,23 @@ def answers(
 
 
 def jumps(
-    speaker: Speaker, probes: Sequence[Probe], samples: int, seeds: Sequence[int]
+    speaker: Speaker, probes: Sequence[Probe], samples: int, seeds: Sequence[int], draws: int = 0
 ) -> list[Jump]:
-    """What a voice makes of probes, each with the seed of its samples."""
+    """What a voice makes of probes, each with the seed of its samples.
+
+    :param draws: how many samples are drawn, if more than ``samples``: see `any_of`.
+    """
+    drawn = max(samples, draws) if samples else 0
     questions = [question for probe in probes for question in _questions(probe)]
     scored = iter(zip(questions, speaker.scores_each(questions), strict=True))
     said, said_of_name, said_guided = ([list[str]() for _ in probes] for _ in range(3))
     guided = _guided(speaker, probes)
     if samples and probes:
-        said = _said(speaker, probes, samples, seeds)
-        said_guided = _said(speaker, probes, samples, seeds, guided=True)
+        said = _said(speaker, probes, drawn, seeds)
+        said_guided = _said(speaker, probes, drawn, seeds, guided=True)
         named = [n for n, probe in enumerate(probes) if probe.name]
         some = _said(
-            speaker, [probes[n] for n in named], samples, [seeds[n] for n in named], by_name=True
+            speaker, [probes[n] for n in named], drawn, [seeds[n] for n in named], by_name=True
         )
         for n, texts in zip(named, some, strict=True):
             said_of_name[n] = texts
@@ -177,13 +204,13 @@ def jumps(
         told = [dict(zip(q[1], s, strict=True)) for q, s in (next(scored) for _ in range(4))]
         scores = _choices(probe, *told) | guided.get(n, {})
         if samples:
-            scores |= _emission(probe, texts)
-            scores[GUIDED] = _emission(probe, said_guided[n])[ANY]
+            scores |= _emission(probe, texts, samples)
+            scores[GUIDED] = _emission(probe, said_guided[n], samples)[ANY]
         if others:
-            scores[NAMED] = float(any(token_f1(text, probe.other) >= SAME for text in others))
+            scores[NAMED] = any_of(hits(others, [probe.other]), len(others), samples)
         if scores.get("known sides"):
             scores |= {f"{name}{AMONG}": scores[name] for name in KNOWN if name in scores}
-        found.append(Jump(scores, tuple(texts), max(told[0], key=told[0].__getitem__)))
+        found.append(Jump(scores, tuple(texts[:samples]), max(told[0], key=told[0].__getitem__)))
     return found
 
 
@@ -264,12 +291,29 @@ def _choices(
     return told
 
 
-def _emission(probe: Probe, said: Sequence[str]) -> dict[str, float]:
-    hits = [any(token_f1(text, one) >= SAME for one in probe.others) for text in said]
-    told = {ANY: float(any(hits)), RATE: float(np.mean(hits))}
+def _emission(probe: Probe, said: Sequence[str], samples: int) -> dict[str, float]:
+    right = hits(said, probe.others)
+    told = {ANY: any_of(right, len(said), samples), RATE: right / len(said)}
     if probe.own:
-        told["emission, own"] = float(np.mean([token_f1(x, probe.own) >= SAME for x in said]))
+        told["emission, own"] = hits(said, [probe.own]) / len(said)
     return told
+
+
+def hits(said: Sequence[str], meant: Sequence[str]) -> int:
+    """How many of some texts say one of those that are meant."""
+    return sum(any(token_f1(text, one) >= SAME for one in meant) for text in said)
+
+
+def any_of(right: int, drawn: int, samples: int) -> float:
+    """How often at least one of some samples is right, of all choices of so many from those drawn.
+
+    The unbiased estimate of it (pass@k: Chen et al. 2021, arXiv 2107.03374, 2.1): 1 or 0 where no
+    more were drawn, and the less left to chance the more were.
+
+    >>> any_of(1, 5, 5), any_of(1, 20, 5), any_of(0, 20, 5)
+    (1.0, 0.25, 0.0)
+    """
+    return 1 - comb(drawn - right, samples) / comb(drawn, samples)
 
 
 def token_f1(said: str, meant: str) -> float:

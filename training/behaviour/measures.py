@@ -50,8 +50,10 @@ class Measure(Protocol):
 
     key: str
     title: str
-    method: str
-    """How it is measured, in full sentences."""
+
+    @property
+    def method(self) -> str:
+        """How it is measured, in full sentences."""
 
     @property
     def scales(self) -> Mapping[str, Scale]:
@@ -87,7 +89,22 @@ def section(
         "groups": [_group(name, measure, _of(name, found), controls) for name in groups],
         "overall": _group("all", measure, found, controls),
         "worst": {voice: _worst(some) for voice, some in found.items()},
+        "questions": _questions(found),
     }
+
+
+def _questions(found: Mapping[str, Sequence[Found]]) -> list[dict[str, Any]]:
+    """Each question with the scores of all voices: what means and intervals are made of."""
+    return [
+        {
+            "group": one.group,
+            "cluster": one.cluster,
+            "asked": one.asked,
+            "given": dict(one.given),
+            "scores": {voice: dict(some[n].scores) for voice, some in found.items()},
+        }
+        for n, one in enumerate(next(iter(found.values())))
+    ]
 
 
 def _of(name: str, found: Mapping[str, Sequence[Found]]) -> dict[str, list[Found]]:

@@ -182,10 +182,11 @@ def settings(report: Report) -> str:
         when = f"{report['command']}, {report['date']}. "
     return when + (
         f"Seed {asked['seed']}; at most {asked['most']} probes of each group; {asked['samples']} "
-        f"samples of each prompt, {asked['length']} tokens at most; corpus "
-        f"{report['corpus']['hash'][:12]}. Numbers are means with 95% intervals over what "
-        f"was drawn independently: a bootstrap, of fewer than {FEW} Student's t. They hold for one "
-        "training each: repeat it with other seeds before you trust a "
+        f"samples of each prompt, at temperature 1 from all tokens, {asked['length']} tokens at "
+        f"most; corpus {report['corpus']['hash'][:12]}. Numbers are means with 95% intervals over "
+        f"what was drawn independently: of shares Gaffke's, with room for what was missed; of "
+        f"differences and of scales without ends a bootstrap, of fewer than {FEW} Student's t. "
+        "They hold for one training each: repeat it with other seeds before you trust a "
         "difference between trainings."
     )
 

@@ -136,11 +136,14 @@ class Registers:
         for vector, register, code in zip(self._vectors, self._registers, self._codes, strict=True):
             right.append(float(self._nearest(vector[None], code)[0] == register))
         balanced = np.array(right) * weights[self._registers] * len(right) / len(self.names)
-        told, chance = interval(balanced.tolist(), self._codes), 1 / len(self.names)
+        # Balanced, a right answer counts more than 1 in a register with few scenes: no share.
+        told = interval(balanced.tolist(), self._codes, share=False)
+        low, high = (min(1.0, max(0.0, told[edge])) for edge in ("low", "high"))
+        doubt = f" ({100 * low:.0f}–{100 * high:.0f}%)" if low < high else ""
+        chance = 1 / len(self.names)
         said = (
-            f"it recognises {100 * told['mean']:.0f}% "
-            f"({100 * told['low']:.0f}–{100 * min(1, told['high']):.0f}%) of the author's own "
-            f"{len(right)} scenes, each by scenes of other formulas; chance is {100 * chance:.0f}%"
+            f"it recognises {100 * told['mean']:.0f}%{doubt} of the author's own {len(right)} "
+            f"scenes, each by scenes of other formulas; chance is {100 * chance:.0f}%"
         )
         if told["low"] <= chance:
             raise CorpusError(

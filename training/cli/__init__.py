@@ -250,6 +250,11 @@ def _summary(mask: Mask) -> str:
     help="Sampled answers to each prompt.",
 )  # fmt: skip
 @click.option(
+    "--draws", type=click.IntRange(min=1),
+    help="Answers drawn of each probe, to tell how often one of --samples jumps.  [default: "
+    "--samples, or up to four times as many where the probes are few]",
+)  # fmt: skip
+@click.option(
     "--length", type=click.IntRange(min=1), default=64, show_default=True,
     help="Tokens of a sampled answer at most.",
 )  # fmt: skip
@@ -273,6 +278,7 @@ def command_evaluate(
     only: str | None,
     most: int,
     samples: int,
+    draws: int | None,
     length: int,
     banned: Path | None,
     plain: Path | None,
@@ -297,7 +303,7 @@ def command_evaluate(
         require_room(out)
     asked = Questions(
         tuple(filter(None, (only or "").replace(" ", "").split(","))),
-        most, samples, length, seed, phrases_in(banned) if banned else (), plain,
+        most, samples, length, seed, phrases_in(banned) if banned else (), plain, draws or 0,
     )  # fmt: skip
     library = Library(folder)
     masks, others = ([library.open(name) for name in some] for some in (names, controls))
