@@ -19,7 +19,7 @@ from training.files import folder_whole, json_hash, measure, to_json
 from training.library import library
 from training.logs import Tell
 from training.quantized import Bits, loading, rest
-from training.tokens import check_segmentation, reserved, single
+from training.tokens import Unread, check_segmentation, reserved, single, unread
 
 FORMAT = "reasoning-forest base"
 FORMAT_VERSION = 1
@@ -36,7 +36,8 @@ class Base:
         self.path = path
         self.about = about
         """base.json as it stands: source, tokens, new_rows, seed, files, hash, tokenizer_hash;
-        head_bias where the head has one."""
+        head_bias where the head has one, unread where its corpus says a little that it cannot
+        read."""
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -155,6 +156,9 @@ def prepare(
     names = reserved(corpus) if corpus else []
     network, tokenizer = _source(model, corpus, seed)
     rows = add_tokens(tokenizer, names, corpus)
+    missed = unread(corpus, tokenizer) if corpus else Unread()
+    if corpus is not None:
+        missed.require(corpus, model)
     _resize(network, len(tokenizer), rows, seed)
     if steps and corpus is not None:
         tiny.learn(network, tokenizer, corpus, steps, seed, progress)
@@ -165,6 +169,8 @@ def prepare(
         about = _describe(folder, model, tokenizer, names, rows, seed)
         if getattr(network.get_output_embeddings(), "bias", None) is not None:
             about["head_bias"] = True
+        if missed.unknown:
+            about["unread"] = missed.said
         (folder / MANIFEST).write_bytes(to_json(about))
     return Base(out, about)
 

@@ -20,7 +20,7 @@ from training.corpus import Corpus
 from training.errors import CorpusError
 from training.formats import as_text
 from training.registers import Voiced
-from training.tokens import Segmentation, ambiguous, plain
+from training.tokens import Segmentation, ambiguous, plain, unknown_of
 
 Span = tuple[int, int]
 """From a character of a text up to another, which is no part of it."""
@@ -100,6 +100,8 @@ class Examples:
     """Example i has the ids from ``bounds[i]`` to ``bounds[i + 1]``."""
     left_out: Counter[str] = field(default_factory=Counter)
     """How many records were left out, by reason."""
+    unknown: int = 0
+    """Tokens that stand for what the tokenizer does not know."""
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
@@ -146,6 +148,7 @@ def read_examples(  # noqa: PLR0913 - what is read, and the settings that say ho
     ids: list[Ids] = []
     mask: list[Mask] = []
     bounds, left_out, seen = [0], Counter[str](), set[str]()
+    unknown, missed = unknown_of(tokenizer), 0
     for number, record in enumerate(corpus.records(split), 1):
         kind = record.get("meta", {}).get("kind", "")
         seen.add(kind)
@@ -165,11 +168,12 @@ def read_examples(  # noqa: PLR0913 - what is read, and the settings that say ho
         ids.append(np.array(example.ids, dtype=np.int32))
         mask.append(np.array(example.mask, dtype=np.bool_))
         bounds.append(bounds[-1] + len(example.ids))
+        missed += example.ids.count(unknown) if unknown is not None else 0
     if not ids:
         if may_be_empty:
             return Examples.none(left_out)
         raise _nothing(corpus, split, kinds, seen, left_out)
-    return Examples(np.concatenate(ids), np.concatenate(mask), bounds, left_out)
+    return Examples(np.concatenate(ids), np.concatenate(mask), bounds, left_out, missed)
 
 
 def _unfit(example: Example | None, window: int) -> str | None:

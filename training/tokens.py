@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from shlex import quote
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -18,6 +19,7 @@ GLYPHS = ("⟁", "🜂", "🫁", "🫧")
 _CODE = re.compile(f"Δ[0-9]{{2}}(?![0-9])|{'|'.join(GLYPHS)}")
 _NEAR = 64
 """Tokens before the end of a name that are looked at: more than any name is torn into."""
+_SHOWN = 5
 _INCREMENT = re.compile("\u2206(?=[0-9]{2}(?![0-9]))")
 
 
@@ -166,6 +168,70 @@ def ambiguous(found: str, number: int, split: str) -> CorpusError:
         hint="A code is Δ and two digits. Put a space or another sign into the thought, and "
         "export again.",
     )
+
+
+# --- what a tokenizer cannot read -----------------------------------------------------------------
+
+UNREAD = 0.01
+"""The share of a corpus's tokens, at most, that may be unknown to a base. What is unknown is
+neither learnt nor said; at one in a hundred every fifth thought of twenty tokens has a hole."""
+
+
+class Unread(NamedTuple):
+    """What of some texts a tokenizer reads as its token for all that it does not know."""
+
+    tokens: int = 0
+    """Of all texts."""
+    unknown: int = 0
+    """Of these tokens."""
+    texts: tuple[str, ...] = ()
+    """What is unknown, the most frequent first; a few."""
+
+    @property
+    def share(self) -> float:
+        """How much of all is unknown, from 0 to 1."""
+        return self.unknown / self.tokens if self.tokens else 0.0
+
+    @property
+    def said(self) -> str:
+        """It in words: ``29% of the tokens, such as 'вода'``."""
+        shown = f", such as {', '.join(map(repr, self.texts))}" if self.texts else ""
+        return f"{100 * self.share:.2g}% of the tokens{shown}"
+
+    def require(self, corpus: Corpus, base: object) -> None:
+        """Raise BaseError where it is more than `UNREAD`."""
+        if self.share > UNREAD:
+            raise BaseError(
+                f"the tokenizer of {base} cannot read the corpus {corpus.path}: {self.said} stand "
+                "for what it does not know",
+                hint="That can be neither learnt nor said. Take a base that reads these letters: "
+                "one whose tokenizer falls back to bytes reads all, as that of tiny: does.",
+            )
+
+
+def unknown_of(tokenizer: Any) -> int | None:
+    """The id of a tokenizer's token for what it does not know; None where it has none.
+
+    Some name the end of a text so (GPT-2): they read everything, and never say it.
+    """
+    unknown: int | None = tokenizer.unk_token_id
+    return None if unknown in (tokenizer.bos_token_id, tokenizer.eos_token_id) else unknown
+
+
+def unread(corpus: Corpus, tokenizer: Any) -> Unread:
+    """What of the texts of a corpus a tokenizer cannot read."""
+    unknown, tokens, met = unknown_of(tokenizer), 0, Counter[str]()
+    if unknown is None:
+        return Unread()
+    for split in splits(corpus):
+        for record in corpus.records(split):
+            for text in map(plain, texts(record)):
+                found = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+                tokens += len(found.input_ids)
+                for token, (start, end) in zip(found.input_ids, found.offset_mapping, strict=True):
+                    if token == unknown:
+                        met[text[start:end].strip()] += 1
+    return Unread(tokens, met.total(), tuple(sign for sign, _ in met.most_common(_SHOWN)))
 
 
 def require_known(tokenizer: Any, names: Iterable[str], corpus: Corpus, base: object) -> None:

@@ -33,7 +33,7 @@ from training.files import json_hash, write_whole
 from training.library import library
 from training.masks import FOLDER, Library, Mask, checked_name, slug, write_mask
 from training.network import Network
-from training.tokens import require_known, reserved
+from training.tokens import Unread, require_known, reserved
 
 Progress = Callable[[dict[str, Any]], None]
 """Called with each line of the log."""
@@ -92,6 +92,8 @@ class _State:
     loss: float = math.inf
     seen: int = 0
     """Tokens read."""
+    read: int = 0
+    """Examples read, each as often as it was."""
     stopped_early: bool = False
 
 
@@ -110,7 +112,8 @@ class _Training:
         self.listeners: list[Progress] = []
         self.checkpoint = path.with_name(f".{path.stem}.checkpoint")
         self.log = path.with_suffix(".jsonl")
-        self.interrupted = False
+        self.interrupted: signal.Signals | None = None
+        self._handlers: dict[signal.Signals, Any] = {}
         if restart:
             if network.first:
                 self.checkpoint.unlink(missing_ok=True)
@@ -155,7 +158,7 @@ class _Training:
                 last = state.step == self.steps
                 if len(self.validation) and (last or state.step % checks.validate_every == 0):
                     self._validate()
-                stop = self.network.any(self.interrupted)
+                stop = self.network.any(self.interrupted is not None)
                 if last or stop or state.step % checks.save_every == 0:
                     self._save()
                 if stop and not last:
@@ -174,6 +177,7 @@ class _Training:
             ) from error
         tokens = sum(len(row.ids) for row in rows)
         state.step, state.loss, state.seen = state.step + 1, loss, state.seen + tokens
+        state.read += sum(int((row.positions == 0).sum()) for row in rows)
         self._tell(
             step=state.step,
             steps=self.steps,
@@ -225,6 +229,7 @@ class _Training:
             )
 
         examples = read("train")
+        Unread(len(examples.ids), examples.unknown).require(self.corpus, self.base.path)
         self._require_room(max(examples.sizes))
         validation = VALIDATION if self.corpus.has(VALIDATION) else None
         return examples, read(validation) if validation else Examples.none()
@@ -301,7 +306,9 @@ class _Training:
                 "steps": state.step,
                 "tokens": state.seen,
                 "examples": len(self.examples),
+                "examples_read": state.read,
                 "tokens_with_loss": self.examples.trained,
+                "unknown_tokens": self.examples.unknown,
                 "left_out": dict(sorted(self.examples.left_out.items())),
                 "loss": state.loss,
                 "validation_loss": state.best_loss if validated else None,
@@ -345,19 +352,27 @@ class _Training:
             return
 
         def note(number: int, _: Any) -> None:
-            self.interrupted = True
+            self.interrupted = signal.Signals(number)
             if self.network.alone:
-                signal.signal(number, before[signal.Signals(number)])
+                signal.signal(number, self._handlers[self.interrupted])
 
-        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+        both = (signal.SIGINT, signal.SIGTERM)
+        self._handlers = {number: signal.signal(number, note) for number in both}
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in self._handlers.items():
                 signal.signal(number, handler)
 
     def _interruption(self) -> KeyboardInterrupt:
+        """What the signal would have raised at once, saying what is kept."""
         stop = KeyboardInterrupt()
+        handler = self._handlers.get(self.interrupted) if self.interrupted else None
+        if callable(handler):
+            try:
+                handler(self.interrupted, None)
+            except KeyboardInterrupt as raised:
+                stop = raised
         stop.add_note(
             f"saved at step {self.state.step} of {self.steps}; the same command goes on from there"
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.conftest import Run
 from tests.training.conftest import with_tokens
 from training.corpus import Corpus
 from training.errors import BaseError, CorpusError
@@ -87,30 +89,78 @@ def test_tokens_that_the_model_owns_are_kept_and_old_rows_stay(
         assert new[len(old) :].std() > 0
 
 
-def test_what_stands_for_all_unknown_words_is_no_code_of_the_model(corpus: Corpus, tmp_path: Path):
+def of_words(corpus: Corpus, folder: Path, missing: Collection[str] = ()) -> list[str]:
+    """A model whose tokenizer knows the words of a corpus but some, and has one word for the rest.
+
+    Returns its vocabulary.
+    """
     import tokenizers as t
     import transformers
-
-    from training.base import prepare
 
     words = t.Tokenizer(t.models.WordPiece(unk_token="<unk>"))
     words.normalizer = t.normalizers.Lowercase()
     words.pre_tokenizer = t.pre_tokenizers.BertPreTokenizer()
     words.decoder = t.decoders.WordPiece()
-    signs = ["<unk>", *"абвгдежзийклмнопрстуфхцчшщыьэюя", "δ14"]
+    said = {
+        word
+        for split in corpus.splits
+        for record in corpus.records(split)
+        for word, _ in words.pre_tokenizer.pre_tokenize_str(record["text"].lower())
+        if not codes_in(word.upper()) and word != "⤳"
+    }
+    signs = ["<unk>", "δ14", *sorted(said - {*missing, "δ14"})]
     vocabulary = {sign: n for n, sign in enumerate(signs)}
     words.model = t.models.WordPiece(vocabulary, unk_token="<unk>")
     made = transformers.PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>")
     size = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
     heads = {"num_attention_heads": 1, "vocab_size": len(signs)}
     model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**size, **heads))
-    made.save_pretrained(tmp_path / "plain")
-    model.save_pretrained(tmp_path / "plain")
+    made.save_pretrained(folder)
+    model.save_pretrained(folder)
+    return signs
 
+
+def test_what_stands_for_all_unknown_words_is_no_code_of_the_model(corpus: Corpus, tmp_path: Path):
+    from training.base import prepare
+
+    signs = of_words(corpus, tmp_path / "plain")
     base = prepare(str(tmp_path / "plain"), tmp_path / "base", corpus)
     assert base.new_rows == list(range(len(signs), len(signs) + len(NAMES)))
     tokenizer = base.tokenizer()
     assert [tokenizer(name).input_ids for name in NAMES] == [[row] for row in base.new_rows]
+    assert "unread" not in base.about
+
+
+def test_a_base_that_cannot_read_the_corpus_is_refused(corpus: Corpus, tmp_path: Path):
+    from training.base import prepare
+
+    of_words(corpus, tmp_path / "plain", ["вода", ".", ","])
+    wrong = r"cannot read the corpus .*% of the tokens, such as '[.,]', '[.,]'(?s:.*)falls back to"
+    with pytest.raises(BaseError, match=wrong):
+        prepare(str(tmp_path / "plain"), tmp_path / "base", corpus)
+    assert not (tmp_path / "base").exists()
+
+
+def test_a_corpus_that_the_base_cannot_read_is_not_trained_on(
+    corpus: Corpus, harmed: Path, tmp_path: Path
+):
+    from training.base import prepare
+    from training.config import Config
+    from training.train import train
+
+    of_words(corpus, tmp_path / "plain")
+    base = prepare(str(tmp_path / "plain"), tmp_path / "base", corpus)
+    changed = rewritten(harmed, lambda text: text + " ηχώ" * 200)
+    with pytest.raises(BaseError, match=r"base cannot read the corpus .*% of the tokens stand"):
+        train(changed, base, "m", Config(), masks=tmp_path)
+
+
+def test_a_little_that_a_base_cannot_read_is_told(corpus: Corpus, tmp_path: Path, run: Run):
+    of_words(corpus, tmp_path / "plain", ["17"])
+    where = (str(tmp_path / "plain"), str(tmp_path / "base"), "--corpus", str(corpus.path))
+    code, _, err = run("base", "prepare", *where)
+    assert (code, "note: its tokenizer does not know 0." in err) == (0, True)
+    assert "such as '17': these can be neither learnt nor said" in err
 
 
 def test_a_tiny_base_tells_every_step_that_it_learns(corpus: Corpus, tmp_path: Path):

@@ -113,3 +113,18 @@ def test_without_a_terminal_the_first_step_and_each_tenth_is_a_line(
     assert second.startswith("step 4 of 40: loss 1, ")
     assert last == "step 40 of 40: loss 0.1, 50 tokens/s, 0:00:00 left"
     assert len(lines) == 11
+
+
+def test_the_time_left_is_that_of_all_steps_so_far(capsys: pytest.CaptureFixture[str]):
+    """Of a training that goes on at its step 21, and is ten times as slow at each tenth's step."""
+    from training.cli import _steps_bar
+
+    with _steps_bar() as progress:
+        assert progress
+        for step in range(21, 41):
+            speed = 10.0 if step % 4 == 0 else 100.0
+            told = {"step": step, "steps": 40, "tokens": 100 * step, "tokens_per_second": speed}
+            progress(told | {"loss": 1.0})
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "step 24 of 40: loss 1, 30.77 tokens/s, 0:00:52 left"
+    assert lines[1] == "step 28 of 40: loss 1, 30.77 tokens/s, 0:00:39 left"

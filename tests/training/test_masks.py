@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -193,7 +194,10 @@ def test_the_way_on_the_command_line(corpus_folder: Path, run: Run, tmp_path: Pa
     )
     code, out, err = run(*train)
     assert (code, err[:20]) == (0, "step 1 of 2: loss 6.")
-    assert "masks/Δ12.safetensors: 2 steps" in out
+    read = re.search(r"masks/Δ12.safetensors: 2 steps, (\d+) tokens, (\d+) of (\d+) records; ", out)
+    assert read
+    assert int(read[1]) <= 512
+    assert int(read[2]) < int(read[3])
     code, _, err = run(*train)
     assert code == 1
     assert "the mask Δ12 exists already" in err

@@ -116,6 +116,33 @@ def test_the_same_settings_give_the_same_bytes(
     assert trained("one-more", seed=1) != trained("three")
 
 
+@pytest.mark.usefixtures("stack")
+def test_a_signal_ends_a_training_as_its_caller_lets_it_end(
+    corpus: Corpus, base: Any, config: Make, tmp_path: Path
+):
+    """`forest` tells SIGTERM from Ctrl-C: by what its handler raises."""
+    from training.train import train
+
+    class Terminated(KeyboardInterrupt):
+        pass
+
+    def terminate(*_: object) -> None:
+        raise Terminated
+
+    def progress(entry: dict[str, Any]) -> None:
+        if entry["step"] == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        with pytest.raises(Terminated) as stop:
+            train(corpus, base, "m", config(steps=4), masks=tmp_path, progress=progress)
+        assert signal.getsignal(signal.SIGTERM) is terminate
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert "saved at step 2 of 4" in stop.value.__notes__[0]
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -64,6 +64,12 @@ def _prepare(model: str, out: Path, corpus_folder: Path | None, seed: int, steps
         f"{out}: {base.name}, {told['vocabulary']} tokens, {len(told['new_rows'])} of them new; "
         f"names that are one token each: {len(told['tokens'])}; {base.hash[:12]}"
     )
+    if "unread" in told:
+        say(
+            f"note: its tokenizer does not know {told['unread']}: these can be neither learnt nor "
+            "said",
+            err=True,
+        )
 
 
 @command_base.command("verify")
@@ -162,7 +168,7 @@ def command_train(
 def _steps_bar() -> Iterator[Callable[[dict[str, Any]], None] | None]:
     """A progress bar with loss, tokens a second and time left; a line now and then into a pipe."""
     if not sys.stderr.isatty():
-        yield _tell_tenths
+        yield _Tenths()
         return
     from rich.console import Console
     from rich.progress import (
@@ -190,24 +196,41 @@ def _steps_bar() -> Iterator[Callable[[dict[str, Any]], None] | None]:
         yield update
 
 
-def _tell_tenths(entry: dict[str, Any]) -> None:
-    """A line for the first step, and for one in each tenth of all steps."""
-    step, steps = entry["step"], entry["steps"]
-    if "loss" not in entry or (step > 1 and step * 10 // steps == (step - 1) * 10 // steps):
-        return
-    speed = entry["tokens_per_second"]
-    left = round((steps - step) * entry["tokens"] / step / max(speed, 0.1))
-    say(
-        f"step {step} of {steps}: loss {entry['loss']:.4g}, {speed:.4g} tokens/s, "
-        f"{timedelta(seconds=left)} left",
-        err=True,
-    )
+class _Tenths:
+    """A line for the first step, and for one in each tenth of all steps.
+
+    Tokens a second are those of all steps so far: a single one says little on a busy machine.
+    """
+
+    def __init__(self) -> None:
+        self._before = self._tokens = self._seconds = 0.0
+
+    def __call__(self, entry: dict[str, Any]) -> None:
+        if "loss" not in entry:
+            return
+        step, steps = entry["step"], entry["steps"]
+        a_step = entry["tokens"] / step  # the first that is told may be one that goes on
+        tokens = entry["tokens"] - self._before if self._before else a_step
+        self._before = entry["tokens"]
+        self._tokens += tokens
+        self._seconds += tokens / max(entry["tokens_per_second"], 0.1)
+        if step > 1 and step * 10 // steps == (step - 1) * 10 // steps:
+            return
+        speed = self._tokens / self._seconds
+        left = timedelta(seconds=round((steps - step) * a_step / speed))
+        say(
+            f"step {step} of {steps}: loss {entry['loss']:.4g}, {speed:.4g} tokens/s, {left} left",
+            err=True,
+        )
 
 
 def _summary(mask: Mask) -> str:
     results = mask.about["results"]
-    what = f"{results['steps']} steps, {results['tokens']} tokens, {results['examples']} records"
-    lines = [f"{mask.path}: {what}; loss {results['loss']:.4g}"]
+    records, read = results["examples"], results["examples_read"]
+    times = f" {read / records:.1f} times each" if read > records else ""
+    what = f"{min(read, records)} of {records} records{times}"
+    steps = f"{results['steps']} steps, {results['tokens']} tokens"
+    lines = [f"{mask.path}: {steps}, {what}; loss {results['loss']:.4g}"]
     if results["validation_loss"] is not None:
         stopped = ", stopped early" if results["stopped_early"] else ""
         lines.append(
@@ -215,6 +238,10 @@ def _summary(mask: Mask) -> str:
             f"{stopped}"
         )
     lines += [f"left out: {count}, {why}" for why, count in results["left_out"].items()]
+    if unknown := results["unknown_tokens"]:
+        lines.append(
+            f"unknown to the base: {unknown} of all tokens, which can be neither learnt nor said"
+        )
     return "\n".join(lines)
 
 
