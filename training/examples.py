@@ -164,7 +164,7 @@ def read_examples(  # noqa: PLR0913 - what is read, and the settings that say ho
             continue
         assert example is not None
         if torn := segmentation.followed_by_digit(plain(told["text"])):
-            raise ambiguous(torn, number, split)
+            raise ambiguous(torn, number, split, record)
         ids.append(np.array(example.ids, dtype=np.int32))
         mask.append(np.array(example.mask, dtype=np.bool_))
         bounds.append(bounds[-1] + len(example.ids))

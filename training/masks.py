@@ -246,11 +246,20 @@ def checked_name(name: str) -> str:
     if not found or _NOT_IN_NAMES.search(found) or found.startswith("-") or found == BASE:
         raise MaskError(
             f"{name!r} cannot name a mask",
-            hint="Expected letters, digits, signs such as Δ or 🫧, '_' and '-'; 'base' is taken.",
+            hint="Expected letters, digits, signs such as Δ or 🫧, '_' and '-', no dot, no space; "
+            "'base' is taken.",
         )
     if len(found.encode()) > 200:
         raise MaskError(f"the name {name[:40]!r}… is longer than 200 bytes")
     return found
+
+
+def _checked_stem(path: Path) -> None:
+    """Raise MaskError where a file's name, which its mask goes by, can name no mask."""
+    try:
+        checked_name(path.stem)
+    except MaskError as error:
+        raise MaskError(f"{path} has to be renamed: {error.message}", hint=error.hint) from None
 
 
 def slug(name: str) -> str:
@@ -297,17 +306,25 @@ class Library:
         return map(Mask.open, self.paths)
 
     def readable(self) -> tuple[list[Mask], list[MaskError]]:
-        """All masks by name, and what is wrong with the files that are none."""
+        """All masks by name, and what is wrong with files: those that are none, and their names.
+
+        A mask whose file has a name that none may have is among the masks, and among what is wrong.
+        """
         masks, wrong = [], []
         for path in self.paths:
             try:
                 masks.append(Mask.open(path))
+                _checked_stem(path)
             except MaskError as error:
                 wrong.append(error)
         return masks, wrong
 
     def path(self, name: str) -> Path:
         """Where a mask of that name is kept, or would be. Raises MaskError for no name."""
+        wanted = unicodedata.normalize("NFC", name)
+        for path in self.paths:
+            if unicodedata.normalize("NFC", path.stem) == wanted:
+                _checked_stem(path)
         name = checked_name(name)
         for path in self.paths:
             if unicodedata.normalize("NFC", path.stem) == name:

@@ -155,19 +155,34 @@ def check_segmentation(corpus: Corpus, tokenizer: Any, names: Iterable[str]) -> 
         for number, record in enumerate(corpus.records(split), 1):
             for text in map(plain, texts(record)):
                 if long := segmentation.followed_by_digit(text):
-                    raise ambiguous(long, number, split)
+                    raise ambiguous(long, number, split, record)
                 if found := segmentation.torn(text, offsets_in(tokenizer, text)):
                     torn.add(found)
     return torn
 
 
-def ambiguous(found: str, number: int, split: str) -> CorpusError:
+def ambiguous(found: str, number: int, split: str, record: dict[str, Any]) -> CorpusError:
     """The error for a code that a digit follows."""
     return CorpusError(
-        f"record {number} of the split {split} says {found!r}…, which begins with a code",
+        f"record {number} of the split {split} says {found!r}…{_place_of(found, record)}, which "
+        "begins with a code",
         hint="A code is Δ and two digits. Put a space or another sign into the thought, and "
         "export again.",
     )
+
+
+def _place_of(found: str, record: dict[str, Any]) -> str:
+    """Whose words a text is found in: a thought or a formula, if the record tells."""
+    told = as_text(record) or record
+    meta, at = told.get("meta") or {}, plain(told["text"]).find(found)
+    for span in meta.get("spans") or ():
+        if not span["start"] <= at < span["end"]:
+            continue
+        for what, key in (("thought", "thoughts"), ("formula", "formulas")):
+            names, n = meta.get(key) or (), span.get(what, -1)
+            if 0 <= n < len(names):
+                return f" (the {what} {names[n]})"
+    return ""
 
 
 # --- what a tokenizer cannot read -----------------------------------------------------------------

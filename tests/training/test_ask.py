@@ -233,11 +233,17 @@ def test_an_answer_is_kept_as_a_thought_with_its_origin(says: Any, run: Run):
 
 
 @pytest.mark.usefixtures("scenes")
-def test_where_an_answer_cannot_be_kept_nothing_is_asked(says: Any):
+def test_where_an_answer_cannot_be_kept_nothing_is_asked(says: Any, run: Run):
     code, out, err = says("да", "Δ99", "--keep", "scene")
     assert (code, out, "there is no formula Δ99" in err) == (1, "", True)
     code, out, err = says("да", "Там", "--keep", "thought", "--tree", "нет")
     assert (code, out, "there is no tree 'нет'" in err) == (1, "", True)
+    run("add", "лёд", "--new", "Лёд", "Зимой вода молчит.")
+    keep = ("Там", "--keep", "thought", "--tree", "лёд", "--under")
+    code, out, err = says("да", *keep, "нет")
+    assert (code, out, "tree 'лёд' has no thought 'нет': nothing was asked" in err) == (1, "", True)
+    own = json.loads(run("show", "лёд", "--json")[1])["nodes"][0]["id"]
+    assert [says("да", *keep, name, "--mask", "bare")[0] for name in (own, f"лёд/{own}")] == [0, 0]
     for wrong in (
         ("Там", "--keep", "scene"),
         ("Там", "--keep", "thought"),
@@ -293,6 +299,7 @@ def test_on_a_terminal_the_author_is_asked_whether_to_add_a_formula(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr("click.confirm", lambda *_, **__: yes)
-    _, out, _ = says("Δ84 = край(покой · распад)", "Что на краю?", "--mask", "bare")
-    assert "reversible" in out
+    _, out, err = says("Δ84 = край(покой · распад)", "Что на краю?", "--mask", "bare")
+    assert (out.count("reversible"), "reversible" in err) == (1, False)
+    assert ("added: Δ84 = край(" in out) == yes
     assert ("Δ84" in run("formulas", "list")[1]) == yes

@@ -214,8 +214,8 @@ def rewritten_tokens(corpus: Corpus, tmp_path: Path, names: list[str]) -> Corpus
 def test_a_code_that_goes_on_as_a_number_is_refused(harmed: Path, tmp_path: Path):
     from training.base import prepare
 
-    changed = rewritten(harmed, lambda text: text + " Δ123")
-    with pytest.raises(CorpusError, match="record 1 of the split train says 'Δ123'"):
+    changed = rewritten(harmed, lambda text: "Δ123 " + text[5:])
+    with pytest.raises(CorpusError, match=r"split train says 'Δ123'… \(the thought [^)]+/"):
         prepare("tiny:", tmp_path / "base", changed)
     assert not (tmp_path / "base").exists()
 

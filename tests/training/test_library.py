@@ -56,12 +56,16 @@ def test_the_mask_that_is_worn_is_kept_and_marked(own: Library, run: Run):
     assert run("masks", "switch", "Δ42_тело")[0] == 0
     assert own.worn == "Δ42_тело"
     marked = [
-        line.split("\t")[0] for line in run("masks", "list")[1].splitlines() if "worn" in line
+        line.split("\t")[0] for line in run("masks", "list")[1].splitlines()[1:] if "worn" in line
     ]
     assert marked == ["Δ42_тело"]
     own.path("Δ42_тело").unlink()
     with pytest.raises(MaskError, match="says to wear Δ42_тело, which is not there"):
         _ = own.worn
+    code, out, err = run("masks", "list")
+    names = [line.split("\t")[0] for line in out.splitlines()]
+    assert (code, names) == (1, ["mask", "bare", "dora", "Δ42_logic"])
+    assert "says to wear Δ42_тело, which is not there" in err
     assert run("masks", "switch", "base")[0] == 0
     assert own.worn == "base"
     code, _, err = run("masks", "switch", "Δ43")
@@ -213,10 +217,10 @@ def test_every_damaged_mask_is_named(own: Library, run: Run):
 
 
 def test_a_stray_file_is_named_and_all_masks_are_listed(own: Library, corpus: Corpus, run: Run):
-    names = [line.partition("\t")[0] for line in run("masks", "list")[1].splitlines()]
+    names = [line.partition("\t")[0] for line in run("masks", "list")[1].splitlines()][1:]
     (own.folder / "stray.safetensors").write_bytes(b"garbage")
     code, out, err = run("masks", "list")
-    assert (code, [line.partition("\t")[0] for line in out.splitlines()]) == (1, names)
+    assert (code, [line.partition("\t")[0] for line in out.splitlines()][1:]) == (1, names)
     assert "stray.safetensors is not a mask" in err
     code, out, err = run("masks", "stale", "--corpus", str(corpus.path), "--json")
     assert (code, [one["name"] for one in json.loads(out)]) == (1, names)
@@ -290,10 +294,25 @@ def test_a_file_called_base_and_a_link_to_nothing_are_named(own: Library, run: R
     own.path("dora").rename(own.folder / "base.safetensors")
     (own.folder / "link.safetensors").symlink_to("gone.safetensors")
     code, out, err = run("masks", "list")
-    assert (code, out.count("worn")) == (1, 0)
+    assert (code, out.count("worn")) == (1, 1)  # in the head alone
     assert "base.safetensors is called as the voice without a mask is" in err
     code, _, err = run("masks", "show", "link")
     assert (code, "a link to gone.safetensors, which is not there" in err) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["v1.2", "Δ07_логик й"])
+def test_a_file_whose_name_no_command_takes_is_listed_and_to_be_renamed(
+    own: Library, run: Run, name: str
+):
+    own.path("dora").rename(own.folder / f"{name}.safetensors")
+    code, out, err = run("masks", "list")
+    assert (code, f"\n{name}\t" in out) == (1, True)
+    assert f"{name}.safetensors has to be renamed: " in err
+    for command in (("show",), ("remove", "--yes"), ("switch",)):
+        code, _, err = run("masks", *command, name)
+        assert (code, f"{name}.safetensors has to be renamed: " in err) == (1, True)
+    (own.folder / f"{name}.safetensors").rename(own.folder / "v1_2.safetensors")
+    assert run("masks", "show", "v1_2")[0] == 0
 
 
 def test_an_export_names_the_base_it_was_given_and_says_where_it_names_none(

@@ -133,7 +133,7 @@ def test_the_library_on_the_command_line(masks: Path, base: Any, tmp_path: Path,
     where = ("--masks", str(masks))
     code, out, _ = run("masks", "list", *where)
     assert code == 0
-    assert [line.split("\t")[0] for line in out.splitlines()] == ["Δ42_logic", "Δ42_тело"]
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["mask", "Δ42_logic", "Δ42_тело"]
     about = json.loads(run("masks", "show", "Δ42_тело", *where, "--json")[1])
     assert about["slug"] == "delta42_u0442-u0435-u043b-u043e"
     assert about["base"]["hash"] == base.hash

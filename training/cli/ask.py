@@ -11,7 +11,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -121,7 +121,7 @@ def command_ask(
             place = _scene_of(formula or _only_code(text), register, lang)
         else:
             place = _thought_in(tree, under)
-        _forest(ctx, *place.look, silent=True)
+        place.require(_forest(ctx, *place.look, silent=True))
     if register is not None:
         text = unfolding(text, register, Corpus.open(corpus_folder) if corpus_folder else None)
     base = Base.open(base_folder)
@@ -154,6 +154,20 @@ class _Place(NamedTuple):
     command: list[str]
     """The command that keeps it; the origin and the text are still to be given."""
     at: str
+    under: str | None = None
+    """The id of the thought above a kept one, if one is named."""
+
+    def require(self, told: str) -> None:
+        """Raise TrainingError where there is no such thought in what was told of the tree."""
+        if self.under is None:
+            return
+        ids = [node["id"] for node in orjson.loads(told)["nodes"]]
+        if self.under not in [*ids, *(f"{self.at}/{own}" for own in ids)]:
+            raise TrainingError(
+                f"tree {self.at!r} has no thought {self.under!r}: nothing was asked",
+                hint=f"`forest show {shlex.quote(self.at)} --ids` lists its thoughts with their "
+                "ids.",
+            )
 
 
 def _scene_of(code: str, register: str | None, lang: str | None) -> _Place:
@@ -164,7 +178,7 @@ def _scene_of(code: str, register: str | None, lang: str | None) -> _Place:
 def _thought_in(tree: str | None, under: str | None) -> _Place:
     if tree is None:
         raise click.UsageError("--keep thought needs a --tree, and takes --under ID")
-    return _Place(["show", "--", tree], ["add", *_options(under=under)], tree)
+    return _Place(["show", "--json", "--", tree], ["add", *_options(under=under)], tree, under)
 
 
 def _options(**values: str | None) -> list[str]:
@@ -224,11 +238,24 @@ def _offer(ctx: click.Context, formula: str, code: str | None) -> None:
         say(f"the forest has {own} already: nothing to add")
         return
     if sys.stdin.isatty() and sys.stdout.isatty():
-        _forest(ctx, "formulas", "check", "--", formula)
+        criteria = _forest(ctx, "formulas", "check", "--", formula, silent=True)
+        say(criteria.rstrip("\n"))
         if click.confirm("Add it?", default=False):
-            _forest(ctx, "formulas", "add", "--", formula)
+            _add(ctx, formula, said=criteria.splitlines())
     else:
         say(f"to add it: forest formulas add {shlex.quote(formula)}")
+
+
+def _add(ctx: click.Context, formula: str, *, said: Sequence[str]) -> None:
+    """Add a formula; what the command notes and has been said already is not said again."""
+    notes = io.StringIO()
+    try:
+        with redirect_stderr(notes):
+            _forest(ctx, "formulas", "add", "--", formula)
+    finally:
+        for line in notes.getvalue().splitlines():
+            if line not in said:
+                say(line, err=True)
 
 
 def _forest(ctx: click.Context, *arguments: str, silent: bool = False) -> str:

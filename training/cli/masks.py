@@ -39,8 +39,9 @@ def command_masks() -> None:
 def _list(folder: Path, as_json: bool) -> int:
     """List the masks: name, base, steps, loss, and which one is worn.
 
-    A file that is no mask is named, with exit code 1.
+    A file that is no mask, or has a name that no command takes, is named, with exit code 1.
     """
+    from training.errors import MaskError
     from training.masks import Library
 
     library = Library(folder)
@@ -48,7 +49,11 @@ def _list(folder: Path, as_json: bool) -> int:
     if as_json:
         print_json([mask.about for mask in masks])
         return _tell(wrong)
-    worn = library.worn
+    worn = None
+    try:
+        worn = library.worn
+    except MaskError as error:
+        wrong.append(error)
     rows = []
     for mask in masks:
         results, base = mask.about["results"], mask.about["base"]
@@ -56,7 +61,8 @@ def _list(folder: Path, as_json: bool) -> int:
         said = f"{loss:.4g}" if loss is not None else "merged"
         mark = "worn" if mask.path.stem == worn else ""
         rows.append((mask.name, base["source"], base["hash"][:12], results["steps"], said, mark))
-    print_table(("mask", "base", "its hash", "steps", "loss", ""), rows)
+    if rows:
+        print_table(("mask", "base", "its hash", "steps", "loss", "worn"), rows, named=True)
     if not masks:
         say(f"no masks in {folder}", err=True)
     return _tell(wrong)
