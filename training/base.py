@@ -6,6 +6,7 @@ then holds low-rank matrices and the few new rows, and never a whole matrix of e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +26,11 @@ FORMAT = "reasoning-forest base"
 FORMAT_VERSION = 1
 MANIFEST = "base.json"
 _PREPARE = "Prepare one: forest base prepare MODEL OUT --corpus CORPUS"
+_MODELS = "Expected a folder or a name of Hugging Face with safetensors, a GGUF file, or tiny:."
+_AT_HUB = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", re.ASCII)
+"""A name at the hub: ``Qwen/Qwen3-1.7B``."""
+_PATIENCE = 5
+"""Seconds that the hub has to answer at all."""
 _SPREAD = 0.1
 """How far new rows lie around the mean row, in standard deviations of the rows."""
 
@@ -207,14 +213,45 @@ def add_tokens(tokenizer: Any, names: Sequence[str], corpus: Corpus | None = Non
 def _source(model: str, corpus: Corpus | None, seed: int) -> tuple[Any, Any]:
     kind = model.removeprefix("tiny:")
     if kind == model:
-        gguf = model.lower().endswith(".gguf")
-        return _from_gguf(Path(model)) if gguf else (_load_model(model), _load_tokenizer(model))
+        if model.lower().endswith(".gguf"):
+            return _from_gguf(Path(model))
+        where = _found(model)
+        return _load_model(where), _load_tokenizer(where)
     if corpus is None:
         raise BaseError(
             f"{model} makes its tokenizer from a corpus, and none is given",
             hint=f"forest base prepare {model} OUT --corpus CORPUS",
         )
     return tiny.make(kind, list(_all_texts(corpus)), seed)
+
+
+def _found(model: str) -> str:
+    """Where a model is loaded from that is named by a folder or at the hub.
+
+    The hub's client asks again for most of a minute where nothing answers. So it is asked once, and
+    without an answer its cache is looked at alone.
+
+    Raises BaseError where there is no such folder, and no such name can be or is in the cache.
+    """
+    if Path(model).exists():
+        return model
+    if not _AT_HUB.fullmatch(model):
+        raise BaseError(f"there is no folder {model}", hint=_MODELS)
+    hub = library("huggingface_hub.constants")
+    try:
+        if not hub.HF_HUB_OFFLINE:
+            library("huggingface_hub.utils").get_session().head(hub.ENDPOINT, timeout=_PATIENCE)
+            return model
+    except Exception:  # noqa: BLE001 - whatever its client raises: it does not answer
+        pass
+    try:
+        return str(library("huggingface_hub").snapshot_download(model, local_files_only=True))
+    except OSError:
+        raise BaseError(
+            f"the model {model} cannot be loaded: there is no such folder, no copy in the cache of "
+            "the hub, and no answer from it",
+            hint=_MODELS,
+        ) from None
 
 
 def _all_texts(corpus: Corpus) -> Iterator[str]:
@@ -258,10 +295,13 @@ def _loaded(what: str, path: Path | str, **options: Any) -> Any:
         return getattr(transformers, what).from_pretrained(path, trust_remote_code=False, **options)
     except (OSError, ValueError, KeyError, ImportError) as error:
         first = str(error).strip().partition("\n")[0]
+        if options.get("local_files_only"):
+            first = (
+                "there is no such folder, no copy in the cache of the hub, and no answer from it"
+            )
         raise BaseError(
             f"the model {Path(path, options.get('gguf_file', ''))} cannot be loaded: {first}",
-            hint="Expected a folder or a name of Hugging Face with safetensors, a GGUF file, or "
-            "tiny:.",
+            hint=_MODELS,
         ) from error
 
 

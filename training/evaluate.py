@@ -72,7 +72,7 @@ class _Corpus:
     def formulas(self) -> Formulas:
         """Raises CorpusError where there are none, or nothing is to be sampled."""
         if not self.asked.samples:
-            raise CorpusError("nothing was to be sampled")
+            raise CorpusError("it asks for samples, and none were to be drawn (--samples 0)")
         self._formulas = self._formulas or Formulas(self.corpus)
         return self._formulas
 
@@ -156,7 +156,11 @@ def _measures(corpus: _Corpus) -> tuple[list[Measure], dict[str, dict[str, Any]]
         except CorpusError as error:
             missing[key] = not_measured(key, title, str(error))
     if not measures:
-        raise CorpusError("; ".join(one["not_measured"] for one in missing.values()))
+        by_why: dict[str, list[str]] = {}
+        for key, one in missing.items():
+            by_why.setdefault(one["not_measured"], []).append(key)
+        told = "; ".join(f"{', '.join(keys)}: {why}" for why, keys in by_why.items())
+        raise CorpusError(f"nothing is left to ask: {told}")
     return measures, missing
 
 

@@ -79,9 +79,15 @@ def _weights(masks: Sequence[Mask], weights: Sequence[float] | None) -> list[flo
         raise MaskError("merging needs two different masks at least")
     if weights is None:
         return [1 / len(masks)] * len(masks)
-    if len(weights) != len(masks) or not all(isfinite(w) and w for w in weights):
-        said = ", ".join(f"{w:g}" for w in weights)
-        raise MaskError(f"{len(masks)} masks and the weights {said}: expected one for each, not 0")
+    said = ", ".join(f"{w:g}" for w in weights)
+    if len(weights) != len(masks):
+        raise MaskError(f"{len(masks)} masks need a weight each; there are {len(weights)}: {said}")
+    for mask, weight in zip(masks, weights, strict=True):
+        if not isfinite(weight) or not weight:
+            raise MaskError(
+                f"{mask.name} would be merged with the weight {weight:g}",
+                hint="Expected a number that is not 0; a mask that is to add nothing is left out.",
+            )
     return list(map(float, weights))
 
 

@@ -163,6 +163,28 @@ def test_a_little_that_a_base_cannot_read_is_told(corpus: Corpus, tmp_path: Path
     assert "such as '17': these can be neither learnt nor said" in err
 
 
+def test_a_hub_that_does_not_answer_is_asked_once(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    from huggingface_hub import constants, utils
+
+    asked = list[str]()
+
+    class Silent:
+        def head(self, url: str, timeout: float) -> None:
+            asked.append(url)
+            raise OSError(f"no answer in {timeout} seconds")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(utils, "get_session", Silent)
+    code, _, err = run("base", "prepare", "nosuchfolder", str(tmp_path / "base"))
+    assert (code, asked) == (1, [constants.ENDPOINT])
+    assert err.startswith(
+        "forest: the model nosuchfolder cannot be loaded: there is no such folder, no copy in the "
+        "cache of the hub, and no answer from it\nExpected a folder"
+    )
+
+
 def test_a_tiny_base_tells_every_step_that_it_learns(corpus: Corpus, tmp_path: Path):
     from training.base import prepare
 
@@ -229,7 +251,12 @@ def test_nothing_is_written_over(base: Any, corpus: Corpus):
 
 @pytest.mark.parametrize(
     ("model", "says"),
-    [("tiny:other", "there is no tiny:other"), ("no/such folder", "cannot be loaded")],
+    [
+        ("tiny:other", "there is no tiny:other"),
+        ("no/such folder", "there is no folder no/such folder"),
+        ("./base", "there is no folder"),
+        ("нет", "there is no folder нет"),
+    ],
 )
 def test_what_is_no_model_is_refused(model: str, says: str, corpus: Corpus, tmp_path: Path):
     from training.base import prepare

@@ -185,7 +185,12 @@ def test_what_cannot_be_merged_is_refused(
     assert "was trained with DoRA" in tell("Δ42_logic", "dora")
     assert "trained on another base" in tell("Δ42_logic", "bare", base=other)
     assert "two different masks" in tell("Δ42_logic", "Δ42_logic")
-    assert "expected one for each" in tell("Δ42_logic", "bare", more=("--weights", "1"))
+    assert "2 masks need a weight each; there are 1: 1" in tell(
+        "Δ42_logic", "bare", more=("--weights", "1")
+    )
+    assert "bare would be merged with the weight 0\n" in tell(
+        "Δ42_logic", "bare", more=("--weights", "1,0")
+    )
     assert "A rank is for svd" in tell("Δ42_logic", "bare", more=("--rank", "3"))
     assert "exists already" in tell("Δ42_logic", "bare", into="dora")
     assert sorted(mask.name for mask in own) == ["bare", "dora", "Δ42_logic", "Δ42_тело"]

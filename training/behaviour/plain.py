@@ -46,7 +46,9 @@ class Plain:
         for source, text in _sources(file):
             found = paragraphs(text)
             if not found:
-                raise TrainingError(f"{source} holds no text", hint="Give one with paragraphs.")
+                raise TrainingError(
+                    f"{file or source} holds no text", hint="Name a file of paragraphs."
+                )
             draw = random.Random(seed)
             some = draw.sample(found, most) if len(found) > most else found
             self._paragraphs += (_Paragraph(source, one) for one in some)

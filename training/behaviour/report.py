@@ -63,6 +63,8 @@ def _verdict(mask: str, what: str, group: Mapping[str, Any], others: Sequence[st
     does = "goes on in another tree" if what == ANY else "prefers another tree's continuation"
     if what != ANY and ANY in group["scores"]:
         does = f"says no continuation in full, nor does any other voice, but {does}"
+    elif what != ANY:
+        does = f"(nothing was sampled: what it would say is not asked) {does}"
     told = [
         f"{percent(scores[other])} by {other}, a difference of {points(less[other])} points"
         for other in others
