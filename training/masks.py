@@ -38,6 +38,12 @@ _ABOUT = "about_sha256"
 """Where a mask's metadata keeps the checksum of all the rest of it."""
 _MOST = 100 << 20
 """Bytes of the longest head that is believed."""
+_PASSPORT = (
+    "а=a б=b в=v г=g д=d е=e ё=e ж=zh з=z и=i й=i к=k л=l м=m н=n о=o п=p р=r с=s т=t у=u ф=f х=kh "
+    "ц=ts ч=ch ш=sh щ=shch ъ=ie ы=y ь= э=e ю=iu я=ia"
+)
+_LATIN = {pair[0]: pair[2:] for pair in _PASSPORT.split()}
+_LATIN |= {letter.upper(): said.capitalize() for letter, said in _LATIN.items()}
 _NOT_IN_NAMES = re.compile(r"[\s./\\:*?\"<>|\x00-\x1f\x7f]")
 
 
@@ -265,16 +271,17 @@ def _checked_stem(path: Path) -> None:
 def slug(name: str) -> str:
     """The name in ASCII, as a hub wants it; different names have different ones.
 
-    Where two could become the same, as a name that says itself what a sign becomes, it ends in a
-    part of its hash.
+    Cyrillic is written as in passports (ICAO Doc 9303), other signs by their numbers. Where two
+    names could become the same, as of letters written alike, it ends in a part of its hash.
 
     >>> slug("Δ42_logic"), slug("Δ42_тело"), slug("🫧"), slug("delta42_logic")
-    ('delta42_logic', 'delta42_u0442-u0435-u043b-u043e', 'u1fae7', 'delta42_logic-7aebc3be')
+    ('delta42_logic', 'delta42_telo-fe7c7427', 'u1fae7', 'delta42_logic-7aebc3be')
     """
     words = re.findall("[A-Za-z0-9_-]+|.", name.replace("Δ", "delta"))
-    parts = [w if w.isascii() else f"u{ord(w):04x}" for w in words]
+    parts = [_LATIN.get(w, w if w.isascii() else f"u{ord(w):04x}") for w in words]
     told = re.sub("(?<=[0-9a-f])(?=u[0-9a-f]{4})", "-", "".join(parts))
-    if re.search("delta|u[0-9a-f]{4}|[^\\x00-\\x7f][-0-9a-f]", name.replace("Δ", "")):
+    alike = "delta|u[0-9a-f]{4}|-[0-9a-f]{8}$|[^\\x00-\\x7f][-0-9a-f]"
+    if any(w in _LATIN for w in words) or re.search(alike, name.replace("Δ", "")):
         told += f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     return told
 

@@ -556,6 +556,9 @@ def test_where_no_voice_says_a_continuation_the_likelier_one_decides(corpus: Cor
     (verdict,) = verdicts(report_of(found, controls=["control"]))
     assert verdict.holds
     assert verdict.text.startswith("says no continuation in full, nor does any other voice, but")
+    found = told(Jumps(corpus, WAYS.most, 0, WAYS.seed), *silent, controls=["control"], anchors=3)
+    (verdict,) = verdicts(report_of(found, controls=["control"]))
+    assert verdict.text.startswith("(nothing was sampled: what it would say is not asked) prefers")
 
 
 def test_the_page_is_one_file_with_pictures_and_everything_escaped(voiced: Corpus):
@@ -658,6 +661,8 @@ def test_what_cannot_be_asked_is_told_as_not_measured(
     assert (code, "report exists and is not empty" in err) == (1, True)
     code, _, err = run("evaluate", *where, "--only", "jumps")
     assert (code, "has no walks" in err) == (1, True)
+    code, _, err = run("evaluate", *where, "--only", "scenes,style", "--samples", "0")
+    assert (code, err.count("it asks for samples, and none were to be drawn")) == (1, 1)
     code, _, err = run("evaluate", *where, "--only", "magic")
     assert (code, "There are: jumps, scenes" in err) == (1, True)
 
