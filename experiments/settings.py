@@ -172,7 +172,10 @@ class Settings(_Section):
 
     def of_an_answer(self) -> dict[str, Any]:
         """What may not change while a folder holds results; more arms and seeds may be added."""
-        return self.model_dump(mode="json", exclude={"arms", "seeds"})
+        told = self.model_dump(mode="json", exclude={"arms", "seeds"})
+        if not self.draws:
+            del told["draws"]  # a folder that was begun before there was this setting goes on
+        return told
 
     @property
     def hash(self) -> str:

@@ -105,7 +105,7 @@ class Jumps:
         f"log-likelihood of their tokens. A sample says a continuation at token F1 {SAME} or more. "
         "A measure with “known” behind it counts the probes alone of which the voice knows both "
         "sides: what follows the anchor in X after X's own context, and in Y after Y's own. "
-        "Intervals are bootstraps over anchors."
+        "Intervals are over anchors."
     )
     scales = _SCALES | {
         f"{name}{AMONG}": Scale(f"{name}, among probes with known sides") for name in KNOWN
