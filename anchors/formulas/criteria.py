@@ -6,8 +6,8 @@ stable          its terms stand together in at least n trees: each tree carries 
                 terms that are known do not say that it is stable or reproducible.
 reproducible    its terms are found again together, in more trees than chance would have it, by the
                 test of recurring cores (`anchors.formulas.cores`). A formula is one set that
-                somebody named, so that is corrected for the formulas there are, and not for all
-                sets that a search would try.
+                somebody named, so that is corrected for the formulas there are of its kind, of
+                terms or of formulas, and not for all sets that a search would try.
 registers       scenes voice it in two registers at least, with two texts at least. Forms of a
                 register's name are one register, and a text is one whatever its case, quotes,
                 spaces and punctuation at its ends.
@@ -138,7 +138,7 @@ class Judge:
         enough = not open_ or self.book.has_most_parts(formula)
         criteria = (
             _of_defined(self._stable(together), open_, enough),
-            _of_defined(self._reproducible(heads), open_, enough),
+            _of_defined(self._reproducible(formula, heads), open_, enough),
             _in_registers([scene for scene in self.book.voices(key) if scene.register]),
             _reversible(held_out, len(self.book.formulas)),
         )
@@ -190,17 +190,25 @@ class Judge:
             + f", {self.trees} are asked for",
         )
 
-    def _reproducible(self, heads: set[str]) -> Criterion:
+    def _reproducible(self, formula: Formula, heads: set[str]) -> Criterion:
         if len(heads) not in SIZES:
             said = f"a core has {SIZES[0]} to {SIZES[-1]} terms, this has {len(heads)}"
             return Criterion("reproducible", False, said)
         count, p = by_chance(self._carried, heads)
-        formulas = len(self.book.formulas)
+        # A merge or a chain is no further guess at which terms belong together: who uses a code
+        # does not take away that it deserves one.
+        kind = bool(formula.parts)
+        formulas = sum(bool(f.parts) == kind for f in self.book.formulas.values())
         met = count >= self.trees and p * formulas <= PLAIN
-        beyond = f"more than by chance: p = {p:.2g}, of {plural(formulas, 'formula')}"
-        said = f"together in {count} of {plural(len(self._carried), 'tree')}, " + (
-            beyond if met else "no more than by chance"
+        corrected = min(p * formulas, 1.0)
+        said = (
+            f"together in {count} of {plural(len(self._carried), 'tree')}, "
+            f"{'more' if corrected <= PLAIN else 'no more'} than by chance: p = {p:.2g}, times "
+            f"{plural(formulas, 'formula')} of {'formulas' if kind else 'terms'} {corrected:.2g}, "
+            f"{PLAIN} at most"
         )
+        if count < self.trees:
+            said += f"; {plural(self.trees, 'tree')} are asked for"
         return Criterion("reproducible", met, said)
 
 

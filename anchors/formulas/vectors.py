@@ -1,10 +1,11 @@
 """Formulas in the space of meanings: expansion into vectors, compression of a text into codes.
 
-A formula has several vectors of length 1: that of its core, the mean of its terms with its operator
-and name; and one for each text it is set equal to or voiced by. It is as near to a text as the
-nearest of them, so what it says itself counts in full, however much else it says. A formula of
-formulas has the terms of its parts. Any embedder will do; without one, word forms and letters are
-compared. What nearly all of the texts have, such as «он» and «но», counts little.
+A formula has several vectors of length 1: that of its core, the mean of its terms; the mean of
+these with its operator and name; and one for each text it is set equal to or voiced by. It is as
+near to a text as the nearest of them, so what it says itself counts in full, however much else it
+says. A formula of formulas has the terms of its parts. Any embedder will do; without one, word
+forms and letters are compared. What nearly all of the texts have, such as «он» and «но», counts
+little.
 """
 
 from __future__ import annotations
@@ -70,26 +71,30 @@ class Space:
         self.voices = [(code, scene) for code in self.codes for scene in book.voices(code)]
         places = {code: i for i, code in enumerate(self.codes)}
         formulas = list(enumerate(book.formulas.values()))
-        cores = [(i, said) for i, formula in formulas for said in _core(book, formula)]
+        cores = [core for i, formula in formulas for core in _cores(book, i, formula)]
         said = [(i, scene) for i, formula in formulas for scene in formula.scenes]
         said += [(places[code], scene.text) for code, scene in self.voices]
         self._said = [(owner, text_key(text)) for owner, text in said]
         self._texts: dict[int, list[tuple[str, str]]] = defaultdict(list)
         """By the place of a formula in ``codes``, all that it says; of scenes with their keys."""
-        for owner, text in cores:
-            self._texts[owner].append((text, ""))
+        for owner, texts in cores:
+            self._texts[owner] += [(text, "") for text in texts]
         for (owner, key), (_, text) in zip(self._said, said, strict=True):
             self._texts[owner].append((text, key))
-        rows = self._embedded([text for _, text in [*cores, *said]])
-        sums = np.zeros((len(self.codes), rows.shape[1]), dtype=np.float32)
-        np.add.at(sums, np.array([owner for owner, _ in cores], dtype=np.intp), rows[: len(cores)])
-        self._rows: Vectors = np.concatenate([_unit(sums), rows[len(cores) :]])
-        self._owner = np.array([*places.values(), *(owner for owner, _ in said)], dtype=np.intp)
-        self._peaks = np.zeros_like(sums)
+        parts = [(at, text) for at, (_, texts) in enumerate(cores) for text in texts]
+        rows = self._embedded([text for _, text in [*parts, *said]])
+        sums = np.zeros((len(cores), rows.shape[1]), dtype=np.float32)
+        np.add.at(sums, np.array([at for at, _ in parts], dtype=np.intp), rows[: len(parts)])
+        self._rows: Vectors = np.concatenate([_unit(sums), rows[len(parts) :]])
+        self._first = len(cores)
+        """Which row is the first of a text."""
+        self._owner = np.array([owner for owner, _ in [*cores, *said]], dtype=np.intp)
+        self._peaks = np.zeros((len(self.codes), rows.shape[1]), dtype=np.float32)
         np.maximum.at(self._peaks, self._owner, np.abs(self._rows))
         self._weights = _weights(self._peaks.sum(axis=0), len(self.codes))
         self.vectors: Vectors = _unit(self._rows * self._weights)
-        """The core of each of ``codes``, then a row for each text; shape (n, d)."""
+        """The cores of all formulas, then a row for each text; shape (n, d)."""
+        self._own = [bool(formula.terms) for _, formula in formulas]
 
     def _embedded(self, texts: list[str]) -> Vectors:
         import numpy as np
@@ -115,7 +120,9 @@ class Space:
             return named[:most]
         row = _unit(self.embedder.embed([text]) * self._weights)[0]
         scores = self._scores(self.vectors @ row)
-        likely = (int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > NOTHING)
+        # Behind equal ones come those that have no terms but those of their parts.
+        order = np.lexsort((~np.array(self._own, dtype=bool), -scores.round(5)))
+        likely = (int(i) for i in order if scores[i] > NOTHING)
         shares = self._sharing(text)
         others = (Near(self.codes[i], float(scores[i])) for i in likely if shares(i))
         known = {near.code for near in named}
@@ -156,13 +163,9 @@ class Space:
         """
         import numpy as np
 
-        owner, row = self._said[i][0], len(self.codes) + i
+        owner, row = self._said[i][0], self._first + i
         own = np.flatnonzero(self._owner == owner)
-        same = [
-            j
-            for j in own
-            if j >= len(self.codes) and self._said[j - len(self.codes)] == self._said[i]
-        ]
+        same = [j for j in own if j >= self._first and self._said[j - self._first] == self._said[i]]
         left = np.abs(self._rows[np.setdiff1d(own, same)]).max(axis=0)
         peaks = self._peaks.sum(axis=0) - self._peaks[owner] + left
         squares = _weights(peaks, len(self.codes)) ** 2
@@ -171,7 +174,7 @@ class Space:
         near[same] = -1
         scores = self._scores(near)
         likely = map(int, np.flatnonzero(scores > NOTHING))
-        order = sorted(likely, key=lambda at: (-scores[at], at != owner))
+        order = sorted(likely, key=lambda at: (-scores[at].round(5), at != owner))
         said = self.voices[i - len(self._said) + len(self.voices)][1].text
         shares = self._sharing(said, but=self._said[i])
         return next((self.codes[at] for at in order if shares(at)), "")
@@ -190,10 +193,14 @@ def recall(held_out: Sequence[HeldOut]) -> float | None:
     return sum(h.found for h in held_out) / len(held_out) if held_out else None
 
 
-def _core(book: Book, formula: Formula) -> list[str]:
-    """What a formula is made of, and what it is called."""
+def _cores(book: Book, place: int, formula: Formula) -> list[tuple[int, list[str]]]:
+    """(place, texts) of what a formula is made of, and of that with what it is called.
+
+    Two, for its name and operator would draw its terms away from a text that says just these.
+    """
     terms = [term.phrase for term in book.terms(formula)]
-    return [*terms, *filter(None, (formula.operator, formula.name))]
+    called = list(filter(None, (formula.operator, formula.name)))
+    return [(place, texts) for texts in (terms, [*terms, *called] if called else []) if texts]
 
 
 def _weights(peaks: Vectors, formulas: int) -> Vectors:

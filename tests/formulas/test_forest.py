@@ -832,3 +832,27 @@ def test_what_an_author_decided_of_anchors_counts_in_additions(store):
     refuse_anchors(store, "пар", "пары")
     with pytest.raises(Conflict, match="taken"):
         add(store, "Δ60 = (мороз + пары)")
+
+
+def test_what_is_made_of_a_formula_takes_nothing_from_it():
+    """By its terms it is found first, and its scenes and trees go on saying that it has a code."""
+    with sample_folder() as folder, Forest.open("memory:") as forest:
+        forest.import_files([folder])
+        scenes = [Scene("Вода несёт весну", "poetic"), Scene("Весной вода холодит руки", "bodily")]
+        add(forest.store, "(вода + весна) = «Ледоход»", scenes=scenes)
+        add(forest.store, "Δ01 = (порог + ответственность)")
+        merge(forest.store, ["Δ00", "Δ01"])
+        for parts in (["Δ00", "Δ01"], ["Δ00", "Δ01", "Δ00"], ["Δ00", "Λ1"], ["Δ00", "Δ01", "Λ1"]):
+            compose(forest.store, parts)
+        add(forest.store, "Λ9 = (Δ00 → Δ98)")
+        space = Space(Book.of(forest.store))
+        for text in ("вода весна", "вода + весна"):
+            first, second, *_ = space.near(text)
+            assert first.code == "Δ00", space.near(text)
+            assert first.score == pytest.approx(1, abs=1e-3)
+            assert second.code == "Λ9"
+        assert check(forest.store, "Δ00").unmet == []
+        (unmet,) = (c for c in check(forest.store, "Λ1").criteria if c.name == "reproducible")
+        assert (
+            "no more than by chance: p = 0.19, times 6 formulas of formulas 1, 0.05" in unmet.said
+        )
