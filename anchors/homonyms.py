@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from anchors.forms import form_key
 from anchors.writing import Write
 from forest.errors import InvalidInput, NotFound
 from forest.fields import clean_name
@@ -38,13 +39,16 @@ class Meant:
 
     def __init__(self, meanings: Iterable[Meaning] = ()) -> None:
         self._means: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self._in_other_forms: dict[tuple[str, str], list[str]] = defaultdict(list)
         for one in meanings:
             self._means[one.anchor, one.place].append(one.means)
+            self._in_other_forms[_form(one.anchor), one.place].append(one.means)
 
     def ways(self, anchor: str, tree: str, thought: str) -> list[str]:
         """What it may be there: what the thought says of it, then its tree, then itself.
 
-        What it means may be parted again, so each is followed.
+        What it means may be parted again, so each is followed. What is said of a word holds for its
+        other forms in that place, of which nothing is said («замок» where «замки» was parted).
         """
         found: dict[str, None] = {}
         ahead = [anchor]
@@ -52,8 +56,17 @@ class Meant:
             one = ahead.pop()
             if one not in found:
                 found[one] = None
-                ahead += [m for place in (thought, tree) for m in self._means.get((one, place), ())]
+                ahead += self._said(one, thought) + self._said(one, tree)
         return [*reversed(found)]
+
+    def _said(self, anchor: str, place: str) -> list[str]:
+        said = self._means.get((anchor, place), [])
+        return said or self._in_other_forms.get((_form(anchor), place), []) if place else []
+
+
+def _form(anchor: str) -> str:
+    """What the forms of a word have in common; links and tags have none."""
+    return anchor if anchor.startswith(("[[", "#")) else form_key(anchor)
 
 
 _TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")

@@ -7,13 +7,14 @@ both are a decision ``refuse`` with ``anchor`` and ``into`` (`anchors.registry`)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from anchors.decisions import Decision, read
 from forest.errors import InvalidInput
 from forest.nodes import Key, Node, Value
-from forest.schema import PROPOSAL
+from forest.schema import DECISION, PROPOSAL
 from forest.stores.base import Store
 
 MARK, MERGE = "mark", "merge"
@@ -104,23 +105,38 @@ def _unreadable(node: Node) -> InvalidInput:
     )
 
 
-def replace(store: Store, found: Iterable[Proposal], rules: Iterable[str]) -> int:
+def replace(
+    store: Store,
+    found: Iterable[Proposal],
+    rules: Iterable[str],
+    still_open: Callable[[Sequence[Decision]], Callable[[Proposal], bool]] = lambda _: (
+        lambda _: True
+    ),
+) -> tuple[list[Proposal], int]:
     """Put what was found in the place of all that these rules found before.
 
-    What another rule proposes already stays as it is. Returns how many were not on the list.
+    What another rule proposes already stays as it is.
+
+    :param still_open: gets all decisions there are in the moment of writing, also those that were
+        made while the search went on, and says of a proposal whether they leave it open.
+    :returns: the proposals that are open, and how many were not on the list.
     """
-    new = {proposal.node.at: proposal.node for proposal in found}
-    asked = set(rules)
+    several, asked = list(found), set(rules)
+    left: list[Proposal] = []
     fresh = 0
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
         nonlocal fresh
-        fresh = len(new.keys() - old.keys())
-        kept = {at for at, node in old.items() if node.properties.get("rule") not in asked}
+        known = read(node for node in old.values() if node.label == DECISION.label)
+        left[:] = filter(still_open(known), several)
+        listed = {at: node for at, node in old.items() if node.label == PROPOSAL.label}
+        new = {proposal.node.at: proposal.node for proposal in left}
+        fresh = len(new.keys() - listed.keys())
+        kept = {at for at, node in listed.items() if node.properties.get("rule") not in asked}
         return {
-            **{at: None for at in old if at not in kept},
+            **{at: None for at in listed if at not in kept},
             **{at: node for at, node in new.items() if at not in kept},
         }
 
-    store.change_nodes([PROPOSAL.label], change)
-    return fresh
+    store.change_nodes([PROPOSAL.label, DECISION.label], change)
+    return left, fresh

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from anchors.deciding import finish
+from anchors.decisions import Decision, decisions, taken_back
 from anchors.discovery import near, phrases, whole, words
 from anchors.discovery.known import Known, name_of
 from anchors.discovery.near import Pair
@@ -35,6 +36,7 @@ from anchors.proposals import (
 )
 from anchors.registry import Registry
 from forest.errors import UsageError
+from forest.model import Anchor
 from forest.phrases import phrase_key
 from forest.stores.base import Skip, Store
 
@@ -113,16 +115,47 @@ def discover(
     :raises OSError: the temporary folder (TMPDIR) has no room.
     """
     limits = _checked(rules, embedder, thresholds)
+    before = {d.no for d in decisions(store)}
     finish(store)
     with _scratch() as name:
         thoughts = Thoughts(Path(name), store.trees(skip))
         try:
-            search = _Search(thoughts, Path(name), Registry.of(store), limits, seed, most)
+            registry = Registry.of(store)
+            terms = _terms(store)
+            search = _Search(thoughts, Path(name), registry, terms, limits, seed, most)
             report = search.run(rules, embedder)
         finally:
             thoughts.close()
-    report.new = replace(store, report.proposals, rules)
+    found = len(report.proposals)
+    still_open = _open_in(registry, before)
+    report.proposals, report.new = replace(store, report.proposals, rules, still_open)
+    report.known += found - len(report.proposals)
     return report
+
+
+def _terms(store: Store) -> list[Anchor]:
+    """The terms of all formulas: anchors, whether or not a thought carries them."""
+    from anchors.formulas.book import Book
+
+    formulas = Book.of(store, skip=lambda _: None).formulas.values()
+    return [Anchor(id=t.anchor, phrase=t.phrase) for f in formulas for t in f.terms]
+
+
+def _open_in(
+    registry: Registry, before: Collection[int]
+) -> Callable[[Sequence[Decision]], Callable[[Proposal], bool]]:
+    """What `replace` asks: a search may take minutes, and reviewers decide meanwhile."""
+
+    def still_open(made: Sequence[Decision]) -> Callable[[Proposal], bool]:
+        undone = taken_back(made)
+        since = [d for d in made if d.no not in before]
+        if not since:
+            return lambda _: True
+        known = Known(Registry(registry.anchors.values(), made))
+        standing = [d for d in since if d.no not in undone]
+        return lambda proposal: known.leaves_open(proposal, standing)
+
+    return still_open
 
 
 @contextmanager
@@ -171,12 +204,14 @@ class _Search:
         thoughts: Thoughts,
         folder: Path,
         registry: Registry,
+        terms: Iterable[Anchor],
         limits: Mapping[str, float],
         seed: int,
         most: int,
     ) -> None:
         self._thoughts, self._folder = thoughts, folder
         self._known = Known(registry)
+        self._terms = self._known.not_there(terms)
         self._limits, self._seed, self._most = limits, seed, most
         self._report = Report(len(thoughts.trees), len(thoughts))
         self._found: dict[str, Proposal] = {}
@@ -203,7 +238,7 @@ class _Search:
     def _words(self, rules: Sequence[str]) -> None:
         thoughts, known = self._thoughts, self._known
         whole_marks = whole.recurring(thoughts, self._folder)
-        anchors = known.registry.anchors.values()
+        anchors = [*known.registry.anchors.values(), *self._terms]
         # All of them first: they cover words, which no new phrase is made of.
         standing = phrases.standing(thoughts, anchors, known)
         least = self._limits["words"]
@@ -220,15 +255,29 @@ class _Search:
         hits = list(hits)
         said: dict[str, list[int]] = defaultdict(list)
         for hit in hits:
-            self._note(said[self._known.registry.head(hit.anchor)], hit.thought)
+            self._note(said[self._meant(hit.anchor, hit.thought)], hit.thought)
         for hit in hits:
-            head = self._known.registry.head(hit.anchor)
+            head = self._meant(hit.anchor, hit.thought)
             others = chain(self._carriers.get(head, ()), said[head])
             tree = self._thoughts.tree[hit.thought]
             other = next((n for n in others if self._thoughts.tree[n] != tree), None)
             if other is not None:
                 rule = "exact" if hit.exact else "lemma"
                 yield Mark(hit.thought, hit.anchor, hit.phrase, other, rule, hit.score)
+
+    def _meant(self, anchor: str, number: int) -> str:
+        """The head of the group of the anchor that is meant where this one stands in a thought."""
+        tree = self._thoughts.trees[self._thoughts.tree[number]]
+        meant = self._known.meant(anchor, tree, self._thoughts[number].id)
+        return self._known.registry.head(meant)
+
+    def _in_place(self, anchor: str, mark: Mark) -> str | None:
+        """What an anchor means where it is marked; None if the evidence means another one."""
+        tree = self._thoughts.trees[self._thoughts.tree[mark.thought]]
+        meant = self._known.meant(anchor, tree, self._thoughts[mark.thought].id)
+        head, carried = self._known.registry.head(meant), self._thoughts[mark.other].anchors
+        same = self._known.is_marked(carried, head) or self._meant(anchor, mark.other) == head
+        return meant if same else None
 
     def _note(self, there: list[int], number: int) -> None:
         """Keep the first thoughts of two trees."""
@@ -252,6 +301,8 @@ class _Search:
             return
         thought = self._thoughts[mark.thought]
         anchor = self._known.anchor_of(mark.anchor)
+        if anchor is not None and self._known.registry.meanings:
+            anchor = self._in_place(anchor, mark)
         if (
             anchor is None
             or self._known.is_marked(thought.anchors, anchor)

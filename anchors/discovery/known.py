@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from anchors.decisions import MARK as MARKED
+from anchors.decisions import Decision
 from anchors.forms import form_key
+from anchors.homonyms import Meant
+from anchors.proposals import MARK, Proposal
 from anchors.registry import Registry
 from forest.errors import ForestError
 from forest.fields import clean_name
-from forest.model import anchor_id
+from forest.model import Anchor, anchor_id
 from forest.phrases import phrase_key
 
 
@@ -21,6 +25,7 @@ class Known:
         self._by_lemma: dict[str, list[str]] = defaultdict(list)
         self._parted: dict[str, set[str]] = defaultdict(set)
         self._group: dict[str, list[str]] = defaultdict(list)
+        self._meant = Meant(registry.meanings)
         for anchor in registry.anchors.values():
             self._group[registry.head(anchor.id)].append(anchor.id)
             if anchor.kind == "phrase":
@@ -41,6 +46,18 @@ class Known:
         plain = [id_ for id_ in there if form_key(id_) == form]
         heads = dict.fromkeys(self.registry.head(id_) for id_ in plain or there)
         return next(iter(heads)) if len(heads) == 1 else None
+
+    def not_there(self, anchors: Iterable[Anchor]) -> list[Anchor]:
+        """Those that no thought carries in any form, one for each."""
+        new: dict[str, Anchor] = {}
+        for anchor in anchors:
+            if (form := form_key(anchor.phrase)) not in self._by_lemma:
+                new.setdefault(form, anchor)
+        return list(new.values())
+
+    def meant(self, anchor: str, tree: str, thought: str) -> str:
+        """The anchor that is meant in a place where this one stands, as authors said."""
+        return self._meant.ways(anchor, tree, thought)[0] if self.registry.meanings else anchor
 
     def are_two(self, one: str, other: str) -> bool:
         """Whether authors told two anchors apart: spelled alike, or parted from one word."""
@@ -78,6 +95,22 @@ class Known:
         """Whether somebody refused what would join these two."""
         return any(
             self.registry.refused(a, b) for a in self.variants(one) for b in self.variants(other)
+        )
+
+    def leaves_open(self, proposal: Proposal, since: Iterable[Decision]) -> bool:
+        """Whether decisions leave a proposal to be decided.
+
+        :param since: those made after the thoughts were read, so marks that none of them shows.
+        """
+        one, other = proposal.against
+        if proposal.what == MARK:
+            marked = [d.anchor for d in since if d.action == MARKED and d.into == other]
+            return not (self.is_marked(marked, one) or self.refused_mark(other, one))
+        there = self.registry.anchors
+        return not (
+            self.registry.head(one) == self.registry.head(other)
+            or self.refused_merge(one, other)
+            or (one in there and other in there and self.are_two(one, other))
         )
 
     def variants(self, anchor: str) -> list[str]:

@@ -22,9 +22,11 @@ from anchors.discovery.words import (
     COVERED,
     FUNCTION,
     NEGATION,
+    SIGNS,
     clause,
     negations,
     read,
+    says_something,
     spans,
 )
 from anchors.forms import form_key, likely_form
@@ -47,6 +49,8 @@ _FEW_TREES = 20
 _RUSSIAN = re.compile("[а-я]+")
 _WITHIN = frozenset("a an the of and or in on for from to between with".split())  # noqa: SIM905
 
+_JOINERS = "\ufe0f\u200d"
+"""What makes one emoji of several, or a picture of a sign."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -108,7 +112,7 @@ def _wanted(anchors: Iterable[Anchor]) -> dict[int, dict[int, list[Anchor]]]:
         if anchor.kind != "phrase":
             continue
         numbers, flags = read(anchor.phrase)
-        if not all(flag & FUNCTION for flag in flags):
+        if says_something(flags):
             wanted[len(numbers)][_gram(numbers)].append(anchor)
     return wanted
 
@@ -130,7 +134,7 @@ def _hits(
             continue
         begin, end = where[words[0]][0], where[words[-1]][1]
         phrase = thought.text[begin:end]
-        if are_changed(thought.text, begin, end):
+        if are_changed(thought.text, begin, end) or _cuts_signs(thought.text, where, words):
             continue
         fits = _fitting(phrase, wanted[-minus][gram])
         if fits:
@@ -167,6 +171,20 @@ def _fitting(phrase: str, anchors: Sequence[Anchor]) -> list[Anchor]:
         return []
     likely = likely_form(phrase_key(phrase))
     return [a for a in anchors if likely_form(phrase_key(a.phrase)) == likely]
+
+
+def _cuts_signs(text: str, where: Sequence[tuple[int, int]], words: range) -> bool:
+    """Whether a sign at the edge of some words is written together with one beside them.
+
+    Signs that are written together are one, as letters are: «🫁🜂⟁» is not «🜂», nor "C++" "+".
+    """
+    for one, other in ((words[0] - 1, words[0]), (words[-1], words[-1] + 1)):
+        if one < 0 or other == len(where) or text[where[one][1] : where[other][0]].strip(_JOINERS):
+            continue
+        flags = read(text)[1]
+        if flags[one] & flags[other] & SIGNS:
+            return True
+    return False
 
 
 def _stands_in_longer(words: range, fixed: Iterable[SetPhrase]) -> bool:

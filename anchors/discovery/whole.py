@@ -11,7 +11,7 @@ import numpy as np
 
 from anchors.discovery.scratch import Sorter, Thoughts, groups
 from anchors.discovery.sureness import families, sureness
-from anchors.discovery.words import FUNCTION, read
+from anchors.discovery.words import read, says_something
 from forest.phrases import phrase_key
 
 
@@ -30,7 +30,7 @@ class Mark(NamedTuple):
 def recurring(thoughts: Thoughts, folder: Path) -> Iterator[Mark]:
     """A mark for each thought whose whole text recurs in another tree: exact, else lemma.
 
-    Texts without a word of content are left out: that «Почему?» recurs says nothing.
+    Texts without a word of content or a sign are left out: that «Почему?» recurs says nothing.
     """
     sorter = Sorter(folder, "whole")
     step = 1 << 16
@@ -51,7 +51,7 @@ def _marks(thoughts: Thoughts, members: Sequence[int]) -> Iterator[Mark]:
     for number in members:
         by_spelling[int(thoughts.exact[number])].append(number)
     texts = {spelled: thoughts[some[0]].text for spelled, some in by_spelling.items()}
-    if all(flag & FUNCTION for flag in read(thoughts[members[0]].text)[1]):
+    if not says_something(read(thoughts[members[0]].text)[1]):
         return
     keys = {spelled: phrase_key(text) for spelled, text in texts.items()}
     often: Counter[str] = Counter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
 from itertools import islice, product
@@ -13,9 +13,10 @@ from anchors.lemmas import lemma, readings, stem
 from anchors.signs import SIGN
 from forest.phrases import phrase_key
 
-BREAK, FUNCTION, COVERED, NEGATION = 1, 2, 4, 8
+BREAK, FUNCTION, COVERED, NEGATION, SIGNS = 1, 2, 4, 8, 16
 """Flags of a word: more than white space and quotes stands before it; it is no word of content; it
-belongs to the phrase of an anchor; it denies. A sign is no word of content, and breaks the text."""
+belongs to the phrase of an anchor; it denies; it is a sign (`anchors.signs`). A sign is no word of
+content, and breaks the text."""
 
 _WAYS = 16
 """In how many ways a phrase is read, where its words can be forms of several."""
@@ -122,7 +123,7 @@ def read(text: str) -> tuple[list[int], list[int]]:
     for match in _WORD.finditer(text):
         number, flag = _known(_said(match))
         if match.lastgroup == "sign":
-            flag |= FUNCTION | BREAK
+            flag |= FUNCTION | BREAK | SIGNS
         else:
             if _BREAK.search(text, end, match.start()):
                 flag |= BREAK
@@ -130,6 +131,11 @@ def read(text: str) -> tuple[list[int], list[int]]:
         numbers.append(number)
         flags.append(flag)
     return numbers, flags
+
+
+def says_something(flags: Iterable[int]) -> bool:
+    """Whether among words that have these flags is one of content, or a sign: «🜂», "C++"."""
+    return any(flag & SIGNS or not flag & FUNCTION for flag in flags)
 
 
 def _said(match: re.Match[str]) -> str:

@@ -9,7 +9,9 @@ import pytest
 from anchors import review
 from anchors.discovery import discover, proposals
 from anchors.embedding import HashedEmbedder
-from anchors.registry import Registry, merge, refuse, undo
+from anchors.formulas.registry import add as add_formula
+from anchors.formulas.where import shown
+from anchors.registry import Registry, merge, part, refuse, thoughts_at, undo
 from forest import Forest, Tree
 from forest.errors import UsageError
 from forest.model import AnchorLink, anchor_id
@@ -595,3 +597,104 @@ def test_an_empty_forest_has_nothing(forest):
 def test_wrong_options_are_refused(forest, options, says):
     with pytest.raises(UsageError, match=says):
         discover(forest.store, **options)
+
+
+@pytest.mark.parametrize("decide", [review.accept, review.refuse])
+@pytest.mark.parametrize("when", ["before the forest is read", "after"])
+def test_what_is_decided_while_a_search_goes_on_is_not_on_its_list(
+    forest, monkeypatch, decide, when
+):
+    plant(forest, "Время лечит.", "Время лечит.", "Вода течёт.", "Вода течёт.")
+    discover(forest.store)
+    one, *left = proposals(forest.store)
+    trees = forest.store.trees
+
+    def meanwhile(*args, **options):
+        monkeypatch.setattr(forest.store, "trees", trees)
+        there = list(trees(*args, **options))
+        decide(forest.store, [one])
+        yield from (there if when == "after" else trees(*args, **options))
+
+    monkeypatch.setattr(forest.store, "trees", meanwhile)
+    report = discover(forest.store)
+    assert {p.id for p in report.proposals} == {p.id for p in proposals(forest.store)}
+    assert {p.id for p in proposals(forest.store)} == {p.id for p in left}
+    assert (report.new, report.known) == (0, 1)
+
+
+def test_where_a_word_was_parted_its_other_forms_mean_the_same(forest):
+    """Who parted «замки» in a tree meant the word, and not how it was spelled there."""
+    said: dict[str, list[tuple[str, list[str]]]] = {
+        "дом": [("Дверь закрыта.", ["замок"]), ("На двери висит замок.", [])],
+        "ключ": [("Ключ не подходит.", ["замки"]), ("Я вижу замок.", [])],
+        "гора": [("Крепость стоит.", ["замок"]), ("На горе стоит замок.", [])],
+        "башня": [("Высокий замок пуст.", [])],
+    }
+    for title, thoughts in said.items():
+        tree = Tree(title, lang="ru")
+        for text, anchors in thoughts:
+            tree.add(text, anchors=anchors, under=tree.thoughts[0] if tree.thoughts else None)
+        forest.replace(tree)
+    part(forest.store, "замок", "замок (дверной)", ["дом", "ключ"])
+    texts = {t.id: t.text for tree in forest.store.trees() for t in tree.thoughts}
+    shown = {(texts[p.thought], p.anchor, texts[p.other]) for p in discover(forest.store).proposals}
+    assert shown == {
+        ("На двери висит замок.", "замок (дверной)", "Ключ не подходит."),
+        ("Я вижу замок.", "замок (дверной)", "Дверь закрыта."),
+        ("На горе стоит замок.", "замок", "Высокий замок пуст."),
+        ("Высокий замок пуст.", "замок", "Крепость стоит."),
+    }
+    review.accept(forest.store, proposals(forest.store))
+    at = thoughts_at(forest.store, "замок (дверной)")
+    assert {found.tree for found in at} == {"дом", "ключ"}
+
+
+def test_a_mark_proposed_before_a_word_was_parted_is_what_another_form_means_there(forest):
+    plant(forest, ("Дверь закрыта.", ["замки"]), "Я вижу замок.", ("Крепость.", ["замок"]))
+    mine = Tree("дом", lang="ru")
+    mine.add("Ключ.", anchors=["замки"])
+    mine.add("Вот замок.", under=mine.thoughts[0])
+    forest.replace(mine)
+    discover(forest.store)
+    part(forest.store, "замки", "замок (дверной)", ["дом"])
+    review.accept(forest.store, proposals(forest.store))
+    assert [a.anchor for a in forest.get("дом").thoughts[1].anchors] == ["замок (дверной)"]
+
+
+@pytest.mark.parametrize("text", ["🫁🜂⟁", "🔥", "да ✅", "C++", "a < b"])
+def test_what_is_made_of_signs_is_found_like_words(forest, text):
+    first, second = plant(forest, text, text)
+    named = anchor_id(text)
+    assert {p[1:3] for p in found(forest)} == {("exact", named)}
+    assert {p.thought for p in proposals(forest.store)} == {first, second}
+    within = plant(forest, ("x y", [text]), f"Тут {text} стоит.", "Это всё.")[1]
+    ((_, rule, anchor, phrase, thought, _),) = found(forest)
+    assert (rule, anchor, phrase, thought) == ("exact", named, text, within)
+
+
+def test_signs_that_are_written_together_are_one(forest):
+    plant(
+        forest,
+        ("Один.", ["🜂"]), "Тут 🫁🜂⟁ знак.",
+        ("Два.", ["+"]), "I write C++ code.",
+        ("Три.", ["❤️"]), "Мы ❤️🔥 оба.", "Горит ❤️ тут.",
+    )  # fmt: skip
+    assert [forest.get("t6").thoughts[0].id] == [p[4] for p in found(forest)]
+
+
+def test_terms_of_formulas_are_looked_for_although_no_thought_carries_them(forest):
+    river, garden = plant(forest, "Вода точит камень.", "Весной сад пьёт воду.")
+    plant_more = Tree("гора")
+    plant_more.add("Приходит весна и тепло.")
+    forest.replace(plant_more)
+    add_formula(forest.store, "Δ12 = (вода + весна + неясность)")
+    spring = forest.get("гора").thoughts[0].id
+    assert {(p[2], p[4]) for p in found(forest)} == {
+        ("вода", river), ("вода", garden), ("весна", garden), ("весна", spring)
+    }  # fmt: skip
+    assert not any(p.carried for p in proposals(forest.store))
+    review.accept(forest.store, proposals(forest.store))
+    assert shown(forest.store, "Δ12").trees == {
+        "вода": ["t0", "t1"], "весна": ["t1", "гора"], "неясность": []
+    }  # fmt: skip
+    assert found(forest) == set()
