@@ -5,7 +5,9 @@ may come from the forest, though, which kept those of thoughts that were edited,
 carries the names under which links find it, which other notes have a say in. So where that makes
 a difference, the revision of what the file alone says stands behind it, after a slash: that tells
 whether the file changed. Behind that stands, for a note, a hash of the file's bytes: where it is
-the same, nobody need read the note to know that it is the same.
+the same, nobody need read the note to know that it is the same. Last stands whether the tree has
+left its file: it stays in the forest, and is what comes back where some file says it again, but
+what its file says now is another tree.
 """
 
 from __future__ import annotations
@@ -32,18 +34,21 @@ class FileVersion(NamedTuple):
     """The revision of what its file alone said of it."""
     bytes: str = ""
     """A hash of the file, if it was a note."""
+    left: bool = False
+    """Whether an import found that the tree is not in its file any more, or the file gone."""
 
     def __str__(self) -> str:
         file = "" if self.file == self.tree else self.file
-        parts = [self.tree, file, self.bytes] if self.bytes else [self.tree, file]
-        return "/".join(parts) if any(parts[1:]) else self.tree
+        return "/".join([self.tree, file, self.bytes, _LEFT if self.left else ""]).rstrip("/")
+
+
+_LEFT = "left"
 
 
 def read(source_revision: str | None) -> FileVersion:
     """What `Tree.source_revision` keeps."""
-    tree, _, rest = (source_revision or "").partition("/")
-    file, _, bytes_ = rest.partition("/")
-    return FileVersion(tree, file or tree, bytes_)
+    tree, file, bytes_, left, *_ = [*(source_revision or "").split("/"), "", "", ""]
+    return FileVersion(tree, file or tree, bytes_, left == _LEFT)
 
 
 def of_file(tree: Tree, names: Collection[str] = ()) -> str:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +26,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from forest import file_versions
 from forest.addresses import address, is_in, whole_path
 from forest.collector import fewer_collections
-from forest.errors import Conflict, ForestError, IdTaken, ImportRefused, UsageError
+from forest.errors import (
+    Conflict,
+    ForestError,
+    IdTaken,
+    ImportRefused,
+    InvalidTree,
+    NotATree,
+    UsageError,
+)
 from forest.fields import kind_of
 from forest.file_versions import FileVersion
 from forest.formats import BadTree, SourceFile, find_files, read_file
@@ -98,6 +107,8 @@ def import_files(
         result and leave them out.
     :param replace: where file and forest both changed, take the file's version.
     :raises ImportRefused: something is wrong with the input; nothing at all was written.
+    :raises Conflict: so it was, where the forest has something else under an id: it was edited
+        there too, or came from another file.
     :raises NotFound: a path does not exist.
     :raises TypeError: a path is none.
     """
@@ -225,7 +236,8 @@ class _Import:
     ) -> None:
         """Name the trees that came from these files or folders and are not in them any more.
 
-        In a file of which something was left out as bad, or a folder, a tree may still be.
+        In a file of which something was left out as bad, or a folder, a tree may still be. Each
+        is named once, and remembers it (`forest.file_versions`).
         """
         files = {self._called(source) for source in sources}
         folders = [
@@ -233,15 +245,30 @@ class _Import:
             for path in paths
             if not isinstance(path, SourceFile) and Path(path).is_dir()
         ]
-        for id_, source, _ in self.forest.store.sources():
+        left: list[str] = []
+        for id_, source, revision in self.forest.store.sources():
             came = source or ""
-            inside = came in files or any(is_in(came, folder) for folder in folders)
+            inside = came in files or (
+                any(is_in(came, folder) for folder in folders) and not self._is_there(came)
+            )
             may_be = came in self.bad or any(is_in(came, bad) for bad in self.bad)
-            if id_ not in self.seen and inside and not may_be:
-                self.report.notices.append(
-                    f"{came}: the tree {id_!r} was imported from it and is not in it any "
-                    f"more; it stays in the forest (`{command_line('remove', id_)}` removes it)"
-                )
+            if id_ in self.seen or not inside or may_be or file_versions.read(revision).left:
+                continue
+            left.append(id_)
+            self.report.notices.append(
+                f"{came}: the tree {id_!r} was imported from it and is not in it any "
+                f"more; it stays in the forest (`{command_line('remove', id_)}` removes it)"
+            )
+        for id_ in left:
+            with suppress(NotATree, InvalidTree):  # as somebody left it with Cypher
+                self.forest.store.change([id_], _as_left)
+
+    def _is_there(self, file: str) -> bool:
+        """Whether a file of a folder that was looked through is there, in another format maybe."""
+        try:
+            return ((self.forest.store.folder or Path()) / file).exists()
+        except OSError:  # in a folder that cannot be read
+            return True
 
     def _sources(self, given: list[str | Path | SourceFile]) -> list[SourceFile]:
         if "" in given:  # as of a variable that is not set; it would be the working folder
@@ -443,10 +470,12 @@ class _Import:
     def _keep(self, old: Tree, tree: Tree) -> Tree | None:
         """The forest's own version, which remembers where its file is now. None if it does."""
         self.kept.add(tree.id)
-        if old.source == tree.source or self._may_hold(old.source):
+        then = file_versions.read(old.source_revision)
+        if not then.left and (old.source == tree.source or self._may_hold(old.source)):
             return None
         self.settled.add(tree.id)
-        return old.model_copy(update={"source": tree.source})
+        noted = str(then._replace(left=False))
+        return old.model_copy(update={"source": tree.source, "source_revision": noted})
 
     def _settle(self, old: Tree, tree: Tree, new: Tree, revision: str) -> Tree | None:
         """The forest's tree with what file and forest both say now as the version they come from.
@@ -455,9 +484,9 @@ class _Import:
         """
         self.settled.discard(tree.id)
         moved = old.source not in (None, tree.source)
-        if (moved and self._may_hold(old.source)) or (
-            not moved and file_versions.read(old.source_revision).tree == revision
-        ):
+        then = file_versions.read(old.source_revision)
+        is_known = self._may_hold(old.source) if moved else then.tree == revision
+        if is_known and not then.left:
             return None
         if tree.id in self.conflicts:
             return None
@@ -468,6 +497,8 @@ class _Import:
     def _is_its_file(self, new: Tree, old: Tree) -> bool:
         """Whether the forest's tree came from this file, be it from another place."""
         if old.source in (new.source, self.homes.get(new.source or "")):
+            return True
+        if file_versions.read(old.source_revision).left:
             return True
         if old.source in self.namesakes.files and not self.keep_going and new.namesakes is None:
             return True  # its file is read too, and holds it no more: else it would be refused
@@ -502,6 +533,16 @@ class _Import:
             raise error
         self.conflicts[tree.id] = str(error)
         return False
+
+
+def _as_left(old: Mapping[str, Tree | None]) -> dict[str, Tree | None]:
+    """Trees that left their file, and know it."""
+    marked: dict[str, Tree | None] = {}
+    for id_, tree in old.items():
+        if tree is not None:
+            version = file_versions.read(tree.source_revision)._replace(left=True)
+            marked[id_] = tree.model_copy(update={"source_revision": str(version)})
+    return marked
 
 
 def _differing(old: Tree | None, new: Tree) -> int:

@@ -76,6 +76,7 @@ class KnownNotes:
         for file, source in self._notes.items():
             if file not in done:
                 done[file] = self._as_new(source, taken)
+                taken.add(note_of(done[file]))
         self._follow_parts(done)
         self._tell_apart(done)
         return [done.get(file, source) for file, source in self._files.items()]
@@ -112,24 +113,8 @@ class KnownNotes:
         Files that are gone or say something else now; and single trees that left a file, by its
         name, a NUL and their id.
         """
-        then = self._gone | {file: self._known[file] for file in self._changed}
-        for file, trees in self._known.items():
-            if file not in self._changed:
-                then |= {f"{file}\0{tree[0]}": [tree] for tree in self._left(file, trees)}
-        return then
-
-    def _left(
-        self, file: str, trees: list[tuple[str, FileVersion]]
-    ) -> list[tuple[str, FileVersion]]:
-        """Trees that came from a note and are not in it any more."""
-        own = file_versions.of_bytes(self._notes[file].path)
-        rest = [tree for tree in trees if tree[1].bytes != own]
-        if not rest or self._read_note(file) is None:
-            return []
-        known = self._as_known(file, self._notes[file], [id_ for id_, _ in trees])
-        named = self._ids_in(file, known)
-        hashes = {one.hash for one in self._said(file)}
-        return [one for one in rest if one[1].file not in hashes and one[0] not in named]
+        changed = {file: self._known[file] for file in self._changed}
+        return self._gone | changed | {at: [tree] for at, tree in self._left.items()}
 
     # --- what files said -----------------------------------------------------------------------
 
@@ -143,15 +128,30 @@ class KnownNotes:
         """The trees of each file that is not there any more."""
         return {file: trees for file, trees in self._trees.items() if file not in self._notes}
 
-    @cached_property
+    @property
     def _trees(self) -> dict[str, list[tuple[str, FileVersion]]]:
         """The trees of notes that are imported, and of files that are gone."""
+        return self._sorted[0]
+
+    @property
+    def _left(self) -> dict[str, tuple[str, FileVersion]]:
+        """The trees that left their files, each by its file's name, a NUL and its id."""
+        return self._sorted[1]
+
+    @cached_property
+    def _sorted(
+        self,
+    ) -> tuple[dict[str, list[tuple[str, FileVersion]]], dict[str, tuple[str, FileVersion]]]:
         trees: dict[str, list[tuple[str, FileVersion]]] = {}
+        left: dict[str, tuple[str, FileVersion]] = {}
         is_gone = cache(partial(file_versions.is_gone, self._store))
         for id_, file, revision in self._store.sources():
-            if file in self._notes or (file not in self._files and is_gone(file)):
-                trees.setdefault(file or "", []).append((id_, file_versions.read(revision)))
-        return trees
+            version = file_versions.read(revision)
+            if version.left:
+                left[f"{file}\0{id_}"] = id_, version
+            elif file in self._notes or (file not in self._files and is_gone(file)):
+                trees.setdefault(file or "", []).append((id_, version))
+        return trees, left
 
     def _is_same(self, file: str) -> bool:
         """Whether a note is the file that it was, byte for byte."""
@@ -203,10 +203,9 @@ class KnownNotes:
 
     def _ids_of(self, file: str) -> list[str]:
         """The trees that came from a note, but for those that another note has now."""
-        homes = set(self._found.values())
-        if file in homes:
+        if file in self._found.values():
             return []
-        ids = [i for i, _ in self._known.get(file, ()) if f"{file}\0{i}" not in homes]
+        ids = [id_ for id_, _ in self._known.get(file, ())]
         if not ids or file not in self._read:
             return ids
         elsewhere = {
@@ -248,7 +247,7 @@ class KnownNotes:
     def _as_new(self, source: SourceFile, taken: set[str]) -> SourceFile:
         """A new note; where a note of another file has its name, with a number behind it.
 
-        :param taken: what notes of the import are called that are not new.
+        :param taken: what other notes of the import are called.
         """
         own = note_of(source)
         if own not in taken and own not in self._strange:
@@ -267,8 +266,11 @@ class KnownNotes:
 
     @cached_property
     def _strange(self) -> set[str]:
-        """Names in the forest that notes got where they were before, and not where they are."""
-        strange: set[str] = set()
+        """Names in the forest that notes got where they were before, and not where they are.
+
+        So are those of trees that left their files.
+        """
+        strange = {id_ for id_, _ in self._left.values()}
         for id_, file, _ in self._store.sources():
             if file and file not in self._files and is_note(there := SourceFile(Path(file), file)):
                 names = {id_, id_.rpartition("/")[0]} - {""}
@@ -326,6 +328,7 @@ class KnownNotes:
         :param done: all notes, each by its name; they are replaced.
         """
         recorded = {id_: version for trees in self._trees.values() for id_, version in trees}
+        recorded |= dict(self._left.values())
         if recorded.keys() <= self._named(done):
             return
         for file in done:

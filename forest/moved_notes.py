@@ -30,7 +30,10 @@ def moved(now: Hashes, then: Hashes, is_alike: Callable[[str], bool]) -> dict[st
             {file: said for file, said in then.items() if file not in held},
         )
         wanted = set(homes.values())
-        stay = {f for f in now if f in wanted and f not in homes and f not in held and is_alike(f)}
+        # An edited note stays beside a copy of what it was; nor does one that is edited back to
+        # what another one was become that one, where nobody wants its place.
+        open_ = (now.keys() & then.keys()) - held
+        stay = {f for f in open_ if (f in wanted) != (f in homes) and is_alike(f)}
         if not stay:
             return homes
         held |= stay

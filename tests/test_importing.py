@@ -591,3 +591,22 @@ def test_a_folder_that_cannot_be_read_stops_nothing_else(
             forest.import_files(tmp_path / "v")
         report = forest.import_files(tmp_path / "v", keep_going=True)
         assert (report.changed, len(report.skipped), report.notices) == (["a"], 1, [])
+
+
+def test_files_of_another_format_have_not_left_their_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# A\n\nТекст.\n", encoding="utf-8")
+    told = json.dumps({"tree": "b", "nodes": [{"level": 0, "text": "B."}]})
+    (tmp_path / "b.json").write_text(told, encoding="utf-8")
+    with Forest.open("memory:") as forest:
+        forest.import_files(tmp_path)
+        for format in ("json", "markdown", "yaml"):
+            notices = forest.import_files(tmp_path, format=format).notices
+            assert not [n for n in notices if "any more" in n]
+
+
+def test_notes_whose_names_lead_to_one_id_are_told_apart(tmp_path: Path) -> None:
+    for name in ("C", "C++", "C#"):
+        (tmp_path / f"{name}.md").write_text(f"# {name}\n\nТекст {name}.\n", encoding="utf-8")
+    with Forest.open("memory:") as forest:
+        assert sorted(forest.import_files(tmp_path).added) == ["c", "c.2", "c.3"]
+        assert forest.import_files(tmp_path).changed == []

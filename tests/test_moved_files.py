@@ -494,3 +494,39 @@ def test_a_new_note_where_a_dialogue_lay_that_had_changed_places(
     (new,) = forest.import_files(vault).added
     assert {id_: t for id_, t in texts(forest).items() if id_ != new} == before
     assert forest.import_files(vault).changed == []
+
+
+@pytest.mark.parametrize("kind", ["heading", "no heading", "own id"])
+def test_a_new_note_leaves_the_tree_alone_that_left_its_place(
+    forest: Forest, vault: Path, kind: str
+) -> None:
+    put(vault / "z.md", "# Z\n\nПрочее.\n")
+    old = put(vault / "a.md", KINDS[kind].format("aaa"))
+    forest.import_files(vault)
+    (left,) = (id_ for id_ in texts(forest) if id_ != "z")
+    written = old.read_text(encoding="utf-8")
+    old.unlink()
+    assert len(forest.import_files(vault).notices) == 1
+    assert forest.import_files(vault).notices == []  # it is named once
+    before = texts(forest)
+    put(old, "# Новая\n\nСовсем другое.\n")
+    (new,) = forest.import_files(vault).added
+    put(vault / "c.md", written)
+    for _ in range(2):
+        assert forest.import_files(vault).added == []
+        assert {id_: t[1:] for id_, t in texts(forest).items() if id_ != new} == {
+            id_: t[1:] for id_, t in before.items()
+        }
+    assert forest.get(left).source == "vault/c.md"
+    (vault / "c.md").unlink()
+    assert len(forest.import_files(vault).notices) == 1
+
+
+def test_a_note_that_is_edited_back_to_what_another_was_stays(forest: Forest, vault: Path) -> None:
+    put(vault / "a.md", NOTE + "- три\n- четыре\n")
+    forest.import_files(vault)
+    move(vault / "a.md", vault / "b.md")
+    put(vault / "b.md", NOTE + "- три\n- четыре\n- пять\n")
+    assert forest.import_files(vault).added == ["b"]
+    put(vault / "b.md", NOTE + "- три\n- четыре\n")
+    assert forest.import_files(vault).changed == ["b"]
