@@ -351,11 +351,16 @@ class KnownNotes:
                 done[file] = dataclasses.replace(source, ids=ids)
 
     def _tell_apart(self, done: dict[str, SourceFile]) -> None:
-        """Let no two notes have trees of one id: who says least of what it said is a new note."""
+        """Let no two notes have trees of one id: who says least of what it said is a new note.
+
+        Nor is a note the tree that left another place.
+        """
         given: set[str] = set()
+        left = {id_ for id_, _ in self._left.values()}
         for file in sorted(done, key=lambda f: (f not in self._known, f in self._changed)):
             ids = self._said_ids(file, done[file])
-            if (ids & given) - self._written_ids(file):
+            over = ids & left if ids == {note_of(done[file])} and file not in self._found else set()
+            if ((ids & given) | over) - self._written_ids(file):
                 names = {note_of(source) for source in done.values()}
                 done[file] = self._numbered(self._notes[file], names)
                 ids = self._said_ids(file, done[file])

@@ -530,3 +530,21 @@ def test_a_note_that_is_edited_back_to_what_another_was_stays(forest: Forest, va
     assert forest.import_files(vault).added == ["b"]
     put(vault / "b.md", NOTE + "- три\n- четыре\n")
     assert forest.import_files(vault).changed == ["b"]
+
+
+def test_a_note_in_the_place_of_a_dialogue_is_not_the_tree_that_left_it(
+    forest: Forest, vault: Path
+) -> None:
+    place = put(vault / "a.md", NOTE)
+    put(vault / "z.md", "# Z\n\nПрочее.\n")
+    forest.import_files(vault)
+    move(place, vault / "x.md")
+    put(place, DIALOGUE)
+    forest.import_files(vault)
+    (vault / "x.md").unlink()
+    forest.import_files(vault)
+    before = texts(forest)
+    put(place, "# Новая\n\nСовсем другое.\n")
+    (new,) = forest.import_files(vault).added
+    assert {id_: t for id_, t in texts(forest).items() if id_ != new} == before
+    assert forest.import_files(vault).changed == []
