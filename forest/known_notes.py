@@ -24,12 +24,10 @@ from forest.formats.files import ids_of_note, is_note, link_keys, names_of_note,
 from forest.marks import authored
 from forest.model import Tree
 from forest.moved_notes import moved, renamed
+from forest.namesakes import ALIKE, likeness
 
 if TYPE_CHECKING:
     from forest.stores.base import Store
-
-ALIKE = 0.5
-"""A note that still has so much of its texts is the file that it was, whoever says the rest."""
 
 
 class _Said(NamedTuple):
@@ -61,6 +59,7 @@ class KnownNotes:
         self._format = format
         self._replace = replace
         self._read: dict[str, list[_Said] | None] = {}
+        self._bytes = cache(lambda file: file_versions.of_bytes(self._notes[file].path))
 
     def sources(self) -> list[SourceFile]:
         """All files of the import, in their order."""
@@ -103,7 +102,8 @@ class KnownNotes:
         return {
             file
             for file, trees in self._known.items()
-            if not self._is_same(file) and not self._says_some_of(file, trees)
+            if all(self._bytes(file) != then.bytes for _, then in trees)
+            and not self._says_some_of(file, trees)
         }
 
     @cached_property
@@ -153,11 +153,6 @@ class KnownNotes:
                 trees.setdefault(file or "", []).append((id_, version))
         return trees, left
 
-    def _is_same(self, file: str) -> bool:
-        """Whether a note is the file that it was, byte for byte."""
-        own = file_versions.of_bytes(self._notes[file].path)
-        return bool(own) and any(own == version.bytes for _, version in self._known[file])
-
     def _says_some_of(self, file: str, trees: Iterable[tuple[str, FileVersion]]) -> bool:
         """Whether a note still says one of these trees; one that cannot be read may."""
         if self._read_note(file) is None:
@@ -171,8 +166,7 @@ class KnownNotes:
         new = self._parsed(self._notes[file])
         if _questions(old) & _questions(new):
             return True
-        before, now = _texts(old), _texts(new)
-        return len(before & now) > ALIKE * max(len(before), len(now), 1)
+        return likeness(_texts(old), _texts(new)) > ALIKE
 
     def _said(self, file: str) -> list[_Said]:
         """What a note says; of one that cannot be read nothing."""
@@ -182,12 +176,11 @@ class KnownNotes:
         if file not in self._read:
             source = self._notes[file]
             keys = link_keys(source)
-            try:
-                trees = self._parsed(source) if source.path.is_file() else []  # no pipe
-            except ForestError:  # is told when the file is read to be imported
-                self._read[file] = None
-            else:
-                self._read[file] = [_Said(t.id, file_versions.of_file(t, keys)) for t in trees]
+            self._read[file] = None
+            with suppress(ForestError):  # is told when the file is read to be imported
+                if source.path.is_file():  # a pipe is read once
+                    trees = self._parsed(source)
+                    self._read[file] = [_Said(t.id, file_versions.of_file(t, keys)) for t in trees]
         return self._read[file]
 
     def _parsed(self, source: SourceFile) -> list[Tree]:
@@ -295,12 +288,11 @@ class KnownNotes:
             return said or ids
         now = _texts(self._parsed(source))
 
-        def likeness(id_: str) -> tuple[float, str]:
+        def rank(id_: str) -> tuple[float, str]:
             tree = self._stored(id_)
-            old, told = (_texts([tree]), _changed_at(tree)) if tree else (set[str](), "")
-            return len(now & old) / max(len(now), len(old), 1), told
+            return (likeness(now, _texts([tree])), _changed_at(tree)) if tree else (0.0, "")
 
-        return [max(ids, key=likeness)]
+        return [max(ids, key=rank)]
 
     def _is_of_a_note(self, id_: str) -> bool:
         """Whether a tree is that of a note itself, and not of a part of it."""
@@ -312,13 +304,18 @@ class KnownNotes:
         if file not in self._changed or self._is_alike(file):
             return None
         said = set(self._unnamed(file))
-        if len(said) != len(self._said(file)):
+        if not said or len(said) != len(self._said(file)):
             return None
-        from_: dict[str, set[str]] = {}
-        for _, other, revision in self._store.sources():
-            if other is not None and other not in self._files and other not in self._gone:
-                from_.setdefault(other, set()).add(file_versions.read(revision).file)
-        return next((other for other, then in from_.items() if said and said <= then), None)
+        return next((other for other, then in self._elsewhere.items() if said <= then), None)
+
+    @cached_property
+    def _elsewhere(self) -> dict[str, set[str]]:
+        """What files that are there and not imported say."""
+        said: dict[str, set[str]] = {}
+        for _, file, revision in self._store.sources():
+            if file is not None and file not in self._files and file not in self._gone:
+                said.setdefault(file, set()).add(file_versions.read(revision).file)
+        return said
 
     # --- parts that went to another note -------------------------------------------------------
 
@@ -369,7 +366,7 @@ class KnownNotes:
     def _said_ids(self, file: str, source: SourceFile) -> set[str]:
         """The ids that a note's trees get."""
         if self._read.get(file) is None:
-            own = file_versions.of_bytes(source.path)
+            own = self._bytes(file)
             return {id_ for id_, version in self._known.get(file, ()) if version.bytes == own}
         return {source.ids.get(id_, id_) for id_ in self._ids_in(file, source)}
 
@@ -408,8 +405,7 @@ class KnownNotes:
         """
         found: list[tuple[tuple[int, bool, str], tuple[str, ...]]] = [((0, False, ""), ())]
         for id_ in ids:
-            with suppress(NotATree, InvalidTree):
-                tree = self._store.get(id_)
+            if (tree := self._stored(id_)) is not None:
                 links = {a.phrase for a in tree.root.anchors if a.kind == "link"}
                 names = tuple(name for name in names_of_note(source) if name in links)
                 then = file_versions.read(tree.source_revision)

@@ -155,12 +155,12 @@ class Namesakes:
             new = {n: {t.text for t in tree} for n, tree in left.items()}
             own, news = _told_by_one(old), _told_by_one(new)
             shared = [
-                (-len(news[n] & own[id_]), -_likeness(texts, old[id_]), id_ != trees[n].id, n, id_)
+                (-len(news[n] & own[id_]), -likeness(texts, old[id_]), id_ != trees[n].id, n, id_)
                 for n, texts in new.items()
                 for id_ in free
             ]
-            for much, likeness, _, place, id_ in sorted(shared):
-                if (much or -likeness > ALIKE) and place in left and id_ in free:
+            for much, less, _, place, id_ in sorted(shared):
+                if (much or -less > ALIKE) and place in left and id_ in free:
                     free.remove(id_)
                     yield _named(left.pop(place), id_, given)
             free = []
@@ -183,7 +183,7 @@ def _told_by_one(texts: Mapping[K, set[str]]) -> dict[K, set[str]]:
     return {key: {t for t in some if times[t] == 1} for key, some in texts.items()}
 
 
-def _likeness(one: set[str], other: set[str]) -> float:
+def likeness(one: set[str], other: set[str]) -> float:
     """The share of the texts of the larger that both have."""
     return len(one & other) / max(len(one), len(other), 1)
 
@@ -197,7 +197,7 @@ def _is_like(one: Tree, other: Tree) -> float:
     """The share of texts that both have; 1 for two of one UID."""
     if (uid := _uid(one)) and uid == _uid(other):
         return 1.0
-    return _likeness({t.text for t in one}, {t.text for t in other})
+    return likeness({t.text for t in one}, {t.text for t in other})
 
 
 def _uid(tree: Tree) -> object:

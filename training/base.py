@@ -295,10 +295,6 @@ def _loaded(what: str, path: Path | str, **options: Any) -> Any:
         return getattr(transformers, what).from_pretrained(path, trust_remote_code=False, **options)
     except (OSError, ValueError, KeyError, ImportError) as error:
         first = str(error).strip().partition("\n")[0]
-        if options.get("local_files_only"):
-            first = (
-                "there is no such folder, no copy in the cache of the hub, and no answer from it"
-            )
         raise BaseError(
             f"the model {Path(path, options.get('gguf_file', ''))} cannot be loaded: {first}",
             hint=_MODELS,
