@@ -43,7 +43,7 @@ from forest.identity import finished, with_free_ids
 from forest.known_notes import KnownNotes
 from forest.marks import authored, keep_marks
 from forest.model import AnchorLink, Axis, Tree
-from forest.namesakes import Namesakes
+from forest.namesakes import ALIKE, Namesakes, likeness
 from forest.nodes import Key, Node
 from forest.phrases import phrase_key
 from forest.render import plural
@@ -502,7 +502,9 @@ class _Import:
             return True
         if old.source in self.namesakes.files and not self.keep_going and new.namesakes is None:
             return True  # its file is read too, and holds it no more: else it would be refused
-        return not self._may_hold(old.source) and self._says_the_same(new, old)
+        if self._may_hold(old.source):
+            return False
+        return self._says_the_same(new, old) or likeness(_texts(new), _texts(old)) > ALIKE
 
     def _says_the_same(self, new: Tree, old: Tree) -> bool:
         """Whether a file says what it said when the forest took it over."""
@@ -543,6 +545,10 @@ def _as_left(old: Mapping[str, Tree | None]) -> dict[str, Tree | None]:
             version = file_versions.read(tree.source_revision)._replace(left=True)
             marked[id_] = tree.model_copy(update={"source_revision": str(version)})
     return marked
+
+
+def _texts(tree: Tree) -> set[str]:
+    return {thought.text for thought in tree}
 
 
 def _differing(old: Tree | None, new: Tree) -> int:

@@ -14,6 +14,12 @@ from forest.errors import Conflict, ImportRefused
 
 NOTE = "# Корень\n\n- раз\n- два\n"
 ASKED = "> [!nexus_user] **User**\n> {}\n> <!-- UID: {} -->\n\n> [!nexus_agent] **A**\n> {}\n\n"
+YAML_TREE = """tree: Одно
+nodes:
+- {{level: 0, text: {}}}
+- {{level: 1, text: два}}
+- {{level: 1, text: три}}
+"""
 DIALOGUE = ASKED.format("Зачем?", "aaaa1111", "Затем.") + ASKED.format("Как?", "bbbb1111", "Так.")
 
 
@@ -548,3 +554,35 @@ def test_a_note_in_the_place_of_a_dialogue_is_not_the_tree_that_left_it(
     (new,) = forest.import_files(vault).added
     assert {id_: t for id_, t in texts(forest).items() if id_ != new} == before
     assert forest.import_files(vault).changed == []
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "text"),
+    [
+        ("INDEX.md", "index.md", "# {}\n\n- два\n- три\n- четыре\n"),
+        ("a.md", "sub/b.md", "---\nid: мой\n---\n# Один\n\n- {}\n- три\n- четыре\n"),
+        ("a.yaml", "sub/b.yaml", YAML_TREE),
+    ],
+)
+def test_a_file_that_was_moved_and_edited_is_known_by_its_id_and_most_of_its_texts(
+    forest: Forest, vault: Path, was: str, now: str, text: str
+) -> None:
+    old = put(vault / was, text.format("как было"))
+    forest.import_files([old])
+    (id_,) = texts(forest)
+    old.unlink()
+    assert forest.import_files([put(vault / now, text.format("как стало"))]).changed == [id_]
+    assert "как стало" in texts(forest)[id_]
+
+
+def test_another_text_under_the_id_of_a_file_that_is_gone_is_refused(
+    forest: Forest, vault: Path
+) -> None:
+    old = put(vault / "a.yaml", YAML_TREE.format("раз"))
+    forest.import_files([old])
+    before = texts(forest)
+    old.unlink()
+    new = put(vault / "b.yaml", YAML_TREE.format("раз").replace("два", "не").replace("три", "то"))
+    with pytest.raises(Conflict, match=r"b\.yaml.*was imported from .*a\.yaml"):
+        forest.import_files([new])
+    assert texts(forest) == before
