@@ -10,31 +10,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from functools import cache, cached_property, partial
+from functools import cached_property
 from itertools import count
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from forest import file_versions
-from forest.errors import ForestError, ImportRefused, InvalidTree, NotATree
+from forest.errors import ImportRefused
 from forest.file_versions import FileVersion
-from forest.formats import SourceFile, read_file
-from forest.formats.files import ids_of_note, is_note, link_keys, names_of_note, note_of
+from forest.formats import SourceFile
+from forest.formats.files import ids_of_note, names_of_note, note_of
 from forest.marks import authored
 from forest.model import Tree
 from forest.moved_notes import moved, renamed
-from forest.namesakes import ALIKE, likeness
+from forest.namesakes import likeness
+from forest.note_records import NoteRecords, begins_one_of, texts
 
 if TYPE_CHECKING:
     from forest.stores.base import Store
-
-
-class _Said(NamedTuple):
-    """A tree of a note: the id that it has by the note's own name, and what it says."""
-
-    id: str
-    hash: str
 
 
 class KnownNotes:
@@ -53,18 +45,14 @@ class KnownNotes:
         *,
         replace: bool = False,
     ) -> None:
-        self._store = store
+        self._records = NoteRecords(store, files, format)
         self._files = files
-        self._notes = {file: source for file, source in files.items() if is_note(source)}
-        self._format = format
         self._replace = replace
-        self._read: dict[str, list[_Said] | None] = {}
-        self._bytes = cache(lambda file: file_versions.of_bytes(self._notes[file].path))
 
     def sources(self) -> list[SourceFile]:
         """All files of the import, in their order."""
         done: dict[str, SourceFile] = {}
-        for file, source in self._notes.items():
+        for file, source in self._records.notes.items():
             if file in self._found:
                 done[file] = self._as_moved(file, source)
             elif not self._replace and (other := self._copied_from(file)):
@@ -72,7 +60,7 @@ class KnownNotes:
             elif ids := self._ids_of(file):
                 done[file] = self._as_known(file, source, ids)
         taken = {note_of(source) for source in done.values()}
-        for file, source in self._notes.items():
+        for file, source in self._records.notes.items():
             if file not in done:
                 done[file] = self._as_new(source, taken)
                 taken.add(note_of(done[file]))
@@ -90,21 +78,11 @@ class KnownNotes:
         """The notes that were other files: each with one of `_then`."""
         if not self._then:
             return {}
-        others = [file for file in self._notes if file not in self._known]
+        others = [file for file in self._records.notes if file not in self._records.known]
         # a tree that says its id is known by that, wherever it stands
-        now = {file: set(self._unnamed(file)) for file in (*self._changed, *others)}
+        now = {file: set(self._records.unnamed(file)) for file in (*self._records.changed, *others)}
         then = {at: {version.file for _, version in trees} for at, trees in self._then.items()}
-        return moved(now, then, self._is_alike)
-
-    @cached_property
-    def _changed(self) -> set[str]:
-        """Notes that say nothing of what they said."""
-        return {
-            file
-            for file, trees in self._known.items()
-            if all(self._bytes(file) != then.bytes for _, then in trees)
-            and not self._says_some_of(file, trees)
-        }
+        return moved(now, then, self._records.is_alike)
 
     @cached_property
     def _then(self) -> dict[str, list[tuple[str, FileVersion]]]:
@@ -113,84 +91,10 @@ class KnownNotes:
         Files that are gone or say something else now; and single trees that left a file, by its
         name, a NUL and their id.
         """
-        changed = {file: self._known[file] for file in self._changed}
-        return self._gone | changed | {at: [tree] for at, tree in self._left.items()}
-
-    # --- what files said -----------------------------------------------------------------------
-
-    @cached_property
-    def _known(self) -> dict[str, list[tuple[str, FileVersion]]]:
-        """The trees that came from each note of the import."""
-        return {file: trees for file, trees in self._trees.items() if file in self._notes}
-
-    @cached_property
-    def _gone(self) -> dict[str, list[tuple[str, FileVersion]]]:
-        """The trees of each file that is not there any more."""
-        return {file: trees for file, trees in self._trees.items() if file not in self._notes}
-
-    @property
-    def _trees(self) -> dict[str, list[tuple[str, FileVersion]]]:
-        """The trees of notes that are imported, and of files that are gone."""
-        return self._sorted[0]
-
-    @property
-    def _left(self) -> dict[str, tuple[str, FileVersion]]:
-        """The trees that left their files, each by its file's name, a NUL and its id."""
-        return self._sorted[1]
-
-    @cached_property
-    def _sorted(
-        self,
-    ) -> tuple[dict[str, list[tuple[str, FileVersion]]], dict[str, tuple[str, FileVersion]]]:
-        trees: dict[str, list[tuple[str, FileVersion]]] = {}
-        left: dict[str, tuple[str, FileVersion]] = {}
-        is_gone = cache(partial(file_versions.is_gone, self._store))
-        for id_, file, revision in self._store.sources():
-            version = file_versions.read(revision)
-            if version.left:
-                left[f"{file}\0{id_}"] = id_, version
-            elif file in self._notes or (file not in self._files and is_gone(file)):
-                trees.setdefault(file or "", []).append((id_, version))
-        return trees, left
-
-    def _says_some_of(self, file: str, trees: Iterable[tuple[str, FileVersion]]) -> bool:
-        """Whether a note still says one of these trees; one that cannot be read may."""
-        if self._read_note(file) is None:
-            return True
-        then = {version.file for _, version in trees}
-        return any(one.hash in then for one in self._said(file))
-
-    def _is_alike(self, file: str) -> bool:
-        """Whether a note has one of its questions or most of its texts still."""
-        old = list(filter(None, (self._stored(id_) for id_, _ in self._known[file])))
-        new = self._parsed(self._notes[file])
-        if _questions(old) & _questions(new):
-            return True
-        return likeness(_texts(old), _texts(new)) > ALIKE
-
-    def _said(self, file: str) -> list[_Said]:
-        """What a note says; of one that cannot be read nothing."""
-        return self._read_note(file) or []
-
-    def _read_note(self, file: str) -> list[_Said] | None:
-        if file not in self._read:
-            source = self._notes[file]
-            keys = link_keys(source)
-            self._read[file] = None
-            with suppress(ForestError):  # is told when the file is read to be imported
-                if source.path.is_file():  # a pipe is read once
-                    trees = self._parsed(source)
-                    self._read[file] = [_Said(t.id, file_versions.of_file(t, keys)) for t in trees]
-        return self._read[file]
-
-    def _parsed(self, source: SourceFile) -> list[Tree]:
-        items = read_file(source, self._format, lambda _: None)
-        return [item for item in items if isinstance(item, Tree)]
-
-    def _stored(self, id_: str) -> Tree | None:
-        with suppress(NotATree, InvalidTree):
-            return self._store.get(id_)
-        return None
+        changed = {file: self._records.known[file] for file in self._records.changed}
+        return (
+            self._records.gone | changed | {at: [tree] for at, tree in self._records.left.items()}
+        )
 
     # --- whose trees they are ------------------------------------------------------------------
 
@@ -198,43 +102,37 @@ class KnownNotes:
         """The trees that came from a note, but for those that another note has now."""
         if file in self._found.values():
             return []
-        ids = [id_ for id_, _ in self._known.get(file, ())]
-        if not ids or file not in self._read:
+        ids = [id_ for id_, _ in self._records.known.get(file, ())]
+        if not self._records.was_read(file):
             return ids
-        elsewhere = {
-            id_ for other in self._read if other != file for id_ in self._written_ids(other)
-        }
-        return [i for i in ids if i not in elsewhere or i in self._written_ids(file)]
-
-    def _unnamed(self, file: str) -> list[str]:
-        """What the trees of a note say that are called as the note."""
-        own = note_of(self._notes[file])
-        return [one.hash for one in self._said(file) if _begins_one_of(own, [one.id])]
-
-    def _written_ids(self, file: str) -> set[str]:
-        """The ids that a note itself says."""
-        own = note_of(self._notes[file])
-        return {id_ for id_, _ in self._said(file) if not _begins_one_of(own, [id_])}
+        return [id_ for id_ in ids if not self._records.is_of_another(id_, file)]
 
     def _as_moved(self, file: str, source: SourceFile) -> SourceFile:
         """A note that is another file, under the name by which the forest knows that."""
         was = self._then[self._found[file]]
-        pairs = [(one.id, id_) for one in self._said(file) for id_, v in was if v.file == one.hash]
+        pairs = [
+            (one.id, id_)
+            for one in self._records.said(file)
+            for id_, v in was
+            if v.file == one.hash
+        ]
         names = self._names_of(source, [id_ for _, id_ in pairs])
         return dataclasses.replace(source, note=renamed(pairs, note_of(source)), names=names)
 
     def _as_known(self, file: str, source: SourceFile, ids: list[str]) -> SourceFile:
         ids = self._current(file, ids)
         source = dataclasses.replace(source, names=self._names_of(source, ids))
-        if _begins_one_of(note_of(source), ids):
+        if begins_one_of(note_of(source), ids):
             return source
         for name in ids_of_note(source):
-            if _begins_one_of(name, ids):
+            if begins_one_of(name, ids):
                 return dataclasses.replace(source, note=name)
         # It lies elsewhere than when it got its name: its parts tell which that was.
         own = note_of(source)
-        said = [one.id for one in self._said(file)]
-        pairs = [(i, old) for i in said for old in ids if i != own or self._is_of_a_note(old)]
+        said = [one.id for one in self._records.said(file)]
+        pairs = [
+            (i, old) for i in said for old in ids if i != own or self._records.is_of_a_note(old)
+        ]
         return dataclasses.replace(source, note=renamed(pairs, own))
 
     def _as_new(self, source: SourceFile, taken: set[str]) -> SourceFile:
@@ -243,32 +141,15 @@ class KnownNotes:
         :param taken: what other notes of the import are called.
         """
         own = note_of(source)
-        if own not in taken and own not in self._strange:
+        if own not in taken and own not in self._records.strange:
             return source
         return self._numbered(source, taken)
 
     def _numbered(self, source: SourceFile, taken: set[str]) -> SourceFile:
         """A note under its name with a number behind it, which nobody has."""
         numbered = (f"{note_of(source)}.{n}" for n in count(2))
-        free = (n for n in numbered if n not in taken and not _begins_one_of(n, self._ids))
+        free = (n for n in numbered if n not in taken and not begins_one_of(n, self._records.ids))
         return dataclasses.replace(source, note=next(free))
-
-    @cached_property
-    def _ids(self) -> list[str]:
-        return [id_ for id_, _, _ in self._store.sources()]
-
-    @cached_property
-    def _strange(self) -> set[str]:
-        """Names in the forest that notes got where they were before, and not where they are.
-
-        So are those of trees that left their files.
-        """
-        strange = {id_ for id_, _ in self._left.values()}
-        for id_, file, _ in self._store.sources():
-            if file and file not in self._files and is_note(there := SourceFile(Path(file), file)):
-                names = {id_, id_.rpartition("/")[0]} - {""}
-                strange |= set() if names & set(ids_of_note(there)) else names
-        return strange
 
     def _current(self, file: str, ids: list[str]) -> list[str]:
         """Those of a note's trees that it still says, where they have several names.
@@ -276,46 +157,36 @@ class KnownNotes:
         For trees that left it stay with it. Where it says none of them, the one that is most like
         it; of several, the one that was changed last.
         """
-        source = self._notes[file]
+        source = self._records.notes[file]
         if any(
-            all(_begins_one_of(name, [id_]) for id_ in ids)
+            all(begins_one_of(name, [id_]) for id_ in ids)
             for name in (note_of(source), *ids_of_note(source))
         ):
             return ids
-        hashes = {one.hash for one in self._said(file)}
-        said = [id_ for id_, then in self._known[file] if id_ in ids and then.file in hashes]
-        if said or self._read_note(file) is None:
+        hashes = {one.hash for one in self._records.said(file)}
+        said = [
+            id_ for id_, then in self._records.known[file] if id_ in ids and then.file in hashes
+        ]
+        if said or not self._records.can_be_read(file):
             return said or ids
-        now = _texts(self._parsed(source))
+        now = texts(self._records.parsed(source))
 
         def rank(id_: str) -> tuple[float, str]:
-            tree = self._stored(id_)
-            return (likeness(now, _texts([tree])), _changed_at(tree)) if tree else (0.0, "")
+            tree = self._records.stored(id_)
+            return (likeness(now, texts([tree])), _changed_at(tree)) if tree else (0.0, "")
 
         return [max(ids, key=rank)]
 
-    def _is_of_a_note(self, id_: str) -> bool:
-        """Whether a tree is that of a note itself, and not of a part of it."""
-        tree = self._stored(id_)
-        return tree is not None and tree.root.kind == "title"
-
     def _copied_from(self, file: str) -> str | None:
         """The file that is there and not imported, of which a note says all, and nothing else."""
-        if file not in self._changed or self._is_alike(file):
+        if file not in self._records.changed or self._records.is_alike(file):
             return None
-        said = set(self._unnamed(file))
-        if not said or len(said) != len(self._said(file)):
+        said = set(self._records.unnamed(file))
+        if not said or len(said) != len(self._records.said(file)):
             return None
-        return next((other for other, then in self._elsewhere.items() if said <= then), None)
-
-    @cached_property
-    def _elsewhere(self) -> dict[str, set[str]]:
-        """What files that are there and not imported say."""
-        said: dict[str, set[str]] = {}
-        for _, file, revision in self._store.sources():
-            if file is not None and file not in self._files and file not in self._gone:
-                said.setdefault(file, set()).add(file_versions.read(revision).file)
-        return said
+        return next(
+            (other for other, then in self._records.elsewhere.items() if said <= then), None
+        )
 
     # --- parts that went to another note -------------------------------------------------------
 
@@ -324,24 +195,30 @@ class KnownNotes:
 
         :param done: all notes, each by its name; they are replaced.
         """
-        recorded = {id_: version for trees in self._trees.values() for id_, version in trees}
-        recorded |= dict(self._left.values())
+        recorded = {
+            id_: version for trees in self._records.trees.values() for id_, version in trees
+        }
+        recorded |= dict(self._records.left.values())
         if recorded.keys() <= self._named(done):
             return
         for file in done:
-            if file not in self._known:
-                self._said(file)
+            if file not in self._records.known:
+                self._records.said(file)
         left = recorded.keys() - self._named(done)
         free: dict[str, list[str]] = {}
         for id_ in sorted(left, reverse=True):
             free.setdefault(recorded[id_].file, []).append(id_)
         for file, source in done.items():
-            if file not in self._read:
+            if not self._records.was_read(file):
                 continue
-            own = {id_ for id_, _ in self._known.get(file, ())} | self._written_ids(file)
+            own = {id_ for id_, _ in self._records.known.get(file, ())} | self._records.written_ids(
+                file
+            )
             ids = {
                 id_: free[one.hash].pop()
-                for one, id_ in zip(self._said(file), self._ids_in(file, source), strict=True)
+                for one, id_ in zip(
+                    self._records.said(file), self._ids_in(file, source), strict=True
+                )
                 if id_ not in own and _says(recorded.get(id_)) != one.hash and free.get(one.hash)
             }
             if ids:
@@ -353,38 +230,42 @@ class KnownNotes:
         Nor is a note the tree that left another place.
         """
         given: set[str] = set()
-        left = {id_ for id_, _ in self._left.values()}
-        for file in sorted(done, key=lambda f: (f not in self._known, f in self._changed)):
+        left = {id_ for id_, _ in self._records.left.values()}
+        for file in sorted(
+            done, key=lambda f: (f not in self._records.known, f in self._records.changed)
+        ):
             ids = self._said_ids(file, done[file])
             over = ids & left if ids == {note_of(done[file])} and file not in self._found else set()
-            if ((ids & given) | over) - self._written_ids(file):
+            if ((ids & given) | over) - self._records.written_ids(file):
                 names = {note_of(source) for source in done.values()}
-                done[file] = self._numbered(self._notes[file], names)
+                done[file] = self._numbered(self._records.notes[file], names)
                 ids = self._said_ids(file, done[file])
             given |= ids
 
     def _said_ids(self, file: str, source: SourceFile) -> set[str]:
         """The ids that a note's trees get."""
-        if self._read.get(file) is None:
-            own = self._bytes(file)
-            return {id_ for id_, version in self._known.get(file, ()) if version.bytes == own}
+        if not self._records.was_read(file):
+            own = self._records.bytes_of(file)
+            return {
+                id_ for id_, version in self._records.known.get(file, ()) if version.bytes == own
+            }
         return {source.ids.get(id_, id_) for id_ in self._ids_in(file, source)}
 
     def _named(self, done: Mapping[str, SourceFile]) -> set[str]:
         """The ids of the notes' trees; those that it had, of one that was not or cannot be read."""
         named: set[str] = set()
         for file, source in done.items():
-            if self._read.get(file) is None:
-                named.update(id_ for id_, _ in self._known.get(file, ()))
+            if not self._records.was_read(file):
+                named.update(id_ for id_, _ in self._records.known.get(file, ()))
             else:
                 named.update(self._ids_in(file, source))
         return named
 
     def _ids_in(self, file: str, source: SourceFile) -> list[str]:
         """The ids of a note's trees by the name that it got."""
-        own, name = note_of(self._notes[file]), note_of(source)
-        ids = [id_ for id_, _ in self._said(file)]
-        return [name + i.removeprefix(own) if _begins_one_of(own, [i]) else i for i in ids]
+        own, name = note_of(self._records.notes[file]), note_of(source)
+        ids = [id_ for id_, _ in self._records.said(file)]
+        return [name + i.removeprefix(own) if begins_one_of(own, [i]) else i for i in ids]
 
     # --- how links find it ---------------------------------------------------------------------
 
@@ -405,7 +286,7 @@ class KnownNotes:
         """
         found: list[tuple[tuple[int, bool, str], tuple[str, ...]]] = [((0, False, ""), ())]
         for id_ in ids:
-            if (tree := self._stored(id_)) is not None:
+            if (tree := self._records.stored(id_)) is not None:
                 links = {a.phrase for a in tree.root.anchors if a.kind == "link"}
                 names = tuple(name for name in names_of_note(source) if name in links)
                 then = file_versions.read(tree.source_revision)
@@ -426,11 +307,6 @@ def _says(version: FileVersion | None) -> str:
     return version.file if version else ""
 
 
-def _begins_one_of(name: str, ids: Iterable[str]) -> bool:
-    """Whether one of the trees is that of a note of this name, or of a part of the note."""
-    return any(id_ == name or id_.startswith(f"{name}/") for id_ in ids)
-
-
 def _depth(names: Iterable[str]) -> int:
     """How many folders the longest of some names tells."""
     return max((name.count("/") for name in names), default=0)
@@ -438,12 +314,3 @@ def _depth(names: Iterable[str]) -> int:
 
 def _changed_at(tree: Tree) -> str:
     return tree.updated_at.isoformat() if tree.updated_at else ""
-
-
-def _questions(trees: Iterable[Tree]) -> set[str]:
-    """By what the questions of dialogues are known."""
-    return {tree.id.rpartition("/")[2] for tree in trees if tree.root.kind == "question"}
-
-
-def _texts(trees: Iterable[Tree]) -> set[str]:
-    return {thought.text for tree in trees for thought in tree.thoughts}

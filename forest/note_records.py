@@ -1,0 +1,212 @@
+"""What the notes of an import say, and what the forest remembers that files said.
+
+Two sides of the same question, whose trees are whose (`forest.known_notes`): each note is read at
+most once, and only if somebody asks what it says; the forest's trees are sorted once by the files
+that they came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import cache, cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from forest import file_versions
+from forest.errors import ForestError, InvalidTree, NotATree
+from forest.file_versions import FileVersion
+from forest.formats import SourceFile, read_file
+from forest.formats.files import ids_of_note, is_note, link_keys, note_of
+from forest.model import Tree
+from forest.namesakes import ALIKE, likeness
+
+if TYPE_CHECKING:
+    from forest.stores.base import Store
+
+
+class Said(NamedTuple):
+    """A tree of a note: the id that it has by the note's own name, and what it says."""
+
+    id: str
+    hash: str
+
+
+class NoteRecords:
+    """The notes of an import beside what the forest knows of files.
+
+    :param files: all files of the import, by what the forest calls them.
+    :param format: what they are read as.
+    """
+
+    def __init__(self, store: Store, files: Mapping[str, SourceFile], format: str) -> None:
+        self._store = store
+        self._files = files
+        self._format = format
+        self.notes = {file: source for file, source in files.items() if is_note(source)}
+        self._read: dict[str, list[Said] | None] = {}
+        self._writers: dict[str, set[str]] = {}
+        self.bytes_of = cache(lambda file: file_versions.of_bytes(self.notes[file].path))
+        """A hash of a note's bytes."""
+
+    # --- what the forest remembers -------------------------------------------------------------
+
+    @cached_property
+    def known(self) -> dict[str, list[tuple[str, FileVersion]]]:
+        """The trees that came from each note of the import."""
+        return {file: trees for file, trees in self.trees.items() if file in self.notes}
+
+    @cached_property
+    def gone(self) -> dict[str, list[tuple[str, FileVersion]]]:
+        """The trees of each file that is not there any more."""
+        return {file: trees for file, trees in self.trees.items() if file not in self.notes}
+
+    @property
+    def trees(self) -> dict[str, list[tuple[str, FileVersion]]]:
+        """The trees of notes that are imported, and of files that are gone."""
+        return self._sorted[0]
+
+    @property
+    def left(self) -> dict[str, tuple[str, FileVersion]]:
+        """The trees that left their files, each by its file's name, a NUL and its id."""
+        return self._sorted[1]
+
+    @cached_property
+    def _sorted(
+        self,
+    ) -> tuple[dict[str, list[tuple[str, FileVersion]]], dict[str, tuple[str, FileVersion]]]:
+        trees: dict[str, list[tuple[str, FileVersion]]] = {}
+        left: dict[str, tuple[str, FileVersion]] = {}
+        is_gone = cache(partial(file_versions.is_gone, self._store))
+        for id_, file, revision in self._store.sources():
+            version = file_versions.read(revision)
+            if version.left:
+                left[f"{file}\0{id_}"] = id_, version
+            elif file in self.notes or (file not in self._files and is_gone(file)):
+                trees.setdefault(file or "", []).append((id_, version))
+        return trees, left
+
+    @cached_property
+    def elsewhere(self) -> dict[str, set[str]]:
+        """What files that are there and not imported say."""
+        said: dict[str, set[str]] = {}
+        for _, file, revision in self._store.sources():
+            if file is not None and file not in self._files and file not in self.gone:
+                said.setdefault(file, set()).add(file_versions.read(revision).file)
+        return said
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """All trees of the forest."""
+        return [id_ for id_, _, _ in self._store.sources()]
+
+    @cached_property
+    def strange(self) -> set[str]:
+        """Names in the forest that notes got where they were before, and not where they are.
+
+        So are those of trees that left their files.
+        """
+        strange = {id_ for id_, _ in self.left.values()}
+        for id_, file, _ in self._store.sources():
+            if file and file not in self._files and is_note(there := SourceFile(Path(file), file)):
+                names = {id_, id_.rpartition("/")[0]} - {""}
+                strange |= set() if names & set(ids_of_note(there)) else names
+        return strange
+
+    # --- what notes say ------------------------------------------------------------------------
+
+    @cached_property
+    def changed(self) -> set[str]:
+        """Notes that say nothing of what they said."""
+        return {
+            file
+            for file, trees in self.known.items()
+            if all(self.bytes_of(file) != then.bytes for _, then in trees)
+            and not self._says_some_of(file, trees)
+        }
+
+    def _says_some_of(self, file: str, trees: Iterable[tuple[str, FileVersion]]) -> bool:
+        """Whether a note still says one of these trees; one that cannot be read may."""
+        if not self.can_be_read(file):
+            return True
+        then = {version.file for _, version in trees}
+        return any(one.hash in then for one in self.said(file))
+
+    def is_alike(self, file: str) -> bool:
+        """Whether a note has one of its questions or most of its texts still."""
+        old = list(filter(None, (self.stored(id_) for id_, _ in self.known[file])))
+        new = self.parsed(self.notes[file])
+        if _questions(old) & _questions(new):
+            return True
+        return likeness(texts(old), texts(new)) > ALIKE
+
+    def said(self, file: str) -> list[Said]:
+        """What a note says; of one that cannot be read nothing."""
+        return self._read_note(file) or []
+
+    def _read_note(self, file: str) -> list[Said] | None:
+        if file not in self._read:
+            source = self.notes[file]
+            keys = link_keys(source)
+            self._read[file] = None
+            with suppress(ForestError):  # is told when the file is read to be imported
+                if source.path.is_file():  # a pipe is read once
+                    trees = self.parsed(source)
+                    self._read[file] = [Said(t.id, file_versions.of_file(t, keys)) for t in trees]
+            for id_ in self.written_ids(file):
+                self._writers.setdefault(id_, set()).add(file)
+        return self._read[file]
+
+    def can_be_read(self, file: str) -> bool:
+        """Whether a note can be read; it is read to know."""
+        return self._read_note(file) is not None
+
+    def was_read(self, file: str) -> bool:
+        """Whether a note was read by now, because somebody asked what it says."""
+        return self._read.get(file) is not None
+
+    def parsed(self, source: SourceFile) -> list[Tree]:
+        """The trees of a note, without those that cannot be read."""
+        items = read_file(source, self._format, lambda _: None)
+        return [item for item in items if isinstance(item, Tree)]
+
+    def stored(self, id_: str) -> Tree | None:
+        """A tree of the forest; None where it is not there, or is none."""
+        with suppress(NotATree, InvalidTree):
+            return self._store.get(id_)
+        return None
+
+    def is_of_a_note(self, id_: str) -> bool:
+        """Whether a tree is that of a note itself, and not of a part of it."""
+        tree = self.stored(id_)
+        return tree is not None and tree.root.kind == "title"
+
+    def unnamed(self, file: str) -> list[str]:
+        """What the trees of a note say that are called as the note."""
+        own = note_of(self.notes[file])
+        return [one.hash for one in self.said(file) if begins_one_of(own, [one.id])]
+
+    def written_ids(self, file: str) -> set[str]:
+        """The ids that a note itself says."""
+        own = note_of(self.notes[file])
+        return {id_ for id_, _ in self.said(file) if not begins_one_of(own, [id_])}
+
+    def is_of_another(self, id_: str, file: str) -> bool:
+        """Whether a note that was read, and not this one, says that a tree's id is its own."""
+        writers = self._writers.get(id_, ())
+        return bool(writers) and file not in writers
+
+
+def begins_one_of(name: str, ids: Iterable[str]) -> bool:
+    """Whether one of the trees is that of a note of this name, or of a part of the note."""
+    return any(id_ == name or id_.startswith(f"{name}/") for id_ in ids)
+
+
+def _questions(trees: Iterable[Tree]) -> set[str]:
+    """By what the questions of dialogues are known."""
+    return {tree.id.rpartition("/")[2] for tree in trees if tree.root.kind == "question"}
+
+
+def texts(trees: Iterable[Tree]) -> set[str]:
+    """All that trees say."""
+    return {thought.text for tree in trees for thought in tree.thoughts}
