@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -55,6 +54,8 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 T = TypeVar("T", Axis, Node)
+AT_ONCE = 100
+"""How many trees that left their files are told in one transaction."""
 MOST_ERRORS = 20
 """How many errors one refusal names; the rest are counted."""
 
@@ -259,9 +260,16 @@ class _Import:
                 f"{came}: the tree {id_!r} was imported from it and is not in it any "
                 f"more; it stays in the forest (`{command_line('remove', id_)}` removes it)"
             )
-        for id_ in left:
-            with suppress(NotATree, InvalidTree):  # as somebody left it with Cypher
-                self.forest.store.change([id_], _as_left)
+        for at in range(0, len(left), AT_ONCE):
+            self._mark_left(left[at : at + AT_ONCE])
+
+    def _mark_left(self, ids: list[str]) -> None:
+        """Let trees know that they left their files, but for what an author left as no tree."""
+        try:
+            self.forest.store.change(ids, _as_left)
+        except (NotATree, InvalidTree):
+            for id_ in ids if len(ids) > 1 else []:
+                self._mark_left([id_])
 
     def _is_there(self, file: str) -> bool:
         """Whether a file of a folder that was looked through is there, in another format maybe."""
