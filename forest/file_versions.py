@@ -5,18 +5,21 @@ may come from the forest, though, which kept those of thoughts that were edited,
 carries the names under which links find it, which other notes have a say in. So where that makes
 a difference, the revision of what the file alone says stands behind it, after a slash: that tells
 whether the file changed. Behind that stands, for a note, a hash of the file's bytes: where it is
-the same, nobody need read the note to know that it is the same. Last stands whether the tree has
-left its file: it stays in the forest, and is what comes back where some file says it again, but
-what its file says now is another tree.
+the same, nobody need read the note to know that it is the same. Trees that stand in a note as
+blocks of data have none: their ids tell which they are, and not where the note lies. Last stands
+whether the tree has left its file: it stays in the forest, and is what comes back where some file
+says it again, but what its file says now is another tree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from forest.addresses import is_in
 from forest.identity import finished
 from forest.marks import with_anchors
 from forest.model import Tree, trusted_thought
@@ -60,7 +63,7 @@ def of_file(tree: Tree, names: Collection[str] = ()) -> str:
     :param names: keys of the anchors under which links find the file.
     """
     root, title = tree.root, tree.title
-    if tree.named_by_file:
+    if tree.in_file.named_by_file:
         title = ""
         root = trusted_thought("", root.level, root.id, root.kind, root.lang, root.anchors)
     if names:
@@ -92,10 +95,26 @@ def says(tree: Tree, source_revision: str | None, names: Collection[str] = ()) -
     return of_file(tree, names) == then.file or finished(tree.model_copy()).revision == then.tree
 
 
-def is_gone(store: Store, source: str | None) -> bool:
-    """Whether a tree's file is surely not there any more; it may be on another machine."""
-    home = store.folder
-    try:
-        return home is not None and source is not None and not (home / source).exists()
-    except OSError:  # in a folder that cannot be read
-        return False
+class Whereabouts:
+    """Which files that trees came from are surely not there any more.
+
+    Beside its file, a forest's files are on this machine. Those of a server may be on another one;
+    there the folders that are imported are all that is known.
+
+    :param folders: as `forest.addresses.address` calls them.
+    """
+
+    def __init__(self, store: Store, folders: Collection[str]) -> None:
+        self._home = store.folder
+        self._folders = folders
+        self.is_gone = cache(self._is_gone)
+
+    def _is_gone(self, source: str | None) -> bool:
+        if source is None:
+            return False
+        if self._home is None and not any(is_in(source, folder) for folder in self._folders):
+            return False
+        try:
+            return not ((self._home or Path()) / source).exists()
+        except OSError:  # in a folder that cannot be read
+            return False

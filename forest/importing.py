@@ -35,12 +35,12 @@ from forest.errors import (
     UsageError,
 )
 from forest.fields import kind_of
-from forest.file_versions import FileVersion
+from forest.file_versions import FileVersion, Whereabouts
 from forest.formats import BadTree, SourceFile, find_files, read_file
-from forest.formats.files import is_note, link_keys
+from forest.formats.files import all_link_keys, is_note, link_keys
 from forest.identity import finished, with_free_ids
 from forest.known_notes import KnownNotes
-from forest.marks import authored, keep_marks
+from forest.marks import authored, keep_marks, with_anchors
 from forest.model import AnchorLink, Axis, Tree
 from forest.namesakes import ALIKE, Namesakes, likeness
 from forest.nodes import Key, Node
@@ -198,6 +198,7 @@ class _Import:
         self.addresses: dict[str, str] = {}
         """What a file found under a path is called in the forest, by its name in messages."""
         self.namesakes = Namesakes(forest.store)
+        self.whereabouts = Whereabouts(forest.store, ())
         self.names: dict[str, frozenset[str]] = {}
         """Under which anchors links find a note, by what the forest calls its file."""
         self.bad: set[str] = set()
@@ -210,9 +211,12 @@ class _Import:
     def run(self, paths: Iterable[str | Path | SourceFile]) -> ImportReport:
         report = self.report
         paths = list(paths)
+        store, folders = self.forest.store, self._folders(paths)
+        self.whereabouts = Whereabouts(store, folders)
         sources = self._sources(paths)
         report.files = len(sources)
-        self.namesakes.files = {self._called(source) for source in sources}
+        files = {self._called(source) for source in sources}
+        self.namesakes = Namesakes(store, files, self.whereabouts.is_gone)
         with fewer_collections():
             written = self.forest.store.write(self._trees(sources), self._merge)
             self._store_rest()
@@ -226,26 +230,24 @@ class _Import:
         report.thoughts = sum(self.differing[id_] for id_ in (*report.added, *report.changed))
         for id_ in report.changed:
             report.notices += self.lost_marks.get(id_, ())
-        self._tell_orphans(paths, sources)
+        self._tell_orphans(folders, sources)
         return report
 
     def _called(self, source: SourceFile) -> str:
         return self.addresses.get(source.name, source.name)
 
-    def _tell_orphans(
-        self, paths: list[str | Path | SourceFile], sources: list[SourceFile]
-    ) -> None:
+    def _folders(self, paths: list[str | Path | SourceFile]) -> list[str]:
+        """The folders among the paths, as the forest calls them."""
+        folders = [path for path in paths if not isinstance(path, SourceFile) and path != ""]
+        return [address(self.forest.store, p) for p in map(Path, folders) if p.is_dir()]
+
+    def _tell_orphans(self, folders: list[str], sources: list[SourceFile]) -> None:
         """Name the trees that came from these files or folders and are not in them any more.
 
         In a file of which something was left out as bad, or a folder, a tree may still be. Each
         is named once, and remembers it (`forest.file_versions`).
         """
         files = {self._called(source) for source in sources}
-        folders = [
-            address(self.forest.store, Path(path))
-            for path in paths
-            if not isinstance(path, SourceFile) and Path(path).is_dir()
-        ]
         left: list[str] = []
         for id_, source, revision in self.forest.store.sources():
             came = source or ""
@@ -302,7 +304,13 @@ class _Import:
                 named += found
         once = list({whole_path(source.path): source for source in reversed(named)}.values())[::-1]
         called = {self._called(source): source for source in once}
-        notes = KnownNotes(self.forest.store, called, self.format, replace=self.replace)
+        notes = KnownNotes(
+            self.forest.store,
+            called,
+            self.format,
+            self.whereabouts.is_gone,
+            replace=self.replace,
+        )
         self.homes = notes.homes
         return notes.sources()
 
@@ -473,17 +481,39 @@ class _Import:
         """What `Tree.source_revision` is to say of a tree of a file."""
         file = new.source or ""
         said = file_versions.of_file(new, self.names.get(file, ()))
-        return str(FileVersion(revision, said, self.bytes.get(file, "")))
+        bytes_ = "" if new.in_file.in_block else self.bytes.get(file, "")
+        return str(FileVersion(revision, said, bytes_))
 
     def _keep(self, old: Tree, tree: Tree) -> Tree | None:
         """The forest's own version, which remembers where its file is now. None if it does."""
         self.kept.add(tree.id)
         then = file_versions.read(old.source_revision)
-        if not then.left and (old.source == tree.source or self._may_hold(old.source)):
+        is_there = old.source == tree.source
+        if not then.left and not is_there and self._may_hold(old.source):
+            return None
+        renamed = self._renamed(old, tree)
+        if is_there and not then.left and renamed is old:
             return None
         self.settled.add(tree.id)
         noted = str(then._replace(left=False))
-        return old.model_copy(update={"source": tree.source, "source_revision": noted})
+        return renamed.model_copy(update={"source": tree.source, "source_revision": noted})
+
+    def _renamed(self, old: Tree, tree: Tree) -> Tree:
+        """A tree that was edited, found by links as its note is called now.
+
+        So it is where it still has a name that the note had: an author may have taken them away.
+        """
+        now = self.names.get(tree.source or "", frozenset())
+        names = [a for a in tree.root.anchors if a.kind == "link" and a.anchor in now]
+        before = all_link_keys(old.source or "") | now
+        had = [a for a in old.root.anchors if a.kind == "link" and a.anchor in before]
+        if not had or {a.anchor for a in had} == {a.anchor for a in names}:
+            return old
+        anchors = [a for a in old.root.anchors if a not in had]
+        at = old.root.anchors.index(had[0])
+        anchors[at:at] = names
+        thoughts = [with_anchors(old.root, tuple(anchors)), *old.thoughts[1:]]
+        return old.model_copy(update={"thoughts": thoughts})
 
     def _settle(self, old: Tree, tree: Tree, new: Tree, revision: str) -> Tree | None:
         """The forest's tree with what file and forest both say now as the version they come from.
@@ -508,7 +538,11 @@ class _Import:
             return True
         if file_versions.read(old.source_revision).left:
             return True
-        if old.source in self.namesakes.files and not self.keep_going and new.namesakes is None:
+        if (
+            old.source in self.namesakes.files
+            and not self.keep_going
+            and new.in_file.namesakes is None
+        ):
             return True  # its file is read too, and holds it no more: else it would be refused
         if self._may_hold(old.source):
             return False
@@ -524,8 +558,7 @@ class _Import:
 
         A file that is read, too, does not: it would be refused, for the tree stands there twice.
         """
-        store, read = self.forest.store, self.namesakes.files
-        return source not in read and not file_versions.is_gone(store, source)
+        return source not in self.namesakes.files and not self.whereabouts.is_gone(source)
 
     def _compare(self, old: Tree, tree: Tree, new: Tree, revision: str) -> bool | None:
         """None: take the file's version. Else leave the forest's; True if it has own changes."""

@@ -12,17 +12,18 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forest import file_versions
 from forest.errors import ImportRefused
 from forest.file_versions import FileVersion
 from forest.formats import SourceFile
-from forest.formats.files import ids_of_note, names_of_note, note_of
+from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
 from forest.marks import authored
 from forest.model import Tree
-from forest.moved_notes import moved, renamed
-from forest.namesakes import likeness
+from forest.moved_notes import moved, name_of, renamed, resembling
+from forest.namesakes import IsGone, likeness
 from forest.note_records import NoteRecords, begins_one_of, texts
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class KnownNotes:
 
     :param files: by what the forest calls them.
     :param format: what they are read as.
+    :param is_gone: whether a file is surely not there any more.
     :param replace: whether a note may write over another tree.
     """
 
@@ -42,12 +44,15 @@ class KnownNotes:
         store: Store,
         files: Mapping[str, SourceFile],
         format: str,
+        is_gone: IsGone,
         *,
         replace: bool = False,
     ) -> None:
-        self._records = NoteRecords(store, files, format)
+        self._records = NoteRecords(store, files, format, is_gone)
         self._files = files
         self._replace = replace
+        self._open: dict[str, list[tuple[str, FileVersion]]] = {}
+        """Files that no note says any more, and what left files, by their names and a NUL."""
 
     def sources(self) -> list[SourceFile]:
         """All files of the import, in their order."""
@@ -75,14 +80,48 @@ class KnownNotes:
 
     @cached_property
     def _found(self) -> dict[str, str]:
-        """The notes that were other files: each with one of `_then`."""
+        """The notes that were other files: each with one of `_then`, or of `_open`."""
         if not self._then:
             return {}
-        others = [file for file in self._records.notes if file not in self._records.known]
+        records = self._records
+        others = [file for file in records.notes if file not in records.known]
         # a tree that says its id is known by that, wherever it stands
-        now = {file: set(self._records.unnamed(file)) for file in (*self._records.changed, *others)}
+        now = {file: set(records.unnamed(file)) for file in (*records.changed, *others)}
         then = {at: {version.file for _, version in trees} for at, trees in self._then.items()}
-        return moved(now, then, self._records.is_alike)
+        homes = moved(now, then, records.is_alike)
+        new = [
+            file
+            for file, said in now.items()
+            if said
+            and file not in homes
+            and not (file in records.changed and records.is_alike(file))
+        ]
+        return homes | self._resembling(new, homes)
+
+    def _resembling(self, new: list[str], homes: Mapping[str, str]) -> dict[str, str]:
+        """Those of new notes that were moved and edited at once.
+
+        :param homes: the notes that are known, each with the file that it was.
+        """
+        records = self._records
+        if not new:
+            return {}
+        at_home = set(homes.values())
+        names = {name_of(file) for file in new}
+        gone = {f: trees for f, trees in records.gone.items() if is_note(SourceFile(Path(f), f))}
+        rewritten = {f: records.known[f] for f in records.changed if f in new}
+        left: dict[str, list[tuple[str, FileVersion]]] = {}
+        for at, tree in records.left.items():
+            file = at.partition("\0")[0]
+            if at not in at_home and name_of(file) in names:  # it may have come back
+                left.setdefault(f"{file}\0", []).append(tree)
+        self._open.update(
+            (at, trees) for at, trees in (gone | rewritten | left).items() if at not in at_home
+        )
+        then = {
+            at: records.stored_texts(id_ for id_, _ in trees) for at, trees in self._open.items()
+        }
+        return resembling(new, then, records.texts_of, records.said_often)
 
     @cached_property
     def _then(self) -> dict[str, list[tuple[str, FileVersion]]]:
@@ -91,10 +130,9 @@ class KnownNotes:
         Files that are gone or say something else now; and single trees that left a file, by its
         name, a NUL and their id.
         """
-        changed = {file: self._records.known[file] for file in self._records.changed}
-        return (
-            self._records.gone | changed | {at: [tree] for at, tree in self._records.left.items()}
-        )
+        records = self._records
+        changed = {file: records.known[file] for file in records.changed}
+        return records.gone | changed | {at: [tree] for at, tree in records.left.items()}
 
     # --- whose trees they are ------------------------------------------------------------------
 
@@ -109,13 +147,11 @@ class KnownNotes:
 
     def _as_moved(self, file: str, source: SourceFile) -> SourceFile:
         """A note that is another file, under the name by which the forest knows that."""
-        was = self._then[self._found[file]]
-        pairs = [
-            (one.id, id_)
-            for one in self._records.said(file)
-            for id_, v in was
-            if v.file == one.hash
-        ]
+        place = self._found[file]
+        was, said = self._open.get(place) or self._then[place], self._records.said(file)
+        pairs = [(one.id, id_) for one in said for id_, v in was if v.file == one.hash]
+        if not pairs:
+            pairs = self._alike(file, [id_ for id_, _ in was])
         names = self._names_of(source, [id_ for _, id_ in pairs])
         return dataclasses.replace(source, note=renamed(pairs, note_of(source)), names=names)
 
@@ -128,12 +164,15 @@ class KnownNotes:
             if begins_one_of(name, ids):
                 return dataclasses.replace(source, note=name)
         # It lies elsewhere than when it got its name: its parts tell which that was.
-        own = note_of(source)
+        return dataclasses.replace(source, note=renamed(self._alike(file, ids), note_of(source)))
+
+    def _alike(self, file: str, ids: Iterable[str]) -> list[tuple[str, str]]:
+        """Each part of a note with each of the trees that may be that part."""
+        own = note_of(self._records.notes[file])
         said = [one.id for one in self._records.said(file)]
-        pairs = [
-            (i, old) for i in said for old in ids if i != own or self._records.is_of_a_note(old)
+        return [
+            (i, old) for old in ids for i in said if i != own or self._records.is_of_a_note(old)
         ]
-        return dataclasses.replace(source, note=renamed(pairs, own))
 
     def _as_new(self, source: SourceFile, taken: set[str]) -> SourceFile:
         """A new note; where a note of another file has its name, with a number behind it.
@@ -182,7 +221,7 @@ class KnownNotes:
         if file not in self._records.changed or self._records.is_alike(file):
             return None
         said = set(self._records.unnamed(file))
-        if not said or len(said) != len(self._records.said(file)):
+        if not said or len(said) != len(self._records.own(file)):
             return None
         return next(
             (other for other, then in self._records.elsewhere.items() if said <= then), None
@@ -264,7 +303,7 @@ class KnownNotes:
     def _ids_in(self, file: str, source: SourceFile) -> list[str]:
         """The ids of a note's trees by the name that it got."""
         own, name = note_of(self._records.notes[file]), note_of(source)
-        ids = [id_ for id_, _ in self._records.said(file)]
+        ids = [one.id for one in self._records.said(file)]
         return [name + i.removeprefix(own) if begins_one_of(own, [i]) else i for i in ids]
 
     # --- how links find it ---------------------------------------------------------------------

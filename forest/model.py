@@ -11,7 +11,7 @@ What a thought is, and the anchors that it carries, is in `forest.thoughts`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -38,6 +38,7 @@ from forest.fields import (
     kind_of,
 )
 from forest.identity import free_id
+from forest.in_file import InFile
 from forest.phrases import phrase_key, tree_id_from
 from forest.shell import command_line
 from forest.thoughts import (
@@ -183,8 +184,7 @@ class Tree(BaseModel):
     """The revision, where whoever made the tree knows it and will not change the tree again."""
     _said: dict[str, int] = PrivateAttr(default_factory=dict)
     _avoided: frozenset[str] = PrivateAttr(frozenset())
-    _namesakes: Callable[[], Iterator[str]] | None = PrivateAttr(None)
-    _named_by_file: bool = PrivateAttr(False)
+    _in_file: InFile = PrivateAttr(InFile())
     _at: int = PrivateAttr(0)
     """Where a thought was found last."""
 
@@ -527,25 +527,13 @@ class Tree(BaseModel):
         self._avoided = frozenset(ids)
 
     @property
-    def namesakes(self) -> Callable[[], Iterator[str]] | None:
-        """What tells the ids of all the trees that the file calls as this one, without end.
+    def in_file(self) -> InFile:
+        """How it stands in the file that it was just read from."""
+        return self._in_file
 
-        None where the file itself tells each of its trees apart.
-        """
-        return self._namesakes
-
-    def called_as(self, namesakes: Callable[[], Iterator[str]]) -> None:
-        """Say that only its place in the file tells the tree from its `namesakes`."""
-        self._namesakes = namesakes
-
-    @property
-    def named_by_file(self) -> bool:
-        """Whether title and root say nothing but the name of the file, which has neither."""
-        return self._named_by_file
-
-    def called_as_its_file(self) -> None:
-        """Say that the file has neither title nor root, and is called by its name instead."""
-        self._named_by_file = True
+    def stands(self, **facts: Any) -> None:
+        """Say how it stands in its file, by fields of `InFile`."""
+        self._in_file = self._in_file._replace(**facts)
 
     def set_ids(self, ids: Sequence[str], *, own: bool = False) -> None:
         """Give the thoughts these ids, in reading order.

@@ -4,6 +4,9 @@ A note that says what another file said is that file, moved or renamed: notes ma
 places, or each have taken the name of the next one. A note that still says something of what it
 said stays where it is. So does one that was edited, unless its place is wanted by the note that
 it was, and it has nothing more in common with it.
+
+Who was moved and edited at once says what no file said; it is known by most of its texts, as long
+as they are its own: what other notes say as well, as of one template, tells nobody apart.
 """
 
 from __future__ import annotations
@@ -12,8 +15,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import PurePosixPath
 
+from forest.namesakes import ALIKE, likeness
+
 Hashes = Mapping[str, Collection[str]]
 """By file, what each of its trees says."""
+Texts = set[str]
 
 
 def moved(now: Hashes, then: Hashes, is_alike: Callable[[str], bool]) -> dict[str, str]:
@@ -57,6 +63,50 @@ def _matched(now: Hashes, then: Hashes) -> dict[str, str]:
     return homes
 
 
+def resembling(
+    new: Iterable[str],
+    then: Mapping[str, Texts],
+    texts_of: Callable[[str], Texts],
+    said_often: Callable[[Texts], Texts],
+) -> dict[str, str]:
+    """The notes that say most of what another file said, each with that file.
+
+    :param new: notes that are no file that is known.
+    :param then: files that no note is, with all that they said.
+    :param texts_of: all that a note says.
+    :param said_often: which of some texts more than one note says.
+    """
+    places: dict[str, list[str]] = {}
+    for place, said in then.items():
+        for text in said:
+            places.setdefault(text, []).append(place)
+    now: dict[str, Texts] = {}
+    close: list[tuple[str, str]] = []
+    for note in new:
+        texts = texts_of(note)
+        near = {place for text in texts for place in places.get(text, ())}
+        near = {place for place in near if likeness(texts, then[place]) > ALIKE}
+        if near:
+            now[note] = texts
+            close += [(note, place) for place in near]
+    shared = {text for note, place in close for text in now[note] & then[place]}
+    dull = {text for text in shared if len({_file_of(place) for place in places[text]}) > 1}
+    dull |= said_often(shared) if close else set()
+
+    def rank(pair: tuple[str, str]) -> tuple[float, bool, tuple[str, str]]:
+        note, place = pair
+        much = likeness(now[note] - dull, then[place] - dull)
+        return -much, name_of(_file_of(place)) != name_of(note), pair
+
+    homes: dict[str, str] = {}
+    taken: set[str] = set()
+    for unlike, _, (note, place) in sorted(map(rank, close)):
+        if -unlike > ALIKE and note not in homes and place not in taken:
+            homes[note] = place
+            taken.add(place)
+    return homes
+
+
 def renamed(pairs: Iterable[tuple[str, str]], own: str) -> str:
     """The name that leads from most ids of a note's trees to those of the forest; ``own`` if none.
 
@@ -70,6 +120,11 @@ def renamed(pairs: Iterable[tuple[str, str]], own: str) -> str:
         if is_part and old.endswith(part):
             names[old.removesuffix(part)] += 1
     return min(names, key=lambda n: (-names[n], len(n), n)) if names else own
+
+
+def _file_of(place: str) -> str:
+    """The file of a place, which may be that of trees that left it."""
+    return place.partition("\0")[0]
 
 
 def name_of(file: str) -> str:

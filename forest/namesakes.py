@@ -6,15 +6,15 @@ So a tree of such a name is not the one that had its place in the last import, b
 says what it says.
 
 A tree that is called by its title, or by its question, is another one under another one, but for
-the texts that it shares with the one that its file has no more, or for the UID of its question.
+the texts that it shares with the one that its file has no more, or for the UID of its question; or
+if it says all that a file said which is gone.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,6 +26,7 @@ from forest.phrases import tree_id_from
 if TYPE_CHECKING:
     from forest.stores.base import Store
 
+IsGone = Callable[[str | None], bool]
 K = TypeVar("K")
 T = TypeVar("T")
 ALIKE = 0.5
@@ -35,17 +36,25 @@ MISSES = 3
 
 
 class Namesakes:
-    """Gives trees with `Tree.namesakes` the ids by which the forest knows them."""
+    """Gives trees with `InFile.namesakes` the ids by which the forest knows them.
 
-    def __init__(self, store: Store) -> None:
-        self.files: Collection[str] = ()
-        """The files that are imported, as the forest calls them."""
+    :param files: those that are imported, as the forest calls them.
+    :param is_gone: whether a file is surely not there any more.
+    """
+
+    def __init__(
+        self, store: Store, files: Collection[str] = (), is_gone: IsGone = lambda _: False
+    ) -> None:
+        self.files = files
         self._store = store
+        self._is_gone = is_gone
         self._imported: dict[str, dict[str, str]] | None = None
         self._ids: set[str] = set()
         """All trees of the forest."""
         self._gone: dict[str, str] = {}
         """Trees of files that are not there any more: they may have been moved."""
+        self._gone_by_file: dict[str, str] | None = None
+        """The same, by what their files said."""
         self._read: dict[str, str] = {}
         """Trees of all files that are imported: one may say now what another said."""
 
@@ -67,11 +76,13 @@ class Namesakes:
                 if not isinstance(item, Tree):
                     yield item
                     continue
-                if item.namesakes is None:
+                if item.in_file.namesakes is None:
                     if self._may_be_renamed(file, item):
                         renamed.append(item)
                     else:
-                        yield _named(item, item.id, given)
+                        is_data = not names or item.in_file.in_block
+                        moved = self._moved(item, given) if is_data else None
+                        yield _named(item, moved or item.id, given)
                     continue
                 known, others = self._known(file, item)
                 same = [
@@ -98,6 +109,15 @@ class Namesakes:
         called = tree.root.kind == "question" or tree.id == tree_id_from(tree.title)
         return called and bool(self._from(file)) and tree.id not in self._ids
 
+    def _moved(self, tree: Tree, given: set[str]) -> str | None:
+        """The tree of a file that is gone, and said what this one says under its new title."""
+        if not self._gone or tree.id in self._ids or tree.id != tree_id_from(tree.title):
+            return None
+        if self._gone_by_file is None:
+            self._gone_by_file = {file_versions.read(r).file: i for i, r in self._gone.items()}
+        found = self._gone_by_file.get(file_versions.of_file(tree))
+        return found if found not in given else None
+
     def _renamed(self, file: str, trees: list[Tree], given: set[str]) -> Iterator[Tree]:
         """Each under the id of the tree that left the file, with its UID or most of its texts."""
         left = [i for i in self._from(file) if i not in given] if trees else []
@@ -105,7 +125,8 @@ class Namesakes:
         for tree in trees:
             alike = {i: _is_like(tree, then) for i, then in old.items() if i not in given}
             best = max(alike, key=lambda id_: alike[id_], default="")
-            yield _named(tree, best if alike.get(best, 0) > ALIKE else tree.id, given)
+            found = best if alike.get(best, 0) > ALIKE else self._moved(tree, given)
+            yield _named(tree, found or tree.id, given)
 
     def _known(self, file: str, tree: Tree) -> tuple[dict[str, str], dict[str, str]]:
         """Which of the ids that the tree may have are those of trees from its file.
@@ -113,9 +134,9 @@ class Namesakes:
         Or from one that is gone, and may have been this one; then those from other files that are
         imported. With the revision that each had there.
         """
-        assert tree.namesakes is not None
+        assert tree.in_file.namesakes is not None
         own, known, others, missed = self._from(file), dict[str, str](), dict[str, str](), 0
-        for id_ in tree.namesakes() if self._read or self._gone else ():
+        for id_ in tree.in_file.namesakes() if self._read or self._gone else ():
             then = own.get(id_, self._gone.get(id_))
             if then is not None:
                 known[id_] = then
@@ -130,12 +151,11 @@ class Namesakes:
         """The trees that came from a file."""
         if self._imported is None:
             self._imported = {name: {} for name in self.files}
-            is_gone = cache(partial(file_versions.is_gone, self._store))
             for id_, source, revision in self._store.sources():
                 self._ids.add(id_)
                 if source in self._imported:
                     self._imported[source][id_] = self._read[id_] = revision or ""
-                elif is_gone(source):
+                elif self._is_gone(source):
                     self._gone[id_] = revision or ""
         return self._imported.get(file, {})
 
@@ -207,8 +227,8 @@ def _uid(tree: Tree) -> object:
 
 
 def _new_id(tree: Tree, taken: set[str]) -> str:
-    assert tree.namesakes is not None
-    return next(id_ for id_ in tree.namesakes() if id_ not in taken)
+    assert tree.in_file.namesakes is not None
+    return next(id_ for id_ in tree.in_file.namesakes() if id_ not in taken)
 
 
 def _named(tree: Tree, id_: str, given: set[str]) -> Tree:

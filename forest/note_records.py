@@ -7,9 +7,10 @@ that they came from.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +20,7 @@ from forest.file_versions import FileVersion
 from forest.formats import SourceFile, read_file
 from forest.formats.files import ids_of_note, is_note, link_keys, note_of
 from forest.model import Tree
-from forest.namesakes import ALIKE, likeness
+from forest.namesakes import ALIKE, IsGone, likeness
 
 if TYPE_CHECKING:
     from forest.stores.base import Store
@@ -30,6 +31,8 @@ class Said(NamedTuple):
 
     id: str
     hash: str
+    in_block: bool
+    """Whether it is a block of data, see `InFile.in_block`."""
 
 
 class NoteRecords:
@@ -37,10 +40,14 @@ class NoteRecords:
 
     :param files: all files of the import, by what the forest calls them.
     :param format: what they are read as.
+    :param is_gone: whether a file is surely not there any more.
     """
 
-    def __init__(self, store: Store, files: Mapping[str, SourceFile], format: str) -> None:
+    def __init__(
+        self, store: Store, files: Mapping[str, SourceFile], format: str, is_gone: IsGone
+    ) -> None:
         self._store = store
+        self._is_gone = is_gone
         self._files = files
         self._format = format
         self.notes = {file: source for file, source in files.items() if is_note(source)}
@@ -77,14 +84,13 @@ class NoteRecords:
     ) -> tuple[dict[str, list[tuple[str, FileVersion]]], dict[str, tuple[str, FileVersion]]]:
         trees: dict[str, list[tuple[str, FileVersion]]] = {}
         left: dict[str, tuple[str, FileVersion]] = {}
-        is_gone = cache(partial(file_versions.is_gone, self._store))
         for id_, file, revision in self._store.sources():
             version = file_versions.read(revision)
             if version.left:
                 left[f"{file}\0{id_}"] = id_, version
-            elif file in self.notes or (file not in self._files and is_gone(file)):
+            elif file in self.notes or (file not in self._files and self._is_gone(file)):
                 trees.setdefault(file or "", []).append((id_, version))
-        return trees, left
+        return {file: _own(of_file) for file, of_file in trees.items()}, left
 
     @cached_property
     def elsewhere(self) -> dict[str, set[str]]:
@@ -135,7 +141,7 @@ class NoteRecords:
     def is_alike(self, file: str) -> bool:
         """Whether a note has one of its questions or most of its texts still."""
         old = list(filter(None, (self.stored(id_) for id_, _ in self.known[file])))
-        new = self.parsed(self.notes[file])
+        new = [tree for tree in self.parsed(self.notes[file]) if not tree.in_file.in_block]
         if _questions(old) & _questions(new):
             return True
         return likeness(texts(old), texts(new)) > ALIKE
@@ -152,7 +158,10 @@ class NoteRecords:
             with suppress(ForestError):  # is told when the file is read to be imported
                 if source.path.is_file():  # a pipe is read once
                     trees = self.parsed(source)
-                    self._read[file] = [Said(t.id, file_versions.of_file(t, keys)) for t in trees]
+                    self._read[file] = [
+                        Said(t.id, file_versions.of_file(t, keys), t.in_file.in_block)
+                        for t in trees
+                    ]
             for id_ in self.written_ids(file):
                 self._writers.setdefault(id_, set()).add(file)
         return self._read[file]
@@ -176,6 +185,23 @@ class NoteRecords:
             return self._store.get(id_)
         return None
 
+    def texts_of(self, file: str) -> set[str]:
+        """All that a note says, without its blocks of data; of one that cannot be read nothing."""
+        if not self.can_be_read(file):
+            return set()
+        return texts(t for t in self.parsed(self.notes[file]) if not t.in_file.in_block)
+
+    def stored_texts(self, ids: Iterable[str]) -> set[str]:
+        """All that some trees of the forest say."""
+        return texts(filter(None, map(self.stored, ids)))
+
+    def said_often(self, some: set[str]) -> set[str]:
+        """Which of some texts more than one note says; all notes are read to know."""
+        times = Counter[str]()
+        for file in self.notes:
+            times.update(some & self.texts_of(file))
+        return {text for text, n in times.items() if n > 1}
+
     def is_of_a_note(self, id_: str) -> bool:
         """Whether a tree is that of a note itself, and not of a part of it."""
         tree = self.stored(id_)
@@ -184,17 +210,26 @@ class NoteRecords:
     def unnamed(self, file: str) -> list[str]:
         """What the trees of a note say that are called as the note."""
         own = note_of(self.notes[file])
-        return [one.hash for one in self.said(file) if begins_one_of(own, [one.id])]
+        return [o.hash for o in self.own(file) if begins_one_of(own, [o.id])]
+
+    def own(self, file: str) -> list[Said]:
+        """What a note says, without its blocks of data."""
+        return [one for one in self.said(file) if not one.in_block]
 
     def written_ids(self, file: str) -> set[str]:
         """The ids that a note itself says."""
         own = note_of(self.notes[file])
-        return {id_ for id_, _ in self.said(file) if not begins_one_of(own, [id_])}
+        return {one.id for one in self.said(file) if not begins_one_of(own, [one.id])}
 
     def is_of_another(self, id_: str, file: str) -> bool:
         """Whether a note that was read, and not this one, says that a tree's id is its own."""
         writers = self._writers.get(id_, ())
         return bool(writers) and file not in writers
+
+
+def _own(trees: list[tuple[str, FileVersion]]) -> list[tuple[str, FileVersion]]:
+    """The trees of a note without those of its blocks of data; all of another file."""
+    return [one for one in trees if one[1].bytes] or trees
 
 
 def begins_one_of(name: str, ids: Iterable[str]) -> bool:

@@ -51,7 +51,7 @@ def read_entailment_bank(source: SourceFile, notice: Notice) -> Iterator[Tree | 
             tree_id = ids.of(record, line.number)
             if tree_id is not None:
                 tree = _tree(proof, record, tree_id, source, again)
-                tree.called_as(partial(_numbered, record["id"]))
+                tree.stands(namesakes=partial(_numbered, record["id"]))
                 _tell_unused(tree, f"{source.name}:{line.number}", notice)
                 yield tree
         except NotText:

@@ -93,7 +93,7 @@ class _Vault:
     def files(self) -> Iterator[SourceFile]:
         found = [self._source(path) for path in self._paths()]
         yield from self.unreadable
-        stems = Counter(source.path.stem.casefold() for source in found)
+        stems = Counter(s.path.stem.casefold() for s in found if is_note(s))
         for source in found:
             # By its path in the folder, so that no other note has a say in it.
             inside = source.path.relative_to(self.folder).with_suffix("")
@@ -207,6 +207,12 @@ def names_of_note(source: SourceFile) -> list[str]:
 def link_keys(source: SourceFile) -> frozenset[str]:
     """The keys of the anchors under which links find a note."""
     return frozenset(link.anchor for link in linked(source.names or [source.path.stem]))
+
+
+def all_link_keys(file: str) -> frozenset[str]:
+    """The keys of all anchors under which links may find a note, whatever else its vault holds."""
+    note = SourceFile(Path(file), file)
+    return link_keys(replace(note, names=tuple(names_of_note(note))))
 
 
 def _inside(source: SourceFile) -> Iterator[tuple[str, ...]]:

@@ -204,7 +204,7 @@ class _Note:
         if said or (named and not has_dialogues):
             tree = self._tree(self.id, title, outline.entries, meta)
             if isinstance(tree, Tree) and not (self.front.title or outline.skip):
-                tree.called_as_its_file()
+                tree.stands(named_by_file=True)
             yield tree
         elif has_dialogues:
             self.above = _with_comments({"note": title} if outline.skip else {}, comments)
@@ -262,7 +262,7 @@ class _Note:
         used.add(id_)
         tree = self._tree(id_, title, outline.entries, self._about(dialogue))
         if isinstance(tree, Tree) and id_ not in self.source.ids:
-            tree.called_as(ids)
+            tree.stands(namesakes=ids)
         yield tree
         yield from self._flush()
 
@@ -333,6 +333,7 @@ class _Note:
                 check_numbers(text, data, self.source, first)
                 if tree.id == self.id and "id" not in item:  # a note is named after its theme
                     tree.id = f"{self.id}/{tree.id}"
+                tree.stands(in_block=True)
                 self.found.append(tree)
             except Problem as problem:
                 path = (i, *problem.path) if isinstance(data, list) else problem.path

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 import orjson
 
 from forest.errors import InvalidTree
+from forest.in_file import InFile
 from forest.model import AnchorLink, Thought, Tree, trusted_thought
 
 IN_MEMORY = 32 * 1024 * 1024
@@ -31,6 +32,8 @@ class Record(NamedTuple):
     thoughts: int
     start: int
     length: int
+    in_file: InFile
+    """What is no part of the tree, and needs no place in the file."""
 
 
 class Spool:
@@ -44,7 +47,7 @@ class Spool:
                 data = _encoded(tree)
                 place = self._file.tell()
                 self._file.write(data)
-                self.records.append(Record(tree.id, len(tree), place, len(data)))
+                self.records.append(Record(tree.id, len(tree), place, len(data), tree.in_file))
         except BaseException:
             self._file.close()
             raise
@@ -77,7 +80,9 @@ class Spool:
     def read(self, record: Record) -> Tree:
         """A tree as it came; a new object each time."""
         self._file.seek(record.start)
-        return _decoded(self._file.read(record.length))
+        tree = _decoded(self._file.read(record.length))
+        tree.stands(**record.in_file._asdict())
+        return tree
 
 
 def _encoded(tree: Tree) -> bytes:
