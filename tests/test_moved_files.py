@@ -680,8 +680,7 @@ def test_links_find_a_note_that_was_edited_in_the_forest_by_its_new_name(
     put(diary, "# Дневник\n\nСм. [[Поток]].\n")
     report = forest.import_files(vault)
     assert (report.added, report.kept) == ([], ["время"])
-    found = {tree.id for tree in forest if any(a.phrase == "Поток" for t in tree for a in t.anchors)}
-    assert found == {"время", "дневник"}
+    assert {at.tree for at in forest.thoughts_at("[[поток]]")} == {"время", "дневник"}
     assert "Моя мысль." in texts(forest)["время"]
     assert forest.import_files(vault).changed == []
 

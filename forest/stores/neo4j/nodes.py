@@ -44,6 +44,14 @@ WHERE NOT EXISTS {{ (n)--() }} AND all(name IN keys(n) WHERE name = '{key}')
 DELETE n
 RETURN collect(null)
 """
+# What only a link led to that is gone now.
+DROP_BARE = """
+UNWIND $rows AS row
+MATCH (n:{label}) WHERE id(n) = row
+  AND NOT EXISTS {{ (n)--() }} AND all(name IN keys(n) WHERE name = '{key}')
+DELETE n
+RETURN collect(null)
+"""
 
 
 def _linking(link: RelationshipType) -> str:
@@ -215,6 +223,8 @@ def change_nodes(writing: Writing, labels: Sequence[str], change: ChangeNodes) -
     for (label, key), node in new:
         if node is None:
             writing.send(DROP.format(label=label, key=TYPES[label].key), [(key,)])
+    for label in {link.end for link in LINKS.values() if link.end in TYPES}:
+        writing.send(DROP_BARE.format(label=label, key=TYPES[label].key), sorted(left))
     writing.drop_anchors(left)
 
 

@@ -99,6 +99,7 @@ class NodeContract(Contract):
         less = formula("Δ01", "лёд", name="зима")
         put_nodes(store, less)
         assert list(store.nodes("Formula")) == [less]
+        assert list(store.check()) == []
 
     def test_a_link_may_lead_to_what_is_not_there(self, store: Store) -> None:
         rite = formula("Λ1", parts=("Δ12", "Δ41", "Δ12"))
@@ -109,6 +110,7 @@ class NodeContract(Contract):
         assert list(store.nodes("Formula")) == [rite]
         remove_nodes(store, rite.at, ("Formula", "Δ99"))
         assert list(store.nodes("Formula")) == []
+        assert list(store.check()) == []
 
     def test_a_term_is_an_anchor_of_no_thought(self, store: Store) -> None:
         put(store, tree("t", thought("r", "Вода")))
