@@ -575,7 +575,17 @@ def test_a_file_that_was_moved_and_edited_is_known_by_its_id_and_most_of_its_tex
     assert "как стало" in texts(forest)[id_]
 
 
-def test_another_text_under_the_id_of_a_file_that_is_gone_is_refused(
+def test_a_tree_that_says_its_id_is_known_by_that_in_a_file_of_another_name(
+    forest: Forest, vault: Path
+) -> None:
+    old = put(vault / "a.yaml", "id: мой\n" + YAML_TREE.format("раз"))
+    forest.import_files([old])
+    old.unlink()
+    put(vault / "b.yaml", 'id: мой\ntree: Иное\nnodes:\n- {level: 0, text: "Всё не то"}\n')
+    assert forest.import_files(vault).changed == ["мой"]
+
+
+def test_another_text_under_the_title_of_a_file_that_is_gone_is_refused(
     forest: Forest, vault: Path
 ) -> None:
     old = put(vault / "a.yaml", YAML_TREE.format("раз"))
