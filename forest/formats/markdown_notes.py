@@ -82,6 +82,8 @@ class _Speech:
     text: str = ""
     """Of a question: all of it, as it was said; empty if nothing was."""
     links: list[AnchorLink] = field(default_factory=list)
+    notes: list[str | list[Token]] = field(default_factory=list)
+    """Of a question: its footnotes, by label, or what they say."""
     uid: str | None = None
 
     def meta(self) -> dict[str, Any]:
@@ -165,14 +167,14 @@ class _Note:
         inner = [*self._paragraph(head[2], line), *block[4:-1]]
         if role[1].lower() != "user":
             return _Speech("agent", said_by, inner, line)
-        text, links = _plain_text(inner, self.lines, self.env)
+        text, links, notes = _plain_text(inner, self.lines, self.env)
         text = text or ", ".join(link.phrase for link in links)
         if not text:
             self.notice(
                 f"{self.source.name}:{line}: a question without a word, left out; "
                 "what follows it belongs to what stands before it"
             )
-        return _Speech("user", said_by, inner, line, text, links)
+        return _Speech("user", said_by, inner, line, text, links, notes)
 
     def _paragraph(self, text: str, line: int) -> list[Token]:
         """The tokens of the rest of a callout's first paragraph, in the lines after ``line``."""
@@ -249,6 +251,7 @@ class _Note:
 
         outline.on_comment = on_comment
         outline.entries.append(self._question(question, outline))
+        outline.put_notes(question.notes, 0)
         outline.top.base = 1
         for part in dialogue.parts:
             if isinstance(part, _Speech):
@@ -445,22 +448,36 @@ def _first_sentence(text: str) -> str:
     return line[: end.start()] if end else line
 
 
-def _plain_text(tokens: list[Token], lines: list[str], env: Any) -> tuple[str, list[AnchorLink]]:
-    """The text of a quote as it stands there, without marks of emphasis, and what it links to."""
+def _plain_text(
+    tokens: list[Token], lines: list[str], env: Any
+) -> tuple[str, list[AnchorLink], list[str | list[Token]]]:
+    """The text of a quote as it stands there, without marks of emphasis.
+
+    With what it links to, and its footnotes.
+    """
     anchors: list[AnchorLink] = []
+    notes: list[str | list[Token]] = []
     first = min((t.map[0] for t in tokens if t.map), default=0)
     last = max((t.map[1] for t in tokens if t.map), default=0)
     out = [re.sub(r"^ {0,3}> ?", "", line) for line in lines[first:last]]
-    for token in tokens:
+    within = 0
+    for i, token in enumerate(tokens):
+        if token.type == "footnote_reference_open" and token.map:
+            within = max(within, end_of(tokens, i))
+            notes.append(token.meta["label"])
+            out[token.map[0] - first : token.map[1] - first] = [""] * (token.map[1] - token.map[0])
+        if i < within:
+            continue
         if token.type == "inline" and token.map:
             said = read_block(token, env)
             anchors += said.anchors
+            notes += said.notes
             _replace(out, token, [line.text for line in said.lines], token.map[0] - first)
         elif token.type in ("html_block", "comment") and token.map:
             for n in range(token.map[0] - first, token.map[1] - first):
                 out[n] = ""
     text = "\n".join(line.rstrip() for line in out)
-    return re.sub(r"\n{3,}", "\n\n", text).strip("\n").strip(), anchors
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n").strip(), anchors, notes
 
 
 def _replace(out: list[str], token: Token, said: list[str], at: int) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -135,8 +135,8 @@ class Outline:
         if token is self.skip:
             said = self._said(inline)
             self._notice(said)
-            self._put_notes(said, 0)
-            self.top.lead = None
+            self.put_notes(said.notes, 0)
+            self.top.lead, self.top.headings = None, []  # it stands above those before it
         elif is_heading(token, inline):
             said = self._said(inline)
             self._notice(said)
@@ -155,7 +155,7 @@ class Outline:
         depth = frame.depth()
         self._put(Entry(depth, text, "heading", line, said.anchors))
         frame.headings.append((level, depth))
-        self._put_notes(said, depth)
+        self.put_notes(said.notes, depth)
         frame.lead = None
 
     def _paragraph(self, tokens: list[Token], i: int) -> int:
@@ -341,10 +341,10 @@ class Outline:
         frame = self.top
         if first == len(self.entries):  # nothing but links, or a bold heading alone
             self._attach(said.anchors)
-            self._put_notes(said, depth - 1)
+            self.put_notes(said.notes, depth - 1)
             return
         self.entries[first].anchors += said.anchors
-        self._put_notes(said, depth)
+        self.put_notes(said.notes, depth)
         last = self.entries[-1]
         if _is_lead(last.text):
             frame.lead = last.depth
@@ -371,8 +371,9 @@ class Outline:
                 entry.anchors += anchors
                 return
 
-    def _put_notes(self, said: Said, depth: int) -> None:
-        for note in said.notes:
+    def put_notes(self, notes: Iterable[str | list[Token]], depth: int) -> None:
+        """Write footnotes below a thought of this depth: by label, or what they say."""
+        for note in notes:
             if isinstance(note, str):
                 self._put_note(note, depth + 1)
             else:

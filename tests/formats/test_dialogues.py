@@ -227,3 +227,13 @@ def test_the_seeds_are_read_as_a_vault(shared: Path) -> None:
     assert len(items) == 6
     assert all(isinstance(item, Tree) for item in items)
     assert SourceFile(shared, "x").problem is None
+
+
+def test_footnotes_of_a_question_stand_below_it(read: Reader) -> None:
+    tree = read(
+        "> [!nexus_user] **U**\n> Что^[в *строке*]? И [^1].\n>\n> [^1]: вторая\n>\n> Ещё.\n\n"
+        "> [!nexus_agent] **A**\n> Вот[^2].\n\n[^2]: третья\n"
+    ).tree
+    assert texts(tree) == [
+        "Что? И.\n\nЕщё.", "  в строке", "  вторая", "  Вот.", "    третья",
+    ]  # fmt: skip

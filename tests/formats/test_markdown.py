@@ -321,6 +321,12 @@ def test_a_note_at_a_heading_is_kept(read: Reader) -> None:
     assert tree.meta == {"comments": ["c"]}
 
 
+def test_what_follows_a_title_below_other_headings_hangs_on_the_title(read: Reader) -> None:
+    tree = read("## A\n\n### B\n\n# T[^1]\n\ntext\n\n[^1]: one").tree
+    assert texts(tree) == ["T", "  A", "    B", "  one", "  text"]
+    assert texts(read("## A\n\n# T^[one]\n\ntext").tree) == ["T", "  A", "  one", "  text"]
+
+
 def test_comments_are_kept_in_meta(read: Reader) -> None:
     text = "a %%b%% c\n\n%%\nd\n\ne\n%%\n\n<!-- f -->\n\n%% not closed"
     tree = read(text).tree
