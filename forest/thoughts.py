@@ -166,7 +166,14 @@ class Anchor:
     are, and for what no anchor can be.
     """
 
-    id: Annotated[str, Field(description="key of the phrase")] = ""
+    id: Annotated[
+        str,
+        Field(
+            description="key of the phrase; a phrase that is written anew leaves it as it is, so "
+            "that what was bound to it stays bound: remove it then, and let `forest check --fix` "
+            "make it again"
+        ),
+    ] = ""
     phrase: Annotated[str, Field(description="the spelling that its authors use most often")] = ""
     kind: Annotated[AnchorKind, Field(description="phrase, link (wikilink) or tag")] = "phrase"
     lang: Annotated[str, Field(description="BCP 47, guessed from the phrase")] = "und"

@@ -97,6 +97,7 @@ def _nodes(data: dict[str, Any]) -> list[Any]:
     nodes = data.get("nodes")
     if not isinstance(nodes, list) or not nodes:
         got = "it is missing" if "nodes" not in data else f"got {shown(nodes)}"
+        got = "and it is empty: a tree has a root" if nodes == [] else got
         raise Problem(("nodes",), f"nodes: expected a list of nodes, {got}")
     return nodes
 

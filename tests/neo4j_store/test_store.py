@@ -276,6 +276,12 @@ def test_an_unknown_database_is_told(opened, clean_neo4j):
     assert list(opened(database="neo4j").trees()) == []
 
 
+def test_a_version_that_is_no_number_is_refused(typed, opened):
+    typed("MATCH (m:ForestMeta) SET m.version = '2'")
+    with pytest.raises(StoreError, match="no number: '2'"):
+        opened()
+
+
 def test_a_newer_schema_is_refused(typed, opened):
     typed("MATCH (m:ForestMeta) SET m.version = 99")
     with pytest.raises(SchemaTooNew, match="99"):

@@ -248,6 +248,11 @@ class Connection:
             version = session.execute_read(
                 lambda tx: ask(tx, f"MATCH (m:{META_LABEL}) RETURN max(m.version)")[0][0]
             )
+            if version is not None and type(version) is not int:
+                raise StoreError(
+                    f"{self.url} has a {META_LABEL} node whose version is no number: {version!r}",
+                    hint=f"A library of this version writes {SCHEMA_VERSION} there.",
+                )
             if version is not None and version > SCHEMA_VERSION:
                 raise SchemaTooNew(
                     f"{self.url} has schema version {version}; this library knows up to "
