@@ -228,14 +228,15 @@ def _bridge(source: Stop, target: Stop, _: Plan) -> dict[str, Any] | None:
 
 
 def _composite(source: Stop, target: Stop, _: Plan) -> dict[str, Any] | None:
-    """From what comes before the anchor to what follows it, without the thoughts that carry it."""
-    if len(source.before) < 2 or len(target.after) < 2:
+    """From what comes before the anchor to what follows it, without any thought that carries it."""
+    bridge = set(source.before[-1].anchors) & set(target.after[0].anchors)
+    before, after = (
+        [piece for piece in pieces if bridge.isdisjoint(piece.anchors)]
+        for pieces in (source.before[:-1], target.after[1:])
+    )
+    if not before or not after:
         return None
-    return _titles(source, target) | {
-        "before": source.before[:-1],
-        "anchor": target.anchor,
-        "after": target.after[1:],
-    }
+    return _titles(source, target) | {"before": before, "anchor": target.anchor, "after": after}
 
 
 def _chain(source: Stop, target: Stop, plan: Plan) -> dict[str, Any] | None:
