@@ -560,7 +560,10 @@ class _Import:
         """Whether another file may still hold a tree that was read: on another machine, say.
 
         A file that is read, too, does not: it would be refused, for the tree stands there twice.
+        With `replace` the file that is read has it.
         """
+        if self.replace:
+            return False
         return source not in self.namesakes.files and not self.whereabouts.is_gone(source)
 
     def _compare(self, old: Tree, tree: Tree, new: Tree, revision: str) -> bool | None:

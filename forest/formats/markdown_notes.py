@@ -209,7 +209,7 @@ class _Note:
                 tree.stands(named_by_file=True)
             yield tree
         elif has_dialogues:
-            self.above = _with_comments({"note": title} if outline.skip else {}, comments)
+            self.above = _with_comments({"note": title} if outline.skip or self.front.title else {}, comments)
         elif not self.found:
             self.notice(f"{self.source.name}: the note holds no text, skipped")
         yield from self._flush()

@@ -165,7 +165,7 @@ BAD = {
     "tree 'Вода': meta: expected {key: value}, got 5": tree(ROOT, meta=5),
     "tree 'Вода': lang: expected text, got [1]": tree(ROOT, lang=[1]),
     "tree 'Вода': id: expected text, got ['x']": tree(ROOT, id=["x"]),
-    "tree 'Вода': nodes: expected a list of nodes, got []": tree(),
+    "tree 'Вода': nodes: expected a list of nodes, and it is empty: a tree has a root": tree(),
     "tree: expected a title, got ''": tree(ROOT, tree=""),
     "the tree is called 'Вода' and 'Лёд'": tree(ROOT, title="Лёд"),
     "node 2: parent: there is no node with the id 'x'": tree(
