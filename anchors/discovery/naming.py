@@ -4,8 +4,8 @@ A Russian word that only looks like a noun does not: «настоящее зол
 «пора спать» of a season, «правда, поздно» of truth. What a spelling can be is known from the
 dictionary; which of that it is, the words beside it often tell. Nor does a form of another noun:
 «ограбление банка» says nothing of a jar. An adjective tells («старая банка»); without one it is a
-guess. Nor does a statement whose subject is cut off: "a glass of water is heavy" does not say that
-water is.
+guess; so is what is denied («не чужая боль»), where it is more than a word. Nor does a statement
+whose subject is cut off: "a glass of water is heavy" does not say that water is.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _PARENTHETIC = ("CONJ", "PRCL", "INTJ")
 _VERBS = frozenset(
     "is are was were has have had can could may might must shall should will would do does".split()  # noqa: SIM905
 )
+_DENIALS = frozenset(("не", "ни", "not", "no", "never"))
 _BEFORE_CLAUSES = frozenset(
     """
     and or but nor that because if when while where since as so then than whether although though
@@ -42,6 +43,8 @@ def stands(clause: Sequence[str], place: int, length: int, anchor: str) -> float
     if length == 1:
         same = same_noun(clause, place, anchor)
         return min(named(clause, place), same if same > 1 - RARE else min(same, GUESSED))
+    if place and clause[place - 1] in _DENIALS:
+        return GUESSED
     begins = place == 0 or _leads(clause[place - 1])
     return float(begins or not _states(clause[place : place + length]))
 

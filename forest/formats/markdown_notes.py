@@ -202,14 +202,15 @@ class _Note:
         outline.feed(tokens)
         meta = _with_comments(self.front.meta, comments)
         said = any(e.kind != "tree" for e in outline.entries[1:]) or root.anchors
-        named = outline.skip is not None or self.front.anchors
-        if said or (named and not has_dialogues):
+        is_named = outline.skip is not None or self.front.anchors
+        if said or (is_named and not has_dialogues):
             tree = self._tree(self.id, title, outline.entries, meta)
             if isinstance(tree, Tree) and not (self.front.title or outline.skip):
                 tree.stands(named_by_file=True)
             yield tree
         elif has_dialogues:
-            self.above = _with_comments({"note": title} if outline.skip or self.front.title else {}, comments)
+            named = {"note": title} if outline.skip or self.front.title else {}
+            self.above = _with_comments(named, comments)
         elif not self.found:
             self.notice(f"{self.source.name}: the note holds no text, skipped")
         yield from self._flush()

@@ -333,6 +333,16 @@ def test_what_does_not_say_in_its_place_what_it_says_alone_is_not_marked(
     assert bool(found(forest)) == says
 
 
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [("Не чужая боль, а своя", 0.5), ("Это чужая боль, не своя", 1.0), ("Не его чужая боль", 1.0)],
+)
+def test_what_is_denied_is_a_guess(forest, text, score):
+    plant(forest, ("Одно", ["чужая боль"]), ("Другое", ["чужая боль"]), text)
+    discover(forest.store)
+    assert [p.score for p in proposals(forest.store)] == [score]
+
+
 def test_words_that_are_seldom_nouns_come_when_asked_for(forest):
     plant(forest, ("Одно", ["знать"]), ("Другое", ["знать"]), "Старая знать ушла")
     assert found(forest) == set()
