@@ -32,7 +32,9 @@ def command_init(ctx: click.Context, sample: bool) -> None:
 
     url, report = in_forest(ctx, plant)
     if report:
-        click.echo(f"{plural(len(report.added), 'tree')} planted")
+        there = len(report.unchanged) + len(report.kept)
+        already = f", {there} {'is' if there == 1 else 'are'} there already" if there else ""
+        click.echo(f"{plural(len(report.added), 'tree')} planted{already}")
     click.echo(f"the forest is at {url}")
     click.echo("next: forest list, forest import FILE, forest add TREE --new TITLE TEXT")
 

@@ -101,7 +101,8 @@ class Bar:
     def wait(self, text: str) -> None:
         """Show that something goes on of which nobody knows how long."""
         if self._bar is not None:
-            self._bar.reset(self._task, total=None, description=text)
+            self._bar.remove_task(self._task)  # a total that was told cannot be taken back
+            self._task = self._bar.add_task(text, total=None)
 
 
 @contextmanager
