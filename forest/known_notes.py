@@ -98,6 +98,11 @@ class KnownNotes:
         ]
         return homes | self._resembling(new, homes)
 
+    @cached_property
+    def _homes(self) -> set[str]:
+        """The places of which a note was found."""
+        return set(self._found.values())
+
     def _resembling(self, new: list[str], homes: Mapping[str, str]) -> dict[str, str]:
         """Those of new notes that were moved and edited at once.
 
@@ -138,7 +143,7 @@ class KnownNotes:
 
     def _ids_of(self, file: str) -> list[str]:
         """The trees that came from a note, but for those that another note has now."""
-        if file in self._found.values():
+        if file in self._homes:
             return []
         ids = [id_ for id_, _ in self._records.known.get(file, ())]
         if not self._records.was_read(file):
