@@ -44,7 +44,7 @@ from forest.marks import authored, keep_marks, with_anchors
 from forest.model import AnchorLink, Axis, Tree
 from forest.namesakes import ALIKE, Namesakes, likeness
 from forest.nodes import Key, Node
-from forest.phrases import phrase_key, tree_id_from
+from forest.phrases import phrase_key
 from forest.render import plural
 from forest.shell import command_line
 from forest.spelling import meant
@@ -546,8 +546,7 @@ class _Import:
             return True  # its file is read too, and holds it no more: else it would be refused
         if self._may_hold(old.source):
             return False
-        is_data = new.in_file.in_block or (new.source or "") not in self.names
-        if is_data and new.id != tree_id_from(new.title):  # a title may be that of several trees
+        if new.in_file.says_id:  # a title may be that of several trees
             return True
         return self._says_the_same(new, old) or likeness(_texts(new), _texts(old)) > ALIKE
 

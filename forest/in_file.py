@@ -18,3 +18,5 @@ class InFile(NamedTuple):
     """Whether title and root say nothing but the name of the file, which has neither."""
     in_block: bool = False
     """Whether it stands in a note as a block of data, and is called what that says."""
+    says_id: bool = False
+    """Whether its id is written there, and not made of a title or a name."""

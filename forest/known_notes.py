@@ -88,45 +88,38 @@ class KnownNotes:
         # a tree that says its id is known by that, wherever it stands
         now = {file: set(records.unnamed(file)) for file in (*records.changed, *others)}
         then = {at: {version.file for _, version in trees} for at, trees in self._then.items()}
-        homes = moved(now, then, records.is_alike)
-        new = [
-            file
-            for file, said in now.items()
-            if said
-            and file not in homes
-            and not (file in records.changed and records.is_alike(file))
-        ]
-        return homes | self._resembling(new, homes)
+        homes = moved(now, then, records.stays)
+        unknown = [file for file, said in now.items() if said and file not in homes]
+        homes |= self._resembling(unknown, homes)
+        return {file: home for file, home in homes.items() if home != file}
 
     @cached_property
     def _homes(self) -> set[str]:
         """The places of which a note was found."""
         return set(self._found.values())
 
-    def _resembling(self, new: list[str], homes: Mapping[str, str]) -> dict[str, str]:
-        """Those of new notes that were moved and edited at once.
+    def _resembling(self, notes: list[str], homes: Mapping[str, str]) -> dict[str, str]:
+        """Those of some notes that were moved and edited at once.
 
         :param homes: the notes that are known, each with the file that it was.
         """
         records = self._records
-        if not new:
+        if not notes:
             return {}
-        at_home = set(homes.values())
-        names = {name_of(file) for file in new}
-        gone = {f: trees for f, trees in records.gone.items() if is_note(SourceFile(Path(f), f))}
-        rewritten = {f: records.known[f] for f in records.changed if f in new}
+        names, at_home = {name_of(file) for file in notes}, set(homes.values())
         left: dict[str, list[tuple[str, FileVersion]]] = {}
         for at, tree in records.left.items():
             file = at.partition("\0")[0]
             if at not in at_home and name_of(file) in names:  # it may have come back
                 left.setdefault(f"{file}\0", []).append(tree)
-        self._open.update(
-            (at, trees) for at, trees in (gone | rewritten | left).items() if at not in at_home
-        )
+        gone = {f: trees for f, trees in records.gone.items() if is_note(SourceFile(Path(f), f))}
+        changed = {file: records.known[file] for file in records.changed}
+        places = gone | changed | left
+        self._open = {at: places[at] for at in places.keys() - at_home}
         then = {
             at: records.stored_texts(id_ for id_, _ in trees) for at, trees in self._open.items()
         }
-        return resembling(new, then, records.texts_of, records.said_often)
+        return resembling(notes, then, records.texts_of, records.dull, records.asks_the_same)
 
     @cached_property
     def _then(self) -> dict[str, list[tuple[str, FileVersion]]]:
@@ -223,7 +216,7 @@ class KnownNotes:
 
     def _copied_from(self, file: str) -> str | None:
         """The file that is there and not imported, of which a note says all, and nothing else."""
-        if file not in self._records.changed or self._records.is_alike(file):
+        if file not in self._records.changed or self._records.stays(file):
             return None
         said = set(self._records.unnamed(file))
         if not said or len(said) != len(self._records.own(file)):

@@ -22,12 +22,12 @@ Hashes = Mapping[str, Collection[str]]
 Texts = set[str]
 
 
-def moved(now: Hashes, then: Hashes, is_alike: Callable[[str], bool]) -> dict[str, str]:
-    """The notes that are other files, each with the file that it was.
+def moved(now: Hashes, then: Hashes, stays: Callable[[str], bool]) -> dict[str, str]:
+    """The notes that are other files, each with the file that it was; itself where it stays.
 
     :param now: what notes say whose file does not say any of that in ``then``.
     :param then: what these files said, and files that are gone.
-    :param is_alike: whether a note of both has much of what its file said.
+    :param stays: whether a note of both has much of what its file said.
     """
     held: set[str] = set()
     while True:
@@ -39,9 +39,9 @@ def moved(now: Hashes, then: Hashes, is_alike: Callable[[str], bool]) -> dict[st
         # An edited note stays beside a copy of what it was; nor does one that is edited back to
         # what another one was become that one, where nobody wants its place.
         open_ = (now.keys() & then.keys()) - held
-        stay = {f for f in open_ if (f in wanted) != (f in homes) and is_alike(f)}
+        stay = {f for f in open_ if (f in wanted) != (f in homes) and stays(f)}
         if not stay:
-            return homes
+            return homes | {file: file for file in held}
         held |= stay
 
 
@@ -64,47 +64,78 @@ def _matched(now: Hashes, then: Hashes) -> dict[str, str]:
 
 
 def resembling(
-    new: Iterable[str],
+    notes: Iterable[str],
     then: Mapping[str, Texts],
     texts_of: Callable[[str], Texts],
-    said_often: Callable[[Texts], Texts],
+    dull: Callable[[Texts, int], Texts],
+    asks_the_same: Callable[[str], bool],
 ) -> dict[str, str]:
     """The notes that say most of what another file said, each with that file.
 
-    :param new: notes that are no file that is known.
-    :param then: files that no note is, with all that they said.
+    One that says most of what its own file said, or hardly anything else, stays; or that asks one
+    of its questions.
+
+    :param notes: those that say nothing of what any file said, as a whole.
+    :param then: files and what they said, but for those that are known by it.
     :param texts_of: all that a note says.
-    :param said_often: which of some texts more than one note says.
+    :param dull: which of some texts tell nobody apart, as so many notes say them.
+    :param asks_the_same: whether a note still asks a question of its file.
     """
+    notes = list(notes)
     places: dict[str, list[str]] = {}
     for place, said in then.items():
         for text in said:
             places.setdefault(text, []).append(place)
     now: dict[str, Texts] = {}
     close: list[tuple[str, str]] = []
-    for note in new:
+    for note in notes:
         texts = texts_of(note)
-        near = {place for text in texts for place in places.get(text, ())}
-        near = {place for place in near if likeness(texts, then[place]) > ALIKE}
-        if near:
+        near = {place for text in texts for place in places.get(text, ())} - {note}
+        if near := {place for place in near if likeness(texts, then[place]) > ALIKE}:
             now[note] = texts
             close += [(note, place) for place in near]
+    if not close:
+        return {}
+    at_stake = {*now, *(place for _, place in close)}
+    own = [note for note in notes if note in at_stake and note in then]
+    now |= {note: texts_of(note) for note in own if note not in now}
     shared = {text for note, place in close for text in now[note] & then[place]}
-    dull = {text for text in shared if len({_file_of(place) for place in places[text]}) > 1}
-    dull |= said_often(shared) if close else set()
+    shared |= {text for note in own for text in now[note] & then[note]}
+    # What two notes say may be an edited note and an edited copy: there the first one stays.
+    by_two, by_three = dull(shared, 2), dull(shared, 3)
 
-    def rank(pair: tuple[str, str]) -> tuple[float, bool, tuple[str, str]]:
-        note, place = pair
-        much = likeness(now[note] - dull, then[place] - dull)
-        return -much, name_of(_file_of(place)) != name_of(note), pair
+    def much(note: str, place: str) -> float:
+        if note != place:
+            return likeness(*_but_for(by_two, now[note], then[place]))
+        if asks_the_same(note):
+            return 1.0
+        return _still_says(*_but_for(by_three, now[note], then[note]))
 
-    homes: dict[str, str] = {}
-    taken: set[str] = set()
-    for unlike, _, (note, place) in sorted(map(rank, close)):
+    homes = {note: note for note in own if much(note, note) > ALIKE}
+    taken = set(homes)
+    ranked = sorted(
+        (-much(note, place), name_of(_file_of(place)) != name_of(note), note, place)
+        for note, place in close
+    )
+    for unlike, _, note, place in ranked:
         if -unlike > ALIKE and note not in homes and place not in taken:
             homes[note] = place
             taken.add(place)
-    return homes
+    return {note: place for note, place in homes.items() if note != place}
+
+
+def stays(now: Texts, then: Texts, dull: Texts) -> bool:
+    """Whether a note says most of what its file said, or hardly anything else."""
+    return _still_says(*_but_for(dull, now, then)) > ALIKE
+
+
+def _still_says(now: Texts, then: Texts) -> float:
+    return len(now & then) / max(min(len(now), len(then)), 1)
+
+
+def _but_for(dull: Texts, now: Texts, then: Texts) -> tuple[Texts, Texts]:
+    """The texts without those that tell nobody apart, unless the file said nothing else."""
+    return (now - dull, then - dull) if then - dull else (now, then)
 
 
 def renamed(pairs: Iterable[tuple[str, str]], own: str) -> str:

@@ -20,7 +20,8 @@ from forest.file_versions import FileVersion
 from forest.formats import SourceFile, read_file
 from forest.formats.files import ids_of_note, is_note, link_keys, note_of
 from forest.model import Tree
-from forest.namesakes import ALIKE, IsGone, likeness
+from forest.moved_notes import stays
+from forest.namesakes import IsGone
 
 if TYPE_CHECKING:
     from forest.stores.base import Store
@@ -110,13 +111,14 @@ class NoteRecords:
     def strange(self) -> set[str]:
         """Names in the forest that notes got where they were before, and not where they are.
 
-        So are those of trees that left their files.
+        So are those of trees that left their files, and of files that are gone.
         """
         strange = {id_ for id_, _ in self.left.values()}
         for id_, file, _ in self._store.sources():
             if file and file not in self._files and is_note(there := SourceFile(Path(file), file)):
                 names = {id_, id_.rpartition("/")[0]} - {""}
-                strange |= set() if names & set(ids_of_note(there)) else names
+                if self._is_gone(file) or not names & set(ids_of_note(there)):
+                    strange |= names
         return strange
 
     # --- what notes say ------------------------------------------------------------------------
@@ -138,13 +140,19 @@ class NoteRecords:
         then = {version.file for _, version in trees}
         return any(one.hash in then for one in self.said(file))
 
-    def is_alike(self, file: str) -> bool:
-        """Whether a note has one of its questions or most of its texts still."""
-        old = list(filter(None, (self.stored(id_) for id_, _ in self.known[file])))
-        new = [tree for tree in self.parsed(self.notes[file]) if not tree.in_file.in_block]
-        if _questions(old) & _questions(new):
+    def stays(self, file: str) -> bool:
+        """Whether a note has one of its questions, or most of its texts still."""
+        if self.asks_the_same(file):
             return True
-        return likeness(texts(old), texts(new)) > ALIKE
+        now, then = self.texts_of(file), self.stored_texts(id_ for id_, _ in self.known[file])
+        return stays(now, then, self.dull(now & then, least=3))
+
+    def asks_the_same(self, file: str) -> bool:
+        """Whether a note asks one of the questions that its file asked."""
+        old = filter(None, (self.stored(id_) for id_, _ in self.known.get(file, ())))
+        if asked := _questions(old):
+            return not asked.isdisjoint(_questions(self.parsed(self.notes[file])))
+        return False
 
     def said(self, file: str) -> list[Said]:
         """What a note says; of one that cannot be read nothing."""
@@ -195,12 +203,24 @@ class NoteRecords:
         """All that some trees of the forest say."""
         return texts(filter(None, map(self.stored, ids)))
 
-    def said_often(self, some: set[str]) -> set[str]:
-        """Which of some texts more than one note says; all notes are read to know."""
-        times = Counter[str]()
-        for file in self.notes:
-            times.update(some & self.texts_of(file))
-        return {text for text, n in times.items() if n > 1}
+    def dull(self, some: Iterable[str], least: int) -> set[str]:
+        """Which of some texts tell nobody apart, as those of a template.
+
+        So many notes say them, or two of the files that are gone or say something else now.
+        """
+        return {t for t in some if self._times[hash(t)] >= least or self._times_then[hash(t)] > 1}
+
+    @cached_property
+    def _times(self) -> Counter[int]:
+        """By the hash of a text, how many notes say it; all are read to know."""
+        return Counter(hash(text) for file in self.notes for text in self.texts_of(file))
+
+    @cached_property
+    def _times_then(self) -> Counter[int]:
+        """By the hash of a text, how many files said it that are gone or say something else now."""
+        places = [self.gone[file] for file in self.gone] + [self.known[f] for f in self.changed]
+        said = (self.stored_texts(id_ for id_, _ in trees) for trees in places)
+        return Counter(hash(text) for texts in said for text in texts)
 
     def is_of_a_note(self, id_: str) -> bool:
         """Whether a tree is that of a note itself, and not of a part of it."""

@@ -705,3 +705,73 @@ def test_a_tree_whose_title_was_edited_is_known_in_a_file_of_another_name(
     move(old, vault / "u.yaml")
     assert forest.import_files(vault).added == []
     assert forest.get("одно").title == "О нём"
+
+
+DAY = "# День {0}\n\n## Утро\n\n- дело {0}\n\n## Вечер\n\n- мысль {0}\n- вывод {0}\n"
+
+
+def test_a_chain_of_names_of_which_one_note_was_edited(forest: Forest, vault: Path) -> None:
+    for n in (1, 2, 3):
+        put(vault / f"{n}.md", DAY.format(n))
+    forest.import_files(vault)
+    before = texts(forest)
+    put(vault / "3.md", DAY.format(2).replace("дело 2", "дело иное"))
+    move(vault / "1.md", vault / "2.md")
+    report = forest.import_files(vault)
+    assert (report.added, report.changed, report.kept) == ([], ["1", "2"], [])
+    assert texts(forest) == before | {"2": [t.replace("дело 2", "дело иное") for t in before["2"]]}
+    assert [notice.split("'")[1] for notice in report.notices] == ["3"]
+
+
+def test_notes_that_change_places_with_links_that_follow_them(forest: Forest, vault: Path) -> None:
+    one = put(vault / "Один.md", "# А\n\n- раз\n- два\n- см. [[Другой]]\n")
+    other = put(vault / "Другой.md", "# Б\n\n- три\n- пять\n- шесть\n")
+    forest.import_files(vault)
+    swap(one, other)
+    put(other, other.read_text(encoding="utf-8").replace("[[Другой]]", "[[Один]]"))
+    assert forest.import_files(vault).added == []
+    assert {id_: t[0] for id_, t in texts(forest).items()} == {"один": "А", "другой": "Б"}
+
+
+def test_a_note_that_took_up_another_one_is_the_note_that_it_was(
+    forest: Forest, vault: Path
+) -> None:
+    one = put(vault / "a.md", "# А\n\n- раз\n- два\n")
+    other = put(vault / "b.md", "# Б\n\n- три\n- пять\n- шесть\n- семь\n")
+    forest.import_files(vault)
+    put(one, one.read_text(encoding="utf-8") + "\n" + other.read_text(encoding="utf-8")[6:])
+    other.unlink()
+    report = forest.import_files(vault)
+    assert (report.added, report.changed) == ([], ["a"])
+    assert [notice.split("'")[1] for notice in report.notices] == ["b"]
+
+
+def test_an_edited_note_stays_beside_an_edited_copy_of_it(forest: Forest, vault: Path) -> None:
+    lines = "".join(f"- строка {n}\n" for n in range(8))
+    put(vault / "a.md", "# А\n\n" + lines)
+    forest.import_files(vault)
+    put(vault / "b.md", "# А\n\n" + lines + "- ещё\n")
+    put(vault / "a.md", "# А\n\n" + lines.replace("строка 1", "иное").replace("строка 2", "ино"))
+    report = forest.import_files(vault)
+    assert (report.changed, report.added) == (["a"], ["b"])
+
+
+def test_a_new_note_under_the_first_name_of_one_that_is_gone_gets_a_number(
+    forest: Forest, vault: Path
+) -> None:
+    put(vault / "z.md", "# Z\n\nПрочее.\n")
+    first = put(vault / "a.md", NOTE)
+    forest.import_files(vault)
+    move(first, vault / "sub" / "a.md")
+    assert forest.import_files(vault).added == []
+    (vault / "sub" / "a.md").unlink()
+    put(first, "# Новая\n\nСовсем другое.\n")
+    assert forest.import_files(vault).added == ["a.2"]
+
+
+def test_a_note_that_says_its_id_is_known_by_it(forest: Forest, vault: Path) -> None:
+    old = put(vault / "a.md", "---\nid: мой\n---\n# Один\n\nраз\n")
+    forest.import_files(vault)
+    old.unlink()
+    put(vault / "b.md", "---\nid: мой\n---\n# Другой\n\nвсё иначе\n")
+    assert forest.import_files(vault).changed == ["мой"]

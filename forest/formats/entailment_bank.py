@@ -186,6 +186,7 @@ def _tree(
         )
     except (InvalidTree, ValidationError) as error:
         raise _invalid(error, record) from None
+    tree.stands(says_id=True)
     if repeated := uses.total() - len(uses):
         again["premises"] += repeated
         again["proofs"] += 1

@@ -357,7 +357,7 @@ class _Note:
         entries[0].anchors = [*entries[0].anchors, *names, *self.front.anchors]
         try:
             thoughts = [_thought(entry) for entry in entries]
-            return Tree(
+            tree = Tree(
                 id=self.source.ids.get(id_, id_),
                 title=title,
                 lang=self.front.lang or "",
@@ -366,6 +366,8 @@ class _Note:
                 source=self.source.name,
                 thoughts=thoughts,
             )
+            tree.stands(says_id=bool(self.front.id))
+            return tree
         except _BadEntry as bad:
             return BadTree(refused(self.source, bad.line, bad.message))
         except InvalidTree as error:

@@ -341,9 +341,12 @@ def _tree(data: dict[str, Any], title: str, thoughts: list[Thought], source: str
         raise Problem(("axes",), f"axes: {error}") from None
     _check_languages(data, thoughts)
     try:
-        return Tree(**fields, thoughts=thoughts)
+        tree = Tree(**fields, thoughts=thoughts)
     except InvalidTree as error:
         first = first_of(error)
+    else:
+        tree.stands(says_id=bool(data.get("id")))
+        return tree
     if first["loc"][:1] == ("thoughts",):
         raise _level_problem(thoughts, data["nodes"])
     raise _field_problem(first)
