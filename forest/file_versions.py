@@ -8,7 +8,7 @@ whether the file changed. Behind that stands, for a note, a hash of the file's b
 the same, nobody need read the note to know that it is the same. Trees that stand in a note as
 blocks of data have none: their ids tell which they are, and not where the note lies. Last stands
 whether the tree has left its file: it stays in the forest, and is what comes back where some file
-says it again, but what its file says now is another tree.
+says it again, but what its file says now is another tree; and whether a note said its id.
 """
 
 from __future__ import annotations
@@ -39,19 +39,22 @@ class FileVersion(NamedTuple):
     """A hash of the file, if it was a note."""
     left: bool = False
     """Whether an import found that the tree is not in its file any more, or the file gone."""
+    says_id: bool = False
+    """Whether a note said the tree's id."""
 
     def __str__(self) -> str:
         file = "" if self.file == self.tree else self.file
-        return "/".join([self.tree, file, self.bytes, _LEFT if self.left else ""]).rstrip("/")
+        flags = "+".join(name for name, is_so in zip(_FLAGS, self[3:], strict=True) if is_so)
+        return "/".join([self.tree, file, self.bytes, flags]).rstrip("/")
 
 
-_LEFT = "left"
+_FLAGS = ("left", "id")
 
 
 def read(source_revision: str | None) -> FileVersion:
     """What `Tree.source_revision` keeps."""
-    tree, file, bytes_, left, *_ = [*(source_revision or "").split("/"), "", "", ""]
-    return FileVersion(tree, file or tree, bytes_, left == _LEFT)
+    tree, file, bytes_, flags, *_ = [*(source_revision or "").split("/"), "", "", ""]
+    return FileVersion(tree, file or tree, bytes_, *(name in flags.split("+") for name in _FLAGS))
 
 
 def of_file(tree: Tree, names: Collection[str] = ()) -> str:

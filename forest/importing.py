@@ -481,8 +481,10 @@ class _Import:
         """What `Tree.source_revision` is to say of a tree of a file."""
         file = new.source or ""
         said = file_versions.of_file(new, self.names.get(file, ()))
-        bytes_ = "" if new.in_file.in_block else self.bytes.get(file, "")
-        return str(FileVersion(revision, said, bytes_))
+        if new.in_file.in_block or file not in self.bytes:
+            return str(FileVersion(revision, said))
+        says_id = new.in_file.says_id
+        return str(FileVersion(revision, said, self.bytes[file], says_id=says_id))
 
     def _keep(self, old: Tree, tree: Tree) -> Tree | None:
         """The forest's own version, which remembers where its file is now. None if it does."""
@@ -576,7 +578,8 @@ class _Import:
             return True
         if self.replace or (ours == then and self._is_its_file(new, old)):
             return None
-        error = _conflict(old, tree, changed_here=ours != then)
+        is_another = old.source != tree.source and not self._is_its_file(new, old)
+        error = _conflict(old, tree, is_another=is_another, changed_here=ours != then)
         if not self.keep_going:
             raise error
         self.conflicts[tree.id] = str(error)
@@ -636,10 +639,10 @@ def _lost_mark(file: str, tree: str, thought: str, link: AnchorLink) -> str:
     )
 
 
-def _conflict(old: Tree, new: Tree, *, changed_here: bool) -> Conflict:
+def _conflict(old: Tree, new: Tree, *, is_another: bool, changed_here: bool) -> Conflict:
     if old.source_revision is None:
         why = "which was not imported from a file"
-    elif old.source != new.source:
+    elif is_another:
         why = f"which was imported from {old.source}"
     elif changed_here:
         why = "which was edited there, while the file was changed too"

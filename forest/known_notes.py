@@ -138,10 +138,14 @@ class KnownNotes:
         """The trees that came from a note, but for those that another note has now."""
         if file in self._homes:
             return []
-        ids = [id_ for id_, _ in self._records.known.get(file, ())]
-        if not self._records.was_read(file):
-            return ids
-        return [id_ for id_ in ids if not self._records.is_of_another(id_, file)]
+        records, known = self._records, self._records.known.get(file, [])
+        if not records.was_read(file):
+            return [id_ for id_, _ in known]
+        ids = [pair for pair in known if not records.is_of_another(pair[0], file)]
+        unsaid = {i for i, then in ids if then.says_id} - records.written_ids(file)
+        if unsaid and file in records.changed and not records.stays(file):
+            return [id_ for id_, _ in ids if id_ not in unsaid]  # nothing is left of that note
+        return [id_ for id_, _ in ids]
 
     def _as_moved(self, file: str, source: SourceFile) -> SourceFile:
         """A note that is another file, under the name by which the forest knows that."""

@@ -91,7 +91,7 @@ def resembling(
     for note in notes:
         texts = texts_of(note)
         near = {place for text in texts for place in places.get(text, ())} - {note}
-        if near := {place for place in near if likeness(texts, then[place]) > ALIKE}:
+        if near := {place for place in near if _share(texts, then[place]) > ALIKE}:
             now[note] = texts
             close += [(note, place) for place in near]
     if not close:
@@ -106,7 +106,7 @@ def resembling(
 
     def much(note: str, place: str) -> float:
         if note != place:
-            return likeness(*_but_for(by_two, now[note], then[place]))
+            return _share(*_but_for(by_two, now[note], then[place]))
         if asks_the_same(note):
             return 1.0
         return _still_says(*_but_for(by_three, now[note], then[note]))
@@ -114,11 +114,12 @@ def resembling(
     homes = {note: note for note in own if much(note, note) > ALIKE}
     taken = set(homes)
     ranked = sorted(
-        (-much(note, place), name_of(_file_of(place)) != name_of(note), note, place)
-        for note, place in close
+        (-likeness(now[n], then[at]), name_of(_file_of(at)) != name_of(n), n, at)
+        for n, at in close
+        if much(n, at) > ALIKE
     )
-    for unlike, _, note, place in ranked:
-        if -unlike > ALIKE and note not in homes and place not in taken:
+    for _, _, note, place in ranked:
+        if note not in homes and place not in taken:
             homes[note] = place
             taken.add(place)
     return {note: place for note, place in homes.items() if note != place}
@@ -127,6 +128,11 @@ def resembling(
 def stays(now: Texts, then: Texts, dull: Texts) -> bool:
     """Whether a note says most of what its file said, or hardly anything else."""
     return _still_says(*_but_for(dull, now, then)) > ALIKE
+
+
+def _share(now: Texts, then: Texts) -> float:
+    """How much of what a file said a note says."""
+    return len(now & then) / max(len(then), 1)
 
 
 def _still_says(now: Texts, then: Texts) -> float:

@@ -20,7 +20,7 @@ from forest.file_versions import FileVersion
 from forest.formats import SourceFile, read_file
 from forest.formats.files import ids_of_note, is_note, link_keys, note_of
 from forest.model import Tree
-from forest.moved_notes import stays
+from forest.moved_notes import name_of, stays
 from forest.namesakes import IsGone
 
 if TYPE_CHECKING:
@@ -197,11 +197,14 @@ class NoteRecords:
         """All that a note says, without its blocks of data; of one that cannot be read nothing."""
         if not self.can_be_read(file):
             return set()
-        return texts(t for t in self.parsed(self.notes[file]) if not t.in_file.in_block)
+        own = [tree for tree in self.parsed(self.notes[file]) if not tree.in_file.in_block]
+        named = [tree.in_file.named_by_file for tree in own]
+        return {t.text for tree, n in zip(own, named, strict=True) for t in tree.thoughts[n:]}
 
     def stored_texts(self, ids: Iterable[str]) -> set[str]:
-        """All that some trees of the forest say."""
-        return texts(filter(None, map(self.stored, ids)))
+        """All that some trees of the forest say, but for a root that is the name of its file."""
+        trees = filter(None, map(self.stored, ids))
+        return {t.text for tree in trees for t in tree.thoughts[_is_called_as_its_file(tree) :]}
 
     def dull(self, some: Iterable[str], least: int) -> set[str]:
         """Which of some texts tell nobody apart, as those of a template.
@@ -255,6 +258,11 @@ def _own(trees: list[tuple[str, FileVersion]]) -> list[tuple[str, FileVersion]]:
 def begins_one_of(name: str, ids: Iterable[str]) -> bool:
     """Whether one of the trees is that of a note of this name, or of a part of the note."""
     return any(id_ == name or id_.startswith(f"{name}/") for id_ in ids)
+
+
+def _is_called_as_its_file(tree: Tree) -> bool:
+    name = name_of(tree.source or "")
+    return tree.root.kind == "title" and tree.root.text == tree.title == name
 
 
 def _questions(trees: Iterable[Tree]) -> set[str]:

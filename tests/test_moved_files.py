@@ -775,3 +775,44 @@ def test_a_note_that_says_its_id_is_known_by_it(forest: Forest, vault: Path) -> 
     old.unlink()
     put(vault / "b.md", "---\nid: мой\n---\n# Другой\n\nвсё иначе\n")
     assert forest.import_files(vault).changed == ["мой"]
+
+
+@pytest.mark.parametrize("more", ["", "\n\nи ещё\n\nи ещё раз\n\nи вот\n\nи вот оно\n\nи тут"])
+def test_a_note_without_a_title_that_was_moved_and_edited_is_known(
+    forest: Forest, vault: Path, more: str
+) -> None:
+    old = put(vault / "Один.md", "раз\n\nдва\n\nтри")
+    forest.import_files(vault)
+    old.unlink()
+    put(vault / "Другой.md", "раз\n\nдва\n\nчетыре" + more)
+    assert forest.import_files(vault).changed == ["один"]
+
+
+def test_what_was_edited_in_both_and_moved_is_refused_as_that(forest: Forest, vault: Path) -> None:
+    old = put(vault / "a.md", NOTE + "- три\n")
+    forest.import_files(vault)
+    forest.add_thought("a", "Наше.")
+    old.unlink()
+    put(vault / "b.md", NOTE + "- три\n- новое\n")
+    with pytest.raises(Conflict, match="edited there, while the file was changed too"):
+        forest.import_files(vault)
+
+
+def test_a_note_without_an_id_in_the_place_of_one_with_an_id_is_another(
+    forest: Forest, vault: Path
+) -> None:
+    place = put(vault / "a.md", "---\nid: мой\n---\n# Один\n\nраз\n\nдва\n")
+    forest.import_files(vault)
+    before = texts(forest)
+    put(place, "# Новая\n\nСовсем другое.\n")
+    assert forest.import_files(vault).added == ["a"]
+    put(vault / "b.md", "---\nid: мой\n---\n# Один\n\nраз\n\nдва\n")
+    assert forest.import_files(vault).added == []  # it is found by links as b now
+    assert texts(forest)["мой"] == before["мой"]
+
+
+def test_an_id_may_be_taken_out_of_a_note(forest: Forest, vault: Path) -> None:
+    place = put(vault / "a.md", "---\nid: мой\n---\n# Один\n\nраз\n\nдва\n")
+    forest.import_files(vault)
+    put(place, "# Один\n\nраз\n\nдва\n\nтри\n")
+    assert forest.import_files(vault).changed == ["мой"]

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -305,10 +306,21 @@ class _Reader:
         self.parts[-1].append(("", "gone"))
 
     def _drop_tags(self) -> None:
-        """Take away tags at the beginning and the end: they are labels there, not words."""
-        for line, end in ((self.parts[0], 0), (self.parts[-1], -1)):
-            while line and (line[end][1] == "tag" or not line[end][0].strip()):
-                line.pop(end)
+        """Take away tags at the beginning and the end: they are labels there, not words.
+
+        Unless the sentence goes on behind one at the beginning: «#память хранит нас».
+        """
+        first, last = self.parts[0], self.parts[-1]
+        labels = len(list(takewhile(_is_label, first)))
+        if labels == len(first) or not first[labels][0].lstrip()[:1].islower():
+            del first[:labels]
+        while last and _is_label(last[-1]):
+            last.pop()
+
+
+def _is_label(part: tuple[str, str]) -> bool:
+    """Whether a part of a line is a tag, or nothing but spaces."""
+    return part[1] == "tag" or not part[0].strip()
 
 
 def _names_it(alias: str, name: str, shown: str) -> bool:

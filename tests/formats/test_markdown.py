@@ -308,6 +308,11 @@ def test_footnotes_stand_below_what_refers_to_them(read: Reader) -> None:
     assert anchors(tree.thoughts[5]) == [("link", "M")]
 
 
+def test_a_tag_at_the_beginning_is_a_word_where_the_sentence_goes_on(read: Reader) -> None:
+    text = "#память хранит нас.\n\n#идея Память хранит.\n\nконец #тег"
+    assert body(read, text) == ["  память хранит нас.", "  Память хранит.", "  конец"]
+
+
 def test_what_markdown_takes_for_addresses_is_kept_in_meta(read: Reader) -> None:
     tree = read("[a] and [b][a]\n\n[a]: http://x.y 'T'\n\n> [Вывод]: хорошо\n").tree
     assert texts(tree)[1:] == ["  a and b"]
