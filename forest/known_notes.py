@@ -9,6 +9,7 @@ a part of it that went to another note.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import count
@@ -22,7 +23,7 @@ from forest.formats import SourceFile
 from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
 from forest.marks import authored
 from forest.model import Tree
-from forest.moved_notes import moved, name_of, renamed, resembling
+from forest.moved_notes import moved, name_of, renamed, resembling, says_most
 from forest.namesakes import IsGone, likeness
 from forest.note_records import NoteRecords, begins_one_of, texts
 
@@ -60,7 +61,7 @@ class KnownNotes:
         for file, source in self._records.notes.items():
             if file in self._found:
                 done[file] = self._as_moved(file, source)
-            elif not self._replace and (other := self._copied_from(file)):
+            elif other := self._half_swapped.get(file):
                 done[file] = dataclasses.replace(source, problem=_half_of_a_swap(source, other))
             elif ids := self._ids_of(file):
                 done[file] = self._as_known(file, source, ids)
@@ -218,16 +219,30 @@ class KnownNotes:
 
         return [max(ids, key=rank)]
 
-    def _copied_from(self, file: str) -> str | None:
-        """The file that is there and not imported, of which a note says all, and nothing else."""
-        if file not in self._records.changed or self._records.stays(file):
-            return None
-        said = set(self._records.unnamed(file))
-        if not said or len(said) != len(self._records.own(file)):
-            return None
-        return next(
-            (other for other, then in self._records.elsewhere.items() if said <= then), None
-        )
+    @cached_property
+    def _half_swapped(self) -> dict[str, str]:
+        """Notes that say what others said that are not imported, each with that file.
+
+        Unless that one still says it: then the note is rewritten after a copy of it.
+        """
+        records = self._records
+        changed = [f for f in records.changed if f not in self._found and not records.stays(f)]
+        now = {file: said for file in changed if (said := records.texts_of(file))}
+        if not now or self._replace:
+            return {}
+        wanted, times, near = set().union(*now.values()), Counter[str](), dict[str, set[str]]()
+        for other, ids in records.elsewhere.items():
+            then = records.stored_texts(ids)
+            times.update(then & wanted)
+            if then and says_most(wanted, then, set()):
+                near[other] = then
+        found: dict[str, str] = {}
+        for file, said in now.items():
+            dull = {text for text in said if times[text] > 1} | records.dull(said, 2)
+            for other, then in near.items():
+                if says_most(said, then, dull) and not records.is_copied(other, then):
+                    found[file] = other
+        return found
 
     # --- parts that went to another note -------------------------------------------------------
 
@@ -338,7 +353,7 @@ class KnownNotes:
 
 def _half_of_a_swap(source: SourceFile, other: str) -> ImportRefused:
     return ImportRefused(
-        f"{source.name}: the note says nothing of what it said, and all that {other} said",
+        f"{source.name}: the note says nothing of what it said, but what {other} said",
         hint=f"Did they change places? Then import {other} with it; or let it take the place of "
         "what it was with --replace.",
     )

@@ -90,8 +90,9 @@ def resembling(
     close: list[tuple[str, str]] = []
     for note in notes:
         texts = texts_of(note)
+        # Fewer than will be asked of them: what tells nobody apart may be missing, too.
         near = {place for text in texts for place in places.get(text, ())} - {note}
-        if near := {place for place in near if _share(texts, then[place]) > ALIKE}:
+        if near := {place for place in near if _share(texts, then[place]) > ALIKE / 2}:
             now[note] = texts
             close += [(note, place) for place in near]
     if not close:
@@ -99,10 +100,9 @@ def resembling(
     at_stake = {*now, *(place for _, place in close)}
     own = [note for note in notes if note in at_stake and note in then]
     now |= {note: texts_of(note) for note in own if note not in now}
-    shared = {text for note, place in close for text in now[note] & then[place]}
-    shared |= {text for note in own for text in now[note] & then[note]}
+    said = set().union(*now.values(), *(then[place] for place in {*own, *(p for _, p in close)}))
     # What two notes say may be an edited note and an edited copy: there the first one stays.
-    by_two, by_three = dull(shared, 2), dull(shared, 3)
+    by_two, by_three = dull(said, 2), dull(said, 3)
 
     def much(note: str, place: str) -> float:
         if note != place:
@@ -123,6 +123,11 @@ def resembling(
             homes[note] = place
             taken.add(place)
     return {note: place for note, place in homes.items() if note != place}
+
+
+def says_most(now: Texts, then: Texts, dull: Texts) -> bool:
+    """Whether a note says most of what a file said."""
+    return _share(*_but_for(dull, now, then)) > ALIKE
 
 
 def stays(now: Texts, then: Texts, dull: Texts) -> bool:

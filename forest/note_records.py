@@ -94,13 +94,24 @@ class NoteRecords:
         return {file: _own(of_file) for file, of_file in trees.items()}, left
 
     @cached_property
-    def elsewhere(self) -> dict[str, set[str]]:
-        """What files that are there and not imported say."""
-        said: dict[str, set[str]] = {}
-        for _, file, revision in self._store.sources():
-            if file is not None and file not in self._files and file not in self.gone:
-                said.setdefault(file, set()).add(file_versions.read(revision).file)
-        return said
+    def elsewhere(self) -> dict[str, list[str]]:
+        """The trees of notes that are there and not imported, by their files."""
+        trees: dict[str, list[str]] = {}
+        for id_, file, revision in self._store.sources():
+            if file is None or file in self._files or file in self.gone:
+                continue
+            if is_note(SourceFile(Path(file), file)) and not file_versions.read(revision).left:
+                trees.setdefault(file, []).append(id_)
+        return trees
+
+    def is_copied(self, file: str, then: set[str]) -> bool:
+        """Whether a note that is not imported still says what it said, as far as can be seen."""
+        source = SourceFile((self._store.folder or Path()) / file, file)
+        try:
+            there = texts(self.parsed(source)) if source.path.is_file() else set()
+        except (ForestError, OSError):
+            return False
+        return stays(there, then, set())
 
     @cached_property
     def ids(self) -> list[str]:
@@ -145,7 +156,7 @@ class NoteRecords:
         if self.asks_the_same(file):
             return True
         now, then = self.texts_of(file), self.stored_texts(id_ for id_, _ in self.known[file])
-        return stays(now, then, self.dull(now & then, least=3))
+        return stays(now, then, self.dull(now | then, least=3))
 
     def asks_the_same(self, file: str) -> bool:
         """Whether a note asks one of the questions that its file asked."""

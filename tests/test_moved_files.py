@@ -462,7 +462,7 @@ def test_half_of_a_swap_is_refused(forest: Forest, vault: Path, kind: str) -> No
     texts_ = mine.read_text(encoding="utf-8"), other.read_text(encoding="utf-8")
     for path, text in zip((other, mine), texts_, strict=True):
         put(path, text)
-    with pytest.raises(ImportRefused, match=r"x\.md: .* all that vault/y\.md said"):
+    with pytest.raises(ImportRefused, match=r"x\.md: .* what vault/y\.md said"):
         forest.import_files(vault / "a")
     assert len(forest.import_files(vault / "a", keep_going=True).skipped) == 1
     assert said(forest) == before
@@ -816,3 +816,36 @@ def test_an_id_may_be_taken_out_of_a_note(forest: Forest, vault: Path) -> None:
     forest.import_files(vault)
     put(place, "# Один\n\nраз\n\nдва\n\nтри\n")
     assert forest.import_files(vault).changed == ["мой"]
+
+
+def test_half_of_a_swap_is_refused_though_the_note_was_edited(forest: Forest, vault: Path) -> None:
+    mine = put(vault / "a" / "x.md", DAY.format(1))
+    other = put(vault / "y.md", DAY.format(2))
+    put(vault / "z.md", DAY.format(3))
+    forest.import_files(vault)
+    before = texts(forest)
+    swap(mine, other)
+    put(mine, mine.read_text(encoding="utf-8").replace("дело", "иное дело"))
+    with pytest.raises(ImportRefused, match=r"x\.md: .* what vault/y\.md said"):
+        forest.import_files(vault / "a")
+    assert texts(forest) == before
+    assert forest.import_files(vault).added == []
+
+
+def test_a_note_that_is_rewritten_after_a_copy_of_another_is_itself(
+    forest: Forest, vault: Path
+) -> None:
+    mine = put(vault / "a" / "x.md", DAY.format(1))
+    put(vault / "y.md", DAY.format(2))
+    forest.import_files(vault)
+    put(mine, DAY.format(2))
+    assert forest.import_files(vault / "a").changed == ["a/x"]
+
+
+def test_what_a_template_says_is_missed_by_nobody(forest: Forest, vault: Path) -> None:
+    for n in range(4):
+        put(vault / f"{n}.md", DAY.format(n))
+    forest.import_files(vault)
+    (vault / "1.md").unlink()
+    put(vault / "9.md", "# День 1\n\n- дело 1\n- мысль 1\n- иное\n")
+    assert forest.import_files(vault).changed == ["1"]
