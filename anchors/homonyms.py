@@ -151,17 +151,28 @@ def put(store: Store, meanings: Iterable[Meaning], *, write: Write | None = None
     _change(store, meanings, change, write or store.write)
 
 
-def take(store: Store, meanings: Iterable[Meaning], *, write: Write | None = None) -> None:
+def take(
+    store: Store,
+    meanings: Iterable[Meaning],
+    staying: Iterable[Meaning] = (),
+    *,
+    write: Write | None = None,
+) -> None:
     """Let anchors mean themselves again, all in one `Store.write` or ``write``.
 
-    A place that is gone is left.
+    A place that is gone is left; so is an anchor that means what it does by what is ``staying``.
     """
+    meanings, others = list(meanings), defaultdict[str, list[Meaning]](list)
+    for one in staying:
+        others[one.means].append(one)
 
     def change(link: AnchorLink, here: Sequence[Meaning]) -> AnchorLink:
         back = [one for one in here if link.anchor == one.means]
         own = anchor_id(link.phrase, link.kind)
-        for one in sorted(back, key=lambda one: one.anchor != own):
-            return replace(link, anchor=one.anchor)
+        places = {one.place for one in back}
+        still = [one for one in others[link.anchor] if one.place in places]
+        for one in sorted([*still, *back], key=lambda one: one.anchor != own):
+            return link if one in still else replace(link, anchor=one.anchor)
         return link
 
     _change(store, meanings, change, write or store.write)

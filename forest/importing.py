@@ -216,7 +216,7 @@ class _Import:
         sources = self._sources(paths)
         report.files = len(sources)
         files = {self._called(source) for source in sources}
-        self.namesakes = Namesakes(store, files, self.whereabouts.is_gone)
+        self.namesakes = Namesakes(store, files, self.whereabouts.is_gone, self.homes)
         with fewer_collections():
             written = self.forest.store.write(self._trees(sources), self._merge)
             self._store_rest()

@@ -40,12 +40,18 @@ class Namesakes:
 
     :param files: those that are imported, as the forest calls them.
     :param is_gone: whether a file is surely not there any more.
+    :param homes: files that were others when they were imported, each with that one.
     """
 
     def __init__(
-        self, store: Store, files: Collection[str] = (), is_gone: IsGone = lambda _: False
+        self,
+        store: Store,
+        files: Collection[str] = (),
+        is_gone: IsGone = lambda _: False,
+        homes: Mapping[str, str] | None = None,
     ) -> None:
         self.files = files
+        self._homes = homes or {}
         self._store = store
         self._is_gone = is_gone
         self._imported: dict[str, dict[str, str]] | None = None
@@ -150,14 +156,16 @@ class Namesakes:
     def _from(self, file: str) -> dict[str, str]:
         """The trees that came from a file."""
         if self._imported is None:
-            self._imported = {name: {} for name in self.files}
+            self._imported = {name: {} for name in (*self.files, *self._homes.values())}
             for id_, source, revision in self._store.sources():
                 self._ids.add(id_)
                 if source in self._imported:
-                    self._imported[source][id_] = self._read[id_] = revision or ""
+                    self._imported[source][id_] = revision or ""
+                if source in self.files:
+                    self._read[id_] = revision or ""
                 elif self._is_gone(source):
                     self._gone[id_] = revision or ""
-        return self._imported.get(file, {})
+        return self._imported.get(self._homes.get(file, file), {})
 
     def _most_alike(
         self, known: tuple[str, ...], trees: list[Tree], given: set[str]

@@ -849,3 +849,16 @@ def test_what_a_template_says_is_missed_by_nobody(forest: Forest, vault: Path) -
     (vault / "1.md").unlink()
     put(vault / "9.md", "# День 1\n\n- дело 1\n- мысль 1\n- иное\n")
     assert forest.import_files(vault).changed == ["1"]
+
+
+def test_a_dialogue_that_was_renamed_and_of_which_a_question_was_reworded(
+    forest: Forest, vault: Path
+) -> None:
+    asked = KINDS["dialogue without UID"].replace("вот.", "вот.\n> \n> - раз\n> - два")
+    old = put(vault / "a.md", asked.format("Раз") + "\n" + asked.format("Два"))
+    forest.import_files(vault)
+    ids = set(texts(forest))
+    old.unlink()
+    put(vault / "b.md", asked.format("Раз") + "\n" + asked.format("Два").replace("что?", "как?"))
+    assert forest.import_files(vault).added == []
+    assert set(texts(forest)) == ids

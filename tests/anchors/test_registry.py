@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, permutations
 
 import pytest
 from hypothesis import given
@@ -303,3 +303,18 @@ def test_a_decision_typed_wrongly_is_named(store, key, said):
     store.change_nodes([], lambda _: {node.at: node})
     with pytest.raises(InvalidInput, match=f"Decision '{key}' is not as the library writes it"):
         Registry.of(store)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_partings_are_taken_back_one_by_one_in_any_order(order):
+    store = planted(
+        tree("Дом", "Висит. {замок}\n  Нет его. {замка}"),
+        tree("Король", "Стоит. {замок}"),
+        tree("Рыцарь", "Идёт. {замка}"),
+    )
+    before = store.get("дом").thoughts
+    made = part(store, "замок", "замок (дверной)", ["дом"])
+    assert len(made) == 4
+    for at in order:
+        undo(store, made[at].no)
+    assert store.get("дом").thoughts == before
