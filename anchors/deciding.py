@@ -23,6 +23,7 @@ from anchors.decisions import (
     Decision,
     decisions,
     marks_of,
+    meanings_ever,
     meanings_of,
     node_of,
     read,
@@ -156,7 +157,9 @@ def _say(
     marked, meant = (marks_of(before), marks_of(after)), (meanings_of(before), meanings_of(after))
     over = [_mark(d) for at, d in marked[0].items() if at not in marked[1]]
     marks.take(store, over, [*meant[0], *meant[1]], write=write)
-    homonyms.take(store, meant[0].keys() - meant[1].keys(), meant[1], write=write)
+    places = {one.place for one in meant[0].keys() - meant[1].keys()}
+    gone = [one for one in meanings_ever(after) if one not in meant[1] and one.place in places]
+    homonyms.take(store, gone, meant[1], write=write)
     homonyms.put(store, meant[1].keys() - meant[0].keys(), write=write)
     again = [_mark(d) for at, d in marked[1].items() if at not in marked[0]]
     marks.put(store, again, meant[1], all_or_none=all_or_none, write=write)

@@ -167,12 +167,15 @@ def take(
         others[one.means].append(one)
 
     def change(link: AnchorLink, here: Sequence[Meaning]) -> AnchorLink:
-        back = [one for one in here if link.anchor == one.means]
-        own = anchor_id(link.phrase, link.kind)
-        places = {one.place for one in back}
-        still = [one for one in others[link.anchor] if one.place in places]
-        for one in sorted([*still, *back], key=lambda one: one.anchor != own):
-            return link if one in still else replace(link, anchor=one.anchor)
+        own, seen = anchor_id(link.phrase, link.kind), set[str]()
+        while link.anchor not in seen:  # what it meant may have been parted, too
+            seen.add(link.anchor)
+            back = [one for one in here if link.anchor == one.means]
+            places = {one.place for one in back}
+            still = [one for one in others[link.anchor] if one.place in places]
+            first = min([*still, *back], key=lambda one: one.anchor != own, default=None)
+            if first is not None and first not in still:
+                link = replace(link, anchor=first.anchor)
         return link
 
     _change(store, meanings, change, write or store.write)

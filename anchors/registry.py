@@ -20,10 +20,10 @@ from anchors import homonyms
 from anchors.arguments import check_texts, listed
 from anchors.deciding import check_reason, decide, finish, rehearse
 from anchors.decisions import MERGE, PART, REFUSE, RENAME, UNDO, Decision
+from anchors.forms import form_key
 from anchors.groups import Group, Join, Registry, thoughts_at
 from forest.errors import Conflict, NotFound
 from forest.fields import kind_of
-from forest.phrases import phrase_key
 from forest.shell import command_line
 from forest.stores.base import Store
 
@@ -178,7 +178,7 @@ def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision
         head = registry.head(registry.find(anchor))
         for group in registry.groups():
             spellings = {group.phrase, *(a.phrase for a in group.anchors)}
-            if group.id != head and phrase_key(name) in map(phrase_key, spellings):
+            if group.id != head and form_key(name) in map(form_key, spellings):
                 raise Conflict(
                     f"{name!r} is the name of another anchor, {group.id!r}",
                     hint=_way_to_one(registry, head, group.id),

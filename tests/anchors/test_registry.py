@@ -318,3 +318,21 @@ def test_partings_are_taken_back_one_by_one_in_any_order(order):
     for at in order:
         undo(store, made[at].no)
     assert store.get("дом").thoughts == before
+
+
+@pytest.mark.parametrize("order", list(permutations((0, 1))))
+def test_a_place_that_was_parted_twice_is_as_it_was_when_all_is_taken_back(order):
+    store = planted(tree("Дом", "Висит. {замок}"), tree("Король", "Стоит. {замок}"))
+    before = store.get("дом").thoughts
+    twice = [
+        part(store, "замок", "замок (дверной)", ["дом"]),
+        part(store, "замок (дверной)", "замок (ржавый)", ["дом"]),
+    ]
+    for at in order:
+        undo(store, *(d.no for d in twice[at]))
+    assert store.get("дом").thoughts == before
+
+
+def test_a_name_that_a_rule_joins_with_another_anchor_is_refused(store):
+    with pytest.raises(Conflict, match="the name of another anchor, 'выбор'"):
+        rename(store, "воля", "Выбора")
