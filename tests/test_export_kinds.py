@@ -244,6 +244,17 @@ def test_a_composite_leaves_the_bridge_out(meeting: list[Tree]) -> None:
     assert texts(meeting, recipe("composite")) == ["A kettle.\n⤳\nRivers.", "Winter.\n⤳\nA cup."]
 
 
+def test_a_composite_leaves_the_bridge_out_where_a_tree_says_it_twice() -> None:
+    ice = "Frost.\n  It freezes. {water}\n    It is hard.\n      It melts. {water}\n        Rain."
+    sea = "Salt.\n  IT FREEZES\n    The sea is deep. {Water}\n      Water\n        Fish."
+    assert texts([tree("Ice", ice), tree("Sea", sea)], recipe("composite")) == [
+        "Frost.\nIt is hard.\n⤳\nFish.",
+        "Frost.\n⤳\nFish.",
+        "Salt.\nIT FREEZES\n⤳\nRain.",
+        "Salt.\n⤳\nIt is hard.\nRain.",
+    ]
+
+
 def test_a_chain_asks_for_the_way_and_writes_every_step_of_it(meeting: list[Tree]) -> None:
     found, _ = exported(meeting, recipe("chain"))
     asked = "How does one get from the thought:\nWinter.\nto the thought:\nA cup.\nStep by step:\n"

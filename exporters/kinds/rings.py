@@ -228,12 +228,16 @@ def _bridge(source: Stop, target: Stop, _: Plan) -> dict[str, Any] | None:
 
 
 def _composite(source: Stop, target: Stop, _: Plan) -> dict[str, Any] | None:
-    """From what comes before the anchor to what follows it, without any thought that carries it."""
-    bridge = set(source.before[-1].anchors) & set(target.after[0].anchors)
-    before, after = (
-        [piece for piece in pieces if bridge.isdisjoint(piece.anchors)]
-        for pieces in (source.before[:-1], target.after[1:])
-    )
+    """From what comes before the anchor to what follows it, without any thought that says it."""
+    jumped, landed = source.before[-1], target.after[0]
+    anchors = set(jumped.anchors) & set(landed.anchors)
+    words = jumped.text, landed.text, source.anchor.text, target.anchor.text
+
+    def is_bridge(piece: Piece) -> bool:
+        return not anchors.isdisjoint(piece.anchors) or any(says(piece, one) for one in words)
+
+    before = [piece for piece in source.before[:-1] if not is_bridge(piece)]
+    after = [piece for piece in target.after[1:] if not is_bridge(piece)]
     if not before or not after:
         return None
     return _titles(source, target) | {"before": before, "anchor": target.anchor, "after": after}
