@@ -197,7 +197,7 @@ class _Rows:
         part = rows["key"] % PARTS
         for number in np.unique(part):
             with (self._folder / str(number)).open("ab") as file:
-                rows[part == number].tofile(file)
+                file.write(rows[part == number].data)
 
     def parts(self, *order: str) -> Iterator[NDArray[Any]]:
         self._put()

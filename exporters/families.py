@@ -166,7 +166,7 @@ class Families:
         some = np.stack(self._waiting)
         self._waiting.clear()
         with self._path.open("ab") as file:
-            some.tofile(file)
+            file.write(some.data)
         last = len(self._above)
         numbers = np.arange(last - len(some), last, dtype=np.uint32)
         full = np.stack([_filled(one) for one in some]).astype(np.uint64)

@@ -18,8 +18,9 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -54,8 +55,7 @@ def replaced_whole(out: Path) -> Iterator[tuple[Path, Path]]:
         with _locked(out):
             _clean_up(out)
             _refuse_other_things(out)
-            room = Path(tempfile.mkdtemp(prefix=_partial(out), dir=out.parent))
-            try:
+            with _room_beside(out) as room:
                 corpus, scratch = room / "corpus", room / "scratch"
                 corpus.mkdir()
                 scratch.mkdir()
@@ -64,8 +64,6 @@ def replaced_whole(out: Path) -> Iterator[tuple[Path, Path]]:
                 _put_in_place(corpus, out, room / "earlier")
                 sync(out.parent)
                 _put_beside(scratch / PARTS, parts_of(out))
-            finally:
-                shutil.rmtree(room, ignore_errors=True)
 
 
 def parts_of(out: Path) -> Path:
@@ -95,16 +93,13 @@ def replaced_file(out: Path, begins: bytes) -> Iterator[tuple[Path, Path]]:
         with _locked(out):
             _clean_up(out)
             _refuse_other_files(out, begins)
-            room = Path(tempfile.mkdtemp(prefix=_partial(out), dir=out.parent))
-            try:
+            with _room_beside(out) as room:
                 file, scratch = room / "file", room / "scratch"
                 scratch.mkdir()
                 yield file, scratch
                 sync(file)
                 file.replace(out)
                 sync(out.parent)
-            finally:
-                shutil.rmtree(room, ignore_errors=True)
 
 
 def clean_up(out: Path) -> None:
@@ -217,6 +212,28 @@ def _partial(out: Path) -> str:
     return f".{out.name}.partial-"
 
 
+@contextmanager
+def _room_beside(out: Path) -> Iterator[Path]:
+    """A hidden folder beside ``out``, gone afterwards.
+
+    :raises ExportError: it is gone before that. Whatever the block met then, be it that a file is
+        not there or that the forest, of which a copy lies within, was removed, came of this.
+    """
+    room = Path(tempfile.mkdtemp(prefix=_partial(out), dir=out.parent))
+    try:
+        yield room
+    except Exception as error:
+        if room.exists():
+            raise
+        gone = room if out.parent.exists() else out.parent
+        raise ExportError(
+            f"{gone} was moved or removed while {out.name} was being written into it",
+            hint="Export again. If it was moved: that removes what is left of this one there.",
+        ) from error
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
 def _sync_folders(corpus: Path) -> None:
     for folder, _, _ in os.walk(corpus):
         sync(Path(folder))
@@ -226,19 +243,22 @@ def _sync_folders(corpus: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, refusal: ForestError) -> Iterator[None]:
+def locked(path: Path, refusal: ForestError) -> Iterator[Callable[[], bool]]:
     """Hold the lock file ``path`` while the block runs; it dies with its process.
 
+    :returns: a function that says whether it is still at its place. In a folder that was moved or
+        removed it keeps nobody out.
     :raises ForestError: ``refusal``, where another process holds it.
     """
     fd = _take(path)
     if fd is None:
         raise refusal
     try:
-        yield
+        yield partial(_same_file, fd, path)
     finally:
         with suppress(OSError):
-            path.unlink()
+            if _same_file(fd, path):
+                path.unlink()
         os.close(fd)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,10 +20,11 @@ from exporters import export, folder, writing
 from exporters.export import export_corpus
 from exporters.scratch import Scratch
 from exporters.walks import Gatherer
-from forest.errors import ExportError
+from forest.errors import ExportError, StoreError
 from forest.identity import finished
 from forest.model import Tree
 from forest.stores.memory import MemoryStore
+from forest.stores.sqlite import SqliteStore
 from tests.export_helpers import SMALL, beside, content, planted, tree
 from training.corpus import Corpus
 
@@ -133,6 +135,34 @@ def test_an_error_leaves_the_earlier_corpus(out: Path) -> None:
     assert beside(out) == []
 
 
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_folder_that_is_moved_or_removed_meanwhile_is_named_and_not_the_forest(
+    moved: bool, out: Path
+) -> None:
+    """The copy of the forest, which lies in it while it is read, is gone as well."""
+    place, elsewhere = out.parent, out.parents[1] / "elsewhere"
+    with SqliteStore(out.parents[1] / "forest.db") as store:
+        store.write(OTHER, lambda _, new: new)
+
+        def meanwhile(*_: object) -> None:
+            if place.exists():
+                place.rename(elsewhere) if moved else shutil.rmtree(place)
+
+        with pytest.raises(ExportError, match=f"{place} was moved or removed while corpus was"):
+            export_corpus(store, out, SMALL, progress=meanwhile)
+        export_corpus(store, elsewhere / "corpus", SMALL)
+    assert beside(elsewhere / "corpus") == []
+
+
+def test_a_forest_that_is_removed_meanwhile_is_named(out: Path) -> None:
+    forest = out.parents[1] / "forest.db"
+    with SqliteStore(forest) as store:
+        store.write(OTHER, lambda _, new: new)
+        forest.unlink()
+        with pytest.raises(StoreError, match=r"forest\.db was removed or renamed while"):
+            export_corpus(store, out, SMALL)
+
+
 # --- without an exchange in one step --------------------------------------------------------------
 
 
@@ -199,26 +229,37 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from exporters.export import export_corpus
+from exporters.recipe import Recipe
 from exporters.scratch import Scratch
 from exporters.walks import Gatherer
-from forest.errors import ExportError
+from forest.errors import ExportError, StoreError
 from tests.export_helpers import planted
 from tests.test_export_folder import grown
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 try:
-    export_corpus(grown(40), Path(sys.argv[1]))
+    recipe = Recipe.read({"order": sys.argv[3]}, "of this test")
+    export_corpus(grown(40), Path(sys.argv[1]), recipe)
 except ExportError as error:
     sys.exit(str(error))
 """
 
 
-@pytest.mark.parametrize("room", [4096, 300_000, 1_000_000])
-def test_a_full_disk_is_told_and_leaves_the_earlier_corpus(room: int, out: Path) -> None:
-    """No file may grow past the limit: first the scratch file meets it, then the data file."""
+@pytest.mark.parametrize(
+    ("room", "order"),
+    [(4096, "shuffled"), (4096, "curriculum"), (300_000, "curriculum"), (1_000_000, "curriculum")],
+)
+def test_a_full_disk_is_told_and_leaves_the_earlier_corpus(
+    room: int, order: str, out: Path
+) -> None:
+    """No file may grow past the limit.
+
+    First those meet it by which trees are compared, then the scratch file, then the data file.
+    """
     before = content(out)
-    done = _python(FULL, str(out), str(room))
+    done = _python(FULL, str(out), str(room), order)
     told = done.communicate()[1]
     assert done.returncode == 1, told
+    assert b"there is no room to write" in told
     assert b"What was there before is unchanged." in told
     assert content(out) == before
     assert beside(out) == []

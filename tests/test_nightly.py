@@ -315,6 +315,24 @@ def test_a_second_process_on_the_folder_is_refused(out: Path) -> None:
     assert content(out).keys() == before.keys()
 
 
+def test_a_service_whose_folder_is_gone_ends_and_says_so(out: Path) -> None:
+    """Its lock is gone with it: another one may work in its place."""
+    clock = Clock("2026-11-22 12:00")
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if out.exists():
+            out.rename(out.with_name("moved"))
+
+    service = Nights(out, exporting(planted(*ONE)), schedule=NIGHTS, now=clock.now, sleep=sleep)
+    with pytest.raises(ExportError, match=f"{out} was moved or removed since this service began"):
+        service.serve()
+    assert not out.exists()
+    assert names(out.with_name("moved")) == [".nightly.lock", "2026-11-22", "latest", "status.json"]
+    nights(out.with_name("moved"), clock).once()
+    assert names(out.with_name("moved")) == ["2026-11-22", "2026-11-23", "latest", "status.json"]
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [("latest", "is no link"), ("manifest.json", "is a corpus"), ("status.json", "is not what")],

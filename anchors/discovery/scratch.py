@@ -194,7 +194,7 @@ class Sorter:
         for path, some in zip(self._paths, np.split(records, ends[:-1]), strict=True):
             if len(some):
                 with path.open("ab") as file:
-                    some.tofile(file)
+                    file.write(some.data)
 
     def parts(self) -> Iterator[Records]:
         """Each part, sorted by key, thought and place; its file is removed behind it."""

@@ -11,7 +11,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -97,14 +97,14 @@ class Nights:
     def serve(self, *, at_once: bool = False) -> None:
         """Night after night, until an interrupt (KeyboardInterrupt) ends the wait for the next.
 
-        A night that failed ends nothing. One that was missed, or was interrupted, is made up for
-        at the start, once.
+        A night that failed ends nothing, unless the folder itself is gone. One that was missed, or
+        was interrupted, is made up for at the start, once.
 
         :param at_once: begin with a night.
         :raises KeyboardInterrupt: the interrupt came in the middle of a night, which is undone.
-        :raises ExportError: as `once`.
+        :raises ExportError: as `once`; or the folder was moved or removed before a night began.
         """
-        with self._alone():
+        with self._alone() as is_ours:
             due = self._now() if at_once else self._first()
             while True:
                 self._status.service, self._status.next_run = True, self._schedule.local(due)
@@ -114,6 +114,11 @@ class Nights:
                     self._wait(due)
                 except KeyboardInterrupt:
                     return
+                if not is_ours():
+                    raise ExportError(
+                        f"{self.out} was moved or removed since this service began",
+                        hint="Start it again, for the place where the nights are to be.",
+                    )
                 due = self._schedule.after(self._now())
                 try:
                     self._night(due)
@@ -123,7 +128,7 @@ class Nights:
     # --- the folder ----------------------------------------------------------------------------
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> Iterator[Callable[[], bool]]:
         try:
             self.out.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
@@ -133,20 +138,20 @@ class Nights:
             hint="One is enough; `forest nightly OUT --status` tells how it goes.",
         )
         with ExitStack() as holding:
-            for left in reversed(range(_TRIES)):
-                try:
-                    holding.enter_context(locked(self.out / LOCK, refusal))
-                    break
-                except ExportError:
-                    if not left:
-                        raise
-                    self._sleep(1)
+            is_ours = self._lock(holding, refusal)
             self._refuse_other_things()
             self._status = Status.read(self.out) or Status()
             if self._status.state == "running":
                 self._status.state = "interrupted"
                 self._status.error = Failure(kind="Killed", message="its process was killed")
-            yield
+            yield is_ours
+
+    def _lock(self, holding: ExitStack, refusal: ExportError) -> Callable[[], bool]:
+        for _ in range(_TRIES - 1):
+            with suppress(ExportError):
+                return holding.enter_context(locked(self.out / LOCK, refusal))
+            self._sleep(1)
+        return holding.enter_context(locked(self.out / LOCK, refusal))
 
     def _refuse_other_things(self) -> None:
         if is_corpus(self.out):
