@@ -119,7 +119,14 @@ def _left_out(manifest: Manifest) -> str:
 
 def _probes(report: ProbeReport) -> str:
     if report.path:
-        return f", of which `{report.path}` asks for {report.probes}; it is no training text."
+        unsaid = (
+            f" ({report.unsaid} of them about thoughts that no training record says)"
+            if report.unsaid
+            else ""
+        )
+        return (
+            f", of which `{report.path}` asks for {report.probes}{unsaid}; it is no training text."
+        )
     return f"; no probes: {', '.join(report.left_out)}."
 
 

@@ -296,6 +296,8 @@ def _held_out(manifest: Manifest) -> str:
         return f"no stitch held out: {', '.join(report.left_out)}"
     asked = f"{_count(report.probes, 'probe')}{f' in {report.path}' if report.path else ''}"
     why = "".join(f"; {reason}: {count}" for reason, count in report.left_out.items())
+    if report.unsaid:
+        why += f"; {report.unsaid} of the probes ask about thoughts that no training record says"
     return f"{_count(report.held_out, 'stitch', 'stitches')} held out, {asked}{why}"
 
 

@@ -144,8 +144,9 @@ def _write_records(
         making = Making(room, plan, scratch, crew, parts, writing)
         making.trees(forest, sides, progress)
         writing.all(writing.finishing.all(FormulaRecords(plan, book)))
-        probes = making.joined(corpus, progress)
+        asked = making.joined(progress)
         writing.finish()
+        probes = asked.write(corpus)
         left_out = writing.left_out()
         alike = [(scratch.tree(a + 1).id, scratch.tree(b + 1).id) for a, b in near]
         outside = list(scratch.trees_of(VALIDATION))

@@ -18,7 +18,7 @@ import orjson
 
 from anchors.registry import Registry
 from exporters.kinds import Plan
-from exporters.manifest import ProbeReport, SplitReport
+from exporters.manifest import SplitReport
 from exporters.parts import TreeBegun, TreeDone, packed, unpacked
 from exporters.probes import Probes
 from exporters.records import axes_of
@@ -164,8 +164,8 @@ class Making:
 
     # --- records that join trees ---------------------------------------------------------------
 
-    def joined(self, corpus: Path, progress: Progress | None) -> ProbeReport:
-        """Close the rings of all anchors, write their records, walks and probes."""
+    def joined(self, progress: Progress | None) -> Probes:
+        """Close the rings of all anchors, write their records and walks; gives the probes."""
         rings = Rings(self._plan.recipe, self._scratch)
         tell_held(self._room, rings.hold())
         probes = Probes(self._plan, self._scratch, rings.stitches)
@@ -177,7 +177,7 @@ class Making:
             report.anchors += rings.anchors[split]
             report.shared_anchors = rings.shared[split]
             report.jumps = rings.coverage.get(split, report.jumps)
-        return probes.write(corpus)
+        return probes
 
     def _close(self, rings: Rings, probes: Probes) -> None:
         """Take over or make all rings, in their order."""

@@ -86,6 +86,11 @@ class ProbeReport(_Part):
     left_out: dict[str, int] = Field(
         default_factory=dict, description="those that are not, by reason"
     )
+    unsaid: int = Field(
+        0,
+        description="probes of whose two thoughts and answer no training record says one: the"
+        " budget or the recipe's weights left it out; the key is left out where there are none",
+    )
     path: str | None = Field(None, description="relative to the corpus folder; None without probes")
     bytes: int = 0
     sha256: str | None = None
@@ -130,5 +135,8 @@ class Manifest(_Part):
     def to_json(self) -> bytes:
         """The manifest as it stands in the folder: indented, keys sorted, no time in it."""
         options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
-        none = None if self.united_anchors else {"united_anchors"}
-        return orjson.dumps(self.model_dump(mode="json", exclude=none), option=options)
+        told = self.model_dump(mode="json")
+        for part, key in ((told, "united_anchors"), (told["probes"], "unsaid")):
+            if not part[key]:
+                del part[key]
+        return orjson.dumps(told, option=options)

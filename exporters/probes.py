@@ -100,7 +100,7 @@ class Probes:
                 self._ways[anchor] += ways
 
     def write(self, corpus: Path) -> ProbeReport:
-        """Write the probes, unless there are none; when all rings were heard."""
+        """Write the probes, unless there are none; when all rings were heard, all records made."""
         report = ProbeReport(held_out=len(self._stitches))
         if not self._stitches:
             report.left_out[NONE] = 1
@@ -115,6 +115,7 @@ class Probes:
                 probes.append(probe)
         report.left_out = dict(left_out)
         report.probes = len(probes)
+        report.unsaid = sum(self._scratch.is_silent(_asked(probe)) for probe in probes)
         if probes:
             (corpus / PROBES).parent.mkdir()
             with Listing(corpus / PROBES) as file:
@@ -185,6 +186,11 @@ class Probes:
         for at in self._scratch.occurrences(TRAIN, POOL):
             if answer := _following(self._ahead(at), {key_of(at.phrase)}):
                 yield answer
+
+
+def _asked(probe: Mapping[str, Any]) -> list[str]:
+    """The thoughts without which a probe cannot be answered."""
+    return [probe[of]["thought"] for of in ("source", "target", "answer")]
 
 
 def new_by_words(

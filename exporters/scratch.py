@@ -448,6 +448,16 @@ class Scratch(Reading):
         ).fetchone()
         return found
 
+    def is_silent(self, thoughts: Iterable[str]) -> bool:
+        """Whether any of some thoughts is in no record, as far as that was noted."""
+        self._put_said()
+        found: tuple[int] = self._db.execute(
+            "SELECT EXISTS (SELECT 1 FROM json_each(?) JOIN silent ON thought = value"
+            " WHERE NOT said)",
+            (orjson.dumps([*thoughts]).decode(),),
+        ).fetchone()
+        return bool(found[0])
+
     def silent(self, split: str) -> Iterator[tuple[str, str, bool]]:
         """(tree, thought, whether a record of it was made) of thoughts in no record."""
         self._put_said()

@@ -214,6 +214,20 @@ def test_the_share_and_the_count_bound_what_is_held_out(tmp_path: Path) -> None:
     assert not (corpus / "probes").exists()
 
 
+def test_probes_about_what_no_training_record_says_are_counted(tmp_path: Path) -> None:
+    """They stay, so that corpora of one forest are asked the same."""
+    all_, whole = exported(tmp_path / "whole")
+    out, cut = exported(tmp_path / "cut", budget=15_000)
+    train = records(out, "train")
+    said = {id_ for record in train for id_ in record["meta"]["thoughts"]}
+    needed = [{p[of]["thought"] for of in ("source", "target", "answer")} for p in asked(out)]
+    assert asked(out) == asked(all_)
+    assert cut.probes.unsaid == sum(not ids <= said for ids in needed) > 0
+    assert f"({cut.probes.unsaid} of them about" in (out / "README.md").read_text("utf-8")
+    assert orjson.loads((out / "manifest.json").read_bytes())["probes"]["unsaid"]
+    assert (whole.probes.unsaid, "unsaid" in (all_ / "manifest.json").read_text()) == (0, False)
+
+
 def test_a_small_forest_holds_nothing_out_and_says_why(tmp_path: Path) -> None:
     corpus, manifest = exported(tmp_path, grown()[:3])
     assert manifest.probes.model_dump(exclude_defaults=True) == {"left_out": {probes.NONE: 1}}
