@@ -70,9 +70,10 @@ phrases, links and tags that thoughts of several trees share. Each thought's wor
 
 {kinds}
 
-No record crosses from one split to another, trees that say nearly the same are in the same split,
-and no text stands in both. No record of the training split joins the two trees of a probe at its
-anchor.
+No record crosses from one split to another, and trees that say nearly the same are in the same
+split. No record of the validation split says what one of the training split says, nor, of one
+tree, only thoughts and steps that trees of the training split hold; single thoughts may recur. No
+record of the training split joins the two trees of a probe at its anchor.
 """
 
 

@@ -160,7 +160,9 @@ class Making:
         report.long_thoughts += tree.long_thoughts
         report.tokens += tree.tokens
         if tree.silent:
-            self._scratch.add_silent(no, tree.silent)
+            self._scratch.add_silent(no, tree.silent, array("Q", tree.keys))
+        if tree.split == TRAIN:
+            self._writing.hold(tree.keys)
 
     # --- records that join trees ---------------------------------------------------------------
 

@@ -13,6 +13,8 @@ from exporters.linearize import Outline
 from exporters.lines import Block, Finishing, Line
 from exporters.records import PATH, Record, axes_of
 from exporters.scratch import Gathered
+from exporters.splits import TRAIN
+from exporters.texts import tree_keys
 from exporters.walks import Gatherer
 from forest.model import Tree
 
@@ -37,6 +39,8 @@ class TreeBegun(NamedTuple):
     """(thought, parent) of all its thoughts, where one may be in no record."""
     anchors: list[tuple[str, str, bool]]
     """(id, the one under which it counts, whether that is shared) of each that it carries."""
+    keys: bytes
+    """`tree_keys`, with its steps where it is of the training split; nothing where there is one."""
 
 
 class TreeDone(NamedTuple):
@@ -52,20 +56,21 @@ def packed(tree: TreeBegun, done: TreeDone, lines: Sequence[Line]) -> bytes:
     gathered = done.gathered
     texts = [text for *_, before, after in gathered.places for text in (before, after)]
     places = [(*of, len(before), len(after)) for *of, before, after in gathered.places]
-    begun, others = tree[:4], tree[5:]
+    begun, others = tree[:4], (*tree[5:-1], len(tree.keys))
     about = [((*line[:2], *line[3:-1]), len(line.line), len(line.note)) for line in lines]
     said = begun, tree.axes.decode(), others, done.stepped, places, *gathered[1:], about
     told = (text for line in lines for text in (line.line, line.note))
-    return b"".join([orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE), *texts, *told])
+    head = orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE)
+    return b"".join([head, tree.keys, *texts, *told])
 
 
 def unpacked(told: bytes) -> tuple[TreeBegun, TreeDone, list[Line]]:
     """What `packed` made bytes of."""
     head, _, texts = told.partition(b"\n")
     begun, axes, others, stepped, places, passing, carried, about = orjson.loads(head)
-    tree = TreeBegun._make((*begun, axes.encode(), *others))
+    *others, at = others
+    tree = TreeBegun._make((*begun, axes.encode(), *others, texts[:at]))
     gathered = Gathered([], passing, carried)
-    at = 0
     for *of, before, after in places:
         middle, end = at + before, at + before + after
         gathered.places.append((*of, texts[at:middle], texts[middle:end]))
@@ -125,7 +130,14 @@ class TreeWork:
             sum([long > recipe.window for long in outline.sizes]),
             self._silent(outline) if self._finish.loses(split) else [],
             self._anchors(tree),
+            self._keys(outline, split),
         )
+
+    def _keys(self, outline: Outline, split: str) -> bytes:
+        if not self._finish.splits:
+            return b""
+        texts = [piece.text for piece in outline.pieces]
+        return tree_keys(texts, outline.tree.parents(), steps=split == TRAIN)
 
     def _anchors(self, tree: Tree) -> list[tuple[str, str, bool]]:
         carried = {link.anchor for thought in tree.thoughts for link in thought.anchors}

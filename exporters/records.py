@@ -87,6 +87,8 @@ KINDS = {
     ),
 }
 """All kinds of record, in the order in which a card lists them."""
+OF_ONE_TREE = frozenset({PATH, "fragment", "reverse", PREFERENCE, STEPWISE})
+"""The kinds of which a record says thoughts of one tree alone."""
 
 FIELDS = {
     "text": "what the model reads",

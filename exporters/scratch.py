@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, zip_longest
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -45,8 +45,8 @@ CREATE TABLE waiting.kept (
     no INTEGER PRIMARY KEY, split TEXT, key INTEGER, size INTEGER, line BLOB, about BLOB,
     note BLOB);
 CREATE TABLE waiting.silent (
-    thought TEXT PRIMARY KEY, tree INTEGER, parent TEXT, said INTEGER, stepped INTEGER, cut INTEGER
-) WITHOUT ROWID;
+    thought TEXT PRIMARY KEY, tree INTEGER, parent TEXT, words INTEGER, said INTEGER,
+    stepped INTEGER, cut INTEGER) WITHOUT ROWID;
 """
 
 FILES = {"main": "places.db", "jumps": "jumps.db", "waiting": "waiting.db"}
@@ -392,11 +392,25 @@ class Scratch(Reading):
             of = jumps, thoughts, key, text, stitched, note
             yield Line(kind, split, line, size, length, *of)
 
-    def add_silent(self, tree: int, thoughts: Iterable[tuple[str, str | None]]) -> None:
-        """Note (thought, parent) of a tree that are in no record so far."""
+    def add_silent(
+        self, tree: int, thoughts: Sequence[tuple[str, str | None]], keys: Sequence[int]
+    ) -> None:
+        """Note (thought, parent) of a tree that are in no record so far, and keys of their words.
+
+        :param keys: or none, where nobody asks for them.
+        """
         self._db.executemany(
-            "INSERT INTO silent VALUES (?, ?, ?, 0, 0, 0)", ((t, tree, p) for t, p in thoughts)
+            "INSERT INTO silent VALUES (?, ?, ?, ?, 0, 0, 0)",
+            ((t, tree, p, key) for (t, p), key in zip_longest(thoughts, keys[: len(thoughts)])),
         )
+
+    def words(self, thoughts: Sequence[str]) -> dict[str, tuple[str | None, int]]:
+        """(parent, key of the words) of thoughts noted, by their ids."""
+        rows = self._db.execute(
+            "SELECT thought, silent.parent, words FROM json_each(?) JOIN silent ON thought = value",
+            (orjson.dumps(thoughts).decode(),),
+        )
+        return {thought: (parent, key) for thought, parent, key in rows}
 
     def remove_silent(self, thoughts: Sequence[str]) -> None:
         """Note that a record says thoughts, and the steps of which it says both ends."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
+
+import numpy as np
 
 from exporters.files import SplitWriter
 from exporters.folder import LEFT_OUT, Listing
@@ -13,11 +16,11 @@ from exporters.kinds import Plan
 from exporters.leaks import Leaks
 from exporters.lines import Block, Finishing, Line
 from exporters.manifest import DataFile, JumpCoverage, LeftOut, SplitReport
-from exporters.records import KINDS
+from exporters.records import KINDS, OF_ONE_TREE
 from exporters.reuse import Made
 from exporters.scratch import Scratch
 from exporters.splits import TRAIN, VALIDATION
-from exporters.texts import Texts
+from exporters.texts import Texts, step_keys
 from exporters.walks import THINNED
 
 BUDGET, SAME = "the budget", "the training split says the same"
@@ -35,11 +38,15 @@ class Writing(ExitStack):
         self._records: Counter[tuple[str, str]] = Counter()
         self._characters: Counter[tuple[str, str]] = Counter()
         self._tokens: Counter[tuple[str, str]] = Counter()
-        self._texts = Texts(room)
+        self._texts, self._held = Texts(room), Texts(room, "held")
         self.finishing = Finishing(plan)
         self.leaks = Leaks(room)
         self.counted: dict[str, SplitReport] = {}
         """What is counted so far, by split."""
+
+    def hold(self, keys: bytes) -> None:
+        """Note the `tree_keys` of a tree of the training split."""
+        self._held.add_packed(keys)
 
     def all(self, lines: Iterable[Line | Block], unit: Made | None = None) -> None:
         """As `take`, for many."""
@@ -105,16 +112,19 @@ class Writing(ExitStack):
         """Write the records that were kept, training first, and count what is in no record.
 
         A validation record that says what a training record says is left out: it would test what
-        was learnt by heart.
+        was learnt by heart. So is one of one tree of which trees of the training split hold each
+        thought and each step, word for word.
         """
         if self.finishing.sorts:
             for line in self._kept(TRAIN):
                 self._write_line(line)
         if VALIDATION in self.counted:
             said = self._texts.among(line.text for line in self._kept(VALIDATION))
+            held = self._held.among(chain.from_iterable(map(self._keys, self._kept(VALIDATION))))
             left_out = self.counted[VALIDATION].records_left_out
             for line in self._kept(VALIDATION):
-                if line.text in said:
+                keys = self._keys(line)
+                if line.text in said or (keys and held.issuperset(keys)):
                     left_out[SAME] = left_out.get(SAME, 0) + 1
                     self._scratch.cut_silent(line.thoughts)
                 else:
@@ -125,6 +135,15 @@ class Writing(ExitStack):
                 report.thoughts_covered, report.steps_covered = self._scratch.said(split)
             if self.finishing.cuts(split):
                 self._count_jumps(report.jumps, split)
+
+    def _keys(self, line: Line) -> list[int]:
+        """Keys of the thoughts and steps of a record of one tree; of others none."""
+        if line.kind not in OF_ONE_TREE:
+            return []
+        found = self._scratch.words(line.thoughts)
+        steps = [(found[above][1], key) for above, key in found.values() if above in found]
+        above, below = np.array(steps, np.uint64).reshape(-1, 2).T
+        return [*(key for _, key in found.values()), *step_keys(above, below).tolist()]
 
     def _count_jumps(self, coverage: JumpCoverage, split: str) -> None:
         """Count what the walks that were written cover, not those that were made."""

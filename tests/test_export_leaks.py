@@ -419,6 +419,25 @@ def test_validation_leaves_out_what_training_says(tmp_path: Path) -> None:
     assert manifest.splits["train"].records_left_out == {}
 
 
+def test_validation_leaves_out_what_stands_within_a_larger_training_tree(tmp_path: Path) -> None:
+    """A tree of six thoughts and one of 66 that holds it are no family."""
+    forest, others = list(grown(24)), grown(144)[24:]
+    for n, made in enumerate(grown(12)):
+        whole = [t.text for one in (made, *others[n::12]) for t in one.thoughts]
+        outline = "\n".join("  " * level + text for level, text in enumerate(whole))
+        forest.append(tree(f"Большое дерево {n}", outline))
+    changes = {"window": 800, "kinds": only("path", "fragment", "reverse"), "probes": {"share": 0}}
+    corpus, manifest = exported(tmp_path, forest, **changes)
+    train = "\n".join(record["text"] for record in records(corpus, "train"))
+    kept = [r["text"] for r in records(corpus, "validation") if len(r["meta"]["thoughts"]) < 7]
+    assert not [text for text in kept if text in train]
+    report = manifest.splits["validation"]
+    assert report.records_left_out[writing.SAME]
+    assert report.thoughts_left_out[writing.SAME] % 6 == 0
+    assert any("Большое дерево" in record["text"] for record in records(corpus, "validation"))
+    assert len(kept) > 5
+
+
 def test_the_check_reads_a_large_validation_split_in_parts(
     monkeypatch: pytest.MonkeyPatch, leaking: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
