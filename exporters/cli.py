@@ -263,6 +263,7 @@ def _export_graph(ctx: click.Context, out: Path, graph: str) -> None:
 
 def _summary(manifest: Manifest, out: Path) -> str:
     from exporters.records import KINDS
+    from exporters.splits import VALIDATION
 
     corpus, size = manifest.recipe.corpus, sum(file.bytes for file in manifest.files)
     files = _count(len(manifest.files), f"{corpus.file} file")
@@ -284,6 +285,10 @@ def _summary(manifest: Manifest, out: Path) -> str:
             f"{_count(report.thoughts, 'thought')}; {report.shared_anchors} of {report.anchors} "
             f"anchors shared, {jumps.source_once + jumps.source_more} of {jumps.occurrences} of "
             f"their thoughts jumped from; redundancy {report.redundancy:.2f}"
+        )
+    if corpus.validation and VALIDATION not in manifest.splits:
+        lines.append(
+            "validation: no tree, as none was drawn; those that say nearly the same count as one"
         )
     return "\n".join([*lines, _held_out(manifest)])
 

@@ -31,6 +31,7 @@ def test_export_writes_a_corpus_and_says_what_is_in_it(run: Run, tmp_path: Path)
         "format text; 1 jsonl file, 3,750 bytes\n"
         "train: 2 paths, 2 fragments, 2 walks, 1 card from 2 trees with 4 thoughts; 1 of 1 anchors "
         "shared, 2 of 2 of their thoughts jumped from; redundancy 5.58\n"
+        "validation: no tree, as none was drawn; those that say nearly the same count as one\n"
         "no stitch held out: no pair of thoughts at an anchor could be spared and asked for, or "
         "none was drawn\n"
     )
@@ -45,6 +46,7 @@ def test_what_is_held_out_is_said(run: Run, tmp_path: Path) -> None:
         forest.add(*grown())
     said, report = run("corpus")[1], Corpus.open(tmp_path / "corpus").manifest["probes"]
     assert report["probes"]
+    assert "validation: no tree" not in said
     probes = f"{report['probes']} probes in probes/stitches.jsonl"
     assert f"{report['held_out']} stitches held out, {probes}" in said
 
