@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import orjson
 
+from exporters.folder import make_folders
 from exporters.manifest import DataFile
 from exporters.recipe import CorpusSettings
 from exporters.records import DEFAULT, features
@@ -173,7 +174,7 @@ class _File(RawIOBase):
         self.path = path
         self.bytes = 0
         self.sha256 = hashlib.sha256()
-        (corpus / path).parent.mkdir(parents=True, exist_ok=True)
+        make_folders(corpus, path)
         self._file = FileIO(corpus / path, "xb")
 
     def writable(self) -> bool:

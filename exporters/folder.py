@@ -173,6 +173,12 @@ def sync(path: Path) -> None:
         os.close(fd)
 
 
+def make_folders(corpus: Path, path: str) -> None:
+    """Make the folders of a file below a corpus. Never the corpus itself, which may be gone."""
+    for above in reversed(Path(path).parents[:-1]):
+        (corpus / above).mkdir(exist_ok=True)
+
+
 def write_synced(path: Path, content: bytes) -> None:
     """Write a small file and put it on the disk."""
     path.write_bytes(content)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from exporters.destinations import gives_away, name_of
 from exporters.draw import draw
-from exporters.folder import PROBES, Listing
+from exporters.folder import PROBES, Listing, make_folders
 from exporters.held import Stitch
 from exporters.kinds import Plan
 from exporters.manifest import ProbeReport
@@ -117,7 +117,7 @@ class Probes:
         report.probes = len(probes)
         report.unsaid = sum(self._scratch.is_silent(_asked(probe)) for probe in probes)
         if probes:
-            (corpus / PROBES).parent.mkdir()
+            make_folders(corpus, PROBES)
             with Listing(corpus / PROBES) as file:
                 for probe in probes:
                     file.add(probe)

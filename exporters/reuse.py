@@ -26,7 +26,7 @@ from unicodedata import unidata_version
 import orjson
 
 from exporters.files import folder_of
-from exporters.folder import MANIFEST, link, parts_of
+from exporters.folder import MANIFEST, link, make_folders, parts_of
 from exporters.lines import Block, Line
 from exporters.recipe import Recipe
 from exporters.splits import TRAIN
@@ -408,7 +408,7 @@ def _link_all(manifest: Mapping[str, Any], old: Path, new: Path) -> bool:
     for file in listed:
         if file["path"]:
             path = new / file["path"]
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(new, file["path"])
             link(old / file["path"], path)
             with path.open("rb") as content:
                 if hashlib.file_digest(content, "sha256").hexdigest() != file["sha256"]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from exporters import export, folder, writing
+from exporters import export, files, folder, writing
 from exporters.export import export_corpus
 from exporters.scratch import Scratch
 from exporters.walks import Gatherer
@@ -152,6 +152,23 @@ def test_a_folder_that_is_moved_or_removed_meanwhile_is_named_and_not_the_forest
             export_corpus(store, out, SMALL, progress=meanwhile)
         export_corpus(store, elsewhere / "corpus", SMALL)
     assert beside(elsewhere / "corpus") == []
+
+
+def test_a_folder_that_was_moved_meanwhile_is_not_made_again(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, take = out.parent, writing.Writing.take
+
+    def moved_before(*args: Any) -> None:
+        if place.exists():
+            place.rename(place.with_name("elsewhere"))
+        take(*args)
+
+    monkeypatch.setattr(writing.Writing, "take", moved_before)
+    monkeypatch.setattr(files._Lines, "buffer", 1)
+    with pytest.raises(ExportError, match=f"{place} was moved or removed while corpus was"):
+        export_corpus(planted(*OTHER), out, SMALL)
+    assert not place.exists()
 
 
 def test_a_forest_that_is_removed_meanwhile_is_named(out: Path) -> None:
