@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from itertools import chain, islice
 from pathlib import Path
@@ -299,14 +299,21 @@ def file_of(forest: Store, room: Path) -> Path:
     return path
 
 
-_working: list[Worker] = []
-"""The worker of this process, where it is one of several."""
+_given: list[tuple[Path, Path, Recipe]] = []
+"""The forest's file, the room and the recipe, where this process is one of several."""
 
 
 def _begin(path: Path, room: Path, recipe: Recipe) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that began the export
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _working.append(Worker(SqliteStore(path, read_only=True), room, recipe))
+    _given.append((path, room, recipe))
+
+
+@cache
+def _worker() -> Worker:
+    """Made with the first batch: an error then reaches the one that began the export."""
+    path, room, recipe = _given[0]
+    return Worker(SqliteStore(path, read_only=True), room, recipe)
 
 
 def _end_with_parent() -> None:
@@ -320,7 +327,7 @@ def _end_with_parent() -> None:
 
 
 def _do(what: str, batch: Sequence[Any]) -> list[Any]:
-    method: Callable[[Sequence[Any]], Iterator[Any]] = getattr(_working[0], what)
+    method: Callable[[Sequence[Any]], Iterator[Any]] = getattr(_worker(), what)
     return list(method(batch))
 
 
