@@ -138,7 +138,8 @@ def part(
     back. Interrupted, it is done wholly or not at all, see `decide`.
 
     Raises NotFound where there is no such anchor or place, or it does not stand there; InvalidInput
-    for what is no name; Conflict where the name is one of the anchor's own.
+    for what is no name; Conflict where the name is one of the anchor's own, or where the anchor
+    means something else in a place already.
     """
     check_texts(name=name)
     registry = Registry.of(store)
@@ -154,6 +155,7 @@ def part(
 
     def say(registry: Registry) -> list[Decision]:
         new = [m for m in meanings if m not in registry.meanings]
+        _refuse_second(registry, new)
         made = [Decision(0, "", PART, m.anchor, m.place, m.means, why=why) for m in new]
         if not registry.refused(one, other):
             made.append(Decision(0, "", REFUSE, one, other, why=why))
@@ -164,6 +166,20 @@ def part(
     made = decide(store, say)
     homonyms.put(store, [m for m in meanings if m in registry.meanings])
     return made
+
+
+def _refuse_second(registry: Registry, meanings: Iterable[homonyms.Meaning]) -> None:
+    """Refuse that an anchor means two others in one place: which of them, nobody could tell."""
+    there = {(m.anchor, m.place): (m, decision) for m, decision in registry.meanings.items()}
+    for one in meanings:
+        if (known := there.get((one.anchor, one.place))) is not None:
+            meaning, decision = known
+            raise Conflict(
+                f"in {one.place!r} {one.anchor!r} means {meaning.means!r} already "
+                f"(decision {decision.no})",
+                hint="Name the thought where it means something else, or take that back: "
+                f"`{command_line('anchors', 'undo', str(decision.no))}`.",
+            )
 
 
 def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anchors import homonyms
 from anchors.decisions import Decision, decisions
 from anchors.discovery import discover
 from anchors.proposals import proposals
@@ -222,6 +223,23 @@ def test_a_parting_that_was_interrupted_goes_on(store, monkeypatch):
     part(store, "воля", "воля (2)", ["первое"])
     assert len(decisions(store)) == told == 3
     assert [g.phrase for g in Registry.of(store).groups() if "воля" in g.phrase] == ["воля (2)"]
+
+
+def test_two_who_part_one_place_at_once_do_not_both_succeed(store, monkeypatch):
+    look = homonyms.said
+
+    def said(*asked):
+        found = look(*asked)
+        with monkeypatch.context() as patch:
+            patch.setattr(homonyms, "said", look)
+            part(store, "воля", "воля (народа)", ["первое"])
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(homonyms, "said", said)
+        with pytest.raises(Conflict, match=r"means 'воля \(народа\)' already"):
+            part(store, "воля", "воля (к власти)", ["первое"])
+    assert "воля (к власти)" not in {g.phrase for g in Registry.of(store).groups()}
 
 
 def test_a_group_is_renamed_and_found_by_its_name(store):
