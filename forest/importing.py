@@ -1,10 +1,9 @@
 """Import: files into the forest, again and again, without losing what was written in either.
 
 A tree remembers the file it came from (``source``) and its revision at that moment
-(``source_revision``). When the file is imported again there are three versions: the file's, the
-forest's, and the one both began from. If only the file changed, the forest takes it over; if only
-the forest changed, the forest's stays; if both did, the import is refused and says so, unless
-``replace`` says that the file wins.
+(``source_revision``). When the file is imported again there are three versions, and
+`forest.merging` tells which of them is stored; where file and forest both changed, the import is
+refused and says so, unless ``replace`` says that the file wins.
 
 Graph files also hold axes and nodes beside the trees. These remember no file, so there are two
 versions of them: what the forest does not have is added, and where the two differ, the import is
@@ -35,14 +34,14 @@ from forest.errors import (
     UsageError,
 )
 from forest.fields import kind_of
-from forest.file_versions import FileVersion, Whereabouts
+from forest.file_versions import Whereabouts
 from forest.formats import BadTree, SourceFile, find_files, read_file
-from forest.formats.files import all_link_keys, is_note, link_keys
-from forest.identity import finished, with_free_ids
+from forest.formats.files import is_note, link_keys
+from forest.identity import with_free_ids
 from forest.known_notes import KnownNotes
-from forest.marks import authored, keep_marks, with_anchors
-from forest.model import AnchorLink, Axis, Tree
-from forest.namesakes import ALIKE, Namesakes, likeness
+from forest.merging import Merging, ReadFiles
+from forest.model import Axis, Tree
+from forest.namesakes import IsGone, Namesakes
 from forest.nodes import Key, Node
 from forest.phrases import phrase_key
 from forest.render import plural
@@ -182,14 +181,6 @@ class _Import:
         self.progress = progress
         self.report = ImportReport()
         self.errors: list[ForestError] = []
-        self.conflicts: dict[str, str] = {}
-        self.kept: set[str] = set()
-        self.settled: set[str] = set()
-        """Trees that file and forest came to say alike: that is what both come from now."""
-        self.differing: dict[str, int] = {}
-        """By tree, how many of its thoughts are new, or other than they were."""
-        self.lost_marks: dict[str, list[str]] = {}
-        """By tree, notices about discovered anchors that the new version of its file has not."""
         self.axes: dict[str, tuple[Axis, str]] = {}
         self.nodes: dict[Key, tuple[Node, str]] = {}
         """Axes and nodes of the files, each with the name of its file."""
@@ -198,38 +189,36 @@ class _Import:
         self.addresses: dict[str, str] = {}
         """What a file found under a path is called in the forest, by its name in messages."""
         self.namesakes = Namesakes(forest.store)
-        self.whereabouts = Whereabouts(forest.store, ())
-        self.names: dict[str, frozenset[str]] = {}
-        """Under which anchors links find a note, by what the forest calls its file."""
+        self.files = ReadFiles((), lambda _: False, {}, self.seen)
         self.bad: set[str] = set()
         """Files of which something cannot be read."""
-        self.bytes: dict[str, str] = {}
-        """Hashes of notes."""
-        self.homes: Mapping[str, str] = {}
-        """Notes that were other files when they were imported, each with that file."""
 
     def run(self, paths: Iterable[str | Path | SourceFile]) -> ImportReport:
         report = self.report
         paths = list(paths)
         store, folders = self.forest.store, self._folders(paths)
-        self.whereabouts = Whereabouts(store, folders)
-        sources = self._sources(paths)
+        is_gone = Whereabouts(store, folders).is_gone
+        sources, homes = self._sources(paths, is_gone)
         report.files = len(sources)
         files = {self._called(source) for source in sources}
-        self.namesakes = Namesakes(store, files, self.whereabouts.is_gone, self.homes)
+        self.namesakes = Namesakes(store, files, is_gone, homes)
+        self.files = ReadFiles(files, is_gone, homes, self.seen)
+        merging = Merging(
+            self.files, taken=self.taken, keep_going=self.keep_going, replace=self.replace
+        )
         with fewer_collections():
-            written = self.forest.store.write(self._trees(sources), self._merge)
+            written = self.forest.store.write(self._trees(sources), merging.merge)
             self._store_rest()
         report.added = written.added
-        report.changed = [i for i in written.changed if i not in self.settled]
-        report.kept = sorted(self.kept)
-        left = self.kept | self.conflicts.keys()
-        same = {*written.unchanged, *self.settled} - left
+        report.changed = [i for i in written.changed if i not in merging.settled]
+        report.kept = sorted(merging.kept)
+        left = merging.kept | merging.conflicts.keys()
+        same = {*written.unchanged, *merging.settled} - left
         report.unchanged = [i for i in self.seen if i in same]
-        report.skipped += self.conflicts.values()
-        report.thoughts = sum(self.differing[id_] for id_ in (*report.added, *report.changed))
+        report.skipped += merging.conflicts.values()
+        report.thoughts = sum(merging.differing[i] for i in (*report.added, *report.changed))
         for id_ in report.changed:
-            report.notices += self.lost_marks.get(id_, ())
+            report.notices += merging.lost_marks.get(id_, ())
         self._tell_orphans(folders, sources)
         return report
 
@@ -280,7 +269,10 @@ class _Import:
         except OSError:  # in a folder that cannot be read
             return True
 
-    def _sources(self, given: list[str | Path | SourceFile]) -> list[SourceFile]:
+    def _sources(
+        self, given: list[str | Path | SourceFile], is_gone: IsGone
+    ) -> tuple[list[SourceFile], Mapping[str, str]]:
+        """The files that are meant, as the forest knows them; and which were others, and which."""
         if "" in given:  # as of a variable that is not set; it would be the working folder
             raise UsageError(
                 "the path of what is to be imported is empty",
@@ -304,15 +296,8 @@ class _Import:
                 named += found
         once = list({whole_path(source.path): source for source in reversed(named)}.values())[::-1]
         called = {self._called(source): source for source in once}
-        notes = KnownNotes(
-            self.forest.store,
-            called,
-            self.format,
-            self.whereabouts.is_gone,
-            replace=self.replace,
-        )
-        self.homes = notes.homes
-        return notes.sources()
+        notes = KnownNotes(self.forest.store, called, self.format, is_gone, replace=self.replace)
+        return notes.sources(), notes.homes
 
     # --- reading files -------------------------------------------------------------------------
 
@@ -341,10 +326,10 @@ class _Import:
         called = self._called(source)
         try:
             if is_note(source):
-                self.names[called] = link_keys(source)
-                self.bytes[called] = file_versions.of_bytes(source.path)
+                self.files.names[called] = link_keys(source)
+                self.files.bytes[called] = file_versions.of_bytes(source.path)
             items = read_file(source, self.format, self.report.notices.append)
-            for item in self.namesakes.told_apart(called, items, self.names.get(called, ())):
+            for item in self.namesakes.told_apart(called, items, self.files.names.get(called, ())):
                 found = True
                 if isinstance(item, BadTree):
                     self.bad.add(called)
@@ -451,140 +436,6 @@ class _Import:
 
         self.forest.store.change_nodes(sorted({label for label, _ in self.nodes}), change)
 
-    # --- three versions ------------------------------------------------------------------------
-
-    def _merge(self, old: Tree | None, new: Tree) -> Tree | None:
-        """What to store for a tree of a file; may be called twice for one tree."""
-        from forest.forest import stamped
-
-        tree = new.model_copy()
-        tree.avoid(self.taken)
-        names = self.names.get(new.source or "", ())
-        by_itself = old is None and not names and not self.taken
-        tree = finished(tree, old, own=by_itself)
-        revision = tree.revision
-        if old is not None and (kept := self._compare(old, tree, new, revision)) is not None:
-            return self._keep(old, tree) if kept else self._settle(old, tree, new, revision)
-        tree.source_revision = revision if by_itself else self._noted(new, revision)
-        kept = False
-        if old is not None:
-            kept, lost = keep_marks(old, tree)
-            self.lost_marks[tree.id] = [
-                _lost_mark(self.seen[tree.id], tree.id, id_, link) for id_, link in lost
-            ]
-        self.differing[tree.id] = _differing(old, tree)
-        if not kept:
-            tree._sealed = revision  # the store need not hash it again
-        return stamped(tree, old)
-
-    def _noted(self, new: Tree, revision: str) -> str:
-        """What `Tree.source_revision` is to say of a tree of a file."""
-        file = new.source or ""
-        said = file_versions.of_file(new, self.names.get(file, ()))
-        if new.in_file.in_block or file not in self.bytes:
-            return str(FileVersion(revision, said))
-        says_id = new.in_file.says_id
-        return str(FileVersion(revision, said, self.bytes[file], says_id=says_id))
-
-    def _keep(self, old: Tree, tree: Tree) -> Tree | None:
-        """The forest's own version, which remembers where its file is now. None if it does."""
-        self.kept.add(tree.id)
-        then = file_versions.read(old.source_revision)
-        is_there = old.source == tree.source
-        if not then.left and not is_there and self._may_hold(old.source):
-            return None
-        renamed = self._renamed(old, tree)
-        if is_there and not then.left and renamed is old:
-            return None
-        self.settled.add(tree.id)
-        noted = str(then._replace(left=False))
-        return renamed.model_copy(update={"source": tree.source, "source_revision": noted})
-
-    def _renamed(self, old: Tree, tree: Tree) -> Tree:
-        """A tree that was edited, found by links as its note is called now.
-
-        So it is where it still has a name that the note had: an author may have taken them away.
-        """
-        now = self.names.get(tree.source or "", frozenset())
-        names = [a for a in tree.root.anchors if a.kind == "link" and a.anchor in now]
-        before = all_link_keys(old.source or "") | now
-        had = [a for a in old.root.anchors if a.kind == "link" and a.anchor in before]
-        if not had or {a.anchor for a in had} == {a.anchor for a in names}:
-            return old
-        anchors = [a for a in old.root.anchors if a not in had]
-        at = old.root.anchors.index(had[0])
-        anchors[at:at] = names
-        thoughts = [with_anchors(old.root, tuple(anchors)), *old.thoughts[1:]]
-        return old.model_copy(update={"thoughts": thoughts})
-
-    def _settle(self, old: Tree, tree: Tree, new: Tree, revision: str) -> Tree | None:
-        """The forest's tree with what file and forest both say now as the version they come from.
-
-        None where it is that already, or where the tree came from another file that is still there.
-        """
-        self.settled.discard(tree.id)
-        moved = old.source not in (None, tree.source)
-        then = file_versions.read(old.source_revision)
-        is_known = self._may_hold(old.source) if moved else then.tree == revision
-        if is_known and not then.left:
-            return None
-        if tree.id in self.conflicts:
-            return None
-        self.settled.add(tree.id)
-        noted = self._noted(new, revision)
-        return old.model_copy(update={"source": tree.source, "source_revision": noted})
-
-    def _is_its_file(self, new: Tree, old: Tree) -> bool:
-        """Whether the forest's tree came from this file, be it from another place."""
-        if old.source in (new.source, self.homes.get(new.source or "")):
-            return True
-        if file_versions.read(old.source_revision).left:
-            return True
-        if (
-            old.source in self.namesakes.files
-            and not self.keep_going
-            and new.in_file.namesakes is None
-        ):
-            return True  # its file is read too, and holds it no more: else it would be refused
-        if self._may_hold(old.source):
-            return False
-        if new.in_file.says_id:  # a title may be that of several trees
-            return True
-        return self._says_the_same(new, old) or likeness(_texts(new), _texts(old)) > ALIKE
-
-    def _says_the_same(self, new: Tree, old: Tree) -> bool:
-        """Whether a file says what it said when the forest took it over."""
-        names = self.names.get(new.source or "", ())
-        return file_versions.says(new, old.source_revision, names)
-
-    def _may_hold(self, source: str | None) -> bool:
-        """Whether another file may still hold a tree that was read: on another machine, say.
-
-        A file that is read, too, does not: it would be refused, for the tree stands there twice.
-        With `replace` the file that is read has it.
-        """
-        if self.replace:
-            return False
-        return source not in self.namesakes.files and not self.whereabouts.is_gone(source)
-
-    def _compare(self, old: Tree, tree: Tree, new: Tree, revision: str) -> bool | None:
-        """None: take the file's version. Else leave the forest's; True if it has own changes."""
-        by_author = authored(old)
-        ours = by_author.revision
-        if ours == revision or (by_author is not old and old.revision == revision):
-            return False
-        then = file_versions.read(old.source_revision).tree
-        if ours != then and (revision == then or self._says_the_same(new, old)):
-            return True
-        if self.replace or (ours == then and self._is_its_file(new, old)):
-            return None
-        is_another = old.source != tree.source and not self._is_its_file(new, old)
-        error = _conflict(old, tree, is_another=is_another, changed_here=ours != then)
-        if not self.keep_going:
-            raise error
-        self.conflicts[tree.id] = str(error)
-        return False
-
 
 def _as_left(old: Mapping[str, Tree | None]) -> dict[str, Tree | None]:
     """Trees that left their file, and know it."""
@@ -594,18 +445,6 @@ def _as_left(old: Mapping[str, Tree | None]) -> dict[str, Tree | None]:
             version = file_versions.read(tree.source_revision)._replace(left=True)
             marked[id_] = tree.model_copy(update={"source_revision": str(version)})
     return marked
-
-
-def _texts(tree: Tree) -> set[str]:
-    return {thought.text for thought in tree}
-
-
-def _differing(old: Tree | None, new: Tree) -> int:
-    """How many thoughts of a tree are new, or other than they were."""
-    if old is None:
-        return len(new)
-    before = {t.id: t for t in old.thoughts}
-    return sum(before.get(t.id) != t for t in new.thoughts)
 
 
 def _contradicts(there: Axis | Node | None, item: Axis | Node) -> bool:
@@ -629,29 +468,6 @@ def _lost(tree: Tree) -> int:
     # Looking for one is faster than counting none.
     return next(
         (text.count("\ufffd") for text in (written, tree.title, *phrases) if "\ufffd" in text), 0
-    )
-
-
-def _lost_mark(file: str, tree: str, thought: str, link: AnchorLink) -> str:
-    return (
-        f"{file}: thought {thought!r} of the tree {tree!r} loses the discovered anchor "
-        f"{link.phrase!r}: the phrase stands there no more"
-    )
-
-
-def _conflict(old: Tree, new: Tree, *, is_another: bool, changed_here: bool) -> Conflict:
-    if old.source_revision is None:
-        why = "which was not imported from a file"
-    elif is_another:
-        why = f"which was imported from {old.source}"
-    elif changed_here:
-        why = "which was edited there, while the file was changed too"
-    else:
-        why = "which differs"
-    return Conflict(
-        f"{new.source}: the forest already has a tree {new.id!r}, {why}",
-        hint="Give the tree another id, or let the file win with --replace "
-        f"(`{command_line('show', old.id)}` shows the forest's version).",
     )
 
 
