@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import PurePosixPath
 
-from forest.namesakes import ALIKE, likeness
+from forest.namesakes import ALIKE
 
 Hashes = Mapping[str, Collection[str]]
 """By file, what each of its trees says."""
@@ -114,11 +114,17 @@ def resembling(
     homes = {note: note for note in own if much(note, note) > ALIKE}
     taken = set(homes)
     ranked = sorted(
-        (-likeness(now[n], then[at]), name_of(_file_of(at)) != name_of(n), n, at)
+        (
+            -_share(now[n], then[at]),
+            _size(now[n] ^ then[at]),
+            name_of(_file_of(at)) != name_of(n),
+            n,
+            at,
+        )
         for n, at in close
         if much(n, at) > ALIKE
     )
-    for _, _, note, place in ranked:
+    for _, _, _, note, place in ranked:
         if note not in homes and place not in taken:
             homes[note] = place
             taken.add(place)
@@ -137,11 +143,16 @@ def stays(now: Texts, then: Texts, dull: Texts) -> bool:
 
 def _share(now: Texts, then: Texts) -> float:
     """How much of what a file said a note says."""
-    return len(now & then) / max(len(then), 1)
+    return _size(now & then) / max(_size(then), 1)
 
 
 def _still_says(now: Texts, then: Texts) -> float:
-    return len(now & then) / max(min(len(now), len(then)), 1)
+    return _size(now & then) / max(min(_size(now), _size(then)), 1)
+
+
+def _size(texts: Texts) -> int:
+    """Characters: the headings of a template are short beside what is written under them."""
+    return sum(map(len, texts))
 
 
 def _but_for(dull: Texts, now: Texts, then: Texts) -> tuple[Texts, Texts]:

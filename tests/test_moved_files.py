@@ -724,7 +724,7 @@ def test_a_chain_of_names_of_which_one_note_was_edited(forest: Forest, vault: Pa
 
 
 def test_notes_that_change_places_with_links_that_follow_them(forest: Forest, vault: Path) -> None:
-    one = put(vault / "Один.md", "# А\n\n- раз\n- два\n- см. [[Другой]]\n")
+    one = put(vault / "Один.md", "# А\n\n- раз за разом\n- два сапога\n- см. [[Другой]]\n")
     other = put(vault / "Другой.md", "# Б\n\n- три\n- пять\n- шесть\n")
     forest.import_files(vault)
     swap(one, other)
@@ -862,3 +862,30 @@ def test_a_dialogue_that_was_renamed_and_of_which_a_question_was_reworded(
     put(vault / "b.md", asked.format("Раз") + "\n" + asked.format("Два").replace("что?", "как?"))
     assert forest.import_files(vault).added == []
     assert set(texts(forest)) == ids
+
+
+PLAN = "# Сегодня\n\n## Утро\n\n## Работа\n\n## Вечер\n\n{}\n"
+FIRST, SECOND = (
+    "Долго думали о том, что такое время.",
+    "Совсем другой день, дождь и справедливость.",
+)
+
+
+def test_a_day_that_went_to_the_archive_stays_beside_the_new_one(
+    forest: Forest, vault: Path
+) -> None:
+    today = put(vault / "Сегодня.md", PLAN.format(FIRST))
+    forest.import_files(vault)
+    move(today, vault / "Архив" / "2025-06-01.md")
+    put(today, PLAN.format(SECOND))
+    assert forest.import_files(vault).added == ["сегодня.2"]
+    assert (texts(forest)["сегодня"][-1], texts(forest)["сегодня.2"][-1]) == (FIRST, SECOND)
+
+
+def test_the_day_after_is_another_one_also_alone(forest: Forest, vault: Path) -> None:
+    first = put(vault / "2025-06-01.md", PLAN.format(FIRST))
+    forest.import_files(vault)
+    first.unlink()
+    put(vault / "2025-06-02.md", PLAN.format(SECOND))
+    assert forest.import_files(vault).added == ["2025-06-02"]
+    assert texts(forest)["2025-06-01"][-1] == FIRST
