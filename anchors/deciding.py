@@ -163,6 +163,10 @@ def _say(
     homonyms.put(store, meant[1].keys() - meant[0].keys(), write=write)
     again = [_mark(d) for at, d in marked[1].items() if at not in marked[0]]
     marks.put(store, again, meant[1], all_or_none=all_or_none, write=write)
+    # What was marked where its word meant another one was that one, and now is itself.
+    within = {thought.id for place in places for thought in homonyms.thoughts_in(store, place)}
+    hidden = [_mark(d) for at, d in marked[1].items() if at in marked[0] and d.into in within]
+    marks.put(store, hidden, meant[1], write=write)
 
 
 def _mark(decision: Decision) -> marks.Mark:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from anchors.forms import form_key
@@ -98,20 +99,37 @@ def name_and_id(written: str, like: str) -> tuple[str, str]:
     return name, anchor_id(name, kind)
 
 
-def said(store: Store, anchors: Sequence[str], places: Sequence[str], means: str) -> list[Meaning]:
+def said(
+    store: Store,
+    anchors: Sequence[str],
+    places: Sequence[str],
+    means: str,
+    known: Collection[Meaning] = (),
+) -> list[Meaning]:
     """Which of some anchors stand in which places, where they shall mean another one.
+
+    Where its author wrote that other one in a tree, too, it is said of single thoughts: so what was
+    written stays when it is taken back.
+
+    :param known: what is in force.
 
     Raises NotFound where a place is none, or has none of the anchors.
     """
     found: list[Meaning] = []
+    by_decision = {(one.means, one.place) for one in known}
     for place in dict.fromkeys(places):
-        here = {link.anchor for thought in _thoughts(store, place) for link in thought.anchors}
+        thoughts = _thoughts(store, place)
+        here = {link.anchor for thought in thoughts for link in thought.anchors}
         if not here.intersection(anchors):
             raise NotFound(
                 f"no thought of {place!r} carries the anchor {anchors[0]!r}",
                 hint=f"`{command_line('anchors', 'show', anchors[0])}` shows where it stands.",
             )
-        found += [Meaning(anchor, place, means) for anchor in anchors if anchor in here]
+        if means in here and (means, place) not in by_decision:
+            within = [(t.id, {link.anchor for link in t.anchors}) for t in thoughts]
+        else:
+            within = [(place, here)]
+        found += [Meaning(a, at, means) for at, those in within for a in anchors if a in those]
     return found
 
 
@@ -132,6 +150,13 @@ def lost(store: Store, meanings: Iterable[Meaning], trees: Iterable[str]) -> lis
     return found
 
 
+def thoughts_in(store: Store, place: str) -> list[Thought]:
+    """The thoughts of a tree, or the thought of that id; none where it is gone."""
+    with suppress(NotFound):
+        return _thoughts(store, place)
+    return []
+
+
 def _thoughts(store: Store, place: str) -> list[Thought]:
     try:
         return list(store.get(place).thoughts)
@@ -142,7 +167,7 @@ def _thoughts(store: Store, place: str) -> list[Thought]:
 def put(store: Store, meanings: Iterable[Meaning], *, write: Write | None = None) -> None:
     """Let anchors mean others in their places, all in one `Store.write` or ``write``."""
 
-    def change(link: AnchorLink, here: Sequence[Meaning]) -> AnchorLink:
+    def change(link: AnchorLink, here: Sequence[Meaning], _: Sequence[str]) -> AnchorLink:
         for one in here:
             if link.anchor == one.anchor:
                 return replace(link, anchor=one.means)
@@ -166,12 +191,11 @@ def take(
     for one in staying:
         others[one.means].append(one)
 
-    def change(link: AnchorLink, here: Sequence[Meaning]) -> AnchorLink:
+    def change(link: AnchorLink, here: Sequence[Meaning], places: Sequence[str]) -> AnchorLink:
         own, seen = anchor_id(link.phrase, link.kind), set[str]()
         while link.anchor not in seen:  # what it meant may have been parted, too
             seen.add(link.anchor)
             back = [one for one in here if link.anchor == one.means]
-            places = {one.place for one in back}
             still = [one for one in others[link.anchor] if one.place in places]
             first = min([*still, *back], key=lambda one: one.anchor != own, default=None)
             if first is not None and first not in still:
@@ -184,7 +208,7 @@ def take(
 def _change(
     store: Store,
     meanings: Iterable[Meaning],
-    change: Callable[[AnchorLink, Sequence[Meaning]], AnchorLink],
+    change: Callable[[AnchorLink, Sequence[Meaning], Sequence[str]], AnchorLink],
     write: Write,
 ) -> None:
     by_place: dict[str, list[Meaning]] = defaultdict(list)
@@ -197,7 +221,8 @@ def _change(
         new = old.model_copy(update={"thoughts": list(old.thoughts)})
         for thought in old.thoughts:
             here = [*by_place.get(thought.id, ()), *by_place.get(old.id, ())]
-            links = tuple(change(link, here) for link in thought.anchors) if here else ()
+            places = (thought.id, old.id)
+            links = tuple(change(link, here, places) for link in thought.anchors) if here else ()
             if here and links != thought.anchors:
                 new.edit(thought.id, anchors=links)
         return None if new.thoughts == old.thoughts else stamped(finished(new, old), old)

@@ -151,7 +151,7 @@ def part(
             hint="Name what else it means there, such as «коса (инструмент)».",
         )
     variants = [one, *(a.id for a in registry.group(one).anchors if a.id != one)]
-    meanings = homonyms.said(store, variants, places, other)
+    meanings = homonyms.said(store, variants, places, other, registry.meanings)
 
     def say(registry: Registry) -> list[Decision]:
         new = [m for m in meanings if m not in registry.meanings]

@@ -9,7 +9,6 @@ a part of it that went to another note.
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import count
@@ -230,15 +229,14 @@ class KnownNotes:
         now = {file: said for file in changed if (said := records.texts_of(file))}
         if not now or self._replace:
             return {}
-        wanted, times, near = set().union(*now.values()), Counter[str](), dict[str, set[str]]()
+        wanted, near = set().union(*now.values()), dict[str, set[str]]()
         for other, ids in records.elsewhere.items():
             then = records.stored_texts(ids)
-            times.update(then & wanted)
             if then and says_most(wanted, then, set()):
                 near[other] = then
         found: dict[str, str] = {}
         for file, said in now.items():
-            dull = {text for text in said if times[text] > 1} | records.dull(said, 2)
+            dull = records.dull(said, 3)  # two say what was swapped: the note, and once the other
             for other, then in near.items():
                 if says_most(said, then, dull) and not records.is_copied(other, then):
                     found[file] = other

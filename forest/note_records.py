@@ -226,8 +226,14 @@ class NoteRecords:
 
     @cached_property
     def _times(self) -> Counter[int]:
-        """By the hash of a text, how many notes say it; all are read to know."""
-        return Counter(hash(text) for file in self.notes for text in self.texts_of(file))
+        """By the hash of a text, how many notes say it.
+
+        All of the import are read to know, and what the forest has of the others.
+        """
+        times = Counter(hash(text) for file in self.notes for text in self.texts_of(file))
+        for ids in self.elsewhere.values():
+            times.update(hash(text) for text in self.stored_texts(ids))
+        return times
 
     @cached_property
     def _times_then(self) -> Counter[int]:

@@ -889,3 +889,13 @@ def test_the_day_after_is_another_one_also_alone(forest: Forest, vault: Path) ->
     put(vault / "2025-06-02.md", PLAN.format(SECOND))
     assert forest.import_files(vault).added == ["2025-06-02"]
     assert texts(forest)["2025-06-01"][-1] == FIRST
+
+
+def test_a_day_that_is_imported_alone_is_not_the_one_that_is_gone(
+    forest: Forest, vault: Path
+) -> None:
+    for n in (1, 2, 3):
+        put(vault / f"{n}.md", DAY.format(n))
+    forest.import_files(vault)
+    move(vault / "3.md", vault / "Третий.md")
+    assert forest.import_files([put(vault / "4.md", DAY.format(4))]).added == ["4"]

@@ -354,3 +354,31 @@ def test_a_place_that_was_parted_twice_is_as_it_was_when_all_is_taken_back(order
 def test_a_name_that_a_rule_joins_with_another_anchor_is_refused(store):
     with pytest.raises(Conflict, match="the name of another anchor, 'выбор'"):
         rename(store, "воля", "Выбора")
+
+
+def test_what_an_author_wrote_stays_when_a_parting_of_its_name_is_taken_back():
+    store = planted(
+        tree("Дом", "Висит. {замок (дверной)}\n  На двери замок. {замок}"),
+        tree("Король", "Стоит. {замок}"),
+    )
+    before = store.get("дом").thoughts
+    made = part(store, "замок", "замок (дверной)", ["дом"])
+    assert {a.anchor for t in store.get("дом") for a in t.anchors} == {"замок (дверной)"}
+    undo(store, *(d.no for d in made))
+    assert store.get("дом").thoughts == before
+
+
+@pytest.mark.parametrize("order", list(permutations((0, 1))))
+def test_two_words_that_meant_one_name_are_themselves_again(order):
+    store = planted(
+        tree("Дом", "Висит. {замок}\n  Стоит. {порогу}"),
+        tree("Король", "Стоит. {порогу; замок}"),
+    )
+    before = store.get("дом").thoughts
+    both = [
+        part(store, "замок", "другое", ["дом"]),
+        part(store, "порогу", "другое", [before[1].id]),
+    ]
+    for at in order:
+        undo(store, *(d.no for d in both[at]))
+    assert store.get("дом").thoughts == before

@@ -11,7 +11,7 @@ from anchors.checking import check
 from anchors.decisions import decisions
 from anchors.discovery import discover
 from anchors.proposals import Proposal, proposals
-from anchors.registry import Registry, part, split, undo
+from anchors.registry import Registry, merge, part, split, undo
 from anchors.registry import refuse as refuse_pair
 from anchors.stats import forest_stats
 from forest import Forest
@@ -147,6 +147,20 @@ def test_a_mark_is_put_as_what_its_word_means_there():
     door.accept(store, [mark])
     assert carried(store) == ["ключ (родник)"]
     assert door.accept(store, [mark]).before == 1
+
+
+def test_a_mark_that_was_hidden_by_a_parting_comes_when_that_is_taken_back():
+    store = planted(
+        tree("А", "Кропят: aqua это вода. {aqua}\n  Вода освящена. {вода}"),
+        tree("Б", "Течёт вода. {вода}"),
+    )
+    discover(store)
+    (mark,) = proposals(store)
+    merge(store, "aqua", "вода")
+    made = part(store, "aqua", "вода (святая)", ["а"])
+    door.accept(store, [mark])
+    undo(store, *(d.no for d in made))
+    assert [a.anchor for a in store.get("а").root.anchors] == ["aqua", "вода"]
 
 
 def test_discovery_joins_no_two_meanings_and_picks_none_of_them():
