@@ -9,7 +9,7 @@ a part of it that went to another note.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -24,7 +24,7 @@ from forest.marks import authored
 from forest.model import Tree
 from forest.moved_notes import moved, name_of, renamed, resembling, says_most
 from forest.namesakes import IsGone, likeness
-from forest.note_records import NoteRecords, begins_one_of, texts
+from forest.note_records import NoteRecords, Said, begins_one_of, texts
 
 if TYPE_CHECKING:
     from forest.stores.base import Store
@@ -258,25 +258,38 @@ class KnownNotes:
         for file in done:
             if file not in self._records.known:
                 self._records.said(file)
-        left = recorded.keys() - self._named(done)
         free: dict[str, list[str]] = {}
-        for id_ in sorted(left, reverse=True):
-            free.setdefault(recorded[id_].file, []).append(id_)
+        for id_ in sorted(recorded.keys() - self._named(done)):
+            for key in (recorded[id_].file, _part(id_)):
+                free.setdefault(key, []).append(id_)
+        taken: set[str] = set()
         for file, source in done.items():
             if not self._records.was_read(file):
                 continue
-            own = {id_ for id_, _ in self._records.known.get(file, ())} | self._records.written_ids(
-                file
-            )
-            ids = {
-                id_: free[one.hash].pop()
-                for one, id_ in zip(
-                    self._records.said(file), self._ids_in(file, source), strict=True
-                )
-                if id_ not in own and _says(recorded.get(id_)) != one.hash and free.get(one.hash)
-            }
+            known = {id_ for id_, _ in self._records.known.get(file, ())}
+            own = known | self._records.written_ids(file)
+            ids: dict[str, str] = {}
+            said = zip(self._records.said(file), self._ids_in(file, source), strict=True)
+            for one, id_ in said:
+                if id_ in own or _says(recorded.get(id_)) == one.hash:
+                    continue
+                if went := self._went(one, id_, free, taken):
+                    ids[id_] = went
+                    taken.add(went)
             if ids:
                 done[file] = dataclasses.replace(source, ids=ids)
+
+    def _went(
+        self, one: Said, id_: str, free: Mapping[str, list[str]], taken: Collection[str]
+    ) -> str | None:
+        """The tree that is a part of a note now: it says the same, or its question has its UID."""
+        for went in free.get(one.hash, ()):
+            if went not in taken:
+                return went
+        for went in free.get(_part(id_), ()) if one.uid else ():
+            if went not in taken and self._records.uid_of(went) == one.uid:
+                return went
+        return None
 
     def _tell_apart(self, done: dict[str, SourceFile]) -> None:
         """Let no two notes have trees of one id: who says least of what it said is a new note.
@@ -355,6 +368,11 @@ def _half_of_a_swap(source: SourceFile, other: str) -> ImportRefused:
         hint=f"Did they change places? Then import {other} with it; or let it take the place of "
         "what it was with --replace.",
     )
+
+
+def _part(id_: str) -> str:
+    """What tells a part of a note from the others."""
+    return id_.rpartition("/")[2]
 
 
 def _says(version: FileVersion | None) -> str:

@@ -223,12 +223,12 @@ def _came(id_: str, tree: Tree, names: Collection[str], then: str) -> bool:
 
 def _is_like(one: Tree, other: Tree) -> float:
     """The share of texts that both have; 1 for two of one UID."""
-    if (uid := _uid(one)) and uid == _uid(other):
+    if (uid := uid_of(one)) and uid == uid_of(other):
         return 1.0
     return likeness({t.text for t in one}, {t.text for t in other})
 
 
-def _uid(tree: Tree) -> object:
+def uid_of(tree: Tree) -> object:
     """The UID of a question."""
     asked = tree.meta.get("question")
     return asked.get("uid") if isinstance(asked, dict) else None

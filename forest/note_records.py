@@ -21,7 +21,7 @@ from forest.formats import SourceFile, read_file
 from forest.formats.files import ids_of_note, is_note, link_keys, note_of
 from forest.model import Tree
 from forest.moved_notes import name_of, stays
-from forest.namesakes import IsGone
+from forest.namesakes import IsGone, uid_of
 
 if TYPE_CHECKING:
     from forest.stores.base import Store
@@ -34,6 +34,8 @@ class Said(NamedTuple):
     hash: str
     in_block: bool
     """Whether it is a block of data, see `InFile.in_block`."""
+    uid: object
+    """The UID of a question."""
 
 
 class NoteRecords:
@@ -96,13 +98,14 @@ class NoteRecords:
     @cached_property
     def elsewhere(self) -> dict[str, list[str]]:
         """The trees of notes that are there and not imported, by their files."""
-        trees: dict[str, list[str]] = {}
+        trees: dict[str, list[tuple[str, FileVersion]]] = {}
         for id_, file, revision in self._store.sources():
             if file is None or file in self._files or file in self.gone:
                 continue
-            if is_note(SourceFile(Path(file), file)) and not file_versions.read(revision).left:
-                trees.setdefault(file, []).append(id_)
-        return trees
+            version = file_versions.read(revision)
+            if is_note(SourceFile(Path(file), file)) and not version.left:
+                trees.setdefault(file, []).append((id_, version))
+        return {file: [id_ for id_, _ in _own(of_file)] for file, of_file in trees.items()}
 
     def is_copied(self, file: str, then: set[str]) -> bool:
         """Whether a note that is not imported still says what it said, as far as can be seen."""
@@ -158,6 +161,11 @@ class NoteRecords:
         now, then = self.texts_of(file), self.stored_texts(id_ for id_, _ in self.known[file])
         return stays(now, then, self.dull(now | then, least=3))
 
+    def uid_of(self, id_: str) -> object:
+        """The UID of a question of the forest."""
+        tree = self.stored(id_)
+        return None if tree is None else uid_of(tree)
+
     def asks_the_same(self, file: str) -> bool:
         """Whether a note asks one of the questions that its file asked."""
         old = filter(None, (self.stored(id_) for id_, _ in self.known.get(file, ())))
@@ -178,7 +186,7 @@ class NoteRecords:
                 if source.path.is_file():  # a pipe is read once
                     trees = self.parsed(source)
                     self._read[file] = [
-                        Said(t.id, file_versions.of_file(t, keys), t.in_file.in_block)
+                        Said(t.id, file_versions.of_file(t, keys), t.in_file.in_block, uid_of(t))
                         for t in trees
                     ]
             for id_ in self.written_ids(file):

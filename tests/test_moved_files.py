@@ -899,3 +899,17 @@ def test_a_day_that_is_imported_alone_is_not_the_one_that_is_gone(
     forest.import_files(vault)
     move(vault / "3.md", vault / "Третий.md")
     assert forest.import_files([put(vault / "4.md", DAY.format(4))]).added == ["4"]
+
+
+def test_a_question_that_went_to_another_note_and_was_edited_is_known_by_its_uid(
+    forest: Forest, vault: Path
+) -> None:
+    one, two = (ASKED.format(n, f"{n}aaa1111", f"Ответ {n}.") for n in "ab")
+    first = put(vault / "А.md", one + two)
+    second = put(vault / "Б.md", ASKED.format("Как?", "cccc1111", "Так."))
+    forest.import_files(vault)
+    ids = set(texts(forest))
+    put(first, one)
+    put(second, second.read_text(encoding="utf-8") + two.replace("Ответ", "Иной ответ"))
+    assert forest.import_files(vault).added == []
+    assert set(texts(forest)) == ids
