@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, count
 from typing import TYPE_CHECKING, TypeVar
 
 from forest import file_versions
@@ -83,7 +83,7 @@ class Namesakes:
                     yield item
                     continue
                 if item.in_file.namesakes is None:
-                    if self._may_be_renamed(file, item):
+                    if self._may_be_renamed(file, item) or self._says_another(file, item, names):
                         renamed.append(item)
                     else:
                         is_data = not names or item.in_file.in_block
@@ -115,6 +115,17 @@ class Namesakes:
         called = tree.root.kind == "question" or tree.id == tree_id_from(tree.title)
         return called and bool(self._from(file)) and tree.id not in self._ids
 
+    def _says_another(self, file: str, tree: Tree, names: Collection[str]) -> bool:
+        """Whether data is called by a title as a tree of its file, and says something else.
+
+        Chapters that are numbered anew say what their neighbours said.
+        """
+        is_called = tree.id == tree_id_from(tree.title) and not tree.in_file.says_id
+        if not is_called or (names and not tree.in_file.in_block):
+            return False
+        then = self._from(file).get(tree.id)
+        return then is not None and not _came(tree.id, tree, names, then)
+
     def _moved(self, tree: Tree, given: set[str]) -> str | None:
         """The tree of a file that is gone, and said what this one says under its new title."""
         if not self._gone or tree.id in self._ids or tree.id != tree_id_from(tree.title):
@@ -125,14 +136,30 @@ class Namesakes:
         return found if found not in given else None
 
     def _renamed(self, file: str, trees: list[Tree], given: set[str]) -> Iterator[Tree]:
-        """Each under the id of the tree that left the file, with its UID or most of its texts."""
+        """Each under the id of the tree that left the file, with its UID or most of its texts.
+
+        Else under its own, if none of the others is that one now.
+        """
         left = [i for i in self._from(file) if i not in given] if trees else []
         old = {id_: tree for id_ in left if (tree := self._stored(id_)) is not None}
-        for tree in trees:
-            alike = {i: _is_like(tree, then) for i, then in old.items() if i not in given}
-            best = max(alike, key=lambda id_: alike[id_], default="")
-            found = best if alike.get(best, 0) > ALIKE else self._moved(tree, given)
-            yield _named(tree, found or tree.id, given)
+        by_sign: dict[str, list[str]] = {}
+        for id_, tree in old.items():
+            for sign in _signs(tree):
+                by_sign.setdefault(sign, []).append(id_)
+        near = {(n, i) for n, t in enumerate(trees) for s in _signs(t) for i in by_sign.get(s, ())}
+        alike = [(-_is_like(trees[n], old[i]), i != trees[n].id, n, i) for n, i in near]
+        waiting = dict(enumerate(trees))
+        for unlike, _, n, id_ in sorted(alike):
+            if -unlike > ALIKE and n in waiting and id_ not in given:
+                yield _named(waiting.pop(n), id_, given)
+        for tree in waiting.values():
+            yield _named(tree, self._moved(tree, given) or self._free(tree.id, given), given)
+
+    def _free(self, id_: str, given: set[str]) -> str:
+        """The id; where another tree of the file has it now, with a number that nobody has."""
+        if id_ not in given:
+            return id_
+        return next(i for n in count(2) if (i := f"{id_}.{n}") not in given | self._ids)
 
     def _known(self, file: str, tree: Tree) -> tuple[dict[str, str], dict[str, str]]:
         """Which of the ids that the tree may have are those of trees from its file.
@@ -219,6 +246,11 @@ def likeness(one: set[str], other: set[str]) -> float:
 def _came(id_: str, tree: Tree, names: Collection[str], then: str) -> bool:
     """Whether the tree of this id came from what this one says."""
     return file_versions.says(tree.model_copy(update={"id": id_}), then, names)
+
+
+def _signs(tree: Tree) -> set[str]:
+    """What two trees that may be one have in common: a text, or the UID of their question."""
+    return {t.text for t in tree} | ({f"UID {uid_of(tree)}"} if uid_of(tree) else set())
 
 
 def _is_like(one: Tree, other: Tree) -> float:

@@ -124,3 +124,25 @@ def test_nothing_is_written_over_by_one_that_shares_nothing(
 ) -> None:
     before = imported("a", "b")
     assert imported("c").items() >= before.items()
+
+
+def chapters(*texts: str) -> str:
+    nodes = [
+        f"- tree: Глава {n}\n  nodes:\n  - {{level: 0, text: {t}}}\n  - {{level: 1, text: и {t}}}\n"
+        for n, t in enumerate(texts, 1)
+    ]
+    return "".join(nodes)
+
+
+def test_chapters_that_are_numbered_anew_are_the_chapters_that_they_were(
+    forest: Forest, tmp_path: Path
+) -> None:
+    file = tmp_path / "книга.yaml"
+    file.write_text(chapters("раз", "два", "три"), encoding="utf-8")
+    forest.import_files(file)
+    file.write_text(chapters("ноль", "раз", "два", "три"), encoding="utf-8")
+    for added in (["глава-1.2"], []):
+        assert forest.import_files(file).added == added
+        assert {tree.id: tree.root.text for tree in forest} == {
+            "глава-1": "раз", "глава-2": "два", "глава-3": "три", "глава-1.2": "ноль",
+        }  # fmt: skip
