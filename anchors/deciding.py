@@ -68,7 +68,7 @@ def decide_on(
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
         known = read(node for node in old.values() if node.label == DECISION.label)
         said, done = say(Registry(anchors, known), old)
-        made[:] = _numbered(known, said)
+        made[:] = numbered(known, said)
         for why in dict.fromkeys(check_text(d.why, "text as `why`") for d in made):
             check_reason(why)
         begun = _begun(known, made)
@@ -83,7 +83,8 @@ def decide_on(
 _ABOUT_THOUGHTS = frozenset([MARK, PART, UNDO])
 
 
-def _numbered(known: Sequence[Decision], said: Iterable[Decision]) -> list[Decision]:
+def numbered(known: Sequence[Decision], said: Iterable[Decision]) -> list[Decision]:
+    """Decisions with the numbers and the time that they get behind those that are known."""
     first = max((d.no for d in known), default=0) + 1
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return [replace(d, no=n, at=now) for n, d in enumerate(said, first)]
@@ -122,6 +123,10 @@ def finish(store: Store) -> list[Decision]:
     if not begun:
         return []
     _say(store, before, known, store.write)
+    while (now := decisions(store))[len(known) :]:
+        # What others decided meanwhile may have been done before this: then this undid it.
+        _say(store, known, now, store.write)
+        known = now
     done = {node_of(d).at for d in begun}
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
@@ -141,7 +146,7 @@ def rehearse(store: Store, say: Callable[[Registry], Iterable[Decision]]) -> Non
     InvalidTree.
     """
     known = decisions(store)
-    made = _numbered(known, say(Registry([], known)))
+    made = numbered(known, say(Registry([], known)))
     _say(store, known, [*known, *made], rehearsed(store), all_or_none=True)
 
 
@@ -156,10 +161,10 @@ def _say(
     """Change thoughts from what some decisions say to what others say; again it changes nothing."""
     marked, meant = (marks_of(before), marks_of(after)), (meanings_of(before), meanings_of(after))
     over = [_mark(d) for at, d in marked[0].items() if at not in marked[1]]
-    marks.take(store, over, [*meant[0], *meant[1]], write=write)
     places = {one.place for one in meant[0].keys() - meant[1].keys()}
     gone = [one for one in meanings_ever(after) if one not in meant[1] and one.place in places]
     homonyms.take(store, gone, meant[1], write=write)
+    marks.take(store, over, [*meant[0], *meant[1]], write=write)
     homonyms.put(store, meant[1].keys() - meant[0].keys(), write=write)
     again = [_mark(d) for at, d in marked[1].items() if at not in marked[0]]
     marks.put(store, again, meant[1], all_or_none=all_or_none, write=write)

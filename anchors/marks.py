@@ -89,12 +89,14 @@ def take(
 ) -> None:
     """Take marks away, all in one `Store.write` or ``write``. Anchors that authors wrote stay.
 
-    Also a mark whose anchor means another one there now, as ``meanings`` say.
+    Also a mark whose anchor means another one there now, as ``meanings`` say, or meant one.
     """
 
-    def remove(thought: Thought, _: Mark, ways: Sequence[str]) -> Links:
+    def remove(thought: Thought, mark: Mark, ways: Sequence[str]) -> Links:
         return tuple(
-            link for link in thought.anchors if link.origin != DISCOVERED or link.anchor not in ways
+            link
+            for link in thought.anchors
+            if link.origin != DISCOVERED or (link.anchor not in ways and link.phrase != mark.phrase)
         )
 
     _change(store, marks, meanings, remove, lambda *_: None, write or store.write)

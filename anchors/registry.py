@@ -13,13 +13,13 @@ merge of the pair; to merge a refused pair the refusal must be undone first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from anchors import homonyms
 from anchors.arguments import check_texts, listed
-from anchors.deciding import check_reason, decide, finish, rehearse
-from anchors.decisions import MERGE, PART, REFUSE, RENAME, UNDO, Decision
+from anchors.deciding import check_reason, decide, finish, numbered, rehearse
+from anchors.decisions import MERGE, PART, REFUSE, RENAME, UNDO, Decision, meanings_of
 from anchors.forms import form_key
 from anchors.groups import Group, Join, Registry, thoughts_at
 from forest.errors import Conflict, NotFound
@@ -155,7 +155,7 @@ def part(
 
     def say(registry: Registry) -> list[Decision]:
         new = [m for m in meanings if m not in registry.meanings]
-        _refuse_second(registry, new)
+        _refuse_second(registry.meanings, new)
         made = [Decision(0, "", PART, m.anchor, m.place, m.means, why=why) for m in new]
         if not registry.refused(one, other):
             made.append(Decision(0, "", REFUSE, one, other, why=why))
@@ -168,12 +168,14 @@ def part(
     return made
 
 
-def _refuse_second(registry: Registry, meanings: Iterable[homonyms.Meaning]) -> None:
+def _refuse_second(
+    known: Mapping[homonyms.Meaning, Decision], new: Iterable[homonyms.Meaning]
+) -> None:
     """Refuse that an anchor means two others in one place: which of them, nobody could tell."""
-    there = {(m.anchor, m.place): (m, decision) for m, decision in registry.meanings.items()}
-    for one in meanings:
-        if (known := there.get((one.anchor, one.place))) is not None:
-            meaning, decision = known
+    there = {(m.anchor, m.place): (m, decision) for m, decision in known.items()}
+    for one in new:
+        if (found := there.get((one.anchor, one.place))) is not None:
+            meaning, decision = found
             raise Conflict(
                 f"in {one.place!r} {one.anchor!r} means {meaning.means!r} already "
                 f"(decision {decision.no})",
@@ -224,8 +226,9 @@ def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
     Then their marks are taken from thoughts, and put back where their undoing is undone; so are the
     meanings of words that were parted. Interrupted, it is done wholly or not at all, see `decide`.
 
-    Raises NotFound; Conflict if that was done before, or if a thought that is to be marked again no
-    longer says so; InvalidInput for a reason that is not one line of text.
+    Raises NotFound; Conflict if that was done before, if a thought that is to be marked again no
+    longer says so, or if a word means another anchor there since; InvalidInput for a reason that is
+    not one line of text.
     """
     check_texts(why=why)
     check_reason(why)
@@ -237,7 +240,11 @@ def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
         unique = dict.fromkeys(_known(registry, numbers))
         if again := registry.undone & unique.keys():
             raise Conflict(f"decision {min(again)} was taken back already")
-        return [Decision(0, "", UNDO, phrase=str(number), why=why) for number in unique]
+        made = [Decision(0, "", UNDO, phrase=str(number), why=why) for number in unique]
+        after = meanings_of([*registry.decisions, *numbered(registry.decisions, made)])
+        stay = {m: d for m, d in registry.meanings.items() if m in after}
+        _refuse_second(stay, after.keys() - stay.keys())
+        return made
 
     finish(store)
     rehearse(store, say)
@@ -247,8 +254,8 @@ def undo(store: Store, *numbers: int | range, why: str = "") -> list[Decision]:
 def _known(registry: Registry, numbers: Iterable[int | range]) -> Iterator[int]:
     """The numbers of decisions. Raises NotFound at the first that there is not."""
     known = {d.no for d in registry.decisions}
-    for numbered in numbers:
-        for number in numbered if isinstance(numbered, range) else (numbered,):
+    for some in numbers:
+        for number in some if isinstance(some, range) else (some,):
             if number not in known:
                 raise NotFound(
                     f"there is no decision {number}", hint="`forest anchors history` lists them."

@@ -382,3 +382,11 @@ def test_two_words_that_meant_one_name_are_themselves_again(order):
     for at in order:
         undo(store, *(d.no for d in both[at]))
     assert store.get("дом").thoughts == before
+
+
+def test_a_parting_does_not_come_back_where_the_word_means_something_else_since(store):
+    made = part(store, "воля", "воля (народа)", ["первое"])
+    back = undo(store, *(d.no for d in made))
+    part(store, "воля", "воля (к власти)", ["первое"])
+    with pytest.raises(Conflict, match=r"means 'воля \(к власти\)' already"):
+        undo(store, *(d.no for d in back))

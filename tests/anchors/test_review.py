@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 
+from anchors import marks
 from anchors import review as door
 from anchors.checking import check
 from anchors.decisions import decisions
@@ -161,6 +163,41 @@ def test_a_mark_that_was_hidden_by_a_parting_comes_when_that_is_taken_back():
     door.accept(store, [mark])
     undo(store, *(d.no for d in made))
     assert [a.anchor for a in store.get("а").root.anchors] == ["aqua", "вода"]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_mark_goes_in_whatever_order_it_and_two_partings_are_taken_back(order):
+    store = planted(
+        tree("Т", "Замок на горе. {замок}\n  И тут замок."), tree("У", "Был замок. {замок}")
+    )
+    before = store.get("т").thoughts
+    discover(store)
+    door.accept(store, proposals(store))
+    made = [[1]]
+    for word, name in (("замок", "замок (дверной)"), ("замок (дверной)", "замок (амбарный)")):
+        made.append([d.no for d in part(store, word, name, ["т"])])
+    for at in order:
+        undo(store, *made[at])
+    assert store.get("т").thoughts == before
+
+
+def test_who_marks_late_takes_back_what_was_taken_back_meanwhile(monkeypatch):
+    store = planted(tree("А", "Вода. {вода}"), tree("Б", "Тут вода."))
+    before = store.get("б").thoughts
+    discover(store)
+    put_marks = marks.put
+
+    def late(*asked, **options):
+        with monkeypatch.context() as patch:
+            patch.setattr(marks, "put", put_marks)
+            if len(decisions(store)) == 1:
+                undo(store, 1)
+        return put_marks(*asked, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(marks, "put", late)
+        door.accept(store, proposals(store))
+    assert store.get("б").thoughts == before
 
 
 def test_discovery_joins_no_two_meanings_and_picks_none_of_them():
