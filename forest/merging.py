@@ -17,7 +17,7 @@ from forest.formats.files import all_link_keys
 from forest.identity import finished
 from forest.marks import authored, keep_marks, with_anchors
 from forest.model import AnchorLink, Tree
-from forest.namesakes import ALIKE, likeness
+from forest.namesakes import ALIKE, likeness, shingles
 from forest.shell import command_line
 
 
@@ -161,7 +161,7 @@ class Merging:
             return False
         if new.in_file.says_id:  # a title may be that of several trees
             return True
-        return self._says_the_same(new, old) or likeness(_texts(new), _texts(old)) > ALIKE
+        return self._says_the_same(new, old) or likeness(_words(new), _words(old)) > ALIKE
 
     def _says_the_same(self, new: Tree, old: Tree) -> bool:
         """Whether a file says what it said when the forest took it over."""
@@ -197,8 +197,8 @@ class Merging:
         return False
 
 
-def _texts(tree: Tree) -> set[str]:
-    return {thought.text for thought in tree}
+def _words(tree: Tree) -> set[str]:
+    return shingles(thought.text for thought in tree)
 
 
 def _differing(old: Tree | None, new: Tree) -> int:

@@ -20,6 +20,7 @@ from forest.namesakes import ALIKE
 Hashes = Mapping[str, Collection[str]]
 """By file, what each of its trees says."""
 Texts = set[str]
+"""What notes say, in `forest.namesakes.shingles`."""
 
 
 def moved(now: Hashes, then: Hashes, stays: Callable[[str], bool]) -> dict[str, str]:
@@ -116,7 +117,7 @@ def resembling(
     ranked = sorted(
         (
             -_share(now[n], then[at]),
-            _size(now[n] ^ then[at]),
+            len(now[n] ^ then[at]),
             name_of(_file_of(at)) != name_of(n),
             n,
             at,
@@ -143,16 +144,11 @@ def stays(now: Texts, then: Texts, dull: Texts) -> bool:
 
 def _share(now: Texts, then: Texts) -> float:
     """How much of what a file said a note says."""
-    return _size(now & then) / max(_size(then), 1)
+    return len(now & then) / max(len(then), 1)
 
 
 def _still_says(now: Texts, then: Texts) -> float:
-    return _size(now & then) / max(min(_size(now), _size(then)), 1)
-
-
-def _size(texts: Texts) -> int:
-    """Characters: the headings of a template are short beside what is written under them."""
-    return sum(map(len, texts))
+    return len(now & then) / max(min(len(now), len(then)), 1)
 
 
 def _but_for(dull: Texts, now: Texts, then: Texts) -> tuple[Texts, Texts]:

@@ -238,6 +238,18 @@ def _told_by_one(texts: Mapping[K, set[str]]) -> dict[K, set[str]]:
     return {key: {t for t in some if times[t] == 1} for key, some in texts.items()}
 
 
+def shingles(texts: Iterable[str]) -> set[str]:
+    """All three words of texts that stand in a row; of a shorter text all its words.
+
+    What two trees have in common of them is not lost where a word is edited (Broder 1997).
+    """
+    found: set[str] = set()
+    for text in texts:
+        words = text.casefold().split()
+        found.update(" ".join(words[i : i + 3]) for i in range(max(len(words) - 2, 1)))
+    return found
+
+
 def likeness(one: set[str], other: set[str]) -> float:
     """The share of the texts of the larger that both have."""
     return len(one & other) / max(len(one), len(other), 1)
@@ -249,15 +261,15 @@ def _came(id_: str, tree: Tree, names: Collection[str], then: str) -> bool:
 
 
 def _signs(tree: Tree) -> set[str]:
-    """What two trees that may be one have in common: a text, or the UID of their question."""
-    return {t.text for t in tree} | ({f"UID {uid_of(tree)}"} if uid_of(tree) else set())
+    """What two trees that may be one have in common: some words, or the UID of their question."""
+    return shingles(t.text for t in tree) | ({f"UID {uid_of(tree)}"} if uid_of(tree) else set())
 
 
 def _is_like(one: Tree, other: Tree) -> float:
-    """The share of texts that both have; 1 for two of one UID."""
+    """The share of `shingles` that both have; 1 for two of one UID."""
     if (uid := uid_of(one)) and uid == uid_of(other):
         return 1.0
-    return likeness({t.text for t in one}, {t.text for t in other})
+    return likeness(shingles(t.text for t in one), shingles(t.text for t in other))
 
 
 def uid_of(tree: Tree) -> object:

@@ -21,7 +21,7 @@ from forest.formats import SourceFile, read_file
 from forest.formats.files import ids_of_note, is_note, link_keys, note_of
 from forest.model import Tree
 from forest.moved_notes import name_of, stays
-from forest.namesakes import IsGone, uid_of
+from forest.namesakes import IsGone, shingles, uid_of
 
 if TYPE_CHECKING:
     from forest.stores.base import Store
@@ -111,7 +111,7 @@ class NoteRecords:
         """Whether a note that is not imported still says what it said, as far as can be seen."""
         source = SourceFile((self._store.folder or Path()) / file, file)
         try:
-            there = texts(self.parsed(source)) if source.path.is_file() else set()
+            there = shingles(texts(self.parsed(source))) if source.path.is_file() else set()
         except (ForestError, OSError):
             return False
         return stays(there, then, set())
@@ -218,12 +218,16 @@ class NoteRecords:
             return set()
         own = [tree for tree in self.parsed(self.notes[file]) if not tree.in_file.in_block]
         named = [tree.in_file.named_by_file for tree in own]
-        return {t.text for tree, n in zip(own, named, strict=True) for t in tree.thoughts[n:]}
+        return shingles(
+            t.text for tree, n in zip(own, named, strict=True) for t in tree.thoughts[n:]
+        )
 
     def stored_texts(self, ids: Iterable[str]) -> set[str]:
         """All that some trees of the forest say, but for a root that is the name of its file."""
         trees = filter(None, map(self.stored, ids))
-        return {t.text for tree in trees for t in tree.thoughts[_is_called_as_its_file(tree) :]}
+        return shingles(
+            t.text for tree in trees for t in tree.thoughts[_is_called_as_its_file(tree) :]
+        )
 
     def dull(self, some: Iterable[str], least: int) -> set[str]:
         """Which of some texts tell nobody apart, as those of a template.

@@ -913,3 +913,36 @@ def test_a_question_that_went_to_another_note_and_was_edited_is_known_by_its_uid
     put(second, second.read_text(encoding="utf-8") + two.replace("Ответ", "Иной ответ"))
     assert forest.import_files(vault).added == []
     assert set(texts(forest)) == ids
+
+
+BARE = "# День\n\n## Утро\n\n- Что я заметил?\n\n## Вечер\n\n- Что я понял?\n"
+
+
+def test_a_bare_day_that_is_filled_is_not_the_next_bare_day(forest: Forest, vault: Path) -> None:
+    first = put(vault / "2026-11-01.md", BARE)
+    forest.import_files(vault)
+    put(first, BARE.replace("Что я заметил?", "Заметил кота").replace("Что я понял?", "Зима."))
+    put(vault / "2026-11-02.md", BARE)
+    report = forest.import_files(vault)
+    assert (report.changed, report.added) == (["2026-11-01"], ["2026-11-02"])
+
+
+def test_a_note_that_was_renamed_with_a_word_edited_is_known(forest: Forest, vault: Path) -> None:
+    long = "Время течёт, и никто не знает, откуда и куда оно течёт. " * 3
+    text = f"# Время\n\nКоротко.\n\n{long}"
+    old = put(vault / "a.md", text)
+    forest.import_files(vault)
+    old.unlink()
+    put(vault / "b.md", text.replace("никто не знает", "кто-то знает", 1))
+    assert forest.import_files(vault).changed == ["a"]
+
+
+def test_a_question_that_is_reworded_is_known_by_its_long_answer(
+    forest: Forest, vault: Path
+) -> None:
+    answer = "Время есть мера перемен, и ничего больше."
+    asked = "> [!nexus_user] **U**\n> {}\n\n> [!nexus_agent] **A**\n> " + answer
+    note = put(vault / "a.md", asked.format("Что такое время?"))
+    forest.import_files(vault)
+    put(note, asked.format("Что же такое время?"))
+    assert forest.import_files(vault).added == []
