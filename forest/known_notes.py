@@ -88,6 +88,8 @@ class KnownNotes:
         # a tree that says its id is known by that, wherever it stands
         now = {file: set(records.unnamed(file)) for file in (*records.changed, *others)}
         then = {at: {version.file for _, version in trees} for at, trees in self._then.items()}
+        for file in records.changed:  # what a note says that did not move, others copied from it
+            then[file] -= records.said_still
         homes = moved(now, then, records.stays)
         unknown = [file for file, said in now.items() if said and file not in homes]
         homes |= self._resembling(unknown, homes)

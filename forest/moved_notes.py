@@ -110,6 +110,8 @@ def resembling(
             return _share(*_but_for(by_two, now[note], then[place]))
         if asks_the_same(note):
             return 1.0
+        if not then[note] - by_two and not any(much(n, at) > ALIKE for n, at in close if n == note):
+            return 1.0  # it said nothing of its own, and says what no other said
         return _still_says(*_but_for(by_three, now[note], then[note]))
 
     homes = {note: note for note in own if much(note, note) > ALIKE}

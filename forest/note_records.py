@@ -147,6 +147,12 @@ class NoteRecords:
             and not self._says_some_of(file, trees)
         }
 
+    @cached_property
+    def said_still(self) -> set[str]:
+        """What notes say that still say what they said."""
+        still = (trees for file, trees in self.known.items() if file not in self.changed)
+        return {version.file for trees in still for _, version in trees}
+
     def _says_some_of(self, file: str, trees: Iterable[tuple[str, FileVersion]]) -> bool:
         """Whether a note still says one of these trees; one that cannot be read may."""
         if not self.can_be_read(file):

@@ -927,6 +927,16 @@ def test_a_bare_day_that_is_filled_is_not_the_next_bare_day(forest: Forest, vaul
     assert (report.changed, report.added) == (["2026-11-01"], ["2026-11-02"])
 
 
+def test_a_bare_day_is_filled_beside_its_template(forest: Forest, vault: Path) -> None:
+    put(vault / "tpl" / "day.md", BARE)
+    first = put(vault / "2026-11-01.md", BARE)
+    forest.import_files(vault)
+    put(first, BARE.replace("Что я заметил?", "Заметил кота").replace("Что я понял?", "Зима."))
+    put(vault / "2026-11-02.md", BARE)
+    report = forest.import_files(vault)
+    assert (report.changed, report.added) == (["2026-11-01"], ["2026-11-02"])
+
+
 def test_a_note_that_was_renamed_with_a_word_edited_is_known(forest: Forest, vault: Path) -> None:
     long = "Время течёт, и никто не знает, откуда и куда оно течёт. " * 3
     text = f"# Время\n\nКоротко.\n\n{long}"
