@@ -188,8 +188,9 @@ class _Import:
         """Names of the axes of the forest and of the files read so far, by id."""
         self.addresses: dict[str, str] = {}
         """What a file found under a path is called in the forest, by its name in messages."""
-        self.namesakes = Namesakes(forest.store)
-        self.files = ReadFiles((), lambda _: False, {}, self.seen)
+        self.namesakes: Namesakes
+        self.files: ReadFiles
+        """Both are made when it is known which files are read."""
         self.bad: set[str] = set()
         """Files of which something cannot be read."""
 

@@ -227,13 +227,17 @@ class KnownNotes:
         Unless that one still says it: then the note is rewritten after a copy of it.
         """
         records = self._records
-        changed = [f for f in records.changed if f not in self._found and not records.stays(f)]
-        now = {file: said for file in changed if (said := records.texts_of(file))}
-        if not now or self._replace:
+        changed = [file for file in records.changed if file not in self._found]
+        if not changed or self._replace:
             return {}
+        others = [file for file in records.elsewhere if not records.untouched(file)]
+        if not others:  # else much is read
+            return {}
+        changed = [file for file in changed if not records.stays(file)]
+        now = {file: said for file in changed if (said := records.texts_of(file))}
         wanted, near = set().union(*now.values()), dict[str, set[str]]()
-        for other, ids in records.elsewhere.items():
-            then = records.stored_texts(ids)
+        for other in others if wanted else ():
+            then = records.stored_texts(id_ for id_, _ in records.elsewhere[other])
             if then and says_most(wanted, then, set()):
                 near[other] = then
         found: dict[str, str] = {}

@@ -187,9 +187,11 @@ class Merging:
         then = file_versions.read(old.source_revision).tree
         if ours != then and (revision == then or self._says_the_same(new, old)):
             return True
-        if self._replace or (ours == then and self._is_its_file(new, old)):
+        if self._replace:
             return None
-        is_another = old.source != tree.source and not self._is_its_file(new, old)
+        is_another = not self._is_its_file(new, old)
+        if ours == then and not is_another:
+            return None
         error = _conflict(old, tree, is_another=is_another, changed_here=ours != then)
         if not self._keep_going:
             raise error

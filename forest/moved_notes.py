@@ -1,9 +1,9 @@
 """Which notes of an import are files that the forest knows by another path.
 
 A note that says what another file said is that file, moved or renamed: notes may have changed
-places, or each have taken the name of the next one. A note that still says something of what it
-said stays where it is. So does one that was edited, unless its place is wanted by the note that
-it was, and it has nothing more in common with it.
+places, or each have taken the name of the next one. A note that still says one of its trees stays
+where it is. So does one that was edited, unless its place is wanted by the note that it was, and
+it has little in common with it.
 
 Who was moved and edited at once says what no file said; it is known by most of its texts, as long
 as they are its own: what other notes say as well, as of one template, tells nobody apart.
@@ -20,7 +20,7 @@ from forest.namesakes import ALIKE
 Hashes = Mapping[str, Collection[str]]
 """By file, what each of its trees says."""
 Texts = set[str]
-"""What notes say, in `forest.namesakes.shingles`."""
+"""What a note says, in `forest.namesakes.shingles`."""
 
 
 def moved(now: Hashes, then: Hashes, stays: Callable[[str], bool]) -> dict[str, str]:
@@ -83,19 +83,7 @@ def resembling(
     :param asks_the_same: whether a note still asks a question of its file.
     """
     notes = list(notes)
-    places: dict[str, list[str]] = {}
-    for place, said in then.items():
-        for text in said:
-            places.setdefault(text, []).append(place)
-    now: dict[str, Texts] = {}
-    close: list[tuple[str, str]] = []
-    for note in notes:
-        texts = texts_of(note)
-        # Fewer than will be asked of them: what tells nobody apart may be missing, too.
-        near = {place for text in texts for place in places.get(text, ())} - {note}
-        if near := {place for place in near if _share(texts, then[place]) > ALIKE / 2}:
-            now[note] = texts
-            close += [(note, place) for place in near]
+    now, close = _close(notes, then, texts_of)
     if not close:
         return {}
     at_stake = {*now, *(place for _, place in close)}
@@ -132,6 +120,26 @@ def resembling(
             homes[note] = place
             taken.add(place)
     return {note: place for note, place in homes.items() if note != place}
+
+
+def _close(
+    notes: Iterable[str], then: Mapping[str, Texts], texts_of: Callable[[str], Texts]
+) -> tuple[dict[str, Texts], list[tuple[str, str]]]:
+    """Notes that say much of what other files said: what each says, and the pairs of both."""
+    places: dict[str, list[str]] = {}
+    for place, said in then.items():
+        for text in said:
+            places.setdefault(text, []).append(place)
+    now: dict[str, Texts] = {}
+    close: list[tuple[str, str]] = []
+    for note in notes:
+        texts = texts_of(note)
+        # Fewer than will be asked of them: what tells nobody apart may be missing, too.
+        near = {place for text in texts for place in places.get(text, ())} - {note}
+        if near := {place for place in near if _share(texts, then[place]) > ALIKE / 2}:
+            now[note] = texts
+            close += [(note, place) for place in near]
+    return now, close
 
 
 def says_most(now: Texts, then: Texts, dull: Texts) -> bool:

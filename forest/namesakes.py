@@ -46,12 +46,12 @@ class Namesakes:
     def __init__(
         self,
         store: Store,
-        files: Collection[str] = (),
-        is_gone: IsGone = lambda _: False,
-        homes: Mapping[str, str] | None = None,
+        files: Collection[str],
+        is_gone: IsGone,
+        homes: Mapping[str, str],
     ) -> None:
         self.files = files
-        self._homes = homes or {}
+        self._homes = homes
         self._store = store
         self._is_gone = is_gone
         self._imported: dict[str, dict[str, str]] | None = None

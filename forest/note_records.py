@@ -1,8 +1,8 @@
 """What the notes of an import say, and what the forest remembers that files said.
 
-Two sides of the same question, whose trees are whose (`forest.known_notes`): each note is read at
-most once, and only if somebody asks what it says; the forest's trees are sorted once by the files
-that they came from.
+Two sides of the same question, whose trees are whose (`forest.known_notes`). A note is read only if
+somebody asks what it says, and again if somebody asks for its words, which are not kept; all notes
+are read for what tells nobody apart (`dull`). The forest's trees are sorted once by their files.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ class NoteRecords:
         self._writers: dict[str, set[str]] = {}
         self.bytes_of = cache(lambda file: file_versions.of_bytes(self.notes[file].path))
         """A hash of a note's bytes."""
+        self.stays = cache(self._stays)
+        """Whether a note has one of its questions, or most of its words still."""
 
     # --- what the forest remembers -------------------------------------------------------------
 
@@ -96,7 +98,7 @@ class NoteRecords:
         return {file: _own(of_file) for file, of_file in trees.items()}, left
 
     @cached_property
-    def elsewhere(self) -> dict[str, list[str]]:
+    def elsewhere(self) -> dict[str, list[tuple[str, FileVersion]]]:
         """The trees of notes that are there and not imported, by their files."""
         trees: dict[str, list[tuple[str, FileVersion]]] = {}
         for id_, file, revision in self._store.sources():
@@ -105,16 +107,24 @@ class NoteRecords:
             version = file_versions.read(revision)
             if is_note(SourceFile(Path(file), file)) and not version.left:
                 trees.setdefault(file, []).append((id_, version))
-        return {file: [id_ for id_, _ in _own(of_file)] for file, of_file in trees.items()}
+        return {file: _own(of_file) for file, of_file in trees.items()}
+
+    def untouched(self, file: str) -> bool:
+        """Whether a note that is not imported has the bytes that it had."""
+        bytes_ = file_versions.of_bytes(self._path_of(file))
+        return any(then.bytes == bytes_ != "" for _, then in self.elsewhere[file])
 
     def is_copied(self, file: str, then: set[str]) -> bool:
         """Whether a note that is not imported still says what it said, as far as can be seen."""
-        source = SourceFile((self._store.folder or Path()) / file, file)
+        source = SourceFile(self._path_of(file), file)
         try:
             there = shingles(texts(self.parsed(source))) if source.path.is_file() else set()
         except (ForestError, OSError):
             return False
         return stays(there, then, set())
+
+    def _path_of(self, file: str) -> Path:
+        return (self._store.folder or Path()) / file
 
     @cached_property
     def ids(self) -> list[str]:
@@ -160,8 +170,7 @@ class NoteRecords:
         then = {version.file for _, version in trees}
         return any(one.hash in then for one in self.said(file))
 
-    def stays(self, file: str) -> bool:
-        """Whether a note has one of its questions, or most of its texts still."""
+    def _stays(self, file: str) -> bool:
         if self.asks_the_same(file):
             return True
         now, then = self.texts_of(file), self.stored_texts(id_ for id_, _ in self.known[file])
@@ -249,8 +258,8 @@ class NoteRecords:
         All of the import are read to know, and what the forest has of the others.
         """
         times = Counter(hash(text) for file in self.notes for text in self.texts_of(file))
-        for ids in self.elsewhere.values():
-            times.update(hash(text) for text in self.stored_texts(ids))
+        for trees in self.elsewhere.values():
+            times.update(hash(text) for text in self.stored_texts(id_ for id_, _ in trees))
         return times
 
     @cached_property

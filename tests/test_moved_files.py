@@ -918,18 +918,11 @@ def test_a_question_that_went_to_another_note_and_was_edited_is_known_by_its_uid
 BARE = "# День\n\n## Утро\n\n- Что я заметил?\n\n## Вечер\n\n- Что я понял?\n"
 
 
-def test_a_bare_day_that_is_filled_is_not_the_next_bare_day(forest: Forest, vault: Path) -> None:
-    first = put(vault / "2026-11-01.md", BARE)
-    forest.import_files(vault)
-    put(first, BARE.replace("Что я заметил?", "Заметил кота").replace("Что я понял?", "Зима."))
-    put(vault / "2026-11-02.md", BARE)
-    report = forest.import_files(vault)
-    assert (report.changed, report.added) == (["2026-11-01"], ["2026-11-02"])
-
-
-def test_a_bare_day_is_filled_beside_its_template(forest: Forest, vault: Path) -> None:
-    put(vault / "tpl" / "day.md", BARE)
-    first = put(vault / "2026-11-01.md", BARE)
+@pytest.mark.parametrize("beside", [(), ("tpl/day.md",)], ids=["alone", "beside its template"])
+def test_a_bare_day_that_is_filled_is_not_the_next_bare_day(
+    forest: Forest, vault: Path, beside: tuple[str, ...]
+) -> None:
+    first, *_ = (put(vault / name, BARE) for name in ("2026-11-01.md", *beside))
     forest.import_files(vault)
     put(first, BARE.replace("Что я заметил?", "Заметил кота").replace("Что я понял?", "Зима."))
     put(vault / "2026-11-02.md", BARE)
