@@ -90,10 +90,22 @@ class KnownNotes:
         then = {at: {version.file for _, version in trees} for at, trees in self._then.items()}
         for file in records.changed:  # what a note says that did not move, others copied from it
             then[file] -= records.said_still
-        homes = moved(now, then, records.stays)
+        homes = moved(now, then, records.stays, self._keeps_its_place)
         unknown = [file for file, said in now.items() if said and file not in homes]
         homes |= self._resembling(unknown, homes)
         return {file: home for file, home in homes.items() if home != file}
+
+    def _keeps_its_place(self, file: str) -> bool:
+        """Whether a note says anything of what it said, and not most of what another file said."""
+        records = self._records
+        if records.stays(file):
+            return True
+        if not records.says_some(file):
+            return False
+        now = records.texts_of(file)
+        others = (trees for at, trees in self._then.items() if at != file)
+        said = (records.stored_texts(id_ for id_, _ in trees) for trees in others)
+        return not any(says_most(now, then, records.dull(then, 2)) for then in said)
 
     @cached_property
     def _homes(self) -> set[str]:

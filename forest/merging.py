@@ -2,7 +2,9 @@
 
 There are three: what the file says, what the forest has, and what both came from, which
 `Tree.source_revision` tells (`forest.file_versions`). If only the file changed, the forest takes it
-over; if only the forest changed, the forest's stays; if both did, that is a conflict.
+over; if only the forest changed, the forest's stays; if both did, that is a conflict. To bind a
+tree to axes is no change of what it says: the weights stay beside what the file says now, unless it
+changed its own.
 """
 
 from __future__ import annotations
@@ -79,7 +81,10 @@ class Merging:
         tree.source_revision = revision if by_itself else self._noted(new, revision)
         kept = False
         if old is not None:
+            bound = _is_bound_here(old, tree)
             kept, lost = keep_marks(old, tree)
+            if bound:
+                tree.axes, kept = old.axes, True
             self.lost_marks[tree.id] = [
                 _lost_mark(self._files.of[tree.id], tree.id, id_, link) for id_, link in lost
             ]
@@ -108,7 +113,9 @@ class Merging:
         if is_there and not then.left and renamed is old:
             return None
         self.settled.add(tree.id)
-        noted = str(then._replace(left=False))
+        told = _with_axes(authored(renamed), tree.axes).revision
+        is_told = told == tree.revision  # but for axes that were bound here
+        noted = str(then._replace(left=False, tree=told if is_told else then.tree))
         return renamed.model_copy(update={"source": tree.source, "source_revision": noted})
 
     def _renamed(self, old: Tree, tree: Tree) -> Tree:
@@ -190,13 +197,29 @@ class Merging:
         if self._replace:
             return None
         is_another = not self._is_its_file(new, old)
-        if ours == then and not is_another:
+        if (ours == then or _is_bound_here(old, tree)) and not is_another:
             return None
         error = _conflict(old, tree, is_another=is_another, changed_here=ours != then)
         if not self._keep_going:
             raise error
         self.conflicts[tree.id] = str(error)
         return False
+
+
+def _is_bound_here(old: Tree, tree: Tree) -> bool:
+    """Whether all that the forest changed are the axes, while the file says the ones that it said.
+
+    It said them if the forest's tree with them is what came from the file.
+    """
+    then = file_versions.read(old.source_revision).tree
+    ours = authored(old)
+    return ours.revision != then and _with_axes(ours, tree.axes).revision == then
+
+
+def _with_axes(tree: Tree, axes: Mapping[str, float]) -> Tree:
+    other = tree.model_copy(update={"axes": dict(axes)})
+    other._sealed = None
+    return other
 
 
 def _words(tree: Tree) -> set[str]:

@@ -20,7 +20,7 @@ from forest.file_versions import FileVersion
 from forest.formats import SourceFile, read_file
 from forest.formats.files import ids_of_note, is_note, link_keys, note_of
 from forest.model import Tree
-from forest.moved_notes import name_of, stays
+from forest.moved_notes import name_of, says_some, stays
 from forest.namesakes import IsGone, shingles, uid_of
 
 if TYPE_CHECKING:
@@ -171,10 +171,16 @@ class NoteRecords:
         return any(one.hash in then for one in self.said(file))
 
     def _stays(self, file: str) -> bool:
-        if self.asks_the_same(file):
-            return True
+        return self.asks_the_same(file) or stays(*self._now_and_then(file))
+
+    def says_some(self, file: str) -> bool:
+        """Whether a note has anything of what it said."""
+        return says_some(*self._now_and_then(file))
+
+    def _now_and_then(self, file: str) -> tuple[set[str], set[str], set[str]]:
+        """What a note says, what it said, and what of that tells nobody apart."""
         now, then = self.texts_of(file), self.stored_texts(id_ for id_, _ in self.known[file])
-        return stays(now, then, self.dull(now | then, least=3))
+        return now, then, self.dull(now | then, least=3)
 
     def uid_of(self, id_: str) -> object:
         """The UID of a question of the forest."""

@@ -40,8 +40,8 @@ def nodes(*texts: str) -> list[dict[str, Any]]:
     return [{"level": int(i > 0), "text": text} for i, text in enumerate(texts)]
 
 
-def said(forest: Forest) -> list[str]:
-    return [t.text for t in forest.get("справедливость").thoughts]
+def said(forest: Forest, id_: str = "справедливость") -> list[str]:
+    return [t.text for t in forest.get(id_).thoughts]
 
 
 def test_importing_the_same_file_again_changes_nothing(forest: Forest, tmp_path: Path) -> None:
@@ -154,6 +154,46 @@ def test_changes_in_both_are_refused_and_nothing_is_lost(forest: Forest, tmp_pat
     assert said(forest)[1] == "Правлено в лесу."
     forest.import_files([path], replace=True)
     assert said(forest)[1] == "Правлено в файле."
+
+
+def test_weights_that_were_bound_in_the_forest_stay_where_the_file_is_edited(
+    forest: Forest, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.json")
+    forest.import_files([path])
+    forest.bind("справедливость", {"эмпатия": 0.25, "причинность": 0.75})
+    bound = forest.get("справедливость").axes
+    for replace, text in enumerate(("Правлено в файле.", "И ещё раз.")):
+        write(path, nodes=nodes("Справедливость — соответствие.", text))
+        report = forest.import_files([path], replace=bool(replace))
+        assert report.changed == ["справедливость"]
+        assert (said(forest)[1], forest.get("справедливость").axes) == (text, bound)
+    now = forest.revision
+    assert forest.import_files([path]).kept == ["справедливость"]
+    assert forest.revision == now
+
+    write(path, nodes=nodes("Справедливость — соответствие.", "И ещё."), axes=["парадоксальность"])
+    with pytest.raises(Conflict, match="edited there"):
+        forest.import_files([path])
+    forest.import_files([path], replace=True)
+    assert forest.get("справедливость").axes == {"парадоксальность": 1}
+
+
+def test_weights_stay_where_a_bound_note_is_moved_and_edited(
+    forest: Forest, tmp_path: Path
+) -> None:
+    vault = tmp_path / "заметки"
+    vault.mkdir()
+    old, new = vault / "a.md", vault / "b.md"
+    old.write_text("# Выбор\n\nОдно из двух.\n\nИли ничего.\n", encoding="utf-8")
+    forest.import_files([vault])
+    forest.bind("a", {"эмпатия": 1})
+    old.rename(new)
+    forest.import_files([vault])
+    assert [link.phrase for link in forest.get("a").root.anchors] == ["b"]
+    new.write_text("# Выбор\n\nОдно из трёх.\n\nИли ничего.\n", encoding="utf-8")
+    assert forest.import_files([vault]).changed == ["a"]
+    assert (said(forest, "a")[1], forest.get("a").axes) == ("Одно из трёх.", {"эмпатия": 1})
 
 
 def test_another_file_with_the_same_tree_does_not_overwrite_it(

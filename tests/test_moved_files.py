@@ -871,15 +871,59 @@ FIRST, SECOND = (
 )
 
 
-def test_a_day_that_went_to_the_archive_stays_beside_the_new_one(
+def test_a_day_that_went_to_the_archive_is_known_where_others_have_its_headings(
     forest: Forest, vault: Path
 ) -> None:
+    put(vault / "План.md", PLAN.format("Что сегодня важно?"))
     today = put(vault / "Сегодня.md", PLAN.format(FIRST))
     forest.import_files(vault)
     move(today, vault / "Архив" / "2025-06-01.md")
     put(today, PLAN.format(SECOND))
     assert forest.import_files(vault).added == ["сегодня.2"]
     assert (texts(forest)["сегодня"][-1], texts(forest)["сегодня.2"][-1]) == (FIRST, SECOND)
+
+
+EXTRACTED = "Второй длинный абзац, который переедет.\n\nИ третий длинный абзац, он тоже переедет.\n"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["коротко\n\n[[Раздел]]\n", "коротко, но [[Раздел]]\n", "## Раздел\n\nсм. [[Раздел]]\n"],
+)
+def test_a_note_stays_in_its_place_of_which_a_section_became_another_note(
+    forest: Forest, vault: Path, rest: str
+) -> None:
+    put(vault / "a.md", f"# A\n\nкоротко\n\n## Раздел\n\n{EXTRACTED}")
+    forest.import_files(vault)
+    put(vault / "a.md", f"# A\n\n{rest}")
+    put(vault / "Раздел.md", f"# Раздел\n\n{EXTRACTED}")
+    report = forest.import_files(vault)
+    assert (report.changed, report.added) == (["a"], ["раздел"])
+
+
+def test_a_note_that_was_rewritten_but_for_a_little_stays_beside_a_copy(
+    forest: Forest, vault: Path
+) -> None:
+    put(vault / "a.md", f"# Выбор\n\n{FIRST}\n\n{SECOND}\n\n{EXTRACTED}")
+    forest.import_files(vault)
+    shutil.copy(vault / "a.md", vault / "a (копия).md")
+    put(vault / "a.md", f"# Выбор\n\n{SECOND}\n\nВсё иное, и гораздо длиннее.\n\nИ ещё.\n")
+    report = forest.import_files(vault)
+    assert (report.changed, len(report.added)) == (["a"], 1)
+
+
+def test_days_of_one_template_that_are_filled_one_after_the_other(
+    forest: Forest, vault: Path
+) -> None:
+    for day in range(1, 6):
+        if day > 1:
+            put(
+                vault / f"{day - 1}.md",
+                BARE.replace("я заметил?", f"видел {day}").replace("Что я понял?", ""),
+            )
+        put(vault / f"{day}.md", BARE)
+        report = forest.import_files(vault)
+        assert (report.changed, report.added) == ([f"{day - 1}"] * (day > 1), [f"{day}"])
 
 
 def test_the_day_after_is_another_one_also_alone(forest: Forest, vault: Path) -> None:
