@@ -150,8 +150,7 @@ def found_in(
 def by_chance(carried: Mapping[str, set[str]], anchors: Iterable[str]) -> tuple[int, float]:
     """(trees, p) of one set of 2 to 4 anchors that was not searched for, so nothing is corrected.
 
-    :returns: how many trees carry all of them, and the p-value of the least significant split, or
-        one above `PLAIN`.
+    :returns: how many trees carry all of them, and the p-value of the least significant split.
     """
     wanted = frozenset(anchors)
     miner = _Miner([there & wanted for there in carried.values()], 1, 1.0)
@@ -188,7 +187,7 @@ class _Miner:
     def judged(self, some: Set) -> tuple[int, float]:
         """(trees, p) of a set."""
         together = self._common(some).bit_count()
-        return together, self._p(some, together)
+        return together, self._p(some, together, enough=1.0)
 
     @cached_property
     def mined(self) -> Mined:
@@ -255,8 +254,8 @@ class _Miner:
             trees &= self.trees_of[i]
         return trees
 
-    def _p(self, some: Set, together: int) -> float:
-        """The p-value of the least significant split in two, or the first above `PLAIN`."""
+    def _p(self, some: Set, together: int, enough: float = PLAIN) -> float:
+        """The p-value of the least significant split in two, or the first above ``enough``."""
         first, *rest = some
         worst = 0.0
         for size in range(len(rest)):
@@ -264,8 +263,10 @@ class _Miner:
                 one = (first, *more)
                 other = tuple(i for i in rest if i not in more)
                 counts = sorted(self._common(part).bit_count() for part in (one, other))
+                if enough < 0.5 and together * self.total <= counts[0] * counts[1]:
+                    return 1.0  # no more than is expected: that is more likely than not
                 worst = max(worst, fisher(self.total, counts[0], counts[1], together))
-                if worst > PLAIN:
+                if worst > enough:
                     return worst
         return worst
 
@@ -281,14 +282,11 @@ def _bits(number: int) -> Iterator[int]:
 def fisher(total: int, one: int, other: int, together: int) -> float:
     """The chance that sets of ``one`` and ``other`` trees share ``together`` of them or more.
 
-    Fisher's exact test, one-sided: the upper tail of the hypergeometric distribution. It is given
-    as 1 where they share no more than is expected.
+    Fisher's exact test, one-sided: the upper tail of the hypergeometric distribution.
 
     >>> round(fisher(16, 2, 2, 2) * 120, 6)
     1.0
     """
-    if together * total <= one * other:
-        return 1.0
     log = _log_comb(one, together) + _log_comb(total - one, other - together)
     term = tail = exp(log - _log_comb(total, other))
     for n in range(together, min(one, other)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from math import comb
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from anchors.embedding import HashedEmbedder
 from anchors.formulas import vectors
 from anchors.formulas.book import Book, codes_in_use
-from anchors.formulas.cores import mine, propose
+from anchors.formulas.cores import PLAIN, by_chance, mine, propose
 from anchors.formulas.criteria import check
 from anchors.formulas.errors import Cycle, InvalidFormula, NoFreeCode, NotGranted
 from anchors.formulas.importing import import_formulas
@@ -471,6 +472,21 @@ def test_a_pair_with_a_third_beside_it_is_no_core_of_three():
 def test_independent_anchors_are_not_proposed(store):
     plant(store, *[(f"a{n % 2}", f"b{n % 3}", f"c{n % 5}") for n in range(60)])
     assert propose(store).cores == []
+
+
+def test_the_chance_of_a_core_is_that_of_its_least_significant_split():
+    both = [{"a", "b", "c"}] * 2 + [{"b", "c"}] * 4
+    stand = [*both, *[{"a"}] * 6, *[{"b"}] * 9, *[set[str]()] * 9]
+    carried = {f"t{i}": there for i, there in enumerate(stand)}
+
+    def tail(one: int, other: int) -> float:
+        ways = (comb(one, n) * comb(30 - one, other - n) for n in range(2, min(one, other) + 1))
+        return sum(ways) / comb(30, other)
+
+    splits = tail(6, 2), tail(15, 2), tail(8, 6)
+    trees, p = by_chance(carried, ("a", "b", "c"))
+    assert (trees, round(p, 9)) == (2, round(max(splits), 9))
+    assert min(splits) < PLAIN < max(splits)
 
 
 # --- notes ----------------------------------------------------------------------------------------
