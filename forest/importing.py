@@ -316,7 +316,7 @@ class _Import:
             self._tell(source.name, number + 1, len(sources), thoughts)
         self._check_rest()
         if self.errors:
-            raise _all_of(self.errors)
+            raise _all_of(self.errors, more_is_right=thoughts > 0)
 
     def _tell(self, name: str, done: int, files: int, thoughts: int) -> None:
         if self.progress:
@@ -472,9 +472,11 @@ def _lost(tree: Tree) -> int:
     )
 
 
-def _all_of(errors: list[ForestError]) -> ImportRefused:
+def _all_of(errors: list[ForestError], *, more_is_right: bool) -> ImportRefused:
+    rest = "With --keep-going this is left out, and all else is imported." if more_is_right else ""
     if len(errors) == 1:
-        return ImportRefused(errors[0].message, hint=errors[0].hint)
+        hints = filter(None, (errors[0].hint, rest))
+        return ImportRefused(errors[0].message, hint="\n".join(hints) or None)
     lines, told = [], set[str]()
     for error in errors[:MOST_ERRORS]:
         lines.append(error.message)
@@ -483,4 +485,4 @@ def _all_of(errors: list[ForestError]) -> ImportRefused:
             lines.append(f"  {error.hint}")
     if (more := len(errors) - MOST_ERRORS) > 0:
         lines.append(f"… and {more} more")
-    return ImportRefused("\n".join(lines))
+    return ImportRefused("\n".join(lines), hint=rest or None)

@@ -252,6 +252,6 @@ def _conflict(old: Tree, new: Tree, *, is_another: bool, changed_here: bool) -> 
         why = "which differs"
     return Conflict(
         f"{new.source}: the forest already has a tree {new.id!r}, {why}",
-        hint="Give the tree another id, or let the file win with --replace "
-        f"(`{command_line('show', old.id)}` shows the forest's version).",
+        hint="Give the tree another id, leave it out with --keep-going, or let the file win with "
+        f"--replace (`{command_line('show', old.id)}` shows the forest's version).",
     )

@@ -207,6 +207,21 @@ def test_another_file_with_the_same_tree_does_not_overwrite_it(
     assert forest.import_files([same]).unchanged == ["справедливость"]
 
 
+def test_who_imports_a_folder_is_told_how_to_leave_a_strange_file_out(
+    forest: Forest, tmp_path: Path
+) -> None:
+    write(tmp_path / "a.json")
+    strange = tmp_path / "package.json"
+    strange.write_text('{"name": "x"}', encoding="utf-8")
+    with pytest.raises(ImportRefused, match=r"package\.json.*\n.*--keep-going") as error:
+        forest.import_files([tmp_path])
+    assert "--keep-going" in (error.value.hint or "")
+    assert forest.import_files([tmp_path], keep_going=True).added == ["справедливость"]
+    with pytest.raises(ImportRefused) as error:  # there is nothing else
+        forest.import_files([strange])
+    assert error.value.hint is None
+
+
 def test_a_tree_written_by_hand_is_not_overwritten(forest: Forest, tmp_path: Path) -> None:
     forest.add_steps("справедливость", ["Сказано в лесу."], title="Справедливость")
     with pytest.raises(Conflict, match="not imported from a file"):
