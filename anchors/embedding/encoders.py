@@ -210,8 +210,9 @@ class TableEmbedder:
             from tokenizers import Tokenizer
         except ImportError as error:
             raise _missing(f"the embedder {weights}", error.name, "embed-table") from error
-        with _loading(str(weights)):
+        with _loading(str(tokenizer)):
             self._tokenizer: Any = Tokenizer.from_file(str(tokenizer))
+        with _loading(str(weights)):
             tables = [table for table in load_file(weights).values() if table.ndim == 2]
         if len(tables) != 1:
             raise EmbedderError(f"{weights}: expected one matrix, found {len(tables)}")

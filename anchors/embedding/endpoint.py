@@ -61,6 +61,8 @@ class EndpointEmbedder:
         try:
             data = sorted(orjson.loads(answer)["data"], key=lambda one: one["index"])
             vectors = [one["embedding"] for one in data]
+            if [one["index"] for one in data] != list(range(len(data))):
+                raise ValueError("the vectors are not numbered as the texts")
         except (KeyError, TypeError, ValueError):
             if _NO_NUMBER.search(answer):
                 raise EmbedderError(

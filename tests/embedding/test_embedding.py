@@ -219,6 +219,7 @@ def test_a_busy_server_is_asked_again():
         (200, {"data": []}, EmbedderError, "expected 1 vectors"),
         (200, {"data": [{"index": 0, "embedding": [0, 0]}]}, EmbedderError, "all zero"),
         (200, {"data": [{"index": 0, "embedding": ["x"]}]}, EmbedderError, "no table of numbers"),
+        (200, {"data": [{"index": 1, "embedding": [1, 0]}]}, EmbedderError, "not that of an embed"),
     ],
 )
 def test_what_a_server_may_answer_instead(status, body, error, says):
@@ -310,6 +311,10 @@ def test_a_small_model_from_a_package_finds_the_paraphrase(tmp_path):
         ["a physician heals the sick", "doctors cure patients", "the moon orbits the earth"]
     )
     assert asked @ same > asked @ other + 0.2
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
+    with pytest.raises(EmbedderError, match=r"tokenizer\.json"):
+        open_embedder(str(tmp_path))
 
 
 @pytest.fixture
