@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 
 import networkx as nx
 
-from anchors.deciding import finish
+from anchors import homonyms
+from anchors.deciding import finish, unsaid_meanings
 from anchors.decisions import decision_of, decisions
 from anchors.formulas.book import Book, formula_of, scene_of
 from anchors.formulas.errors import Cycle
 from anchors.formulas.expansion import expand
 from anchors.proposals import proposal_of
-from forest.errors import InvalidInput, StoreError, StoreUnavailable
+from forest.errors import InvalidInput, NotATree, StoreError, StoreUnavailable
 from forest.forest import Forest
 from forest.language import is_language, no_language
 from forest.nodes import Node
@@ -36,7 +37,8 @@ def check(forest: Forest, *, fix: bool = False) -> list[Finding]:
 
     :raises StoreUnavailable: the store does not answer.
     """
-    return [*forest.check(fix=fix), *_begun(forest, fix=fix), *_beside(forest)]
+    found = [*forest.check(fix=fix), *_begun(forest, fix=fix)]
+    return [*found, *_unsaid(forest, fix=fix), *_beside(forest)]
 
 
 def _begun(forest: Forest, *, fix: bool) -> Iterator[Finding]:
@@ -60,6 +62,23 @@ def _begun_in(forest: Forest) -> list[int]:
         raise
     except (StoreError, InvalidInput):
         return []  # told by `_beside`
+
+
+def _unsaid(forest: Forest, *, fix: bool) -> Iterator[Finding]:
+    """Words that mean another anchor in a place, in thoughts that were written there later."""
+    if _begun_in(forest):
+        return  # they say it when they are done
+    try:
+        unsaid = unsaid_meanings(forest.store)
+        if fix:
+            homonyms.put(forest.store, unsaid)
+    except StoreUnavailable:
+        raise
+    except (StoreError, InvalidInput, NotATree):
+        return  # told by `_beside`, or of the tree
+    for one in unsaid:
+        problem = f"a thought carries «{one.anchor}», which was decided to be «{one.means}» there"
+        yield Finding(one.place, problem, fixable=True, fixed=fix)
 
 
 def _beside(forest: Forest) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ decided is done, wholly, and no mark is without its decision.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -137,6 +137,21 @@ def finish(store: Store) -> list[Decision]:
 
     store.change_nodes([DECISION.label], change)
     return begun
+
+
+def say_meanings(store: Store, trees: Collection[str]) -> list[homonyms.Meaning]:
+    """Let the words of some trees mean what was decided of them. Returns what they did not say."""
+    found = unsaid_meanings(store, trees)
+    homonyms.put(store, found)
+    return found
+
+
+def unsaid_meanings(store: Store, trees: Collection[str] | None = None) -> list[homonyms.Meaning]:
+    """What was decided of words in some trees, or in all, and is not said there."""
+    meanings = meanings_of(decisions(store))
+    if trees is None:
+        trees = homonyms.trees_of(store, {one.place for one in meanings})
+    return homonyms.unsaid(store, meanings, trees)
 
 
 def rehearse(store: Store, say: Callable[[Registry], Iterable[Decision]]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -133,21 +133,25 @@ def said(
     return found
 
 
-def lost(store: Store, meanings: Iterable[Meaning], trees: Iterable[str]) -> list[Meaning]:
-    """Which meanings are written nowhere in their place any more, though the word stands there.
+def unsaid(store: Store, meanings: Iterable[Meaning], trees: Collection[str]) -> list[Meaning]:
+    """Which meanings are not written at each thought of their place that carries the word.
+
+    So is it at thoughts that were written after the word was parted.
 
     :param trees: only places in these are looked at.
     """
-    several, found = list(meanings), []
-    for id_ in dict.fromkeys(trees) if several else ():
-        tree = store.get(id_)
-        by_thought = {t.id: {link.anchor for link in t.anchors} for t in tree.thoughts}
-        everywhere = set().union(*by_thought.values())
-        for one in several:
-            here = everywhere if one.place == id_ else by_thought.get(one.place, set())
-            if one.anchor in here and one.means not in here:
-                found.append(one)
-    return found
+    by_place = defaultdict[str, list[Meaning]](list)
+    for one in meanings:
+        by_place[one.place].append(one)
+    found: dict[Meaning, None] = {}
+    for id_ in dict.fromkeys(trees) if by_place else ():
+        for thought in store.get(id_).thoughts:
+            carried = {link.anchor for link in thought.anchors}
+            for place in (thought.id, id_) if carried else ():
+                for one in by_place.get(place, ()):
+                    if one.anchor in carried:
+                        found[one] = None
+    return list(found)
 
 
 def thoughts_in(store: Store, place: str) -> list[Thought]:
@@ -168,9 +172,11 @@ def put(store: Store, meanings: Iterable[Meaning], *, write: Write | None = None
     """Let anchors mean others in their places, all in one `Store.write` or ``write``."""
 
     def change(link: AnchorLink, here: Sequence[Meaning], _: Sequence[str]) -> AnchorLink:
-        for one in here:
-            if link.anchor == one.anchor:
-                return replace(link, anchor=one.means)
+        seen = set[str]()
+        while link.anchor not in seen:  # what it means may be parted, too
+            seen.add(link.anchor)
+            means = next((one.means for one in here if one.anchor == link.anchor), link.anchor)
+            link = replace(link, anchor=means) if means != link.anchor else link
         return link
 
     _change(store, meanings, change, write or store.write)
@@ -227,12 +233,12 @@ def _change(
                 new.edit(thought.id, anchors=links)
         return None if new.thoughts == old.thoughts else stamped(finished(new, old), old)
 
-    trees = _trees(store, by_place)
+    trees = trees_of(store, by_place)
     if trees:
         write((Tree(id_, id=id_) for id_ in trees), merge)
 
 
-def _trees(store: Store, places: Mapping[str, object]) -> list[str]:
+def trees_of(store: Store, places: Iterable[str]) -> list[str]:
     """The trees of places, each once; a place that is gone has none."""
     known = {info.id for info in store.infos(lambda _: None)}
     found: dict[str, None] = {}

@@ -3,14 +3,14 @@
 There are three: what the file says, what the forest has, and what both came from, which
 `Tree.source_revision` tells (`forest.file_versions`). If only the file changed, the forest takes it
 over; if only the forest changed, the forest's stays; if both did, that is a conflict. To bind a
-tree to axes is no change of what it says: the weights stay beside what the file says now, unless it
-changed its own.
+tree to axes, or to say which anchor a word of it means, is no change of what it says: both stay
+beside what the file says now, unless it changed its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from forest import file_versions
 from forest.errors import Conflict
@@ -18,7 +18,7 @@ from forest.file_versions import FileVersion
 from forest.formats.files import all_link_keys
 from forest.identity import finished
 from forest.marks import authored, keep_marks, with_anchors
-from forest.model import AnchorLink, Tree
+from forest.model import AnchorLink, Tree, anchor_id
 from forest.namesakes import ALIKE, likeness, shingles
 from forest.shell import command_line
 
@@ -81,10 +81,10 @@ class Merging:
         tree.source_revision = revision if by_itself else self._noted(new, revision)
         kept = False
         if old is not None:
-            bound = _is_bound_here(old, tree)
+            decided = _is_only_decided(old, tree)
             kept, lost = keep_marks(old, tree)
-            if bound:
-                tree.axes, kept = old.axes, True
+            if decided:
+                tree, kept = _as_in(old, tree), True
             self.lost_marks[tree.id] = [
                 _lost_mark(self._files.of[tree.id], tree.id, id_, link) for id_, link in lost
             ]
@@ -113,8 +113,8 @@ class Merging:
         if is_there and not then.left and renamed is old:
             return None
         self.settled.add(tree.id)
-        told = _with_axes(authored(renamed), tree.axes).revision
-        is_told = told == tree.revision  # but for axes that were bound here
+        told = _as_in(tree, authored(renamed), plain=True).revision
+        is_told = told == tree.revision  # but for what was decided here
         noted = str(then._replace(left=False, tree=told if is_told else then.tree))
         return renamed.model_copy(update={"source": tree.source, "source_revision": noted})
 
@@ -197,7 +197,7 @@ class Merging:
         if self._replace:
             return None
         is_another = not self._is_its_file(new, old)
-        if (ours == then or _is_bound_here(old, tree)) and not is_another:
+        if (ours == then or _is_only_decided(old, tree)) and not is_another:
             return None
         error = _conflict(old, tree, is_another=is_another, changed_here=ours != then)
         if not self._keep_going:
@@ -206,20 +206,37 @@ class Merging:
         return False
 
 
-def _is_bound_here(old: Tree, tree: Tree) -> bool:
-    """Whether all that the forest changed are the axes, while the file says the ones that it said.
+def _is_only_decided(old: Tree, tree: Tree) -> bool:
+    """Whether all that the forest changed are axes and what its words mean.
 
-    It said them if the forest's tree with them is what came from the file.
+    And the file says of them what it said: with it the forest's tree is what came from the file.
     """
     then = file_versions.read(old.source_revision).tree
     ours = authored(old)
-    return ours.revision != then and _with_axes(ours, tree.axes).revision == then
+    return ours.revision != then and _as_in(tree, ours, plain=True).revision == then
 
 
-def _with_axes(tree: Tree, axes: Mapping[str, float]) -> Tree:
-    other = tree.model_copy(update={"axes": dict(axes)})
-    other._sealed = None
-    return other
+def _as_in(one: Tree, other: Tree, *, plain: bool = False) -> Tree:
+    """The other tree with the axes of one, its words meaning the anchors that they mean in one.
+
+    :param plain: words in thoughts that one has not mean themselves, and not what they did.
+    """
+    means = {(t.id, a.phrase, a.kind): a.anchor for t in one.thoughts for a in t.anchors}
+
+    def meaning(thought: str, link: AnchorLink) -> AnchorLink:
+        itself = plain and link.kind == "phrase"
+        own = anchor_id(link.phrase, link.kind) if itself else link.anchor
+        anchor = means.get((thought, link.phrase, link.kind), own)
+        return link if link.anchor == anchor else replace(link, anchor=anchor)
+
+    thoughts = list(other.thoughts)
+    for i, t in enumerate(thoughts):
+        anchors = tuple(meaning(t.id, link) for link in t.anchors)
+        if anchors != t.anchors:
+            thoughts[i] = with_anchors(t, anchors)
+    copy = other.model_copy(update={"axes": dict(one.axes), "thoughts": thoughts})
+    copy._sealed = None
+    return copy
 
 
 def _words(tree: Tree) -> set[str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from errno import ENOSPC
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -201,15 +202,61 @@ def test_history_says_names_as_they_were_and_what_a_refusal_ended(planted: Run) 
     assert (code, out.splitlines()[-1]) == (0, hint)
 
 
-def test_a_split_that_a_file_drops_is_said_and_can_be_repeated(run: Run, tmp_path: Path) -> None:
+KEYS = "title: А\nnodes:\n- text: {}\n  anchors: [ключ]\n"
+SPRING = ("anchors", "split", "ключ", "--as", "ключ (родник)", "--in", "а")
+
+
+def test_a_word_that_was_parted_stays_so_where_the_file_is_edited(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
-    node = "title: А\nnodes:\n- text: {}\n  anchors: [ключ]\n"
-    file.write_text(node.format("Ключ бьёт."))
+    file.write_text(KEYS.format("Ключ бьёт."))
     assert run("import", "a.yaml")[0] == 0
-    split = ("anchors", "split", "ключ", "--as", "ключ (родник)", "--in", "а")
-    assert run(*split)[0] == 0
-    file.write_text(node.format("Ключ бьёт там."))
-    code, _, err = run("import", "--replace", "a.yaml")
-    assert (code, "in а «ключ» is no more «ключ (родник)», as decision 1" in err) == (0, True)
-    assert "1: in а «ключ» is «ключ (родник)»: decided before" in run(*split)[1]
-    assert "note" not in run("import", "a.yaml")[2]
+    assert run(*SPRING)[0] == 0
+    more = "- text: Ключ иссяк.\n  level: 1\n  anchors: [ключ]\n"
+    for way, text in (
+        ((), KEYS.format("Ключ бьёт там.")),
+        (("--replace",), KEYS.format("О.") + more),
+    ):
+        file.write_text(text)
+        assert run("import", *way, "a.yaml")[:2] == (0, ANY)
+        with Forest.open() as forest:
+            anchors = [a.anchor for t in forest.get("а").thoughts for a in t.anchors]
+        assert set(anchors) == {"ключ (родник)"}
+        assert run("check")[0] == 0
+    with Forest.open() as forest:
+        assert len(forest.get("а").thoughts) == 2
+    assert "0 changed" in run("import", "a.yaml")[1]
+    assert run("anchors", "undo", "1")[0] == 0
+    with Forest.open() as forest:
+        assert {a.anchor for t in forest.get("а").thoughts for a in t.anchors} == {"ключ"}
+
+
+def test_a_word_that_was_parted_is_so_where_its_tree_comes_again(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(KEYS.format("Ключ бьёт."))
+    assert run("import", "a.yaml")[0] == 0
+    assert run(*SPRING)[0] == 0
+    assert run("remove", "а", "--yes")[0] == 0
+    assert run("import", "a.yaml")[0] == 0
+    with Forest.open() as forest:
+        assert [a.anchor for a in forest.get("а").root.anchors] == ["ключ (родник)"]
+
+
+def test_a_thought_that_is_written_where_a_word_was_parted_is_named(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "a.yaml").write_text(KEYS.format("Ключ бьёт."))
+    assert run("import", "a.yaml")[0] == 0
+    assert run(*SPRING)[0] == 0
+    assert run("add", "а", "Другой ключ.", "--anchor", "ключ")[0] == 0
+    code, out, _ = run("check")
+    assert (
+        code,
+        "а: a thought carries «ключ», which was decided to be «ключ (родник)»" in out,
+    ) == (
+        1,
+        True,
+    )
+    assert run("check", "--fix")[0] == 0
+    with Forest.open() as forest:
+        anchors = [a.anchor for t in forest.get("а").thoughts for a in t.anchors]
+    assert anchors == ["ключ (родник)"] * 2
+    assert run("check")[0] == 0
