@@ -117,11 +117,28 @@ class Registry:
         return {id_: self._heads[root] for id_, root in self._group.items()}
 
     def name(self, anchor: str) -> str:
-        """What an anchor is shown as: the name of its group, else the most frequent spelling."""
+        """What an anchor is shown as: the name of its group, else the most frequent spelling.
+
+        Where that is the spelling of others too, as its author gave it an id of its own, the id.
+        """
         head = self.head(anchor)
         if head in self.titles:
             return self.titles[head]
-        return self.anchors[head].phrase if head in self.anchors else head
+        if (there := self.anchors.get(head)) is None:
+            return head
+        shared = anchor_id(there.phrase, there.kind) != head and self._spelled_by(there) > 1
+        return head if shared else there.phrase
+
+    def _spelled_by(self, anchor: Anchor) -> int:
+        """How many groups have an anchor of this spelling."""
+        return len(self._heads_of[phrase_key(anchor.phrase), anchor.kind])
+
+    @cached_property
+    def _heads_of(self) -> Mapping[tuple[str, str], set[str]]:
+        heads = defaultdict[tuple[str, str], set[str]](set)
+        for id_, anchor in self.anchors.items():
+            heads[phrase_key(anchor.phrase), anchor.kind].add(self.head(id_))
+        return heads
 
     def group(self, anchor: str) -> Group:
         """The group of an anchor, by its id or by a spelling. Raises NotFound."""
@@ -208,6 +225,7 @@ class Registry:
         root = self._group[decision.anchor]
         self._heads[root] = self._head(self._members[root])
         self.__dict__.pop("_joins_of", None)
+        self.__dict__.pop("_heads_of", None)
 
     def refused(self, one: str, other: str) -> bool:
         """Whether somebody refused two anchors as one, or an anchor as a mark of a thought."""

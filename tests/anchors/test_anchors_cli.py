@@ -260,3 +260,17 @@ def test_a_thought_that_is_written_where_a_word_was_parted_is_named(
         anchors = [a.anchor for t in forest.get("а").thoughts for a in t.anchors]
     assert anchors == ["ключ (родник)"] * 2
     assert run("check")[0] == 0
+
+
+def test_words_that_their_authors_parted_in_a_file_are_told_apart(run: Run, tmp_path: Path) -> None:
+    file = "- title: А\n  nodes:\n  - text: Ключ.\n    anchors: [ключ]\n"
+    spring = "{phrase: ключ, anchor: ключ (родник)}"
+    file += f"- title: Б\n  nodes:\n  - text: Ключ бьёт.\n    anchors: [{spring}]\n"
+    (tmp_path / "a.yaml").write_text(file)
+    assert run("import", "a.yaml")[0] == 0
+    listed = [line.split("\t")[0] for line in run("anchors", "list")[1].splitlines()]
+    assert listed == ["ключ", "ключ (родник)"]
+    assert run("anchors", "show", "ключ (родник)")[1].startswith("ключ (родник)")
+    offered = run("new", "Ключ")[1]
+    assert '"ключ"' in offered
+    assert '"ключ (родник)"' in offered
