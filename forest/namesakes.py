@@ -200,19 +200,25 @@ class Namesakes:
         """Each under the id of the tree with which it shares most.
 
         What several of the known or of the new trees say tells nobody apart, unless it is most of
-        what they say. One that shares nothing else is a new tree: who was left may be gone from
-        the file for long. Where one is known and one came, it is that one, as for any tree that is
-        written anew under its id.
+        what they say. Of what one says alone a word may be edited (`shingles`). One that shares
+        nothing else is a new tree: who was left may be gone from the file for long. Where one is
+        known and one came, it is that one, as for any tree that is written anew under its id.
         """
         left, free = dict(enumerate(trees)), [id_ for id_ in known if id_ not in given]
         if len(known) > 1 or len(trees) > 1:
             old = {id_: self._texts(id_) for id_ in known}
             new = {n: {t.text for t in tree} for n, tree in left.items()}
             own, news = _told_by_one(old), _told_by_one(new)
-            shared = [
-                (-len(news[n] & own[id_]), -likeness(texts, old[id_]), id_ != trees[n].id, n, id_)
+            rows = _told_by_one({id_: shingles(texts) for id_, texts in old.items()})
+            now = _told_by_one({n: shingles(texts) for n, texts in new.items()})
+            alike = {
+                (n, id_): max(likeness(texts, old[id_]), likeness(now[n], rows[id_]))
                 for n, texts in new.items()
                 for id_ in free
+            }
+            shared = [
+                (-len(news[n] & own[id_]), -much, id_ != trees[n].id, n, id_)
+                for (n, id_), much in alike.items()
             ]
             for much, less, _, place, id_ in sorted(shared):
                 if (much or -less > ALIKE) and place in left and id_ in free:

@@ -146,3 +146,19 @@ def test_chapters_that_are_numbered_anew_are_the_chapters_that_they_were(
         assert {tree.id: tree.root.text for tree in forest} == {
             "глава-1": "раз", "глава-2": "два", "глава-3": "три", "глава-1.2": "ноль",
         }  # fmt: skip
+
+
+def test_a_word_edited_in_the_answer_of_one_leaves_it_itself(
+    forest: Forest, tmp_path: Path
+) -> None:
+    asked = "> [!nexus_user] **User** - 07.07\n> Why?\n\n> [!nexus_agent] **A**\n> {}\n\n"
+    one = "Whoever asks for the reason of a reason comes to no end."
+    other = "Because the river is older than the stone which lies in it."
+    note = tmp_path / "p.md"
+    note.write_text(asked.format(one) + asked.format(other), encoding="utf-8")
+    before = forest.import_files([note]).added
+    edited = other.replace("stone", "rock")
+    note.write_text(asked.format(one) + asked.format(edited), encoding="utf-8")
+    report = forest.import_files([note])
+    assert (report.added, report.notices, len(report.changed)) == ([], [], 1)
+    assert {t.id for t in forest} == set(before)
