@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -420,6 +421,15 @@ def test_an_interrupted_import_says_what_may_be_stored(
     code, _, err = planted("import", ".")
     assert code == 130
     assert err.split("\n", 1)[1] == ("forest: interrupted\nWhole trees are stored.\n")
+
+    def again(text: str) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return text
+
+    monkeypatch.setattr("forest.render.visible", again)
+    monkeypatch.setattr("forest.cli._print_warnings", lambda: None)
+    code, _, err = planted("import", ".")
+    assert (code, err.split("\n", 1)[1]) == (130, "forest: interrupted\nWhole trees are stored.\n")
 
 
 def test_the_store_can_be_named_in_four_ways(

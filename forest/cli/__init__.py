@@ -6,11 +6,12 @@ Exit codes: see EXIT_CODES.
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -232,6 +233,22 @@ def _terminate(*_: object) -> None:
     raise _Terminated
 
 
+def _heed_nothing() -> Mapping[signal.Signals, Any]:
+    """Let another interrupt raise nothing: this one is being told, or the process is ending."""
+    both = (signal.SIGINT, signal.SIGTERM)
+    return {number: signal.signal(number, signal.SIG_IGN) for number in both}
+
+
+@contextmanager
+def _heeding_nothing() -> Iterator[None]:
+    handlers = _heed_nothing()
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
     _print_warnings()
@@ -240,11 +257,14 @@ def main(arguments: list[str] | None = None) -> None:
         signal.signal(signal.SIGTERM, _terminate)
     try:
         code = root(args=arguments, prog_name="forest", standalone_mode=False)
-    except click.exceptions.Abort as abort:
-        terminated = isinstance(abort.__cause__, _Terminated)
-        click.echo(f"forest: {'terminated' if terminated else 'interrupted'}", err=True)
-        for note in getattr(abort.__cause__, "__notes__", ()):
-            say(note, err=True)
+    except (click.exceptions.Abort, KeyboardInterrupt) as abort:
+        interrupt = abort.__cause__ or abort
+        terminated = isinstance(interrupt, _Terminated)
+        with _heeding_nothing():
+            click.echo(f"forest: {'terminated' if terminated else 'interrupted'}", err=True)
+            for note in getattr(interrupt, "__notes__", ()):
+                say(note, err=True)
+            atexit.register(_heed_nothing)
         sys.exit(143 if terminated else 130)
     except click.ClickException as error:
         error.show()
