@@ -23,7 +23,6 @@ from anchors.decisions import (
     Decision,
     decisions,
     marks_of,
-    meanings_ever,
     meanings_of,
     node_of,
     read,
@@ -176,17 +175,16 @@ def _say(
     """Change thoughts from what some decisions say to what others say; again it changes nothing."""
     marked, meant = (marks_of(before), marks_of(after)), (meanings_of(before), meanings_of(after))
     over = [_mark(d) for at, d in marked[0].items() if at not in marked[1]]
-    places = {one.place for one in meant[0].keys() - meant[1].keys()}
-    gone = [one for one in meanings_ever(after) if one not in meant[1] and one.place in places]
-    homonyms.take(store, gone, meant[1], write=write)
-    marks.take(store, over, [*meant[0], *meant[1]], write=write)
-    homonyms.put(store, meant[1].keys() - meant[0].keys(), write=write)
     again = [_mark(d) for at, d in marked[1].items() if at not in marked[0]]
-    marks.put(store, again, meant[1], all_or_none=all_or_none, write=write)
-    # What was marked where its word meant another one was that one, and now is itself.
+    # A mark is what its anchor means there, whatever its phrase means: it is put anew.
+    places = {one.place for one in meant[0].keys() ^ meant[1].keys()}
     within = {thought.id for place in places for thought in homonyms.thoughts_in(store, place)}
-    hidden = [_mark(d) for at, d in marked[1].items() if at in marked[0] and d.into in within]
-    marks.put(store, hidden, meant[1], write=write)
+    stay = [_mark(d) for at, d in marked[1].items() if at in marked[0] and d.into in within]
+    put = {(mark.thought, mark.phrase) for mark in (*stay, *over, *again)}
+    marks.take(store, [*over, *stay], [*meant[0], *meant[1]], write=write)
+    homonyms.say(store, meant[0], meant[1], put, write=write)
+    marks.put(store, again, meant[1], all_or_none=all_or_none, write=write)
+    marks.put(store, stay, meant[1], write=write)
 
 
 def _mark(decision: Decision) -> marks.Mark:

@@ -59,11 +59,6 @@ def marks_of(some: Sequence[Decision]) -> dict[tuple[str, str], Decision]:
     return {(d.anchor, d.into): d for d in some if d.action == MARK and d.no not in undone}
 
 
-def meanings_ever(some: Sequence[Decision]) -> set[Meaning]:
-    """Where anchors meant others at some time."""
-    return {Meaning(d.anchor, d.into, d.phrase) for d in some if d.action == PART}
-
-
 def meanings_of(some: Sequence[Decision]) -> dict[Meaning, Decision]:
     """Where anchors mean others, as was decided and not taken back."""
     undone = taken_back(some)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -133,24 +133,19 @@ def said(
     return found
 
 
-def unsaid(store: Store, meanings: Iterable[Meaning], trees: Collection[str]) -> list[Meaning]:
+def unsaid(store: Store, meanings: Iterable[Meaning], trees: Iterable[str]) -> list[Meaning]:
     """Which meanings are not written at each thought of their place that carries the word.
 
     So is it at thoughts that were written after the word was parted.
 
     :param trees: only places in these are looked at.
     """
-    by_place = defaultdict[str, list[Meaning]](list)
-    for one in meanings:
-        by_place[one.place].append(one)
-    found: dict[Meaning, None] = {}
-    for id_ in dict.fromkeys(trees) if by_place else ():
+    in_force, found = _by_place(meanings), dict[Meaning, None]()
+    for id_ in dict.fromkeys(trees) if in_force else ():
         for thought in store.get(id_).thoughts:
             carried = {link.anchor for link in thought.anchors}
-            for place in (thought.id, id_) if carried else ():
-                for one in by_place.get(place, ()):
-                    if one.anchor in carried:
-                        found[one] = None
+            here = _here(in_force, thought.id, id_) if carried else ()
+            found.update(dict.fromkeys(one for one in here if one.anchor in carried))
     return list(found)
 
 
@@ -168,74 +163,93 @@ def _thoughts(store: Store, place: str) -> list[Thought]:
         return [store.get(store.tree_of(place))[place]]
 
 
-def put(store: Store, meanings: Iterable[Meaning], *, write: Write | None = None) -> None:
-    """Let anchors mean others in their places, all in one `Store.write` or ``write``."""
-
-    def change(link: AnchorLink, here: Sequence[Meaning], _: Sequence[str]) -> AnchorLink:
-        seen = set[str]()
-        while link.anchor not in seen:  # what it means may be parted, too
-            seen.add(link.anchor)
-            means = next((one.means for one in here if one.anchor == link.anchor), link.anchor)
-            link = replace(link, anchor=means) if means != link.anchor else link
-        return link
-
-    _change(store, meanings, change, write or store.write)
+def put(store: Store, meanings: Iterable[Meaning]) -> None:
+    """Let anchors mean others in their places, all in one `Store.write`."""
+    say(store, (), meanings)
 
 
-def take(
+def say(
     store: Store,
-    meanings: Iterable[Meaning],
-    staying: Iterable[Meaning] = (),
+    before: Collection[Meaning],
+    after: Iterable[Meaning],
+    but: Collection[tuple[str, str]] = (),
     *,
     write: Write | None = None,
 ) -> None:
-    """Let anchors mean themselves again, all in one `Store.write` or ``write``.
+    """Let anchors mean what some meanings say, where they meant what others said.
 
-    A place that is gone is left; so is an anchor that means what it does by what is ``staying``.
+    What a thought says depends on nothing but the word that its author wrote and on what is in
+    force; so what was decided may be taken back in any order, and that as well. All is changed in
+    one `Store.write`, or one ``write``; a place that is gone is left.
+
+    :param but: phrases that are left as they are, each behind the id of its thought.
     """
-    meanings, others = list(meanings), defaultdict[str, list[Meaning]](list)
-    for one in staying:
-        others[one.means].append(one)
-
-    def change(link: AnchorLink, here: Sequence[Meaning], places: Sequence[str]) -> AnchorLink:
-        own, seen = anchor_id(link.phrase, link.kind), set[str]()
-        while link.anchor not in seen:  # what it meant may have been parted, too
-            seen.add(link.anchor)
-            back = [one for one in here if link.anchor == one.means]
-            still = [one for one in others[link.anchor] if one.place in places]
-            first = min([*still, *back], key=lambda one: one.anchor != own, default=None)
-            if first is not None and first not in still:
-                link = replace(link, anchor=first.anchor)
-        return link
-
-    _change(store, meanings, change, write or store.write)
-
-
-def _change(
-    store: Store,
-    meanings: Iterable[Meaning],
-    change: Callable[[AnchorLink, Sequence[Meaning], Sequence[str]], AnchorLink],
-    write: Write,
-) -> None:
-    by_place: dict[str, list[Meaning]] = defaultdict(list)
-    for one in meanings:
-        by_place[one.place].append(one)
+    after = list(after)
+    was, now = _by_place(before), _by_place(after)
+    places = {one.place for one in {*before} ^ {*after}}
 
     def merge(old: Tree | None, _: Tree) -> Tree | None:
         if old is None:
             return None
         new = old.model_copy(update={"thoughts": list(old.thoughts)})
         for thought in old.thoughts:
-            here = [*by_place.get(thought.id, ()), *by_place.get(old.id, ())]
-            places = (thought.id, old.id)
-            links = tuple(change(link, here, places) for link in thought.anchors) if here else ()
-            if here and links != thought.anchors:
+            if places.isdisjoint((thought.id, old.id)):
+                continue
+            here = (_here(was, thought.id, old.id), _here(now, thought.id, old.id))
+            links = tuple(
+                link if (thought.id, link.phrase) in but else _said_anew(link, *here)
+                for link in thought.anchors
+            )
+            if links != thought.anchors:
                 new.edit(thought.id, anchors=links)
         return None if new.thoughts == old.thoughts else stamped(finished(new, old), old)
 
-    trees = trees_of(store, by_place)
+    trees = trees_of(store, places)
     if trees:
+        write = write or store.write
         write((Tree(id_, id=id_) for id_ in trees), merge)
+
+
+_ByPlace = Mapping[str, list[Meaning]]
+
+
+def _by_place(meanings: Iterable[Meaning]) -> _ByPlace:
+    by_place = defaultdict[str, list[Meaning]](list)
+    for one in meanings:
+        by_place[one.place].append(one)
+    return by_place
+
+
+def _here(by_place: _ByPlace, thought: str, tree: str) -> list[Meaning]:
+    """What is said of words at a thought; what is said of itself comes first."""
+    return [*by_place.get(thought, ()), *by_place.get(tree, ())]
+
+
+def _said_anew(link: AnchorLink, before: Iterable[Meaning], after: Iterable[Meaning]) -> AnchorLink:
+    word = _word(link.anchor, anchor_id(link.phrase, link.kind), list(before))
+    anchor = _meaning(word, list(after))
+    return link if link.anchor == anchor else replace(link, anchor=anchor)
+
+
+def _word(anchor: str, own: str, here: Sequence[Meaning]) -> str:
+    """What came to mean an anchor: of several words that which the phrase is."""
+    seen, first, ahead = set[str](), anchor, [anchor]
+    while ahead:
+        one = ahead.pop()
+        if one not in seen:
+            seen.add(one)
+            ahead += [m.anchor for m in here if m.means == one]
+            first = one
+    return own if own in seen else first
+
+
+def _meaning(anchor: str, here: Sequence[Meaning]) -> str:
+    """What an anchor means; what it means may be parted, too."""
+    seen = set[str]()
+    while anchor not in seen:
+        seen.add(anchor)
+        anchor = next((m.means for m in here if m.anchor == anchor), anchor)
+    return anchor
 
 
 def trees_of(store: Store, places: Iterable[str]) -> list[str]:

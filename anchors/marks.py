@@ -63,13 +63,20 @@ def put(
         if ways[0] in {link.anchor for link in thought.anchors}:
             return thought.anchors
         try:
-            return (*thought.anchors, _link(mark, ways[0], thought))
+            return _in_order((*thought.anchors, _link(mark, ways[0], thought)))
         except ValueError as error:
             leave(left_out, mark, str(error))
         return thought.anchors
 
     _change(store, marks, meanings, add, partial(leave, gone), write or store.write)
     return left_out, {mark: reason for mark, reason in gone.items() if mark not in left_out}
+
+
+def _in_order(links: Links) -> Links:
+    """What authors wrote, as they did, then marks: in whatever order they came, they stand so."""
+    marked = [link for link in links if link.origin == DISCOVERED]
+    written = [link for link in links if link.origin != DISCOVERED]
+    return (*written, *sorted(marked, key=lambda link: (link.anchor, link.phrase)))
 
 
 def _link(mark: Mark, anchor: str, thought: Thought) -> AnchorLink:

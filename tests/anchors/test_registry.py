@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import combinations, permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchors import homonyms
@@ -14,8 +15,9 @@ from anchors.discovery import discover
 from anchors.proposals import proposals
 from anchors.registry import Registry, decide, merge, part, refuse, rename, split, undo
 from forest.errors import Conflict, InvalidInput, NotFound
-from forest.model import Anchor
+from forest.model import Anchor, Tree
 from forest.nodes import Node
+from forest.stores.base import Store
 from forest.stores.memory import MemoryStore
 from tests.anchors.helpers import anchor, groups, merged, one_group, refused, registry, undone
 from tests.export_helpers import planted, tree
@@ -349,6 +351,61 @@ def test_a_place_that_was_parted_twice_is_as_it_was_when_all_is_taken_back(order
     for at in order:
         undo(store, *(d.no for d in twice[at]))
     assert store.get("дом").thoughts == before
+
+
+PARTED = ("замок", "замки", "замок (1)", "замок (2)")
+NAMES = ("замок (1)", "замок (2)", "Имя")
+PLACES = ("дом", "король", "дом/b", "дом/d")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_partings_and_marks_are_taken_back_in_any_order_and_so_is_that(data):
+    store = planted(*(castle(name) for name in ("Дом", "Король", "Рыцарь")))
+    before, in_force = carried(store), list[int]()
+
+    def take_back() -> None:
+        number = in_force.pop(data.draw(st.integers(0, len(in_force) - 1)))
+        held = carried(store)
+        (back,) = undo(store, number)
+        if data.draw(st.booleans()):
+            (again,) = undo(store, back.no)
+            assert carried(store) == held
+            undo(store, again.no)
+
+    for _ in range(data.draw(st.integers(1, 5))):
+        asked = [data.draw(st.sampled_from(some)) for some in (PARTED, NAMES, PLACES)]
+        with suppress(NotFound, Conflict):
+            anchor, name, place = asked
+            if carried(store)["дом/d"] or data.draw(st.integers(0, 3)):
+                made = part(store, anchor, name, [place])
+            else:
+                mark = Decision(0, "", "mark", anchor, "дом/d", phrase="замков", score=1.0)
+                made = decide(store, lambda _, mark=mark: [mark])
+            in_force += [d.no for d in made]
+        if in_force and data.draw(st.booleans()):
+            take_back()
+    while in_force:
+        take_back()
+    assert carried(store) == before
+
+
+def castle(title: str) -> Tree:
+    made = Tree(title)
+    made.add("Стоит замок.", id="a", anchors=["замок"])
+    made.add("Двери и замки.", id="b", anchors=["замки"])
+    made.add("Замок и замки.", id="c", anchors=["замок", "замки"])
+    made.add("Много замков.", id="d")
+    return made
+
+
+def carried(store: Store) -> dict[str, list[str]]:
+    """By thought, the phrases of its anchors and what they mean."""
+    return {
+        t.id: sorted(f"{a.phrase}: {a.anchor}, {a.origin}" for a in t.anchors)
+        for tree in store.trees()
+        for t in tree.thoughts
+    }
 
 
 def test_a_name_that_a_rule_joins_with_another_anchor_is_refused(store):
