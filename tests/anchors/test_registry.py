@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from itertools import combinations, permutations
 
 import pytest
@@ -380,14 +381,17 @@ def test_partings_and_marks_are_taken_back_in_any_order_and_so_is_that(data):
             if carried(store)["дом/d"] or data.draw(st.integers(0, 3)):
                 made = part(store, anchor, name, [place])
             else:
-                mark = Decision(0, "", "mark", anchor, "дом/d", phrase="замков", score=1.0)
-                made = decide(store, lambda _, mark=mark: [mark])
+                made = decide(store, partial(marking, anchor))
             in_force += [d.no for d in made]
         if in_force and data.draw(st.booleans()):
             take_back()
     while in_force:
         take_back()
     assert carried(store) == before
+
+
+def marking(anchor: str, _: Registry) -> list[Decision]:
+    return [Decision(0, "", "mark", anchor, "дом/d", phrase="замков", score=1.0)]
 
 
 def castle(title: str) -> Tree:
