@@ -219,7 +219,7 @@ class _Import:
         report.skipped += merging.conflicts.values()
         report.thoughts = sum(merging.differing[i] for i in (*report.added, *report.changed))
         for id_ in report.changed:
-            report.notices += merging.lost_marks.get(id_, ())
+            report.notices += merging.lost.get(id_, ())
         self._tell_orphans(folders, sources)
         return report
 

@@ -164,7 +164,7 @@ class KnownNotes:
     def _as_moved(self, file: str, source: SourceFile) -> SourceFile:
         """A note that is another file, under the name by which the forest knows that."""
         place = self._found[file]
-        was, said = self._open.get(place) or self._then[place], self._records.said(file)
+        was, said = self._open.get(place) or self._then[place], self._records.own(file)
         pairs = [(one.id, id_) for one in said for id_, v in was if v.file == one.hash]
         if not pairs:
             pairs = self._alike(file, [id_ for id_, _ in was])
@@ -185,7 +185,7 @@ class KnownNotes:
     def _alike(self, file: str, ids: Iterable[str]) -> list[tuple[str, str]]:
         """Each part of a note with each of the trees that may be that part."""
         own = note_of(self._records.notes[file])
-        said = [one.id for one in self._records.said(file)]
+        said = [one.id for one in self._records.own(file)]
         return [
             (i, old) for old in ids for i in said if i != own or self._records.is_of_a_note(old)
         ]
@@ -320,7 +320,7 @@ class KnownNotes:
             done, key=lambda f: (f not in self._records.known, f in self._records.changed)
         ):
             ids = self._said_ids(file, done[file])
-            over = ids & left if ids == {note_of(done[file])} and file not in self._found else set()
+            over = ids & left & {note_of(done[file])} if file not in self._found else set()
             if ((ids & given) | over) - self._records.written_ids(file):
                 names = {note_of(source) for source in done.values()}
                 done[file] = self._numbered(self._records.notes[file], names)
@@ -349,8 +349,12 @@ class KnownNotes:
     def _ids_in(self, file: str, source: SourceFile) -> list[str]:
         """The ids of a note's trees by the name that it got."""
         own, name = note_of(self._records.notes[file]), note_of(source)
-        ids = [one.id for one in self._records.said(file)]
-        return [name + i.removeprefix(own) if begins_one_of(own, [i]) else i for i in ids]
+        return [
+            name + one.id.removeprefix(own)
+            if not one.in_block and begins_one_of(own, [one.id])
+            else one.id
+            for one in self._records.said(file)
+        ]
 
     # --- how links find it ---------------------------------------------------------------------
 

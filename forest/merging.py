@@ -63,8 +63,8 @@ class Merging:
         """Trees that file and forest came to say alike: that is what both come from now."""
         self.differing: dict[str, int] = {}
         """By tree, how many of its thoughts are new, or other than they were."""
-        self.lost_marks: dict[str, list[str]] = {}
-        """By tree, notices about discovered anchors that the new version of its file has not."""
+        self.lost: dict[str, list[str]] = {}
+        """By tree, notices about what the forest decided that its new version has not."""
 
     def merge(self, old: Tree | None, new: Tree) -> Tree | None:
         """What to store for a tree of a file; may be called twice for one tree."""
@@ -83,11 +83,12 @@ class Merging:
         if old is not None:
             decided = _is_only_decided(old, tree)
             kept, lost = keep_marks(old, tree)
+            file = self._files.of[tree.id]
+            self.lost[tree.id] = [_lost_mark(file, tree.id, id_, link) for id_, link in lost]
             if decided:
                 tree, kept = _as_in(old, tree), True
-            self.lost_marks[tree.id] = [
-                _lost_mark(self._files.of[tree.id], tree.id, id_, link) for id_, link in lost
-            ]
+            elif old.axes != tree.axes and not _says_its_file(old):
+                self.lost[tree.id].append(_lost_axes(file, old))
         self.differing[tree.id] = _differing(old, tree)
         if not kept:
             tree._sealed = revision  # the store need not hash it again
@@ -113,9 +114,7 @@ class Merging:
         if is_there and not then.left and renamed is old:
             return None
         self.settled.add(tree.id)
-        told = _as_in(tree, authored(renamed), plain=True).revision
-        is_told = told == tree.revision  # but for what was decided here
-        noted = str(then._replace(left=False, tree=told if is_told else then.tree))
+        noted = str(then._replace(left=False))
         return renamed.model_copy(update={"source": tree.source, "source_revision": noted})
 
     def _renamed(self, old: Tree, tree: Tree) -> Tree:
@@ -154,19 +153,17 @@ class Merging:
 
     def _is_its_file(self, new: Tree, old: Tree) -> bool:
         """Whether the forest's tree came from this file, be it from another place."""
-        if old.source in (new.source, self._files.homes.get(new.source or "")):
-            return True
-        if file_versions.read(old.source_revision).left:
-            return True
-        if (
-            old.source in self._files.files
-            and not self._keep_going
-            and new.in_file.namesakes is None
-        ):
-            return True  # its file is read too, and holds it no more: else it would be refused
-        if self._may_hold(old.source):
-            return False
-        if new.in_file.says_id:  # a title may be that of several trees
+        then = file_versions.read(old.source_revision)
+        if not then.left:  # else it is any other's, of which nothing is known but what it says
+            if old.source in (new.source, self._files.homes.get(new.source or "")):
+                return True
+            is_read = old.source in self._files.files and not self._keep_going
+            if is_read and new.in_file.namesakes is None:
+                return True  # and holds it no more: else it would be refused
+            if self._may_hold(old.source):
+                return False
+        by_name = then.bytes and not then.says_id
+        if new.in_file.says_id and not by_name:  # a title may be that of several trees
             return True
         return self._says_the_same(new, old) or likeness(_words(new), _words(old)) > ALIKE
 
@@ -192,12 +189,13 @@ class Merging:
         if ours == revision or (by_author is not old and old.revision == revision):
             return False
         then = file_versions.read(old.source_revision).tree
-        if ours != then and (revision == then or self._says_the_same(new, old)):
+        if ours != then and revision == then:
             return True
-        if self._replace:
-            return None
         is_another = not self._is_its_file(new, old)
-        if (ours == then or _is_only_decided(old, tree)) and not is_another:
+        decided = not is_another and _is_only_decided(old, tree)
+        if ours != then and not decided and self._says_the_same(new, old):
+            return True
+        if self._replace or decided or (ours == then and not is_another):
             return None
         error = _conflict(old, tree, is_another=is_another, changed_here=ours != then)
         if not self._keep_going:
@@ -212,8 +210,12 @@ def _is_only_decided(old: Tree, tree: Tree) -> bool:
     And the file says of them what it said: with it the forest's tree is what came from the file.
     """
     then = file_versions.read(old.source_revision).tree
-    ours = authored(old)
-    return ours.revision != then and _as_in(tree, ours, plain=True).revision == then
+    return not _says_its_file(old) and _as_in(tree, authored(old), plain=True).revision == then
+
+
+def _says_its_file(old: Tree) -> bool:
+    """Whether the forest's tree is as it came from its file, but for marks."""
+    return authored(old).revision == file_versions.read(old.source_revision).tree
 
 
 def _as_in(one: Tree, other: Tree, *, plain: bool = False) -> Tree:
@@ -258,11 +260,19 @@ def _lost_mark(file: str, tree: str, thought: str, link: AnchorLink) -> str:
     )
 
 
+def _lost_axes(file: str, old: Tree) -> str:
+    weights = ", ".join(f"{name} {weight:.0%}" for name, weight in old.axes.items())
+    return (
+        f"{file}: the tree {old.id!r} is no more bound as it was in the forest: {weights or 'not'}"
+    )
+
+
 def _conflict(old: Tree, new: Tree, *, is_another: bool, changed_here: bool) -> Conflict:
     if old.source_revision is None:
         why = "which was not imported from a file"
     elif is_another:
-        why = f"which was imported from {old.source}"
+        left = file_versions.read(old.source_revision).left
+        why = f"which was imported from {old.source}" + ", and stayed when that lost it" * left
     elif changed_here:
         why = "which was edited there, while the file was changed too"
     else:

@@ -102,10 +102,11 @@ def resembling(
     now |= {note: texts_of(note) for note in own if note not in now}
     said = set().union(*now.values(), *(then[place] for place in {*own, *(p for _, p in close)}))
     # What two notes say may be an edited note and an edited copy: there the first one stays.
-    by_two, by_three = dull(said, 2), dull(said, 3)
+    by_one, by_two, by_three = (dull(said, least) for least in (1, 2, 3))
 
     def much(note: str, place: str) -> float:
-        return _share(*_but_for(by_two, now[note], then[place]))
+        by_others = by_two | (by_one - now[note])
+        return _share(*_but_for(by_others, now[note], then[place]))
 
     elsewhere = {note for note, place in close if much(note, place) > ALIKE}
 

@@ -112,7 +112,7 @@ class Namesakes:
 
     def _may_be_renamed(self, file: str, tree: Tree) -> bool:
         """Whether a tree is called by its title or question, and new where its file is known."""
-        called = tree.root.kind == "question" or tree.id == tree_id_from(tree.title)
+        called = tree.root.kind == "question" or is_called(tree)
         return called and bool(self._from(file)) and tree.id not in self._ids
 
     def _says_another(self, file: str, tree: Tree, names: Collection[str]) -> bool:
@@ -120,15 +120,14 @@ class Namesakes:
 
         Chapters that are numbered anew say what their neighbours said.
         """
-        is_called = tree.id == tree_id_from(tree.title) and not tree.in_file.says_id
-        if not is_called or (names and not tree.in_file.in_block):
+        if not is_called(tree) or tree.in_file.says_id or (names and not tree.in_file.in_block):
             return False
         then = self._from(file).get(tree.id)
         return then is not None and not _came(tree.id, tree, names, then)
 
     def _moved(self, tree: Tree, given: set[str]) -> str | None:
         """The tree of a file that is gone, and said what this one says under its new title."""
-        if not self._gone or tree.id in self._ids or tree.id != tree_id_from(tree.title):
+        if not self._gone or tree.id in self._ids or not is_called(tree):
             return None
         if self._gone_by_file is None:
             self._gone_by_file = {file_versions.read(r).file: i for i, r in self._gone.items()}
@@ -236,6 +235,12 @@ class Namesakes:
         with suppress(NotATree, InvalidTree):
             return self._store.get(id_)
         return None
+
+
+def is_called(tree: Tree) -> bool:
+    """Whether data has its id from its title; a block may have that of its note before it."""
+    own = tree_id_from(tree.title)
+    return tree.id == own or (tree.in_file.in_block and tree.id.endswith(f"/{own}"))
 
 
 def _told_by_one(texts: Mapping[K, set[str]]) -> dict[K, set[str]]:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from forest.stores.base import Store
 
 
+Known = list[tuple[str, FileVersion]]
+"""The trees that came from a file."""
+
+
 class Said(NamedTuple):
     """A tree of a note: the id that it has by the note's own name, and what it says."""
 
@@ -95,7 +99,7 @@ class NoteRecords:
                 left[f"{file}\0{id_}"] = id_, version
             elif file in self.notes or (file not in self._files and self._is_gone(file)):
                 trees.setdefault(file or "", []).append((id_, version))
-        return {file: _own(of_file) for file, of_file in trees.items()}, left
+        return _own(trees), left
 
     @cached_property
     def elsewhere(self) -> dict[str, list[tuple[str, FileVersion]]]:
@@ -107,7 +111,7 @@ class NoteRecords:
             version = file_versions.read(revision)
             if is_note(SourceFile(Path(file), file)) and not version.left:
                 trees.setdefault(file, []).append((id_, version))
-        return {file: _own(of_file) for file, of_file in trees.items()}
+        return _own(trees)
 
     def untouched(self, file: str) -> bool:
         """Whether a note that is not imported has the bytes that it had."""
@@ -135,11 +139,14 @@ class NoteRecords:
     def strange(self) -> set[str]:
         """Names in the forest that notes got where they were before, and not where they are.
 
-        So are those of trees that left their files, and of files that are gone.
+        So are those of trees that left their files, of files that are gone, and of files of data.
         """
         strange = {id_ for id_, _ in self.left.values()}
         for id_, file, _ in self._store.sources():
-            if file and file not in self._files and is_note(there := SourceFile(Path(file), file)):
+            there = SourceFile(Path(file or ""), file or "")
+            if file and not is_note(there):
+                strange.add(id_)
+            elif file and file not in self._files:
                 names = {id_, id_.rpartition("/")[0]} - {""}
                 if self._is_gone(file) or not names & set(ids_of_note(there)):
                     strange |= names
@@ -292,7 +299,8 @@ class NoteRecords:
     def written_ids(self, file: str) -> set[str]:
         """The ids that a note itself says."""
         own = note_of(self.notes[file])
-        return {one.id for one in self.said(file) if not begins_one_of(own, [one.id])}
+        said = self.said(file)
+        return {one.id for one in said if one.in_block or not begins_one_of(own, [one.id])}
 
     def is_of_another(self, id_: str, file: str) -> bool:
         """Whether a note that was read, and not this one, says that a tree's id is its own."""
@@ -300,9 +308,13 @@ class NoteRecords:
         return bool(writers) and file not in writers
 
 
-def _own(trees: list[tuple[str, FileVersion]]) -> list[tuple[str, FileVersion]]:
-    """The trees of a note without those of its blocks of data; all of another file."""
-    return [one for one in trees if one[1].bytes] or trees
+def _own(trees: Mapping[str, Known]) -> dict[str, Known]:
+    """The trees of each file; of a note without those of its blocks of data."""
+    own: dict[str, Known] = {}
+    for file, known in trees.items():
+        noted = is_note(SourceFile(Path(file), file))
+        own[file] = [one for one in known if one[1].bytes] if noted else known
+    return {file: known for file, known in own.items() if known}
 
 
 def begins_one_of(name: str, ids: Iterable[str]) -> bool:

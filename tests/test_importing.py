@@ -23,6 +23,7 @@ def forest(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Forest]:
 
 
 def write(path: Path, **changes: Any) -> Path:
+    path.parent.mkdir(exist_ok=True)
     tree = {
         "tree": "справедливость",
         "axes": ["причинность", "мораль"],
@@ -175,8 +176,9 @@ def test_weights_that_were_bound_in_the_forest_stay_where_the_file_is_edited(
     write(path, nodes=nodes("Справедливость — соответствие.", "И ещё."), axes=["парадоксальность"])
     with pytest.raises(Conflict, match="edited there"):
         forest.import_files([path])
-    forest.import_files([path], replace=True)
+    report = forest.import_files([path], replace=True)
     assert forest.get("справедливость").axes == {"парадоксальность": 1}
+    assert "is no more bound as it was" in " ".join(report.notices)
 
 
 def test_weights_stay_where_a_bound_note_is_moved_and_edited(
@@ -194,6 +196,40 @@ def test_weights_stay_where_a_bound_note_is_moved_and_edited(
     new.write_text("# Выбор\n\nОдно из трёх.\n\nИли ничего.\n", encoding="utf-8")
     assert forest.import_files([vault]).changed == ["a"]
     assert (said(forest, "a")[1], forest.get("a").axes) == ("Одно из трёх.", {"эмпатия": 1})
+
+
+def test_a_bound_note_that_is_called_as_its_file_is_renamed_and_edited(
+    forest: Forest, tmp_path: Path
+) -> None:
+    note, renamed = tmp_path / "v" / "Мария.md", tmp_path / "v" / "Анна.md"
+    note.parent.mkdir()
+    note.write_text("Первый абзац.\n\nВторой абзац.\n", encoding="utf-8")
+    forest.import_files([note.parent])
+    forest.bind("мария", {"эмпатия": 1})
+    note.rename(renamed)
+    forest.import_files([note.parent])
+    assert said(forest, "мария") == ["Анна", "Первый абзац.", "Второй абзац."]
+    renamed.write_text("Первый абзац.\n\nТретий абзац.\n", encoding="utf-8")
+    assert forest.import_files([note.parent]).changed == ["мария"]
+    assert said(forest, "мария")[2] == "Третий абзац."
+    assert forest.get("мария").axes == {"эмпатия": 1}
+
+
+@pytest.mark.parametrize("name", ["a.json", "b.json"])
+def test_a_tree_that_left_its_file_is_not_overwritten_by_another_of_its_title(
+    forest: Forest, tmp_path: Path, name: str
+) -> None:
+    path = write(tmp_path / "v.d" / "a.json")
+    forest.import_files([path.parent])
+    path.unlink()
+    assert "stays in the forest" in forest.import_files([path.parent]).notices[-1]
+    before = said(forest)
+    write(path.parent / name, nodes=nodes("Совсем иное.", "Ни слова общего."))
+    with pytest.raises(Conflict, match="stayed when that lost it"):
+        forest.import_files([path.parent])
+    assert said(forest) == before
+    write(path.parent / name, nodes=nodes(*before[:2], "Нормы меняются иначе."))
+    assert forest.import_files([path.parent]).changed == ["справедливость"]
 
 
 def test_another_file_with_the_same_tree_does_not_overwrite_it(

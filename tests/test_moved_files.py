@@ -993,3 +993,70 @@ def test_a_question_that_is_reworded_is_known_by_its_long_answer(
     forest.import_files(vault)
     put(note, asked.format("Что же такое время?"))
     assert forest.import_files(vault).added == []
+
+
+TIME = """```json
+{{"tree": "Время", "nodes": [{{"level": 0, "text": "{}"}}, {{"level": 1, "text": "Куда?"}}]}}
+```
+"""
+
+
+@pytest.mark.parametrize("imported", ["Мысли", "Мысли/Время.md", ""])
+def test_a_block_that_is_called_as_its_note_is_itself_whatever_is_imported(
+    forest: Forest, vault: Path, imported: str
+) -> None:
+    note = put(vault / "Мысли" / "Время.md", TIME.format("Время течёт."))
+    forest.import_files(vault)
+    (block,) = texts(forest)
+    assert forest.import_files(vault / imported).unchanged == [block]
+    put(note, "# Время\n\nПроза.\n\n" + TIME.format("Время течёт."))
+    report = forest.import_files(vault / imported)
+    assert (len(report.added), report.changed) == (1, [])
+    assert texts(forest)[block] == ["Время течёт.", "Куда?"]
+    assert len(forest.import_files(vault).added) == 0
+    put(note, "# Время\n\nПроза.\n\n" + TIME.format("Время стоит."))
+    forest.import_files(vault)
+    assert texts(forest)[block][0] == "Время стоит."
+    move(note, vault / "Иное.md")
+    assert forest.import_files(vault).added == []
+    assert texts(forest)[block][0] == "Время стоит."
+
+
+def test_a_note_over_a_block_leaves_a_tree_alone_that_stayed_in_the_forest(
+    forest: Forest, vault: Path
+) -> None:
+    first = put(vault / "Ц.md", "# Ц\n\nСвоё.\n\n" + TIME.format("Время есть."))
+    forest.import_files(vault)
+    put(first, "# Ц\n\nСвоё.\n")
+    forest.import_files(vault)
+    (stayed,) = (i for i, said in texts(forest).items() if said[0] == "Время есть.")
+    note = put(vault / "Время.md", TIME.format("Другое."))
+    forest.import_files(vault)
+    put(note, "# Время\n\nПроза.\n\n" + TIME.format("Другое."))
+    assert len(forest.import_files(vault).added) == 1
+    assert texts(forest)[stayed][0] == "Время есть."
+
+
+def test_a_note_in_the_name_of_a_tree_of_data_gets_a_number(forest: Forest, vault: Path) -> None:
+    data = {"tree": "Мера", "nodes": [{"level": 0, "text": "Старая мысль."}]}
+    put(vault / "t.json", json.dumps(data))
+    forest.import_files(vault)
+    put(vault / "Мера.md", "# Мера\n\nПроза о мере.\n")
+    assert forest.import_files(vault).added == ["мера.2"]
+    assert texts(forest)["мера"] == ["Старая мысль."]
+    assert forest.import_files(vault).added == []
+
+
+def test_a_note_that_lost_a_paragraph_when_it_was_moved_is_known_beside_a_copy(
+    forest: Forest, vault: Path
+) -> None:
+    shared = [
+        f"Абзац {word} о том, как люди понимают друг друга." for word in ["один", "два", "три"]
+    ]
+    old = put(vault / "Мера.md", "\n\n".join(("# Мера", *shared, "Своя строка.")))
+    put(vault / "Архив.md", "\n\n".join(("# Мера", *shared, "Чужая строка.")))
+    forest.import_files(vault)
+    old.unlink()
+    put(vault / "Весы.md", "\n\n".join(("# Мера", *shared[1:], "Своя строка.")))
+    report = forest.import_files(vault)
+    assert (report.added, report.changed) == ([], ["мера"])

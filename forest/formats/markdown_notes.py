@@ -44,6 +44,7 @@ from forest.formats.markdown_outline import Entry, Outline, callout, end_of, is_
 from forest.formats.owner import looks_like_tree, misspelt_in, tree_from
 from forest.identity import derived_id
 from forest.model import AnchorLink, Thought, Tree
+from forest.phrases import tree_id_from
 
 _ROLE = re.compile(r"\w+[_-](user|agent|assistant)", re.IGNORECASE)
 _UID = re.compile(r"UID:\s*(\S+)", re.IGNORECASE)
@@ -335,8 +336,8 @@ class _Note:
                 tree = tree_from(item, self.source.name)
                 check_doubles(text, data, self.source, first)
                 check_numbers(text, data, self.source, first)
-                if tree.id == self.id and "id" not in item:  # a note is named after its theme
-                    tree.id = f"{self.id}/{tree.id}"
+                if not tree.in_file.says_id:
+                    tree.id = self._beside_note(tree.id)
                 tree.stands(in_block=True)
                 self.found.append(tree)
             except Problem as problem:
@@ -345,6 +346,16 @@ class _Note:
             except ImportRefused as error:
                 self.found.append(BadTree(error))
         return ", ".join(str(item.get("tree") or item.get("title")) for item in items)
+
+    def _beside_note(self, id_: str) -> str:
+        """The id of a block that is called as the note, which is named after its theme.
+
+        It is the same wherever the note lies, and whether it says anything else.
+        """
+        if id_ not in (tree_id_from(self.stem), self.id):
+            return id_
+        inside = f"{id_}/{id_}"
+        return f"{inside}/{id_}" if inside == self.id else inside
 
     def _flush(self) -> Iterator[Tree | BadTree]:
         yield from self.found

@@ -870,5 +870,5 @@ def test_what_is_made_of_a_formula_takes_nothing_from_it():
         assert check(forest.store, "Δ00").unmet == []
         (unmet,) = (c for c in check(forest.store, "Λ1").criteria if c.name == "reproducible")
         assert (
-            "no more than by chance: p = 0.19, times 6 formulas of formulas 1, 0.05" in unmet.said
+            "no more than by chance: p = 0.28, times 6 formulas of formulas 1, 0.05" in unmet.said
         )
