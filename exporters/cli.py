@@ -114,6 +114,8 @@ def command_export(
     With --as, OUT is a file that holds the forest as a graph; `forest import` reads all of these
     but canvas, a picture for Obsidian. An earlier export of the same kind in OUT is replaced.
     """
+    if str(out) == "-":
+        raise click.UsageError("OUT is a folder, with --as a file: standard output is neither")
     if graph is not None:
         if recipe_name or seed is not None or format or file or workers.asked or as_json:
             raise click.UsageError(

@@ -71,6 +71,8 @@ def test_a_recipe_file_is_used(run: Run, tmp_path: Path) -> None:
         (["corpus", "--recipe", "none.toml"], 2, "none.toml"),
         (["corpus", "--seed", "-1"], 2, "--seed"),
         ([], 2, "OUT"),
+        (["-"], 2, "standard output is neither"),
+        (["-", "--as", "turtle"], 2, "standard output is neither"),
         (["."], 1, "is not a corpus"),
         (["corpus", "--recipe", "bad.toml"], 2, "walks.hop: there is no such setting"),
     ],
