@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 
 import networkx as nx
 
-from anchors import homonyms
-from anchors.deciding import finish, unsaid_meanings
+from anchors.deciding import finish, say_meanings, unsaid_meanings
 from anchors.decisions import decision_of, decisions
 from anchors.formulas.book import Book, formula_of, scene_of
 from anchors.formulas.errors import Cycle
@@ -69,9 +68,7 @@ def _unsaid(forest: Forest, *, fix: bool) -> Iterator[Finding]:
     if _begun_in(forest):
         return  # they say it when they are done
     try:
-        unsaid = unsaid_meanings(forest.store)
-        if fix:
-            homonyms.put(forest.store, unsaid)
+        unsaid = (say_meanings if fix else unsaid_meanings)(forest.store)
     except StoreUnavailable:
         raise
     except (StoreError, InvalidInput, NotATree):

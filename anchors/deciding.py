@@ -138,8 +138,8 @@ def finish(store: Store) -> list[Decision]:
     return begun
 
 
-def say_meanings(store: Store, trees: Collection[str]) -> list[homonyms.Meaning]:
-    """Let the words of some trees mean what was decided of them. Returns what they did not say."""
+def say_meanings(store: Store, trees: Collection[str] | None = None) -> list[homonyms.Meaning]:
+    """Let the words of some trees, or of all, mean what was decided of them; gives what did not."""
     found = unsaid_meanings(store, trees)
     homonyms.put(store, found)
     return found

@@ -143,9 +143,11 @@ def unsaid(store: Store, meanings: Iterable[Meaning], trees: Iterable[str]) -> l
     in_force, found = _by_place(meanings), dict[Meaning, None]()
     for id_ in dict.fromkeys(trees) if in_force else ():
         for thought in store.get(id_).thoughts:
-            carried = {link.anchor for link in thought.anchors}
-            here = _here(in_force, thought.id, id_) if carried else ()
-            found.update(dict.fromkeys(one for one in here if one.anchor in carried))
+            here = _here(in_force, thought.id, id_) if thought.anchors else []
+            for link in thought.anchors if here else ():
+                if (means := _meaning(link.anchor, here)) != link.anchor:
+                    words = {link.anchor, *(m.means for m in here)} - {means}
+                    found.update(dict.fromkeys(m for m in here if m.anchor in words))
     return list(found)
 
 
