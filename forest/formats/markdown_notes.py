@@ -47,6 +47,7 @@ from forest.model import AnchorLink, Thought, Tree
 from forest.phrases import tree_id_from
 
 _ROLE = re.compile(r"\w+[_-](user|agent|assistant)", re.IGNORECASE)
+_SAYS = re.compile(r" {0,3}> ?(\[!\w+[_-](?:user|agent|assistant)\])", re.IGNORECASE)
 _UID = re.compile(r"UID:\s*(\S+)", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MEANT_AS_TREE = (re.compile(r'"(?:tree|title)"\s*:'), re.compile(r'"nodes"\s*:'))
@@ -164,6 +165,7 @@ class _Note:
         if head is None or role is None:
             return None
         line = (block[0].map or [0])[0] + 1
+        self._tell_inside(block)
         said_by = self._plain(head[1])
         inner = [*self._paragraph(head[2], line), *block[4:-1]]
         if role[1].lower() != "user":
@@ -176,6 +178,16 @@ class _Note:
                 "what follows it belongs to what stands before it"
             )
         return _Speech("user", said_by, inner, line, text, links, notes)
+
+    def _tell_inside(self, block: list[Token]) -> None:
+        """Name what was meant to begin a callout, and is the text of the one before it."""
+        begin, end = block[0].map or (0, 0)
+        for number in range(begin + 1, end):
+            if (said := _SAYS.match(self.lines[number])) is not None:
+                self.notice(
+                    f"{self.source.name}:{number + 1}: {said[1]} stands within the callout of line "
+                    f"{begin + 1} and is its text: an empty line before it begins another one"
+                )
 
     def _paragraph(self, text: str, line: int) -> list[Token]:
         """The tokens of the rest of a callout's first paragraph, in the lines after ``line``."""

@@ -82,6 +82,14 @@ def test_a_question_without_a_word_is_left_out_and_nothing_else(read: Reader) ->
     assert read(empty, "note.md").trees == []
 
 
+def test_a_callout_without_an_empty_line_before_it_is_named(read: Reader) -> None:
+    talk = Q.format("раз") + "\n" + A.format("ответ") + Q.format("два") + ">\n" + A.format("другой")
+    found = [n.split("; ")[0].split(" stands")[0] for n in read(talk, "note.md").notices]
+    assert found == ["note.md:6: [!nexus_user]", "note.md:9: [!nexus_agent]"]
+    apart = Q.format("раз") + "\n" + A.format("ответ: [!nexus_user]\n> > [!nexus_user]") + "\n"
+    assert read(apart, "note.md").notices == []
+
+
 def test_a_question_that_is_a_picture_is_named_after_it(read: Reader) -> None:
     assert read(Q.format("![[photo.png]]")).tree.title == "photo.png"
 
