@@ -103,9 +103,15 @@ class KnownNotes:
         if not records.says_some(file):
             return False
         now = records.texts_of(file)
-        others = (trees for at, trees in self._then.items() if at != file)
-        said = (records.stored_texts(id_ for id_, _ in trees) for trees in others)
-        return not any(says_most(now, then, records.dull(then, 2)) for then in said)
+        others = (then for at, then in self._texts_then.items() if at != file)
+        near = (then for then in others if not now.isdisjoint(then))
+        return not any(says_most(now, then, records.dull(then, 2)) for then in near)
+
+    @cached_property
+    def _texts_then(self) -> dict[str, set[str]]:
+        """What was said where notes may have come from."""
+        stored = self._records.stored_texts
+        return {at: stored(id_ for id_, _ in trees) for at, trees in self._then.items()}
 
     @cached_property
     def _homes(self) -> set[str]:
