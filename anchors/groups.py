@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from typing import NamedTuple
 
 from anchors.arguments import check_store, check_texts
 from anchors.decisions import (
@@ -43,6 +45,20 @@ class Join:
     """Number of the decision; None for what a rule says by itself."""
 
 
+class Carriers(NamedTuple):
+    """How much of a forest carries an anchor."""
+
+    trees: int
+    thoughts: int
+
+
+class Carrying(Occurrence):
+    """A thought that carries an anchor, in one spelling or in several."""
+
+    phrases: tuple[str, ...]
+    """As it is written there, each spelling once, those of the widest variant first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Anchors that are one: under ``id`` they count as a single anchor."""
@@ -52,16 +68,12 @@ class Group:
     anchors: tuple[Anchor, ...]
     joins: tuple[Join, ...] = ()
 
-    @property
-    def thoughts(self) -> int:
-        """How many thoughts carry one of them; a thought that carries two counts twice."""
-        return sum(a.thoughts for a in self.anchors)
-
-    def trees(self, store: Store) -> int:
-        """How many trees carry one of them."""
+    def carriers(self, store: Store) -> Carriers:
+        """How many trees and thoughts carry one of them; what carries several counts once."""
         if len(self.anchors) == 1:
-            return self.anchors[0].trees
-        return len({o.tree for anchor in self.anchors for o in store.occurrences(anchor.id)})
+            return Carriers(self.anchors[0].trees, self.anchors[0].thoughts)
+        tree_of = {o.thought: o.tree for a in self.anchors for o in store.occurrences(a.id)}
+        return Carriers(len(set(tree_of.values())), len(tree_of))
 
 
 class Registry:
@@ -376,10 +388,16 @@ class Registry:
         return min(ids, key=rank)
 
 
-def thoughts_at(store: Store, anchor: str) -> list[Occurrence]:
+def thoughts_at(store: Store, anchor: str) -> list[Carrying]:
     """The thoughts that carry an anchor or a variant of it, by the variants from the widest on.
 
-    It is named by its id, a spelling, the name of its group, or other forms. Raises NotFound.
+    Each comes once, whatever it carries. The anchor is named by its id, a spelling, the name of its
+    group, or other forms. Raises NotFound.
     """
     variants = Registry.of(store).group(anchor).anchors
-    return [found for variant in variants for found in store.occurrences(variant.id)]
+    first: dict[str, Occurrence] = {}
+    phrases: dict[str, dict[str, None]] = {}
+    for found in chain.from_iterable(store.occurrences(variant.id) for variant in variants):
+        first.setdefault(found.thought, found)
+        phrases.setdefault(found.thought, {})[found.phrase] = None
+    return [Carrying(**dict(at), phrases=tuple(phrases[id_])) for id_, at in first.items()]

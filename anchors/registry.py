@@ -21,13 +21,15 @@ from anchors.arguments import check_texts, listed
 from anchors.deciding import check_reason, decide, finish, numbered, rehearse
 from anchors.decisions import MERGE, PART, REFUSE, RENAME, UNDO, Decision, meanings_of
 from anchors.forms import form_key
-from anchors.groups import Group, Join, Registry, thoughts_at
+from anchors.groups import Carriers, Carrying, Group, Join, Registry, thoughts_at
 from forest.errors import Conflict, NotFound
 from forest.fields import kind_of
 from forest.shell import command_line
 from forest.stores.base import Store
 
 __all__ = [
+    "Carriers",
+    "Carrying",
     "Group",
     "Join",
     "Registry",

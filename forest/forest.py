@@ -516,6 +516,7 @@ class Forest:
     def thoughts_at(self, anchor: str | Anchor) -> list[Occurrence]:
         """The thoughts of all trees that carry an anchor, named by its id or by a spelling.
 
+        One that spells it twice comes twice.
         `anchors.registry.thoughts_at` gives those of all its variants.
         """
         anchor = name_of(anchor, Anchor, "an anchor or its phrase")

@@ -17,10 +17,9 @@ from forest.shell import command_line
 
 if TYPE_CHECKING:
     from anchors.decisions import Decision
-    from anchors.registry import Group, Registry
+    from anchors.registry import Carriers, Carrying, Group, Registry
     from anchors.review import Reviewed
     from forest import Forest
-    from forest.model import Occurrence
 
 _why = click.option("--why", default="", metavar="TEXT", help="The reason, kept in the history.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
@@ -47,17 +46,14 @@ def list_(ctx: click.Context, shared: bool, as_json: bool) -> None:
     from forest.cli.terminal import print_table
 
     with opened_forest(ctx) as forest:
-        groups = [(g, g.trees(forest.store)) for g in Registry.of(forest.store).groups()]
-    shown = [(group, trees) for group, trees in groups if trees > 1 or not shared]
+        groups = [(g, g.carriers(forest.store)) for g in Registry.of(forest.store).groups()]
+    shown = [(group, there) for group, there in groups if there.trees > 1 or not shared]
     if as_json:
-        print_json([_group_json(group, trees) for group, trees in shown])
+        print_json([_group_json(group, there) for group, there in shown])
         return
     print_table(
         ("anchor", "trees", "thoughts", "variants"),
-        [
-            (group.phrase, trees, group.thoughts, "; ".join(_others(group)))
-            for group, trees in shown
-        ],
+        [(group.phrase, *there, "; ".join(_others(group))) for group, there in shown],
         none=f"no {'shared ' if shared else ''}anchor yet: authors write them, "
         "`forest anchors discover` proposes some",
     )
@@ -67,12 +63,11 @@ def _others(group: Group) -> list[str]:
     return [p for p in dict.fromkeys(a.phrase for a in group.anchors) if p != group.phrase]
 
 
-def _group_json(group: Group, trees: int) -> dict[str, Any]:
+def _group_json(group: Group, there: Carriers) -> dict[str, Any]:
     return {
         "id": group.id,
         "phrase": group.phrase,
-        "trees": trees,
-        "thoughts": group.thoughts,
+        **there._asdict(),
         "variants": list(group.anchors),
         "joins": [asdict(join) for join in group.joins],
     }
@@ -83,8 +78,11 @@ def _group_json(group: Group, trees: int) -> dict[str, Any]:
 @_json
 @click.pass_context
 def show(ctx: click.Context, anchor: str, as_json: bool) -> None:
-    """Show the thoughts of all variants of ANCHOR side by side, and why they are one."""
-    from anchors.registry import Registry, thoughts_at
+    """Show the thoughts of all variants of ANCHOR side by side, and why they are one.
+
+    Columns: as written, tree, thought. A thought with several spellings stands there once.
+    """
+    from anchors.registry import Carriers, Registry, thoughts_at
     from forest.cli.terminal import print_table
     from forest.render import plural, visible
 
@@ -92,22 +90,22 @@ def show(ctx: click.Context, anchor: str, as_json: bool) -> None:
         registry = Registry.of(forest.store)
         group = registry.group(anchor)
         thoughts = thoughts_at(forest.store, group.id)
-    trees = len({o.tree for o in thoughts})
+    there = Carriers(len({at.tree for at in thoughts}), len(thoughts))
     if as_json:
         apart = [asdict(d) for d in registry.apart(group.id)]
         said = [o.model_dump() for o in thoughts]
-        print_json({**_group_json(group, trees), "apart": apart, "said": said})
+        print_json({**_group_json(group, there), "apart": apart, "said": said})
         return
     click.secho(visible(group.phrase), bold=True)
-    click.echo(f"{plural(trees, 'tree')}, {plural(len(thoughts), 'thought')}")
+    click.echo(f"{plural(there.trees, 'tree')}, {plural(there.thoughts, 'thought')}")
     for line in _reasons(registry, group):
         say(line)
     click.echo()
     print_table(("as written", "tree", "thought"), map(_said, thoughts))
 
 
-def _said(occurrence: Occurrence) -> tuple[str, str, str]:
-    return occurrence.phrase, occurrence.tree, " ".join(occurrence.text.split())
+def _said(at: Carrying) -> tuple[str, str, str]:
+    return "; ".join(at.phrases), at.tree, " ".join(at.text.split())
 
 
 def _reasons(registry: Registry, group: Group) -> Iterable[str]:

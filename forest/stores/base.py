@@ -155,7 +155,10 @@ class Store(ABC):
 
     @abstractmethod
     def occurrences(self, anchor: str) -> Iterator[Occurrence]:
-        """The thoughts that carry an anchor, by tree id, then in reading order; none: empty."""
+        """The thoughts that carry an anchor, by tree id, then in reading order; none: empty.
+
+        One that spells it twice comes twice.
+        """
 
     @abstractmethod
     def axes(self) -> list[Axis]:

@@ -15,6 +15,7 @@ from anchors.registry import decide
 from forest import Forest
 from tests.anchors.conftest import propose, trees
 from tests.conftest import Run
+from tests.export_helpers import tree
 
 
 @pytest.fixture
@@ -276,3 +277,14 @@ def test_words_that_their_authors_parted_in_a_file_are_told_apart(run: Run, tmp_
     offered = run("new", "Ключ")[1]
     assert '"ключ"' in offered
     assert '"ключ (родник)"' in offered
+
+
+def test_a_thought_with_several_spellings_of_an_anchor_is_listed_and_shown_once(run: Run) -> None:
+    run("init")
+    with Forest.open() as forest:
+        forest.add(tree("В", "Память хранит. {память; Память; памятью}"), tree("Г", "Г. {память}"))
+    assert "\nпамять\t2\t2\t" in "\n" + run("anchors", "list")[1]
+    _, out, _ = run("anchors", "show", "память")
+    assert "2 trees, 2 thoughts" in out
+    assert "память; Память; памятью\tв\tПамять хранит.\n" in out
+    assert out.count("Память хранит.") == 1

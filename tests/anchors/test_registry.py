@@ -170,7 +170,7 @@ def test_a_word_of_two_meanings_is_two_anchors_where_its_author_says_so():
     other = store.get("берег").thoughts[1].id
     made = part(store, "коса", "коса (инструмент)", ["жатва", other], why="омонимы")
     found = Registry.of(store)
-    assert [(g.id, g.phrase, g.trees(store), g.thoughts) for g in found.groups()] == [
+    assert [(g.id, g.phrase, *g.carriers(store)) for g in found.groups()] == [
         ("коса", "коса", 2, 2),
         ("коса (инструмент)", "коса (инструмент)", 2, 3),
     ]

@@ -53,7 +53,7 @@ def test_what_is_discovered_renames_no_anchor_of_an_author():
     discover(store)
     assert door.accept(store, proposals(store)).marked == 3
     (group,) = Registry.of(store).groups()
-    assert (group.id, group.phrase, group.trees(store)) == ("причина", "причина", 6)
+    assert (group.id, group.phrase, group.carriers(store).trees) == ("причина", "причина", 6)
     assert [a.phrase for a in group.anchors] == ["причина", "причины"]
     discover(store)
     assert proposals(store) == []
@@ -67,7 +67,7 @@ def test_the_phrase_of_an_anchor_is_found_with_a_dash_that_authors_may_leave_out
     discover(store)
     assert door.accept(store, proposals(store)).marked == 1
     (group,) = Registry.of(store).groups()
-    assert (group.phrase[:30], group.trees(store)) == ("Причина и следствие не всегда ", 2)
+    assert (group.phrase[:30], group.carriers(store).trees) == ("Причина и следствие не всегда ", 2)
 
 
 def test_an_accepted_merge_is_a_decision(store):

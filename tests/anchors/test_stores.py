@@ -15,13 +15,14 @@ from anchors.decisions import decisions
 from anchors.formulas.book import Book
 from anchors.formulas.registry import add, compose
 from anchors.proposals import proposals
-from anchors.registry import Registry, merge, part, split, undo
+from anchors.registry import Registry, merge, part, split, thoughts_at, undo
 from anchors.stats import forest_stats
 from forest import Forest
 from forest.errors import Conflict
 from forest.stores.base import Store, open_store
 from tests.anchors.conftest import propose, trees
 from tests.conftest import Neo4jServer
+from tests.export_helpers import tree
 
 Open = Callable[[], Store]
 
@@ -67,12 +68,34 @@ def carried(store: Store) -> list[str]:
     return [a.anchor for a in links if a.origin == "discovered" or "(" in a.anchor]
 
 
+def counted(store: Store) -> dict[str, tuple[str, ...]]:
+    """By text the spellings of an anchor, where all that counts thoughts agrees on them."""
+    Forest(store).add(
+        tree("В", "Память хранит. {память; память; Память}\n  Помнит. {памятью; память}"),
+        tree("Г", "Без памяти. {памяти; память}"),
+    )
+    (group,) = Registry.of(store).groups()
+    said = thoughts_at(store, "памяти")
+    assert group.carriers(store) == (2, 3)
+    assert forest_stats(store).occurrences == len(said) == 3
+    assert {at.text: set(at.phrases) for at in said} == {
+        "Память хранит.": {"память", "Память"},
+        "Помнит.": {"память", "памятью"},
+        "Без памяти.": {"память", "памяти"},
+    }
+    return {at.text: at.phrases for at in said}
+
+
 class Deciding:
     """What every store has to keep; ``opened`` opens the same empty one again, as processes do."""
 
     def test_decisions_come_to_the_same_as_in_memory(self, opened: Open) -> None:
         with opened() as store:
             assert reviewed(store) == reviewed(open_store("memory:"))
+
+    def test_a_thought_with_several_spellings_of_an_anchor_counts_once(self, opened: Open) -> None:
+        with opened() as store:
+            assert counted(store) == counted(open_store("memory:"))
 
     def test_what_is_killed_in_a_tree_is_done_by_whoever_comes_next(self, opened: Open) -> None:
         with opened() as store, opened() as other:
