@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import NamedTuple
 
 from anchors.arguments import check_store, check_texts
@@ -31,6 +30,7 @@ from forest.errors import NotFound
 from forest.model import Anchor, Occurrence, anchor_id
 from forest.phrases import phrase_key
 from forest.stores.base import Skip, Store
+from forest.thoughts import with_signs
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ class Carrying(Occurrence):
     """A thought that carries an anchor, in one spelling or in several."""
 
     phrases: tuple[str, ...]
-    """As it is written there, each spelling once, those of the widest variant first."""
+    """As it is written there, a tag with ``#`` and a link in ``[[ ]]``: each spelling once, those
+    of the widest variant first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,10 @@ class Group:
 
     id: str
     phrase: str
+    """What it is shown as (`Registry.name`)."""
     anchors: tuple[Anchor, ...]
+    spellings: tuple[str, ...]
+    """How each of them is spelled most often, with the signs of its kind."""
     joins: tuple[Join, ...] = ()
 
     def carriers(self, store: Store) -> Carriers:
@@ -129,28 +133,35 @@ class Registry:
         return {id_: self._heads[root] for id_, root in self._group.items()}
 
     def name(self, anchor: str) -> str:
-        """What an anchor is shown as: the name of its group, else the most frequent spelling.
+        """What an anchor is shown as, and found by: the name of its group, else its spelling.
 
-        Where that is the spelling of others too, as its author gave it an id of its own, the id.
+        That is the most frequent one; a tag has its ``#``, a link stands in ``[[ ]]``. Where its
+        author gave it an id of its own, and another anchor is spelled the same, it is the id.
         """
         head = self.head(anchor)
         if head in self.titles:
             return self.titles[head]
-        if (there := self.anchors.get(head)) is None:
-            return head
-        shared = anchor_id(there.phrase, there.kind) != head and self._spelled_by(there) > 1
-        return head if shared else there.phrase
+        groups = set(map(self.head, self._alike(head)))
+        return head if len(groups) > 1 else self._shown(head)
 
-    def _spelled_by(self, anchor: Anchor) -> int:
-        """How many groups have an anchor of this spelling."""
-        return len(self._heads_of[phrase_key(anchor.phrase), anchor.kind])
+    def _shown(self, anchor: str) -> str:
+        there = self.anchors.get(anchor)
+        return with_signs(there.phrase, there.kind) if there else anchor
+
+    def _alike(self, anchor: str) -> Sequence[str]:
+        """Of an anchor whose author gave it an id of its own: all that are spelled as it is."""
+        there = self.anchors.get(anchor)
+        if there is None or anchor_id(there.phrase, there.kind) == anchor:
+            return [anchor]
+        return self._spelled_so[phrase_key(self._shown(anchor))]
 
     @cached_property
-    def _heads_of(self) -> Mapping[tuple[str, str], set[str]]:
-        heads = defaultdict[tuple[str, str], set[str]](set)
-        for id_, anchor in self.anchors.items():
-            heads[phrase_key(anchor.phrase), anchor.kind].add(self.head(id_))
-        return heads
+    def _spelled_so(self) -> Mapping[str, list[str]]:
+        """By spelling, the anchors that are shown so."""
+        found = defaultdict[str, list[str]](list)
+        for id_ in self.anchors:
+            found[phrase_key(self._shown(id_))].append(id_)
+        return found
 
     def group(self, anchor: str) -> Group:
         """The group of an anchor, by its id or by a spelling. Raises NotFound."""
@@ -165,16 +176,13 @@ class Registry:
         return self._members.get(self._group.get(anchor, anchor), [anchor])
 
     def _groups(self, heads: list[str]) -> list[Group]:
-        members = map(self.members, heads)
-        return [
-            Group(
-                head,
-                self.name(head),
-                tuple(self.anchors[i] for i in (sorted(ids, key=self._rank) if ids[1:] else ids)),
-                tuple(self._joins_of.get(head, ())),
-            )
-            for head, ids in zip(heads, members, strict=True)
-        ]
+        return [self._group_of(head, self.members(head)) for head in heads]
+
+    def _group_of(self, head: str, members: Sequence[str]) -> Group:
+        ids = sorted(members, key=self._rank) if members[1:] else members
+        anchors = tuple(self.anchors[id_] for id_ in ids)
+        joins = tuple(self._joins_of.get(head, ()))
+        return Group(head, self.name(head), anchors, tuple(map(self._shown, ids)), joins)
 
     @cached_property
     def _joins_of(self) -> Mapping[str, list[Join]]:
@@ -206,9 +214,11 @@ class Registry:
 
         All that is spelled so was parted then, or its authors gave it other ids.
         """
-        spelled = [id_ for id_, a in self.anchors.items() if phrase_key(a.phrase) == key] or [
-            id_ for id_, a in self.anchors.items() if key and form_key(a.phrase) == form_key(named)
-        ]
+        spelled = (
+            self._spelled_so.get(key)
+            or [id_ for id_, a in self.anchors.items() if phrase_key(a.phrase) == key]
+            or [i for i, a in self.anchors.items() if key and form_key(a.phrase) == form_key(named)]
+        )
         by_head = {self.head(id_): id_ for id_ in sorted(spelled, key=self._rank, reverse=True)}
         if len(by_head) == 1:
             return next(iter(by_head.values()))
@@ -237,7 +247,6 @@ class Registry:
         root = self._group[decision.anchor]
         self._heads[root] = self._head(self._members[root])
         self.__dict__.pop("_joins_of", None)
-        self.__dict__.pop("_heads_of", None)
 
     def refused(self, one: str, other: str) -> bool:
         """Whether somebody refused two anchors as one, or an anchor as a mark of a thought."""
@@ -299,9 +308,13 @@ class Registry:
         return *often, declined(id_), len(id_), id_
 
     def called(self, anchor: str) -> str:
-        """What tells an anchor from the others of its group: its given name, else its spelling."""
-        there = self.anchors.get(anchor)
-        return self.titles.get(anchor) or (there.phrase if there else anchor)
+        """What tells an anchor from the others of its group: its given name, else its spelling.
+
+        Where another one is spelled the same, its id.
+        """
+        if anchor in self.titles:
+            return self.titles[anchor]
+        return anchor if len(self._alike(anchor)) > 1 else self._shown(anchor)
 
     # --- working it out ------------------------------------------------------------------------
 
@@ -397,7 +410,7 @@ def thoughts_at(store: Store, anchor: str) -> list[Carrying]:
     variants = Registry.of(store).group(anchor).anchors
     first: dict[str, Occurrence] = {}
     phrases: dict[str, dict[str, None]] = {}
-    for found in chain.from_iterable(store.occurrences(variant.id) for variant in variants):
+    for kind, found in ((a.kind, found) for a in variants for found in store.occurrences(a.id)):
         first.setdefault(found.thought, found)
-        phrases.setdefault(found.thought, {})[found.phrase] = None
+        phrases.setdefault(found.thought, {})[with_signs(found.phrase, kind)] = None
     return [Carrying(**dict(at), phrases=tuple(phrases[id_])) for id_, at in first.items()]

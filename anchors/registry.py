@@ -189,7 +189,7 @@ def _refuse_second(
 def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision:
     """Give an anchor the name that it is shown by. Thoughts keep what is written there.
 
-    Raises NotFound; InvalidInput for what is no name; Conflict if it is another anchor's.
+    Raises NotFound; InvalidInput for what is no name; Conflict if another's, or its id.
     """
     check_texts(phrase=phrase)
     name = homonyms.new_name(phrase)
@@ -197,8 +197,9 @@ def rename(store: Store, anchor: str, phrase: str, *, why: str = "") -> Decision
     def say(registry: Registry) -> list[Decision]:
         head = registry.head(registry.find(anchor))
         for group in registry.groups():
-            spellings = {group.phrase, *(a.phrase for a in group.anchors)}
-            if group.id != head and form_key(name) in map(form_key, spellings):
+            names = {group.phrase, *group.spellings}
+            names.update(said for a in group.anchors for said in (a.id, a.phrase))
+            if group.id != head and form_key(name) in map(form_key, names):
                 raise Conflict(
                     f"{name!r} is the name of another anchor, {group.id!r}",
                     hint=_way_to_one(registry, head, group.id),

@@ -8,6 +8,7 @@ from anchors.decisions import MERGE, RENAME, UNDO, Decision, taken_back
 from anchors.registry import Registry
 from forest.model import anchor_id
 from forest.phrases import phrase_key
+from forest.thoughts import with_signs
 
 
 class History:
@@ -46,7 +47,9 @@ class History:
         if title := self._titles.get(decision.no, {}).get(anchor):
             return title
         there = self._registry.anchors.get(anchor)
-        return there.phrase if there and anchor_id(there.phrase, there.kind) == anchor else anchor
+        if there is None or anchor_id(there.phrase, there.kind) != anchor:
+            return anchor
+        return with_signs(there.phrase, there.kind)
 
 
 def _titles_then(decisions: Sequence[Decision]) -> Iterator[tuple[int, Mapping[str, str]]]:

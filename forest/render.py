@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from html import escape
 
 from forest.model import AnchorLink, Thought, Tree
+from forest.thoughts import with_signs
 
 MOST_GUIDES = 16
 """Branchings drawn to the left of a thought; those further out are shown as ⋯."""
@@ -68,8 +69,8 @@ def _children(tree: Tree) -> list[int]:
 
 def anchor_label(link: AnchorLink) -> str:
     """How an anchor is shown: ⚓ phrase, [[link]] or #tag."""
-    phrase = visible(link.phrase)
-    return {"link": f"[[{phrase}]]", "tag": f"#{phrase}"}.get(link.kind, f"⚓ {phrase}")
+    shown = with_signs(visible(link.phrase), link.kind)
+    return f"⚓ {shown}" if link.kind == "phrase" else shown
 
 
 def heading(tree: Tree) -> list[str]:

@@ -29,8 +29,16 @@ def anchor_id(phrase: str, kind: str = "phrase") -> str:
     It is the phrase's key (`forest.phrases.phrase_key`); a link's stands in ``[[ ]]`` and a tag's
     after ``#``, so that the three kinds never meet by accident.
     """
-    key = phrase_key(phrase)
-    return {"link": f"[[{key}]]", "tag": f"#{key}"}.get(kind, key)
+    return with_signs(phrase_key(phrase), kind)
+
+
+def with_signs(phrase: str, kind: str) -> str:
+    """A phrase as it is shown: a link in ``[[ ]]``, a tag after ``#``.
+
+    >>> with_signs("Память", "link"), with_signs("Память", "tag"), with_signs("Память", "phrase")
+    ('[[Память]]', '#Память', 'Память')
+    """
+    return {"link": f"[[{phrase}]]", "tag": f"#{phrase}"}.get(kind, phrase)
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))

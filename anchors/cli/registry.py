@@ -29,7 +29,8 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def command_anchors() -> None:
     """Say which anchors are one, and review what was proposed.
 
-    An ANCHOR is named by its id, a spelling, or the name it was given.
+    An ANCHOR is named by its id, a spelling, or the name it was given: as the commands print it, a
+    tag as "#tag", a link as "[[link]]".
     """
 
 
@@ -60,7 +61,7 @@ def list_(ctx: click.Context, shared: bool, as_json: bool) -> None:
 
 
 def _others(group: Group) -> list[str]:
-    return [p for p in dict.fromkeys(a.phrase for a in group.anchors) if p != group.phrase]
+    return [one for one in dict.fromkeys(group.spellings) if one != group.phrase]
 
 
 def _group_json(group: Group, there: Carriers) -> dict[str, Any]:

@@ -13,7 +13,9 @@ import pytest
 from anchors.decisions import Decision
 from anchors.registry import decide
 from forest import Forest
+from forest.nodes import Node
 from tests.anchors.conftest import propose, trees
+from tests.anchors.helpers import put
 from tests.conftest import Run
 from tests.export_helpers import tree
 
@@ -288,3 +290,38 @@ def test_a_thought_with_several_spellings_of_an_anchor_is_listed_and_shown_once(
     assert "2 trees, 2 thoughts" in out
     assert "память; Память; памятью\tв\tПамять хранит.\n" in out
     assert out.count("Память хранит.") == 1
+
+
+def test_a_tag_a_link_and_a_phrase_of_one_name_are_told_apart(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "сад.md").write_text("# Сад\nСад. #память\n\n- [[Память]] хранит\n")
+    (tmp_path / "дом.md").write_text("# Дом\nДом. #память\n\n- [[Память]] ждёт\n")
+    own = "{phrase: Память, anchor: память-2}"
+    (tmp_path / "а.yaml").write_text(
+        f"- title: А\n  nodes:\n  - text: А.\n    anchors: [память, {own}, '#лес']\n"
+    )
+    assert run("import", "сад.md", "дом.md", "а.yaml")[0] == 0
+    with Forest.open() as forest:
+        pair = {"what": "merge", "rule": "meaning", "anchor": "#память", "into": "[[память]]"}
+        put(forest.store, Node("Proposal", "g1", {**pair, "score": 0.7}))
+    listed = [line.split("\t")[0] for line in run("anchors", "list")[1].splitlines()]
+    assert {"#память", "[[Память]]", "память", "память-2", "#лес"} <= {*listed}
+    for name in listed:
+        assert run("anchors", "show", name)[1].splitlines()[0] == name
+    assert "#память\tдом\tДом." in run("anchors", "show", "#память")[1]
+    assert "«#память» is «[[Память]]»" in run("anchors", "proposals")[1]
+    assert "#память (2)" in run("stats")[1]
+    assert run("anchors", "merge", "#память", "память")[1] == "1: «#память» is «память»\n"
+    assert run("anchors", "merge", "[[Память]]", "память-2")[1] == "2: «[[Память]]» is «память-2»\n"
+    assert "«#память» is «память»" in run("anchors", "history")[1]
+    assert "«#память» is «память»: rule author" in run("anchors", "show", "#память")[1]
+    assert "#память\t3\t3\tпамять\n" in run("anchors", "list")[1]
+
+
+def test_an_anchor_is_not_renamed_to_the_id_of_another_one(run: Run, tmp_path: Path) -> None:
+    thought = "{text: А., anchors: [вода, {phrase: память, anchor: мой-ид}]}"
+    (tmp_path / "a.yaml").write_text(f"- title: А\n  nodes: [{thought}]\n")
+    assert run("import", "a.yaml")[0] == 0
+    code, _, err = run("anchors", "rename", "вода", "Мой-ид")
+    assert code == 1
+    assert "is the name of another anchor, 'мой-ид'" in err
+    assert run("anchors", "rename", "мой-ид", "Мой-ид")[0] == 0
