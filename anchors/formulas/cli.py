@@ -277,7 +277,7 @@ def merge(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Merge formulas into a new one: Δ12 + Δ41 → Δ91 = весна + жара + шаг."""
+    """Merge formulas that are there into a new one: Δ12 + Δ41 → Δ91 = весна + жара + шаг."""
     from anchors.formulas.registry import merge as merge_formulas
 
     with opened_forest(ctx) as forest:
@@ -308,7 +308,10 @@ def compose(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Make a formula of formulas: Λ1 = (Δ12 → Δ41 → Δ57)."""
+    """Make a formula of formulas that are there: Λ1 = (Δ12 → Δ41 → Δ57).
+
+    --code may give it a code of any letter. What is defined later is named with `add`.
+    """
     from anchors.formulas.registry import compose as compose_formulas
 
     with opened_forest(ctx) as forest:

@@ -19,7 +19,7 @@ from anchors.arguments import check_store, check_texts, listed
 from anchors.embedding import Embedder
 from anchors.formulas import expansion
 from anchors.formulas.book import LABELS, Book, formula_node, taken
-from anchors.formulas.codes import Letter, checked_code, free_code, order
+from anchors.formulas.codes import Letter, checked_code, free_code, is_right, order
 from anchors.formulas.criteria import STABLE_TREES, Check, Judge
 from anchors.formulas.errors import Contradiction, NoFreeCode, NotGranted
 from anchors.formulas.expansion import Step
@@ -125,12 +125,13 @@ class _Codes:
         try:
             return free_code(book.codes | self.named, letter)
         except NoFreeCode as error:
-            named = sorted(self.named - book.codes, key=order)
+            only_named = (self.named | book.codes) - book.formulas.keys() - book.unreadable
+            named = sorted((c for c in only_named if is_right(c) and c[0] == "Δ"), key=order)
             if not named:
                 raise
             raise NoFreeCode(
-                "all 100 codes Δ00 to Δ99 are in use, or named by thoughts",
-                hint=f"Write one in front that only thoughts name ({', '.join(named[:5])}). "
+                "all 100 codes Δ00 to Δ99 are in use, or named by thoughts or formulas",
+                hint=f"Write one in front that is only named ({', '.join(named[:5])}). "
                 + (error.hint or ""),
             ) from None
 
@@ -234,7 +235,14 @@ def _parts(book: Book, codes: Sequence[str]) -> tuple[str, ...]:
     codes = listed(codes, str, "codes")
     if len(codes) < 2:
         raise InvalidInput("it is made of two formulas at least: name their codes")
-    return tuple(book.get(code).code for code in codes)
+    try:
+        return tuple(book.get(code).code for code in codes)
+    except NotFound as error:
+        raise NotFound(
+            error.message,
+            hint="What is merged or composed must be there. `forest formulas add` takes a formula "
+            'whose parts nobody defined yet, as in "Λ1 = (Δ12 → Δ57)".',
+        ) from None
 
 
 def _new(book: Book, formula: Formula) -> Formula:

@@ -193,6 +193,23 @@ def test_a_code_that_a_thought_names_is_not_granted_to_something_else(store):
         add(store, "(вода + лёд)", force=True)
 
 
+def test_where_codes_ran_out_those_that_formulas_only_name_are_told(store):
+    nodes = [Node("Formula", f"Δ{n:02}", {}, (Link("TERM", f"a{n}"),)) for n in range(98)]
+    store.change_nodes([], lambda _: {node.at: node for node in nodes})
+    add(store, "Λ1 = (Δ00 → Δ98 → Δ99)")
+    with pytest.raises(NoFreeCode, match=r"Write one in front that is only named \(Δ98, Δ99\)"):
+        add(store, "(вода + лёд)", force=True)
+    assert add(store, "Δ98 = (вода + лёд)").new
+
+
+def test_what_is_merged_or_composed_is_there_and_the_refusal_says_how_to_name_what_is_not(store):
+    add(store, WATER)
+    for act in (merge, compose):
+        with pytest.raises(NotFound, match=r"no formula Δ57\n.*`forest formulas add` takes"):
+            act(store, ["Δ12", "Δ57"])
+    assert add(store, "Λ1 = (Δ12 → Δ57)").undefined == ("Δ57",)
+
+
 def test_the_criteria_are_worked_out_for_whatever_gets_a_code(store):
     plant(store, ("вода", "весна"), ("воды", "весны"))
     assert met(add(store, "Δ12 = (вода + весна)").check)["stable"]
