@@ -9,8 +9,9 @@ from hashlib import blake2b
 from math import log, sqrt
 from typing import Any, Protocol
 
-from anchors.arguments import check_store, check_texts
+from anchors.arguments import check_store
 from anchors.lemmas import lemmas
+from forest.arguments import name_of
 from forest.errors import Conflict
 from forest.model import Axis, Tree
 from forest.phrases import phrase_key
@@ -71,23 +72,25 @@ class Suggestion:
     """Mean similarity to the trees bound to it, weighted as they are; 0 where there are none."""
 
 
-def suggest_axes(store: Store, tree_id: str, embedder: Embedder | None = None) -> list[Suggestion]:
+def suggest_axes(
+    store: Store, tree: Tree | str, embedder: Embedder | None = None
+) -> list[Suggestion]:
     """Axes for a tree from its words, the nearest first; nothing is bound.
 
     Weights grow with the lead over the mean of all axes; empty where no axis stands out, or where
     nothing speaks for one: the tree is like no description and no trees, not by `LEAST`.
 
+    :param tree: one of the forest, or its id.
     :param embedder: `WordVectors` where none is given.
     :raises NotFound: there is no such tree.
     :raises Conflict: the forest has no axes.
     """
     check_store(store)
-    check_texts(tree_id=tree_id)
-    tree = store.get(tree_id)
+    there = store.get(name_of(tree, Tree, "a tree or its id"))
     table = _described(store)
-    bound = _examples(table, {tree.id})
+    bound = _examples(table, {there.id})
     others = list(dict.fromkeys(other for trees in bound for other, _ in trees))
-    texts = [said(tree), *_axis_texts(table), *(said(store.get(other)) for other in others)]
+    texts = [said(there), *_axis_texts(table), *(said(store.get(other)) for other in others)]
     near = _near((embedder or WordVectors()).embed(texts))[0][1:]
     return _weighted(_compared(table, bound, near, others))
 

@@ -32,6 +32,7 @@ def store():
 
 def test_the_axis_that_the_words_speak_for_comes_first(store):
     best = suggest_axes(store, "врач")[0]
+    assert suggest_axes(store, store.get("врач"))[0] == best
     assert best.axis == "эмпатия"
     assert best.description > 0
     assert best.trees > 0
@@ -75,7 +76,7 @@ def test_what_is_like_no_axis_gets_none(store, run):
     run("add", "спорт", "--new", "Спорт", "Мяч летит в ворота.")
     code, out, _ = run("axes", "suggest", "спорт")
     assert (code, out.startswith("nothing speaks for an axis")) == (0, True)
-    with pytest.raises(TypeError, match="tree_id"):
+    with pytest.raises(TypeError, match="a tree or its id"):
         suggest_axes(store, None)  # type: ignore[arg-type]
 
 
