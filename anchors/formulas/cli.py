@@ -385,7 +385,7 @@ def near(
     from forest.cli.terminal import print_table
     from forest.render import plural
 
-    if (text is None) != recall:
+    if (text is None) != recall or not (text is None or text.strip()):
         raise click.UsageError("give a TEXT, or --recall")
     with opened_forest(ctx) as forest:
         book = Book.of(forest.store, lambda _: None)
@@ -400,20 +400,20 @@ def near(
         if not book.formulas:
             _note("there are no formulas yet")
         elif not found:
-            _note("no formula is near")
+            _note("no formula is near" + _if_code(text))
         return
     held_out = space.held_out()
     part = recall_at_1(held_out)
     if as_json:
-        print_json({"recall": part, "scenes": [{**asdict(h), "found": h.found} for h in held_out]})
+        about = {"recall": part, "formulas": len(space.codes)}
+        print_json({**about, "scenes": [{**asdict(h), "found": h.found} for h in held_out]})
         return
     print_table(
         ("code", "nearest", "register", "scene"),
         [(h.code, h.nearest or "none", h.scene.register, h.scene.text) for h in held_out],
     )
-    said = (
-        "there are no scenes" if part is None else f"{part:.0%} of {plural(len(held_out), 'scene')}"
-    )
+    among = f"{plural(len(held_out), 'scene')}, among {plural(len(space.codes), 'formula')}"
+    said = "there are no scenes" if part is None else f"{part:.0%} of {among}"
     click.echo(f"recall at 1: {said}", err=True)
 
 
@@ -461,6 +461,18 @@ def propose(ctx: click.Context, trees: int, by_chance: float, most: int, as_json
 
 def _note(said: str) -> None:
     say(f"note: {said}", err=True)
+
+
+def _if_code(text: str) -> str:
+    """What is wrong with a text that is meant as a code; "" for all else."""
+    from anchors.formulas.codes import checked_code, is_code
+
+    try:
+        if is_code(text):
+            checked_code(text.strip())
+    except ValueError as error:
+        return f": {error}"
+    return ""
 
 
 def _scene(written: str) -> Scene:

@@ -46,7 +46,9 @@ def test_a_formula_from_its_first_line_to_its_last(run, tmp_path):
         "Ω1 = [Δ12, Δ41]_покой", "  Δ12 = (вода + весна)",
     ]  # fmt: skip
     assert run("formulas", "near", "весенняя вода", "--most", "1")[1].endswith("(вода + весна)\n")
-    assert "recall at 1: 100% of 1 scene\n" in run("formulas", "near", "--recall")[2]
+    assert (
+        "recall at 1: 100% of 1 scene, among 4 formulas\n" in run("formulas", "near", "--recall")[2]
+    )
     assert run("formulas", "remove", "Ω1", "--yes")[1] == "removed: Ω1 = [Δ12, Δ41]_покой\n"
     code, out, _ = run("formulas", "check", "Δ12")
     assert code == 1
@@ -105,7 +107,10 @@ def test_what_there_is_nothing_of_is_said(run):
         "stable", "reproducible", "registers", "reversible",
     ]  # fmt: skip
     assert "not defined yet: Δ12, Δ41" in err
-    assert run("formulas", "near", "")[1:] == ("", "note: no formula is near\n")
+    assert run("formulas", "near", "!")[1:] == ("", "note: no formula is near\n")
+    assert run("formulas", "near", "Δ7")[2].endswith("a Δ code has two: write Δ07\n")
+    assert run("formulas", "near", "δ22")[2].endswith("is not how a code is written: write Δ22\n")
+    assert run("formulas", "near", " ")[0] == 2
     assert (
         "no scene of it is in the register x"
         in run("formulas", "expand", "Λ1", "--register", "x")[2]
