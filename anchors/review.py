@@ -44,6 +44,8 @@ class Reviewed:
     """Id of a proposal about what is in the forest no more: why. It is dropped."""
     numbers: list[int] = field(default_factory=list)
     """Numbers of the decisions in the history."""
+    held: list[int] = field(default_factory=list)
+    """Numbers of earlier decisions that say what was accepted, and by which it is done again."""
 
 
 def chosen(store: Store, named: Iterable[str]) -> list[Proposal]:
@@ -162,7 +164,9 @@ def _said_now(
             yield from _merging(registry, p, review)
         else:
             review.marked += 1
-            if p.against not in registry.marks:
+            if p.against in registry.marks:
+                review.held.append(registry.marks[p.against].no)
+            else:
                 yield decision_about(MARKED, p)
 
 

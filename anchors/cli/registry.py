@@ -292,10 +292,11 @@ def _tell(forest: Forest, made: list[Decision]) -> None:
     from anchors.telling import History
 
     history = History(Registry.of(forest.store, skip=lambda _: None))
-    for decision in made[:_TOLD]:
+    told = made if len(made) == _TOLD + 1 else made[:_TOLD]  # the rest is no shorter
+    for decision in told:
         say(f"{decision.no}: {history.sentence(decision)}")
-    if len(made) > _TOLD:
-        say(f"and {len(made) - _TOLD:,} more: `forest anchors history` lists them")
+    if more := len(made) - len(told):
+        say(f"and {more:,} more: `forest anchors history` lists them")
     if len(made) > 1 and made[0].action != UNDO:
         _tell_undo([d.no for d in made])
 
@@ -390,7 +391,7 @@ def accept(ctx: click.Context, ids: tuple[str, ...], above: float | None, file: 
     from anchors.proposals import proposals
 
     if sum((bool(ids), above is not None, file is not None)) != 1:
-        raise click.UsageError("name proposals, or give --above SCORE, or --from FILE")
+        raise click.UsageError("give one of these: ids of proposals, --above SCORE, --from FILE")
     with opened_forest(ctx) as forest, _going_on():
         store = forest.store
         if file:
@@ -435,7 +436,7 @@ def refuse(
     from anchors.registry import refuse as decide
 
     if bool(ids) == bool(pair):
-        raise click.UsageError("name proposals, or give --pair ANCHOR ANCHOR")
+        raise click.UsageError("give one of these: ids of proposals, --pair ANCHOR ANCHOR")
     with opened_forest(ctx) as forest:
         if pair:
             _tell(forest, [decide(forest.store, *pair, why=why)])
@@ -452,6 +453,8 @@ def _tell_reviewed(reviewed: Reviewed) -> int:
     )
     if reviewed.numbers:
         _tell_undo(reviewed.numbers)
+    for number in reviewed.held:
+        say(f"decision {number} had said so: `forest anchors undo {number}` takes that back")
     for id_, reason in reviewed.gone.items():
         say(f"note: proposal {id_!r} is dropped: {reason}", err=True)
     for id_, reason in reviewed.left_out.items():

@@ -174,11 +174,14 @@ def print_json(value: Any) -> None:
 def new_file(path: Path) -> Iterator[TextIO]:
     """A file to write that is not there yet: it is there when the block ends, whole, or never.
 
-    Raises Conflict: what is there is never overwritten. An OSError names the file.
+    Raises Conflict: what is there is never overwritten; UsageError for a path without a name. An
+    OSError names the file.
     """
     from forest.errors import Conflict
     from forest.scratch import put_in_place
 
+    if not path.name:
+        raise UsageError("the name of the file to write is empty", hint="Name one.")
     taken = Conflict(f"{path} exists already", hint="Name another file.")
     if path.exists():
         raise taken

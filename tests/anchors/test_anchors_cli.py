@@ -292,6 +292,42 @@ def test_a_thought_with_several_spellings_of_an_anchor_is_listed_and_shown_once(
     assert out.count("Память хранит.") == 1
 
 
+def test_what_a_command_is_not_told_well_enough_is_said(planted: Run) -> None:
+    for more in ((), ("--above", "0.9", "--from", __file__), ("m1", "--above", "0.9")):
+        assert (
+            "give one of these: ids of proposals, --above" in planted("anchors", "accept", *more)[2]
+        )
+    assert (
+        "give one of these: ids of proposals, --pair"
+        in planted("anchors", "refuse", "m1", "--pair", "воля", "порог")[2]
+    )
+    code, _, err = planted("anchors", "proposals", "--out", "")
+    assert (code, "the name of the file to write is empty" in err) == (2, True)
+
+
+def test_of_many_decisions_no_single_one_is_left_out(planted: Run) -> None:
+    for n in range(21):
+        planted("anchors", "rename", "воля", f"Воля {n}")
+    out = planted("anchors", "undo", "1-21")[1]
+    assert out.endswith("42: decision 21 is taken back\n")
+    assert planted("anchors", "undo", "22-42")[1].count("\n") == 21
+    for n in range(21, 23):
+        planted("anchors", "rename", "воля", f"Воля {n}")
+    assert "and 2 more" in planted("anchors", "undo", "43-64")[1]
+
+
+def test_an_accepted_mark_that_was_decided_before_says_by_what(planted: Run) -> None:
+    planted("anchors", "accept", "m1")
+    with Forest.open() as forest:
+        here = forest.get("закон").thoughts[1].id
+        forest.edit_thought(here, text="Он молчит.")
+        forest.edit_thought(here, text="На пороге он молчит.")
+        propose(forest.store)
+    assert (
+        "decision 1 had said so: `forest anchors undo 1`" in planted("anchors", "accept", "m1")[1]
+    )
+
+
 def test_a_tag_a_link_and_a_phrase_of_one_name_are_told_apart(run: Run, tmp_path: Path) -> None:
     (tmp_path / "сад.md").write_text("# Сад\nСад. #память\n\n- [[Память]] хранит\n")
     (tmp_path / "дом.md").write_text("# Дом\nДом. #память\n\n- [[Память]] ждёт\n")

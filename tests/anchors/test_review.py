@@ -381,8 +381,9 @@ def test_a_mark_that_an_edit_lost_is_put_again_by_the_decision_that_there_is(sto
     Forest(store).edit_thought(mark[0].thought, text="На пороге он молчит.")
     put(store, mark[0].node)
     assert discovered(store) == []
-    door.accept(store, mark)
+    again = door.accept(store, mark)
     assert (discovered(store), len(decisions(store)), ids(store)) == (["пороге"], 1, ["g1"])
+    assert (again.marked, again.numbers, again.held) == (1, [], [1])
 
 
 def test_two_reviews_at_once_decide_once(store):
