@@ -139,10 +139,16 @@ class Registry:
         author gave it an id of its own, and another anchor is spelled the same, it is the id.
         """
         head = self.head(anchor)
-        if head in self.titles:
-            return self.titles[head]
+        if title := self._title(head):
+            return title
         groups = set(map(self.head, self._alike(head)))
         return head if len(groups) > 1 else self._shown(head)
+
+    def _title(self, head: str) -> str:
+        """The name that a group was given; "" where thoughts carry another anchor of it since."""
+        title = self.titles.get(head, "")
+        named = [id_ for id_ in (title, anchor_id(title)) if id_ in self.anchors]
+        return title if all(self.head(id_) == head for id_ in named) else ""
 
     def _shown(self, anchor: str) -> str:
         there = self.anchors.get(anchor)

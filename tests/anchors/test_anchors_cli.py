@@ -353,6 +353,20 @@ def test_a_tag_a_link_and_a_phrase_of_one_name_are_told_apart(run: Run, tmp_path
     assert "#память\t3\t3\tпамять\n" in run("anchors", "list")[1]
 
 
+def test_a_name_that_authors_write_as_another_anchor_since_is_that_ones(run: Run) -> None:
+    run("init")
+    with Forest.open() as forest:
+        forest.add(tree("А", "Вода. {вода}"))
+    assert run("anchors", "rename", "вода", "Море")[0] == 0
+    assert "Море\t1\t1" in run("anchors", "list")[1]
+    with Forest.open() as forest:
+        forest.add(tree("Б", "Море. {море}"))
+    listed = [line.split("\t")[0] for line in run("anchors", "list")[1].splitlines()]
+    assert listed == ["вода", "море"]
+    run("anchors", "merge", "море", "вода")
+    assert "Море\t2\t2\tвода; море" in run("anchors", "list")[1]
+
+
 def test_an_anchor_is_not_renamed_to_the_id_of_another_one(run: Run, tmp_path: Path) -> None:
     thought = "{text: А., anchors: [вода, {phrase: память, anchor: мой-ид}]}"
     (tmp_path / "a.yaml").write_text(f"- title: А\n  nodes: [{thought}]\n")
