@@ -216,9 +216,11 @@ class KnownNotes:
         """Those of a note's trees that it still says, where they have several names.
 
         For trees that left it stay with it. Where it says none of them, the one that is most like
-        it; of several, the one that was changed last.
+        it; of several, the one that was changed last. Questions may have come from another note: if
+        there is a tree of the note itself, that has its name.
         """
         source = self._records.notes[file]
+        ids = [id_ for id_ in ids if self._records.is_of_a_note(id_)] or ids
         if any(
             all(begins_one_of(name, [id_]) for id_ in ids)
             for name in (note_of(source), *ids_of_note(source))

@@ -19,7 +19,7 @@ from forest.formats.files import all_link_keys
 from forest.identity import finished
 from forest.marks import authored, keep_marks, with_anchors
 from forest.model import AnchorLink, Tree, anchor_id
-from forest.namesakes import ALIKE, likeness, shingles
+from forest.namesakes import ALIKE, is_called, likeness, shingles
 from forest.shell import command_line
 
 
@@ -158,7 +158,9 @@ class Merging:
             if old.source in (new.source, self._files.homes.get(new.source or "")):
                 return True
             is_read = old.source in self._files.files and not self._keep_going
-            if is_read and new.in_file.namesakes is None:
+            is_data = new.in_file.in_block or new.source not in self._files.bytes
+            by_title = is_data and is_called(new) and not new.in_file.says_id
+            if is_read and new.in_file.namesakes is None and not by_title:
                 return True  # and holds it no more: else it would be refused
             if self._may_hold(old.source):
                 return False

@@ -58,7 +58,7 @@ class Namesakes:
         self._ids: set[str] = set()
         """All trees of the forest."""
         self._gone: dict[str, str] = {}
-        """Trees of files that are not there any more: they may have been moved."""
+        """Trees that left their files, or whose files are gone: they may have been moved."""
         self._gone_by_file: dict[str, str] | None = None
         """The same, by what their files said."""
         self._read: dict[str, str] = {}
@@ -126,8 +126,11 @@ class Namesakes:
         return then is not None and not _came(tree.id, tree, names, then)
 
     def _moved(self, tree: Tree, given: set[str]) -> str | None:
-        """The tree of a file that is gone, and said what this one says under its new title."""
-        if not self._gone or tree.id in self._ids or not is_called(tree):
+        """The tree that left its file, or whose file is gone, and said what this one says.
+
+        Its title may be a new one, or that of another tree by now.
+        """
+        if not self._gone or tree.in_file.says_id or not is_called(tree):
             return None
         if self._gone_by_file is None:
             self._gone_by_file = {file_versions.read(r).file: i for i, r in self._gone.items()}
@@ -189,7 +192,9 @@ class Namesakes:
                     self._imported[source][id_] = revision or ""
                 if source in self.files:
                     self._read[id_] = revision or ""
-                elif self._is_gone(source):
+                if file_versions.read(revision).left or (
+                    source not in self.files and self._is_gone(source)
+                ):
                     self._gone[id_] = revision or ""
         return self._imported.get(self._homes.get(file, file), {})
 

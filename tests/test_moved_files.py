@@ -131,7 +131,9 @@ def test_trees_that_change_places_between_files_stay_those_of_their_files(
     put(two, tree("b", "New."))
     with pytest.raises(Conflict, match=r"'a', which was imported from 2\.json"):
         forest.import_files([one])
-    assert forest.import_files([one, two]).changed == ["a", "b"]
+    with pytest.raises(Conflict, match=r"'a', which was imported from 2\.json"):
+        forest.import_files([one, two])  # by its title alone it may be another one
+    assert forest.import_files([one, two], replace=True).changed == ["a", "b"]
 
 
 def test_records_of_one_id_are_told_apart_in_a_file_that_was_moved(
@@ -1060,3 +1062,77 @@ def test_a_note_that_lost_a_paragraph_when_it_was_moved_is_known_beside_a_copy(
     put(vault / "Весы.md", "\n\n".join(("# Мера", *shared[1:], "Своя строка.")))
     report = forest.import_files(vault)
     assert (report.added, report.changed) == ([], ["мера"])
+
+
+CHAPTERS = [
+    ("Река несёт то, что взяла у берегов.", "Берег этого не помнит."),
+    ("Вина старше поступка.", "Она ждала его у двери."),
+    ("Кто выбирает, тот теряет.", "И знает, что потерял."),
+]
+
+
+def chapter(number: int, two: tuple[str, str]) -> dict[str, object]:
+    nodes = [{"level": level, "text": text} for level, text in enumerate(two)]
+    return {"tree": f"Глава {number}", "nodes": nodes}
+
+
+def test_chapters_that_were_numbered_anew_are_known_in_a_file_that_is_renamed(
+    forest: Forest, vault: Path
+) -> None:
+    first, second, third = CHAPTERS
+    book = put(vault / "книга.json", json.dumps([chapter(n, c) for n, c in enumerate(CHAPTERS, 1)]))
+    forest.import_files(vault)
+    anew = [chapter(1, third), chapter(2, first), chapter(3, second)]
+    put(book, json.dumps(anew))
+    forest.import_files(vault)
+    before = texts(forest)
+    assert before["глава-1"][0] == first[0]
+    book.rename(vault / "том.json")
+    report = forest.import_files(vault)
+    assert (report.added, report.notices) == ([], [])
+    assert texts(forest) == before
+
+
+@pytest.mark.parametrize("name", ["архив.json", "я.json"])
+def test_a_chapter_that_took_a_title_and_then_another_file_exchanges_no_texts(
+    forest: Forest, vault: Path, name: str
+) -> None:
+    first, second, third = CHAPTERS
+    book = put(vault / "книга.json", json.dumps([chapter(1, first), chapter(2, second)]))
+    other = put(vault / name, json.dumps([chapter(9, third)]))
+    forest.import_files(vault)
+    put(book, json.dumps([chapter(2, first), chapter(1, second)]))
+    forest.import_files(vault)
+    before = texts(forest)
+    put(book, json.dumps([chapter(1, second)]))
+    put(other, json.dumps([chapter(9, third), chapter(2, first)]))
+    with pytest.raises((Conflict, ImportRefused)):
+        forest.import_files(vault)
+    assert texts(forest) == before
+    forest.import_files(book)
+    assert forest.import_files(vault).added == []
+    assert texts(forest) == before
+
+
+MIRROR = (
+    "> [!nexus_user] **U** - 07.07\n> Что видит зеркало?\n\n> [!nexus_agent] **A**\n> Ночь.\n\n"
+)
+
+
+def test_a_note_that_took_in_a_question_of_another_keeps_its_name_when_it_is_edited(
+    forest: Forest, vault: Path
+) -> None:
+    giver = put(vault / "Память.md", "# Память\n\nПамять хранит то, что прошло.\n\n" + MIRROR)
+    rain = "# Дождь\n\nДождь стучит в окно, как гость без имени.\n\n"
+    taker = put(vault / "Дождь.md", rain)
+    forest.import_files(vault)
+    ids = set(texts(forest))
+    put(giver, giver.read_text(encoding="utf-8").replace(MIRROR, ""))
+    put(taker, rain + MIRROR)
+    assert forest.import_files(vault).added == []
+    for word in ("путник", "странник"):
+        put(taker, rain.replace("гость", word) + MIRROR)
+        report = forest.import_files(vault)
+        assert (report.changed, report.added) == (["дождь"], [])
+    assert set(texts(forest)) == ids
+    assert "Память" in texts(forest)["память"][0]
