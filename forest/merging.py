@@ -200,6 +200,8 @@ class Merging:
         if self._replace or decided or (ours == then and not is_another):
             return None
         error = _conflict(old, tree, is_another=is_another, changed_here=ours != then)
+        if is_another and old.source in self._files.files:
+            error.hint = f"Was it moved? Then import {old.source} first. {error.hint}"
         if not self._keep_going:
             raise error
         self.conflicts[tree.id] = str(error)
