@@ -87,7 +87,7 @@ class Namesakes:
                         renamed.append(item)
                     else:
                         is_data = not names or item.in_file.in_block
-                        moved = self._moved(item, given) if is_data else None
+                        moved = self._moved(file, item, given) if is_data else None
                         yield _named(item, moved or item.id, given)
                     continue
                 known, others = self._known(file, item)
@@ -125,12 +125,14 @@ class Namesakes:
         then = self._from(file).get(tree.id)
         return then is not None and not _came(tree.id, tree, names, then)
 
-    def _moved(self, tree: Tree, given: set[str]) -> str | None:
+    def _moved(self, file: str, tree: Tree, given: set[str]) -> str | None:
         """The tree that left its file, or whose file is gone, and said what this one says.
 
         Its title may be a new one, or that of another tree by now.
         """
         if not self._gone or tree.in_file.says_id or not is_called(tree):
+            return None
+        if tree.id in self._from(file) and tree.id not in given:
             return None
         if self._gone_by_file is None:
             self._gone_by_file = {file_versions.read(r).file: i for i, r in self._gone.items()}
@@ -155,7 +157,7 @@ class Namesakes:
             if -unlike > ALIKE and n in waiting and id_ not in given:
                 yield _named(waiting.pop(n), id_, given)
         for tree in waiting.values():
-            yield _named(tree, self._moved(tree, given) or self._free(tree.id, given), given)
+            yield _named(tree, self._moved(file, tree, given) or self._free(tree.id, given), given)
 
     def _free(self, id_: str, given: set[str]) -> str:
         """The id; where another tree of the file has it now, with a number that nobody has."""

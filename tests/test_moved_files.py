@@ -1138,3 +1138,20 @@ def test_a_note_that_took_in_a_question_of_another_keeps_its_name_when_it_is_edi
         assert (report.changed, report.added) == (["дождь"], [])
     assert set(texts(forest)) == ids
     assert "Память" in texts(forest)["память"][0]
+
+
+def test_a_chapter_with_a_new_title_in_another_file_is_one_tree_from_then_on(
+    forest: Forest, vault: Path
+) -> None:
+    first, second, third = CHAPTERS
+    book = put(vault / "книга.json", json.dumps([chapter(1, first), chapter(2, second)]))
+    other = put(vault / "том.json", json.dumps([chapter(9, third)]))
+    forest.import_files(vault)
+    put(book, json.dumps([chapter(7, first), chapter(2, second)]))
+    forest.import_files(vault)
+    put(book, json.dumps([chapter(2, second)]))
+    put(other, json.dumps([chapter(9, third), chapter(7, first)]))
+    assert "stays in the forest" in forest.import_files(vault).notices[-1]
+    revision = forest.revision
+    report = forest.import_files(vault)
+    assert (report.added, report.changed, forest.revision) == ([], [], revision)
