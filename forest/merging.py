@@ -154,19 +154,19 @@ class Merging:
     def _is_its_file(self, new: Tree, old: Tree) -> bool:
         """Whether the forest's tree came from this file, be it from another place."""
         then = file_versions.read(old.source_revision)
+        is_read = not then.left and old.source in self._files.files
         if not then.left:  # else it is any other's, of which nothing is known but what it says
             if old.source in (new.source, self._files.homes.get(new.source or "")):
                 return True
-            is_read = old.source in self._files.files and not self._keep_going
             is_data = new.in_file.in_block or new.source not in self._files.bytes
             by_title = is_data and is_called(new) and not new.in_file.says_id
-            if is_read and new.in_file.namesakes is None and not by_title:
+            if is_read and not (self._keep_going or by_title or new.in_file.namesakes):
                 return True  # and holds it no more: else it would be refused
             if self._may_hold(old.source):
                 return False
         by_name = then.bytes and not then.says_id
-        if new.in_file.says_id and not by_name:  # a title may be that of several trees
-            return True
+        if new.in_file.says_id and not by_name and not (is_read and self._keep_going):
+            return True  # a title may be that of several trees
         return self._says_the_same(new, old) or likeness(_words(new), _words(old)) > ALIKE
 
     def _says_the_same(self, new: Tree, old: Tree) -> bool:

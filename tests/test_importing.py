@@ -232,6 +232,18 @@ def test_a_tree_that_left_its_file_is_not_overwritten_by_another_of_its_title(
     assert forest.import_files([path.parent]).changed == ["справедливость"]
 
 
+def test_of_two_files_that_say_one_id_the_one_that_was_known_keeps_it(
+    forest: Forest, tmp_path: Path
+) -> None:
+    write(tmp_path / "v" / "b.json", id="x")
+    forest.import_files([tmp_path / "v"])
+    before = forest.get("x").thoughts
+    write(tmp_path / "v" / "a.json", id="x", nodes=nodes("Совсем иное.", "Ни слова общего."))
+    report = forest.import_files([tmp_path / "v"], keep_going=True)
+    assert (report.changed, len(report.skipped)) == ([], 2)
+    assert forest.get("x").thoughts == before
+
+
 def test_another_file_with_the_same_tree_does_not_overwrite_it(
     forest: Forest, tmp_path: Path
 ) -> None:
