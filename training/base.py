@@ -20,7 +20,14 @@ from training.files import folder_whole, json_hash, measure, to_json
 from training.library import library
 from training.logs import Tell
 from training.quantized import Bits, loading, rest
-from training.tokens import Unread, check_segmentation, reserved, single, unread
+from training.tokens import (
+    Unread,
+    check_segmentation,
+    require_read,
+    reserved,
+    single,
+    unread,
+)
 
 FORMAT = "reasoning-forest base"
 FORMAT_VERSION = 1
@@ -161,11 +168,13 @@ def prepare(
         )
     names = reserved(corpus) if corpus else []
     network, tokenizer = _source(model, corpus, seed)
+    require_read(tokenizer, len(network.get_input_embeddings().weight), corpus, model)
     rows = add_tokens(tokenizer, names, corpus)
     missed = unread(corpus, tokenizer) if corpus else Unread()
     if corpus is not None:
         missed.require(corpus, model)
     _resize(network, len(tokenizer), rows, seed)
+    _require_numbers(network, model)
     if steps and corpus is not None:
         tiny.learn(network, tokenizer, corpus, steps, seed, progress)
     with folder_whole(out) as folder:
@@ -323,6 +332,16 @@ def _resize(network: Any, size: int, rows: Sequence[int], seed: int) -> None:
                 draw = torch.Generator().manual_seed(seed * 1_000_003 + row)
                 noise = torch.randn(mean.shape, generator=draw)
                 table[row] = (mean + _SPREAD * spread * noise).to(table.dtype)
+
+
+def _require_numbers(network: Any, model: str) -> None:
+    """Raise BaseError where rows hold what is no number: then a new one, their mean, does too."""
+    torch = library("torch")
+    if not all(bool(torch.isfinite(table.weight).all()) for table in _tables(network)):
+        raise BaseError(
+            f"the embeddings of {model} hold what is no number",
+            hint="Nothing was written. Its weights are damaged: copy the model again.",
+        )
 
 
 def _tables(network: Any) -> list[Any]:

@@ -20,7 +20,7 @@ from training.corpus import Corpus
 from training.errors import CorpusError
 from training.formats import as_text
 from training.registers import Voiced
-from training.tokens import Segmentation, ambiguous, plain, unknown_of
+from training.tokens import Segmentation, ambiguous, dropped, plain, unknown_of
 
 Span = tuple[int, int]
 """From a character of a text up to another, which is no part of it."""
@@ -39,6 +39,8 @@ class Example(NamedTuple):
     ids: list[int]
     mask: list[bool]
     """For each id whether the model is trained to say it."""
+    dropped: int = 0
+    """Words for which the tokenizer has no token."""
 
 
 def encode(
@@ -65,7 +67,7 @@ def encode(
         ids, mask = [tokenizer.bos_token_id, *ids], [False, *mask]
     if end and tokenizer.eos_token_id is not None:
         ids, mask = [*ids, tokenizer.eos_token_id], [*mask, True]
-    return Example(ids, mask)
+    return Example(ids, mask, len(dropped(text, tokens.offset_mapping)))
 
 
 def _silent(meta: dict[str, Any], no_loss: Collection[str]) -> list[Span]:
@@ -101,7 +103,9 @@ class Examples:
     left_out: Counter[str] = field(default_factory=Counter)
     """How many records were left out, by reason."""
     unknown: int = 0
-    """Tokens that stand for what the tokenizer does not know."""
+    """Tokens that stand for what the tokenizer does not know, and words that it dropped."""
+    dropped: int = 0
+    """Of these the words that it dropped."""
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
@@ -148,7 +152,7 @@ def read_examples(  # noqa: PLR0913 - what is read, and the settings that say ho
     ids: list[Ids] = []
     mask: list[Mask] = []
     bounds, left_out, seen = [0], Counter[str](), set[str]()
-    unknown, missed = unknown_of(tokenizer), 0
+    unknown, missed, gone = unknown_of(tokenizer), 0, 0
     for number, record in enumerate(corpus.records(split), 1):
         kind = record.get("meta", {}).get("kind", "")
         seen.add(kind)
@@ -159,7 +163,10 @@ def read_examples(  # noqa: PLR0913 - what is read, and the settings that say ho
             left_out[OTHER_REGISTER] += 1
             continue
         example = encode(told, tokenizer, no_loss=no_loss)
-        if reason := _unfit(example, window):
+        reason = _unfit(example, window)
+        if example is not None and reason != TOO_LONG:
+            gone += example.dropped
+        if reason:
             left_out[reason] += 1
             continue
         assert example is not None
@@ -173,7 +180,8 @@ def read_examples(  # noqa: PLR0913 - what is read, and the settings that say ho
         if may_be_empty:
             return Examples.none(left_out)
         raise _nothing(corpus, split, kinds, seen, left_out)
-    return Examples(np.concatenate(ids), np.concatenate(mask), bounds, left_out, missed)
+    parts = np.concatenate(ids), np.concatenate(mask)
+    return Examples(*parts, bounds, left_out, missed + gone, gone)
 
 
 def _unfit(example: Example | None, window: int) -> str | None:

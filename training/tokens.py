@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -193,12 +194,12 @@ neither learnt nor said; at one in a hundred every fifth thought of twenty token
 
 
 class Unread(NamedTuple):
-    """What of some texts a tokenizer reads as its token for all that it does not know."""
+    """What of some texts a tokenizer does not know: what it drops, or has one token for all of."""
 
     tokens: int = 0
     """Of all texts."""
     unknown: int = 0
-    """Of these tokens."""
+    """Of these tokens. A word that is dropped counts as one of them."""
     texts: tuple[str, ...] = ()
     """What is unknown, the most frequent first; a few."""
 
@@ -233,20 +234,91 @@ def unknown_of(tokenizer: Any) -> int | None:
     return None if unknown in (tokenizer.bos_token_id, tokenizer.eos_token_id) else unknown
 
 
+def dropped(text: str, offsets: Iterable[tuple[int, int]]) -> list[str]:
+    """The words of a text of which a part has no token; spaces and unseen signs need none.
+
+    A tokenizer without a token for all that it does not know leaves it out.
+
+    >>> dropped("где вода, Δ12.", [(0, 3), (8, 9), (10, 13), (13, 14)])
+    ['вода,']
+    """
+    gaps, at = [], 0
+    for start, end in (*offsets, (len(text), len(text))):
+        if start > at:
+            gaps += [at + n for n, sign in enumerate(text[at:start]) if _needs_token(sign)]
+        at = max(at, end)
+    if not gaps:
+        return []
+    words = (word.span() for word in re.finditer(r"\S+", text))
+    return [text[a:b] for a, b in words if bisect_left(gaps, a) < bisect_left(gaps, b)]
+
+
+def _needs_token(sign: str) -> bool:
+    return unicodedata.category(sign)[0] in "LNPS"
+
+
 def unread(corpus: Corpus, tokenizer: Any) -> Unread:
     """What of the texts of a corpus a tokenizer cannot read."""
     unknown, tokens, met = unknown_of(tokenizer), 0, Counter[str]()
-    if unknown is None:
-        return Unread()
     for split in splits(corpus):
         for record in corpus.records(split):
             for text in map(plain, texts(record)):
                 found = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
-                tokens += len(found.input_ids)
+                left = dropped(text, found.offset_mapping)
+                met.update(left)
+                tokens += len(found.input_ids) + len(left)
                 for token, (start, end) in zip(found.input_ids, found.offset_mapping, strict=True):
                     if token == unknown:
                         met[text[start:end].strip()] += 1
     return Unread(tokens, met.total(), tuple(sign for sign, _ in met.most_common(_SHOWN)))
+
+
+_TEXTS = (
+    "Where the water stands, the threshold is silent.",
+    "Там, где стоит вода, порог молчит.",
+    "水站立的地方，门槛沉默。",
+)
+"""What a tokenizer is tried with where there is no corpus: it has to read one of them."""
+_TRIED = 50
+
+
+def require_read(tokenizer: Any, rows: int, corpus: Corpus | None, model: object) -> None:
+    """Raise BaseError unless a tokenizer is that of its network, and knows what it has to read.
+
+    Where files are missing from a model's folder the libraries make one that knows no word.
+
+    :param rows: of the network's embeddings.
+    """
+    if len(tokenizer) * 2 < rows:
+        raise _no_reader(model, f"it knows {len(tokenizer):,} tokens, the network {rows:,}")
+    every = (text for record in corpus.records() for text in texts(record)) if corpus else ()
+    some = [plain(text) for text, _ in zip(every, range(_TRIED), strict=False)]
+    tried = ["\n".join(some)] if some else _TEXTS
+    if not any(_survives(tokenizer, text) for text in tried):
+        start = tried[0][:40]
+        read = tokenizer.decode(tokenizer(start, add_special_tokens=False).input_ids)
+        raise _no_reader(model, f"{start!r} comes out of it as {read!r}")
+
+
+def _no_reader(model: object, why: str) -> BaseError:
+    return BaseError(
+        f"the tokenizer of {model} does not know the texts that it is to read: {why}",
+        hint="Nothing was written. Is a file of it missing (tokenizer.json; or vocab.json and "
+        "merges.txt; or tokenizer.model)? Copy the model again, with all its files, or take one "
+        "that reads these letters.",
+    )
+
+
+def _survives(tokenizer: Any, text: str) -> bool:
+    """Whether half of a text's letters, at the least, are there when it was read and said again."""
+    said = tokenizer.decode(tokenizer(text, add_special_tokens=False).input_ids)
+    wanted, found = _letters(text), _letters(said)
+    return 2 * (wanted & found).total() >= wanted.total()
+
+
+def _letters(text: str) -> Counter[str]:
+    """The letters and digits of a text, whatever their case and accents."""
+    return Counter(filter(str.isalnum, unicodedata.normalize("NFKD", text.casefold())))
 
 
 def require_known(tokenizer: Any, names: Iterable[str], corpus: Corpus, base: object) -> None:

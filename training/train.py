@@ -229,7 +229,8 @@ class _Training:
             )
 
         examples = read("train")
-        Unread(len(examples.ids), examples.unknown).require(self.corpus, self.base.path)
+        tokens = len(examples.ids) + examples.dropped
+        Unread(tokens, examples.unknown).require(self.corpus, self.base.path)
         self._require_room(max(examples.sizes))
         validation = VALIDATION if self.corpus.has(VALIDATION) else None
         return examples, read(validation) if validation else Examples.none()

@@ -112,11 +112,7 @@ def of_words(corpus: Corpus, folder: Path, missing: Collection[str] = ()) -> lis
     vocabulary = {sign: n for n, sign in enumerate(signs)}
     words.model = t.models.WordPiece(vocabulary, unk_token="<unk>")
     made = transformers.PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>")
-    size = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
-    heads = {"num_attention_heads": 1, "vocab_size": len(signs)}
-    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**size, **heads))
-    made.save_pretrained(folder)
-    model.save_pretrained(folder)
+    model_with(made, folder)
     return signs
 
 
@@ -153,6 +149,91 @@ def test_a_corpus_that_the_base_cannot_read_is_not_trained_on(
     changed = rewritten(harmed, lambda text: text + " ηχώ" * 200)
     with pytest.raises(BaseError, match=r"base cannot read the corpus .*% of the tokens stand"):
         train(changed, base, "m", Config(), masks=tmp_path)
+
+
+def model_with(tokenizer: Any, folder: Path, family: str = "Llama") -> Path:
+    """A model without knowledge, and that tokenizer.
+
+    :param family: that of Qwen2 loads its tokenizer from nothing, and it then knows no word.
+    """
+    import transformers
+
+    size = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
+    heads = {"num_attention_heads": 1, "num_key_value_heads": 1, "vocab_size": len(tokenizer)}
+    config = getattr(transformers, f"{family}Config")(**size, **heads)
+    tokenizer.save_pretrained(folder)
+    getattr(transformers, f"{family}ForCausalLM")(config).save_pretrained(folder)
+    return folder
+
+
+def of_letters(corpus: Corpus, missing: str = "") -> Any:
+    """A tokenizer that knows the letters of a corpus but some, which it drops without a word."""
+    import tokenizers as t
+    import transformers
+
+    texts = (record["text"] for split in corpus.splits for record in corpus.records(split))
+    letters = {letter for text in texts for letter in text} - {*missing, " ", "\n"}
+    vocabulary = {sign: n for n, sign in enumerate(["<end>", *sorted(letters)])}
+    one = t.Tokenizer(t.models.BPE(vocabulary, [], fuse_unk=True))
+    one.pre_tokenizer = t.pre_tokenizers.WhitespaceSplit()
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=one, eos_token="<end>")
+
+
+@pytest.mark.parametrize("with_corpus", [True, False])
+@pytest.mark.parametrize(
+    "gone", [("tokenizer.json",), ("tokenizer.json", "tokenizer_config.json")]
+)
+def test_a_model_without_its_tokenizer_is_refused(
+    gone: tuple[str, ...], with_corpus: bool, corpus: Corpus, base: Any, tmp_path: Path
+):
+    from training.base import prepare
+
+    plain = model_with(base.tokenizer(), tmp_path / "plain", "Qwen2")
+    for name in gone:
+        (plain / name).unlink()
+    wrong = r"(?s)tokenizer of .*plain does not know .* tokens, the network .*tokenizer.json; or"
+    with pytest.raises(BaseError, match=wrong):
+        prepare(str(plain), tmp_path / "base", corpus if with_corpus else None)
+    assert [path.name for path in tmp_path.iterdir()] == ["plain"]
+
+
+def test_a_tokenizer_that_drops_what_it_does_not_know_is_refused(
+    corpus: Corpus, harmed: Path, tmp_path: Path
+):
+    from training.base import prepare
+    from training.config import Config
+    from training.train import train
+
+    letters = "".join(map(chr, range(ord("А"), ord("ё") + 1)))
+    none = model_with(of_letters(corpus, letters), tmp_path / "none")
+    with pytest.raises(BaseError, match=r"does not know .*: '.+' comes out of it as '"):
+        prepare(str(none), tmp_path / "base", corpus)
+    with pytest.raises(BaseError, match=r"Там, где стоит|Where the water"):
+        prepare(str(none), tmp_path / "base")
+    some = model_with(of_letters(corpus, "в"), tmp_path / "some")
+    wrong = r"cannot read the corpus .*% of the tokens, such as '[^']*в"
+    with pytest.raises(BaseError, match=wrong):
+        prepare(str(some), tmp_path / "base", corpus)
+    base = prepare(str(model_with(of_letters(corpus), tmp_path / "all")), tmp_path / "base", corpus)
+    assert "unread" not in base.about
+    changed = rewritten(harmed, lambda text: text + " ηχώ" * 3000)
+    with pytest.raises(BaseError, match=r"base cannot read the corpus .*% of the tokens stand"):
+        train(changed, base, "m", Config(), masks=tmp_path)
+
+
+def test_a_model_whose_rows_are_no_numbers_is_refused(
+    stack: Any, corpus: Corpus, base: Any, tmp_path: Path
+):
+    from training.base import prepare
+
+    model = base.model()
+    with stack.no_grad():
+        model.get_input_embeddings().weight[7] = float("nan")
+    model.save_pretrained(tmp_path / "plain")
+    base.tokenizer().save_pretrained(tmp_path / "plain")
+    with pytest.raises(BaseError, match=r"embeddings of .*plain hold what is no number"):
+        prepare(str(tmp_path / "plain"), tmp_path / "base", corpus)
+    assert not (tmp_path / "base").exists()
 
 
 def test_a_little_that_a_base_cannot_read_is_told(corpus: Corpus, tmp_path: Path, run: Run):
