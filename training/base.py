@@ -15,9 +15,10 @@ import orjson
 
 from training import tiny
 from training.corpus import Corpus
+from training.damage import damaged
 from training.errors import BaseError, TrainingError
 from training.files import folder_whole, json_hash, measure, to_json
-from training.library import library
+from training.library import library, quiet, short_of_memory
 from training.logs import Tell
 from training.quantized import Bits, loading, rest
 from training.tokens import (
@@ -225,7 +226,7 @@ def _source(model: str, corpus: Corpus | None, seed: int) -> tuple[Any, Any]:
         if model.lower().endswith(".gguf"):
             return _from_gguf(Path(model))
         where = _found(model)
-        return _load_model(where), _load_tokenizer(where)
+        return _load_whole(where), _load_tokenizer(where)
     if corpus is None:
         raise BaseError(
             f"{model} makes its tokenizer from a corpus, and none is given",
@@ -278,7 +279,7 @@ def _from_gguf(file: Path) -> tuple[Any, Any]:
     config = getattr(library("transformers"), "GgufConfig", None)  # older ones always unpack
     whole = {"quantization_config": config(dequantize=True)} if config else {}
     return (
-        _load_model(file.parent, gguf_file=file.name, **whole),
+        _load_whole(file.parent, gguf_file=file.name, **whole),
         _load_tokenizer(file.parent, gguf_file=file.name),
     )
 
@@ -293,21 +294,48 @@ def _load_tokenizer(path: Path | str, **options: Any) -> Any:
     return tokenizer
 
 
+def _load_whole(path: Path | str, **options: Any) -> Any:
+    """A model all of whose weights are there: those that are missing would be drawn at random."""
+    network, told = _load_model(path, output_loading_info=True, **options)
+    if missing := sorted(told["missing_keys"]):
+        raise BaseError(
+            f"the model {Path(path, options.get('gguf_file', ''))} lacks {len(missing)} of its "
+            f"weights, the first is {missing[0]}",
+            hint="Nothing was written. Copy the model again, with all its files.",
+        )
+    return rest(network)
+
+
 def _load_model(path: Path | str, *, dtype: Any = "auto", **options: Any) -> Any:
     how = {"dtype": dtype, "use_safetensors": True} | options
-    return rest(_loaded("AutoModelForCausalLM", path, **how))
+    found = _loaded("AutoModelForCausalLM", path, **how)
+    return found if isinstance(found, tuple) else rest(found)
 
 
 def _loaded(what: str, path: Path | str, **options: Any) -> Any:
     transformers = library("transformers")
     try:
-        return getattr(transformers, what).from_pretrained(path, trust_remote_code=False, **options)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise BaseError(
-            f"the model {Path(path, options.get('gguf_file', ''))} cannot be loaded: {first}",
-            hint=_MODELS,
-        ) from error
+        with quiet():
+            return getattr(transformers, what).from_pretrained(
+                path, trust_remote_code=False, **options
+            )
+    except Exception as error:
+        if isinstance(error, TrainingError) or short_of_memory(error):
+            raise
+        raise _unloadable(Path(path), options.get("gguf_file"), error) from error
+
+
+def _unloadable(path: Path, gguf: str | None, error: Exception) -> BaseError:
+    """What is wrong with a model, and with which file of it, where one can be told."""
+    if found := damaged(path, gguf):
+        file, why = found
+        return BaseError(
+            f"{file} is damaged: {why}",
+            hint="Nothing was written. Its download or copy was cut off, or it is no such file: "
+            "get it again, whole.",
+        )
+    first = str(error).strip().partition("\n")[0] or type(error).__name__
+    return BaseError(f"the model {path / (gguf or '')} cannot be loaded: {first}", hint=_MODELS)
 
 
 # --- new rows -------------------------------------------------------------------------------------

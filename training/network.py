@@ -15,7 +15,7 @@ from training import adapter
 from training.config import Lora, Steps
 from training.errors import BaseError, TrainingFailed
 from training.examples import Row
-from training.library import library
+from training.library import library, short_of_memory
 from training.quantized import rest
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ _SCALES = (2.0**16, 2.0**24)
 """How many times a gradient in fp16 is enlarged, at first and at most."""
 _LOGITS = 1 << 24
 """Logits that are there at once."""
-_SHORT = ("out of memory", "not enough memory", "allocate memory")
 _GROWS = 500
 """Steps that fit into fp16 one after another before it is enlarged twice as much."""
 
@@ -233,8 +232,7 @@ class Network:
         try:
             yield
         except (RuntimeError, MemoryError) as error:
-            said = str(error).lower()
-            if not isinstance(error, MemoryError) and not any(x in said for x in _SHORT):
+            if not short_of_memory(error):
                 raise
             bits = "" if self._steps.quantize == "nf4" else "; --quantize nf4 keeps it in 4 bits"
             raise TrainingFailed(

@@ -180,9 +180,7 @@ def of_letters(corpus: Corpus, missing: str = "") -> Any:
 
 
 @pytest.mark.parametrize("with_corpus", [True, False])
-@pytest.mark.parametrize(
-    "gone", [("tokenizer.json",), ("tokenizer.json", "tokenizer_config.json")]
-)
+@pytest.mark.parametrize("gone", [("tokenizer.json",), ("tokenizer.json", "tokenizer_config.json")])
 def test_a_model_without_its_tokenizer_is_refused(
     gone: tuple[str, ...], with_corpus: bool, corpus: Corpus, base: Any, tmp_path: Path
 ):
@@ -195,6 +193,34 @@ def test_a_model_without_its_tokenizer_is_refused(
     with pytest.raises(BaseError, match=wrong):
         prepare(str(plain), tmp_path / "base", corpus if with_corpus else None)
     assert [path.name for path in tmp_path.iterdir()] == ["plain"]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_file_of_a_model_that_was_cut_is_named(name: str, base: Any, tmp_path: Path, run: Run):
+    plain = model_with(base.tokenizer(), tmp_path / "plain")
+    told = (plain / name).read_bytes()
+    (plain / name).write_bytes(told[: -len(told) // 3])
+    code, _, err = run("base", "prepare", str(plain), str(tmp_path / "base"))
+    assert (code, err.count("\n")) == (1, 2)
+    assert err.startswith(f"forest: {plain / name} is damaged: ")
+    assert err.endswith("get it again, whole.\n")
+    assert not (tmp_path / "base").exists()
+
+
+def test_a_model_that_lacks_weights_is_refused(base: Any, tmp_path: Path):
+    from safetensors.torch import load_file, save_file
+
+    from training.base import prepare
+
+    plain = model_with(base.tokenizer(), tmp_path / "plain")
+    told = load_file(plain / "model.safetensors")
+    del told["model.norm.weight"]
+    save_file(told, plain / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        BaseError, match=r"lacks 1 of its weights, the first is model\.norm\.weight"
+    ):
+        prepare(str(plain), tmp_path / "base")
+    assert not (tmp_path / "base").exists()
 
 
 def test_a_tokenizer_that_drops_what_it_does_not_know_is_refused(

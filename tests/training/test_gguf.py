@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import Run
 from training.corpus import Corpus
 from training.errors import BaseError, MissingExtra
 
@@ -69,6 +70,17 @@ def write_gguf(path: Path, model: Any, tokenizer: Any) -> None:
     file.close()
 
 
+@pytest.fixture(scope="module")
+def whole(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A GGUF file that is whole."""
+    pytest.importorskip("gguf", reason="the extra gguf is not installed")
+    from training import tiny
+
+    path = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
+    write_gguf(path, *tiny.make("bpe", [r["text"] for r in corpus.records()], 0))
+    return path.read_bytes()
+
+
 def test_a_gguf_file_becomes_a_base_that_speaks_as_it_did(
     stack: Any, corpus: Corpus, tmp_path: Path
 ):
@@ -94,6 +106,17 @@ def test_a_gguf_file_becomes_a_base_that_speaks_as_it_did(
     assert (was.softmax(-1) - now.softmax(-1)).abs().sum(-1).max() < 0.02
 
 
+@pytest.mark.parametrize("size", [0, 10, 1000, 20_000, -1000])
+def test_a_gguf_file_that_was_cut_is_named(size: int, whole: bytes, tmp_path: Path, run: Run):
+    (tmp_path / "cut.gguf").write_bytes(whole[:size])
+    code, _, err = run("base", "prepare", str(tmp_path / "cut.gguf"), str(tmp_path / "base"))
+    assert code == 1
+    assert err.startswith(f"forest: {tmp_path / 'cut.gguf'} is damaged: ")
+    assert err.endswith("get it again, whole.\n")
+    assert err.count("\n") == 2
+    assert not (tmp_path / "base").exists()
+
+
 def test_what_is_no_gguf_file_is_refused(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -110,6 +133,6 @@ def test_what_is_no_gguf_file_is_refused(
     pytest.importorskip("gguf", reason="the extra gguf is not installed")
     with pytest.raises(BaseError, match=r"no file .*missing\.gguf"):
         made("missing.gguf")
-    with pytest.raises(BaseError, match=r"no\.gguf cannot be loaded"):
+    with pytest.raises(BaseError, match=r"no\.gguf is damaged"):
         made("no.gguf")
     assert not (tmp_path / "base").exists()
