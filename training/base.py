@@ -17,6 +17,7 @@ from training import tiny
 from training.corpus import Corpus
 from training.damage import damaged
 from training.errors import BaseError, TrainingError
+from training.examples import begin_as_trained
 from training.files import folder_whole, json_hash, measure, to_json
 from training.library import library, quiet, short_of_memory
 from training.logs import Tell
@@ -180,7 +181,7 @@ def prepare(
         tiny.learn(network, tokenizer, corpus, steps, seed, progress)
     with folder_whole(out) as folder:
         network.save_pretrained(folder, safe_serialization=True)
-        tokenizer.save_pretrained(folder)
+        begin_as_trained(tokenizer).save_pretrained(folder)
         rows = sorted({*rows, *_inherited(model)})
         about = _describe(folder, model, tokenizer, names, rows, seed)
         if getattr(network.get_output_embeddings(), "bias", None) is not None:

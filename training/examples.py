@@ -6,6 +6,7 @@ one row, where attention stops at the border of each.
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -19,6 +20,7 @@ import numpy as np
 from training.corpus import Corpus
 from training.errors import CorpusError
 from training.formats import as_text
+from training.library import library
 from training.registers import Voiced
 from training.tokens import Segmentation, ambiguous, dropped, plain, unknown_of
 
@@ -68,6 +70,43 @@ def encode(
     if end and tokenizer.eos_token_id is not None:
         ids, mask = [*ids, tokenizer.eos_token_id], [*mask, True]
     return Example(ids, mask, len(dropped(text, tokens.offset_mapping)))
+
+
+def begins_as_trained(tokenizer: Any) -> bool:
+    """Whether a plain call of a tokenizer gives what `encode` does, without the end."""
+    text = "0 1"
+    example = encode({"text": text}, tokenizer, end=False)
+    return example is not None and list(tokenizer(text).input_ids) == example.ids
+
+
+def begin_as_trained(tokenizer: Any) -> Any:
+    """The tokenizer, a plain call of which reads a text as `encode` does: with its beginning.
+
+    So whatever serves a model gives it what it was trained to go on with. Some tokenizers name a
+    sign for a beginning and do not put it there, as that of GPT-2; some add an end, too. What is
+    read without special tokens stays as it was, as does where in the text its tokens stand.
+    """
+    if begins_as_trained(tokenizer):
+        return tokenizer
+    kinds, backend = library("tokenizers").processors, tokenizer.backend_tokenizer
+    told = json.loads(backend.to_str())["post_processor"] or {}
+    begin, id_ = tokenizer.bos_token, tokenizer.bos_token_id
+    before = f"{begin} " if begin else ""
+    template = kinds.TemplateProcessing(
+        single=f"{before}$A", pair=f"{before}$A $B", special_tokens=[(begin, id_)] if begin else []
+    )
+    trims = [
+        kinds.ByteLevel(trim_offsets=part["trim_offsets"])
+        for part in told.get("processors") or [told]
+        if part.get("type") == "ByteLevel"
+    ]
+    backend.post_processor = kinds.Sequence([*trims, template]) if trims else template
+    # Where its settings say it, they are taken at their word when it is read again.
+    for name, adds in (("add_bos_token", bool(begin)), ("add_eos_token", False)):
+        if name in tokenizer.init_kwargs:
+            tokenizer.init_kwargs[name] = adds
+            setattr(tokenizer, f"_{name}", adds)
+    return tokenizer
 
 
 def _silent(meta: dict[str, Any], no_loss: Collection[str]) -> list[Span]:

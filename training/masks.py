@@ -17,6 +17,7 @@ import orjson
 from training.base import Base
 from training.corpus import Corpus
 from training.errors import MaskError
+from training.examples import begin_as_trained
 from training.files import folder_whole, json_hash, partial, to_json, write_whole
 from training.library import library
 
@@ -175,6 +176,9 @@ class Mask:
     def export(self, out: Path, base: Base | None = None, *, merged: bool = False) -> None:
         """Write it as peft's folder, or as a whole model that wears it for good.
 
+        With a base its tokenizer is written, too: called plainly, it reads a text as `forest ask`
+        does, so that what is served answers likewise.
+
         :param out: a folder that is missing or empty.
         :param base: needed for ``merged``; without it, checked if it is given.
 
@@ -188,6 +192,8 @@ class Mask:
             self.require(base)
         tensors = self.tensors()
         with folder_whole(out) as folder:
+            if base is not None:
+                begin_as_trained(base.tokenizer()).save_pretrained(folder)
             if merged:
                 if base is None:
                     raise MaskError("a merged model needs the base: give it with --base")
@@ -221,7 +227,6 @@ class Mask:
 
         merged = Voices(base, [self]).model.merge_and_unload()
         merged.save_pretrained(folder, safe_serialization=True)
-        base.tokenizer().save_pretrained(folder)
 
 
 def write_mask(path: Path, about: dict[str, Any], tensors: dict[str, Any]) -> Mask:

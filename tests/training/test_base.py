@@ -292,6 +292,33 @@ def test_a_hub_that_does_not_answer_is_asked_once(
     )
 
 
+@pytest.mark.parametrize("family", ["tiny:", "tiny:sentencepiece", "GPT2", "ends"])
+def test_the_tokenizer_of_a_base_begins_a_text_as_training_does(
+    family: str, corpus: Corpus, base: Any, tmp_path: Path
+):
+    """Called plainly, as what serves a model does; and tokens stand where they stood."""
+    import tokenizers as t
+
+    from training.base import prepare
+    from training.examples import encode
+
+    text, model, before = "Там, где вода Δ12.\n ⤳ порог", family, base.tokenizer()
+    if not family.startswith("tiny:"):
+        before.backend_tokenizer.post_processor = (
+            t.processors.ByteLevel(trim_offsets=True)
+            if family == "GPT2"
+            else t.processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])
+        )
+        model = str(model_with(before, tmp_path / "plain"))
+    made = prepare(model, tmp_path / "base", corpus).tokenizer()
+    example = encode({"text": text}, made, end=False)
+    assert example is not None
+    assert made(text).input_ids == example.ids
+    assert example.ids[0] == made.bos_token_id
+    if not family.startswith("tiny:"):
+        assert offsets_in(made, text) == offsets_in(before, text)
+
+
 def test_a_tiny_base_tells_every_step_that_it_learns(corpus: Corpus, tmp_path: Path):
     from training.base import prepare
 

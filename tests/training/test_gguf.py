@@ -100,7 +100,7 @@ def test_a_gguf_file_becomes_a_base_that_speaks_as_it_did(
     assert min(base.new_rows) >= len(tokenizer)
     text = "Там, где весна, всегда порог."
     ids = tokenizer(text, return_tensors="pt").input_ids
-    assert base.tokenizer()(text).input_ids == ids[0].tolist()
+    assert base.tokenizer()(text, add_special_tokens=False).input_ids == ids[0].tolist()
     with stack.inference_mode():
         was, now = model(ids).logits[0], base.model()(ids).logits[0, :, : len(tokenizer)]
     assert (was.softmax(-1) - now.softmax(-1)).abs().sum(-1).max() < 0.02

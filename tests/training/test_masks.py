@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,43 @@ def test_an_export_loads_in_peft_and_merged_says_the_same(
         assert stack.allclose(whole(input_ids=tokens).logits[0], worn, atol=1e-4)
     with pytest.raises(MaskError, match="exists and is not empty"):
         mask.export(tmp_path / "peft")
+
+
+@pytest.mark.parametrize("since", ["now", "before"])
+def test_what_is_served_answers_as_ask_does(
+    since: str, masks: Path, base: Any, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    """The exported folder alone, its tokenizer called plainly; also of a base prepared before."""
+    from peft import AutoPeftModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from training.ask import ask
+    from training.base import Base
+    from training.examples import encode
+    from training.library import quiet
+
+    if since == "before":
+        plain = base.tokenizer()
+        plain.backend_tokenizer.post_processor = None
+        monkeypatch.setattr(Base, "tokenizer", lambda _: deepcopy(plain))
+    text, about = "Там, где вода Δ12", ("--base", str(base.path), "--masks", str(masks))
+    mask = Library(masks).open("Δ42_logic")
+    (answer,) = ask(text, base, [mask], bare=False, length=12, temperature=0)
+    code, _, err = run("masks", "export", mask.name, str(tmp_path / "peft"), *about)
+    assert (code, "does not put the sign for a beginning" in err) == (0, since == "before")
+    assert run("masks", "export", mask.name, str(tmp_path / "whole"), "--merged", *about)[0] == 0
+    said = list[str]()
+    for kind, folder in ((AutoPeftModelForCausalLM, "peft"), (AutoModelForCausalLM, "whole")):
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / folder)
+        asked = tokenizer(text, return_tensors="pt")
+        example = encode({"text": text}, tokenizer, end=False)
+        assert example is not None
+        assert asked.input_ids[0].tolist() == example.ids
+        with quiet():
+            model = kind.from_pretrained(tmp_path / folder).eval()
+            told = model.generate(**asked, do_sample=False, max_new_tokens=12)[0]
+        said.append(tokenizer.decode(told[asked.input_ids.shape[1] :], skip_special_tokens=True))
+    assert [text.rstrip("\ufffd") for text in said] == [answer.text] * 2
 
 
 def test_an_export_says_where_peft_would_forget_the_bias_of_the_head(masks: Path, tmp_path: Path):

@@ -265,7 +265,7 @@ class Speaker:
 
     def length(self, texts: Sequence[str]) -> int:
         """Tokens of the longest text."""
-        return max(len(self._tokenizer(text).input_ids) for text in texts)
+        return max(len(self._tokenizer(text, add_special_tokens=False).input_ids) for text in texts)
 
     def _speak(
         self, wishes: Sequence[_Wish], rows: Sequence[list[int]]

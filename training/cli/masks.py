@@ -312,9 +312,12 @@ def _numbers(text: str) -> list[float]:
 def _export(name: str, out: Path, base_folder: Path | None, merged: bool, folder: Path) -> None:
     """Write a mask into the folder OUT: peft's files, or a whole model.
 
-    Says how vLLM serves it. vLLM refuses masks with DoRA or rows of embeddings: --merged is for it.
+    With --base also the tokenizer, which reads a text as `forest ask` does, so that what is served
+    answers as it. Says how vLLM serves it. vLLM refuses masks with DoRA or rows of embeddings:
+    --merged is for it.
     """
     from training.base import Base
+    from training.examples import begins_as_trained
     from training.masks import Library
 
     base = Base.open(base_folder) if base_folder else None
@@ -322,5 +325,11 @@ def _export(name: str, out: Path, base_folder: Path | None, merged: bool, folder
     mask.export(out, base, merged=merged)
     say(f"{out}: {name}{' merged into its base' if merged else ''}")
     if base is None:
-        say("note: it names no base; --base B writes into it where that is", err=True)
+        say("note: it names no base, and holds no tokenizer: --base B writes both", err=True)
+    elif not merged and not begins_as_trained(base.tokenizer()):
+        say(
+            f"note: the tokenizer in {base_folder} does not put the sign for a beginning before a "
+            f"text, as training and `forest ask` do: serve it with the one in {out}",
+            err=True,
+        )
     say(f"for vLLM: vllm serve {out}" if merged else mask.serving(out), err=True)
