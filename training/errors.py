@@ -6,6 +6,7 @@ TrainingError            the one root, a ValueError: what was given cannot be us
 ├── MaskError            a file is no mask, was changed, or belongs to another base
 ├── ConfigError          a setting of a training is wrong
 ├── TrainingFailed       a training cannot go on: loss that is no number, out of memory
+├── NoRoom               the disk is full: what was saved before is kept
 └── MissingExtra         an optional dependency is not installed
 """
 
@@ -42,6 +43,10 @@ class ConfigError(TrainingError):
 
 class TrainingFailed(TrainingError):
     """A training cannot go on: its loss is no number, or there is no memory left."""
+
+
+class NoRoom(TrainingError):
+    """A file cannot be written, as the disk is full. What was there before is kept."""
 
 
 class MissingExtra(TrainingError):

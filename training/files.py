@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import glob
 import hashlib
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
+from training.errors import NoRoom
 
 _CHUNK = 1 << 20
 
@@ -41,14 +44,38 @@ def to_json(value: Any) -> bytes:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Put a file in place in one step: a reader sees the old one or all of the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Put a file in place in one step: a reader sees the old one or all of the new one.
+
+    Raises NoRoom.
+    """
     part = partial(path)
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise NoRoom, which names what was to be written and where, where the disk is full."""
+    try:
+        yield
+    except Exception as error:
+        # What writes in Rust (safetensors, tokenizers) says the number of the error alone.
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if not full and f"os error {errno.ENOSPC}" not in str(error):
+            raise
+        raise NoRoom(
+            f"there is no room left for {path}",
+            hint=f"Make room on the disk of {path.parent.resolve()}, and give the command again.",
+        ) from error
 
 
 def partial(path: Path) -> Path:
@@ -61,9 +88,14 @@ def folder_whole(out: Path) -> Iterator[Path]:
     """An empty folder to write into, which becomes ``out`` if the block ends without an error.
 
     ``out`` must be missing or empty, which the caller has checked. What a process that was killed
-    left of the same ``out`` is removed: it holds no lock any more.
+    left of the same ``out`` is removed: it holds no lock any more. Raises NoRoom.
     """
-    out = out.resolve()
+    with writing(out), _folder_whole(out.resolve()) as room:
+        yield room
+
+
+@contextmanager
+def _folder_whole(out: Path) -> Iterator[Path]:
     out.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{out.name}.partial-"
     for left in out.parent.glob(f"{glob.escape(prefix)}*"):

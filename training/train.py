@@ -27,9 +27,9 @@ from training import adapter, logs
 from training.base import Base
 from training.config import Config
 from training.corpus import Corpus
-from training.errors import ConfigError, MaskError, TrainingFailed
+from training.errors import ConfigError, MaskError, NoRoom, TrainingFailed
 from training.examples import Examples, Row, plan, read_examples, rows_of, steps_in
-from training.files import json_hash, write_whole
+from training.files import json_hash, write_whole, writing
 from training.library import library
 from training.masks import FOLDER, Library, Mask, checked_name, slug, write_mask
 from training.network import Network
@@ -63,7 +63,8 @@ def train(  # noqa: PLR0913 - what is trained, and who is told of it
     Raises MaskError where the mask exists, is being trained, or was begun with other settings;
     ConfigError where the window lets records through that are too long for the base;
     BaseError and CorpusError where base and corpus do not fit; TrainingFailed where the loss is no
-    number or memory is short; MissingExtra; KeyboardInterrupt after SIGINT, when it has saved.
+    number or memory is short; NoRoom where the disk is full; MissingExtra;
+    KeyboardInterrupt after SIGINT, when it has saved.
     """
     config = config or Config()
     path = Library(masks).path(checked_name(name))
@@ -77,7 +78,7 @@ def train(  # noqa: PLR0913 - what is trained, and who is told of it
     network = Network(config.training)
     with _locked(path) if network.first else _not_locked():
         training = _Training(corpus, base, path, config, network, restart)
-        with training.telling(log if network.first else None, progress):
+        with training.telling(log if network.first else None, progress), training.keeping():
             return training.run()
 
 
@@ -142,6 +143,19 @@ class _Training:
         with logs.opened(log, self.path, self.state.step, self.fingerprint, settings) as tell:
             self.listeners = [listener for listener in (tell, progress) if listener]
             yield
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Where the disk is full, say what is kept nevertheless."""
+        try:
+            yield
+        except NoRoom as error:
+            if self.checkpoint.exists():
+                error.add_note(
+                    f"what was saved before is kept: {self.checkpoint}; the same command goes on "
+                    "from there"
+                )
+            raise
 
     # --- the way through -----------------------------------------------------------------------
 
@@ -334,7 +348,7 @@ class _Training:
     def _tell(self, **entry: Any) -> None:
         if not self.network.first:
             return
-        with self.log.open("ab") as log:
+        with writing(self.log), self.log.open("ab") as log:
             log.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
         for listener in self.listeners:
             listener(entry)

@@ -17,7 +17,7 @@ import pytest
 from tests.training.conftest import with_tokens
 from training.config import Config, preset, presets
 from training.corpus import Corpus
-from training.errors import BaseError, ConfigError, MaskError, TrainingFailed
+from training.errors import BaseError, ConfigError, MaskError, NoRoom, TrainingFailed
 
 Make = Callable[..., Config]
 
@@ -317,6 +317,53 @@ def test_a_loss_that_is_no_number_ends_it_and_the_checkpoint_stays(
     assert not (tmp_path / "m.safetensors").exists()
     broken.clear()
     assert train(corpus, base, "m", config(save_every=2), masks=tmp_path).path.exists()
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize("what", [".m.checkpoint", "m.jsonl"])
+def test_a_full_disk_is_named_and_what_was_saved_goes_on(
+    what: str, corpus: Corpus, base: Any, config: Make, tmp_path: Path
+):
+    """A link to /dev/full: there is room for nothing."""
+    from training.files import partial
+    from training.train import train
+
+    settings, whole = config(steps=4, save_every=2), tmp_path / "whole"
+    train(corpus, base, "m", settings, masks=whole)
+    masks = tmp_path / "masks"
+
+    def fill(entry: dict[str, Any]) -> None:
+        file = masks / what if what.endswith("jsonl") else partial(masks / what)
+        if entry["step"] == 3:
+            file.unlink(missing_ok=True)
+            file.symlink_to("/dev/full")
+
+    with pytest.raises(NoRoom) as full:
+        train(corpus, base, "m", settings, masks=masks, progress=fill)
+    assert full.value.message == f"there is no room left for {masks / what}"
+    assert f"Make room on the disk of {masks.resolve()}" in str(full.value)
+    assert "the same command goes on from there" in full.value.__notes__[0]
+    (masks / "m.jsonl").unlink(missing_ok=True)
+    resumed = train(corpus, base, "m", settings, masks=masks)
+    assert resumed.path.read_bytes() == (whole / "m.safetensors").read_bytes()
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_full_disk_is_named_where_a_base_is_prepared(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from safetensors import SafetensorError
+    from transformers import LlamaForCausalLM
+
+    from training.base import prepare
+
+    def save(*_: Any, **__: Any) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(LlamaForCausalLM, "save_pretrained", save)
+    with pytest.raises(NoRoom, match=r"no room left for .*base\nMake room on the disk of "):
+        prepare("tiny:", tmp_path / "base", corpus)
+    assert list(tmp_path.iterdir()) == []
 
 
 SHORT = {
