@@ -84,7 +84,7 @@ class Mask:
     @property
     def name(self) -> str:
         """What it is called: as its file is, also where that was renamed after the training."""
-        return unicodedata.normalize("NFC", self.path.stem)
+        return spelled(self.path.stem)
 
     @property
     def slug(self) -> str:
@@ -247,13 +247,22 @@ def write_mask(path: Path, about: dict[str, Any], tensors: dict[str, Any]) -> Ma
 # --- names ----------------------------------------------------------------------------------------
 
 
+def spelled(name: str) -> str:
+    """A mask's name in its one spelling: NFC, and the increment sign (U+2206) as the letter Δ.
+
+    >>> spelled("\u220642_logic") == "Δ42_logic"
+    True
+    """
+    return unicodedata.normalize("NFC", name).replace("\u2206", "Δ")
+
+
 def checked_name(name: str) -> str:
-    """A mask's name in its one spelling (NFC). Raises MaskError with what is wrong.
+    """A mask's name in its one spelling. Raises MaskError with what is wrong.
 
     >>> checked_name("Δ42_logic")
     'Δ42_logic'
     """
-    found = unicodedata.normalize("NFC", name)
+    found = spelled(name)
     if not found or _NOT_IN_NAMES.search(found) or found.startswith("-") or found == BASE:
         raise MaskError(
             f"{name!r} cannot name a mask",
@@ -302,8 +311,8 @@ class Library:
         """The files of all masks, by name. Raises MaskError where two have the same one."""
         found: dict[str, Path] = {}
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
-            # й and é have two encodings, and a folder may hold both: they look the same.
-            name = unicodedata.normalize("NFC", path.stem)
+            # й, é and Δ have two encodings, and a folder may hold both: they look the same.
+            name = spelled(path.stem)
             if name in found:
                 raise MaskError(
                     f"{self.folder} holds two masks called {name}, encoded otherwise: "
@@ -333,13 +342,13 @@ class Library:
 
     def path(self, name: str) -> Path:
         """Where a mask of that name is kept, or would be. Raises MaskError for no name."""
-        wanted = unicodedata.normalize("NFC", name)
+        wanted = spelled(name)
         for path in self.paths:
-            if unicodedata.normalize("NFC", path.stem) == wanted:
+            if spelled(path.stem) == wanted:
                 _checked_stem(path)
         name = checked_name(name)
         for path in self.paths:
-            if unicodedata.normalize("NFC", path.stem) == name:
+            if spelled(path.stem) == name:
                 return path
         return self.folder / f"{name}{SUFFIX}"
 

@@ -151,6 +151,23 @@ def test_an_export_says_where_peft_would_forget_the_bias_of_the_head(masks: Path
     assert "--merged" in mask.serving(tmp_path)
 
 
+def test_the_increment_sign_in_a_name_is_the_letter(masks: Path, base: Any, run: Run):
+    library, sign = Library(masks), "\u220642_logic"
+    assert library.open(sign).name == "Δ42_logic"
+    where = ("--base", str(base.path), "--masks", str(masks))
+    code, _, err = run(
+        "masks", "merge", "Δ42_logic", "Δ42_тело", *where, "--how", "cat", "--into", sign
+    )
+    assert (code, "note: " in err) == (1, True)
+    assert "U+2206), is read as the letter Δ: Δ42_logic\n" in err
+    assert "exists already" in err
+    file = masks / f"{sign}.safetensors"
+    file.write_bytes((masks / "Δ42_logic.safetensors").read_bytes())
+    with pytest.raises(MaskError, match=r"two masks called Δ42_logic, .*'\\u220642_logic'"):
+        library.open(sign)
+    file.unlink()
+
+
 def test_a_damaged_mask_is_found(masks: Path, tmp_path: Path, run: Run):
     file = tmp_path / "masks" / "Δ42_logic.safetensors"
     file.parent.mkdir()

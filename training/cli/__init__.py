@@ -22,6 +22,7 @@ from training.cli.terminal import (
     masks_option,
     print_json,
     say,
+    tell_spelling,
 )
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ def command_train(
     config = Config.load(presets, file, training={k: v for k, v in said.items() if v})
     corpus = Corpus.open(corpus_folder)
     base = Base.open(base_folder)
+    tell_spelling(name)
     with _steps_bar() as progress:
         mask = train(
             corpus, base, name, config,

@@ -19,6 +19,7 @@ from training.cli.terminal import (
     print_json,
     print_table,
     say,
+    tell_spelling,
 )
 
 if TYPE_CHECKING:
@@ -291,6 +292,7 @@ def _merge(
     masks = [library.open(name) for name in names]
     shares = _numbers(weights) if weights is not None else None
     base = Base.open(base_folder)
+    tell_spelling(new)
     mask = merge(masks, base, new, how=how, weights=shares, rank=rank, folder=folder)
     say(f"{mask.path}: {_told(mask)['merged']}, r {mask.about['lora']['r']}")
     say(f"note: {WARNING}", err=True)

@@ -68,6 +68,13 @@ masks_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 
 
+def tell_spelling(name: str) -> None:
+    """Say how a new mask is called where that is not what was typed, though it looks alike."""
+    if "\u2206" in name:
+        said = name.replace("\u2206", "Δ")
+        say(f"note: ∆, the increment sign (U+2206), is read as the letter Δ: {said}", err=True)
+
+
 def print_json(value: Any) -> None:
     """Print a value as indented JSON, for scripts."""
     from training.files import to_json
