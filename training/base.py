@@ -19,8 +19,9 @@ from training.damage import damaged
 from training.errors import BaseError, TrainingError
 from training.examples import begin_as_trained
 from training.files import folder_whole, json_hash, measure, to_json
-from training.library import library, quiet, short_of_memory
+from training.library import library, quiet
 from training.logs import Tell
+from training.memory import short_of_memory
 from training.quantized import Bits, loading, rest
 from training.tokens import (
     Unread,

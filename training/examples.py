@@ -280,6 +280,13 @@ def pack(sizes: Sequence[int], room: int) -> Iterator[list[int]]:
         yield row
 
 
+def longest_row(examples: Examples, order: Sequence[int], room: int) -> int:
+    """The tokens of the longest row of some examples in that order; all together at most."""
+    all_sizes = examples.sizes
+    sizes = [all_sizes[place] for place in order]
+    return max((sum(sizes[place] for place in row) for row in pack(sizes, room)), default=0)
+
+
 def row_of(examples: Examples, places: Sequence[int]) -> Row:
     """The row of some examples."""
     parts = [slice(examples.bounds[p], examples.bounds[p + 1]) for p in places]

@@ -15,16 +15,6 @@ from training.errors import MissingExtra
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads warn of each fork
 
 
-_SHORT = ("out of memory", "not enough memory", "allocate memory")
-
-
-def short_of_memory(error: Exception) -> bool:
-    """Whether an error is that of a library which got no memory."""
-    said = str(error).lower()
-    short = isinstance(error, RuntimeError) and any(part in said for part in _SHORT)
-    return short or isinstance(error, MemoryError)
-
-
 @contextmanager
 def quiet() -> Iterator[None]:
     """What libraries warn each other of is not shown."""

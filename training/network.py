@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from math import isfinite
+from math import isfinite, isqrt
 from typing import TYPE_CHECKING, Any
 
 from training import adapter
 from training.config import Lora, Steps
 from training.errors import BaseError, TrainingFailed
 from training.examples import Row
-from training.library import library, short_of_memory
+from training.library import library
+from training.memory import free_memory, short_of_memory
 from training.quantized import rest
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ _SCALES = (2.0**16, 2.0**24)
 """How many times a gradient in fp16 is enlarged, at first and at most."""
 _LOGITS = 1 << 24
 """Logits that are there at once."""
+_ATTENTION = 8
+"""Bytes at the least, on the processor, for each pair of a row's tokens: 9 to 10 were measured. It
+is what tells which of them see each other."""
 _GROWS = 500
 """Steps that fit into fp16 one after another before it is enlarged twice as much."""
 
@@ -84,6 +88,22 @@ class Network:
             self.lora = adapter.lora_config(base, network, lora)
             self._torch.manual_seed(self._steps.seed)
             self.train(adapter.wear(network, self.lora))
+
+    def require_memory(self, tokens: int) -> None:
+        """Raise TrainingFailed where a row of so many tokens cannot be read in what is free.
+
+        On a GPU too large a row is an error of its own; on the processor the kernel ends it all.
+        """
+        free = free_memory() if self._device.type == "cpu" else None
+        if free is None or _ATTENTION * tokens**2 <= free:
+            return
+        need, there = (bytes_ / 1e9 for bytes_ in (_ATTENTION * tokens**2, free))
+        raise TrainingFailed(
+            f"a row of {tokens:,} tokens needs more than {need:,.1f} GB of memory for attention "
+            f"alone, and {there:,.1f} GB are free",
+            hint=f"training.row is {self._steps.row}: set it to {isqrt(free // _ATTENTION) // 2} "
+            "or less (and data.window, if it is larger).",
+        )
 
     def take(self, model: Any) -> None:
         """Take a model over, to compute losses with."""

@@ -28,7 +28,16 @@ from training.base import Base
 from training.config import Config
 from training.corpus import Corpus
 from training.errors import ConfigError, MaskError, NoRoom, TrainingFailed
-from training.examples import Examples, Row, plan, read_examples, rows_of, steps_in
+from training.examples import (
+    Examples,
+    Row,
+    longest_row,
+    plan,
+    read_examples,
+    rows_of,
+    shuffled,
+    steps_in,
+)
 from training.files import json_hash, write_whole, writing
 from training.library import library
 from training.masks import FOLDER, Library, Mask, checked_name, slug, write_mask
@@ -127,6 +136,7 @@ class _Training:
         self.fingerprint = json_hash(self.begun)
         self.state, tensors = self._restored()
         self.examples, self.validation = self._examples()
+        network.require_memory(self._longest_row())
         network.wear(base, config.lora)
         self.best: dict[str, Any] = network.tensors("now")
         if tensors:
@@ -257,6 +267,16 @@ class _Training:
                 f"{self.base.path} reads {most} at most",
                 hint=f"Set data.window = {most}: what is longer is then left out and counted.",
             )
+
+    def _longest_row(self) -> int:
+        """Of the first epoch, and of a look at the validation split. Shape: tokens."""
+        set_ = self.config.training
+        order = shuffled(len(self.examples), set_.seed, 0)
+        look = range(len(self.validation))
+        return max(
+            longest_row(self.examples, order, set_.row),
+            longest_row(self.validation, look, set_.row),
+        )
 
     def _count_steps(self) -> int:
         set_ = self.config.training

@@ -392,6 +392,49 @@ def test_short_memory_says_what_to_halve(
     assert "--quantize nf4" in str(failed.value)
 
 
+@pytest.mark.usefixtures("stack")
+def test_a_row_beyond_the_memory_is_refused_before_it_is_read(
+    corpus: Corpus, base: Any, config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The kernel would end the process without a word."""
+    from training import network
+    from training.examples import read_examples
+    from training.train import train
+
+    tokens = max(
+        sum(read_examples(corpus, split, base.tokenizer(), names=(), window=1024).sizes)
+        for split in ("train", "validation")
+    )
+    monkeypatch.setattr(network, "free_memory", lambda: 8 * tokens**2 - 1)
+    settings = config(row=100_000_000, steps=1)
+    with pytest.raises(TrainingFailed) as short:
+        train(corpus, base, "m", settings, masks=tmp_path)
+    assert short.value.message.startswith(f"a row of {tokens:,} tokens needs more than ")
+    assert f"training.row is 100000000: set it to {(tokens - 1) // 2} or" in str(short.value)
+    monkeypatch.setattr(network, "free_memory", lambda: 8 * tokens**2)
+    assert train(corpus, base, "m", settings, masks=tmp_path).path.exists()
+
+
+def test_the_memory_that_is_free_is_that_of_the_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from training import memory
+
+    told = "MemTotal:  9000 kB\nMemAvailable:   5000 kB\nSwapFree:  1000 kB\nHugePages_Free: 0\n"
+    (tmp_path / "meminfo").write_text(told, encoding="ascii")
+    monkeypatch.setattr(memory, "_SYSTEM", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "_GROUP", tmp_path)
+    assert memory.free_memory() == 6000 * 1024
+    (tmp_path / "memory.max").write_text("max\n", encoding="ascii")
+    (tmp_path / "memory.current").write_text("1000000\n", encoding="ascii")
+    assert memory.free_memory() == 6000 * 1024
+    (tmp_path / "memory.max").write_text("3000000\n", encoding="ascii")
+    (tmp_path / "memory.stat").write_text("anon 5\nfile 70000\nfile_mapped 6\n", encoding="ascii")
+    assert memory.free_memory() == 2_070_000
+    (tmp_path / "meminfo").unlink()
+    assert memory.free_memory() is None
+
+
 def test_without_the_extra_it_says_what_to_install(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
