@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -223,6 +224,8 @@ def add_tokens(tokenizer: Any, names: Sequence[str], corpus: Corpus | None = Non
 
 
 def _source(model: str, corpus: Corpus | None, seed: int) -> tuple[Any, Any]:
+    if not model.strip():
+        raise BaseError("no model is named", hint=_MODELS)
     kind = model.removeprefix("tiny:")
     if kind == model:
         if model.lower().endswith(".gguf"):
@@ -278,6 +281,9 @@ def _from_gguf(file: Path) -> tuple[Any, Any]:
     library("gguf", "gguf")
     if not file.is_file():
         raise BaseError(f"there is no file {file}")
+    reader = library("transformers.modeling_gguf_pytorch_utils")
+    if hasattr(reader, "tqdm"):  # it draws its bar into files, too, whatever it was told
+        reader.tqdm = partial(library("tqdm.auto").tqdm, disable=None)
     config = getattr(library("transformers"), "GgufConfig", None)  # older ones always unpack
     whole = {"quantization_config": config(dequantize=True)} if config else {}
     return (

@@ -66,6 +66,7 @@ class Mask:
                 hint=f"Rename the file: {BASE!r} is taken.",
             )
         head, _ = _read(path)
+        _require_length(path, head)
         try:
             about = orjson.loads(head["__metadata__"][_KEY])
         except (KeyError, TypeError, orjson.JSONDecodeError):
@@ -395,7 +396,7 @@ class Library:
         paths = dict.fromkeys(self.open(name).path for name in names)
         gone = []
         for path in paths:
-            if path.parent == self.folder and self._says_worn(path.stem):
+            if path.parent == self.folder and self.says_worn == path.stem:
                 self.switch(BASE)
             for file in (*belongings(path), path):
                 if file.exists():
@@ -403,11 +404,13 @@ class Library:
                     gone.append(file)
         return gone
 
-    def _says_worn(self, name: str) -> bool:
+    @property
+    def says_worn(self) -> str | None:
+        """The name of the mask that is worn and is there; None: no mask is."""
         try:
-            return self.worn == name
+            return None if (name := self.worn) == BASE else name
         except MaskError:
-            return False
+            return None
 
 
 def belongings(path: Path) -> list[Path]:
@@ -436,6 +439,22 @@ def _read(path: Path, *, whole: bool = False) -> tuple[dict[str, Any], bytes]:
         ) from None
     except OSError as error:
         raise MaskError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _require_length(path: Path, head: dict[str, Any]) -> None:
+    """Raise MaskError where a file was cut off, or goes on behind its tensors."""
+    try:
+        ends = [one["data_offsets"][1] for name, one in head.items() if name != "__metadata__"]
+        with path.open("rb") as file:
+            wanted = 8 + int.from_bytes(file.read(8), "little") + max(ends, default=0)
+        found = path.stat().st_size
+    except (OSError, TypeError, KeyError, IndexError):
+        return  # what it is instead is said by who reads it
+    if found != wanted:
+        raise MaskError(
+            f"{path} is damaged: it has {found:,} bytes, and says that there are {wanted:,}",
+            hint=_CHANGED,
+        )
 
 
 def _split(path: Path, blob: bytes) -> tuple[dict[str, Any], bytes]:

@@ -123,6 +123,8 @@ class _Training:
         self.checkpoint = path.with_name(f".{path.stem}.checkpoint")
         self.log = path.with_suffix(".jsonl")
         self.interrupted: signal.Signals | None = None
+        self.unheard: OSError | None = None
+        """What whoever is told of the training raised, as where its terminal or pipe is gone."""
         self._handlers: dict[signal.Signals, Any] = {}
         if restart:
             if network.first:
@@ -182,11 +184,11 @@ class _Training:
                 last = state.step == self.steps
                 if len(self.validation) and (last or state.step % checks.validate_every == 0):
                     self._validate()
-                stop = self.network.any(self.interrupted is not None)
+                stop = self.network.any(bool(self.interrupted or self.unheard))
                 if last or stop or state.step % checks.save_every == 0:
                     self._save()
                 if stop and not last:
-                    raise self._interruption()
+                    raise self._interruption() if self.interrupted else self._not_heard()
         return self._finished()
 
     def _step(self, rows: Sequence[Row]) -> None:
@@ -371,13 +373,18 @@ class _Training:
         with writing(self.log), self.log.open("ab") as log:
             log.write(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
         for listener in self.listeners:
-            listener(entry)
+            try:
+                listener(entry)
+            except OSError as error:
+                self.unheard = self.unheard or error
 
     # --- interruption --------------------------------------------------------------------------
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """The first SIGINT or SIGTERM ends the training after its step; the second one at once.
+        """The first SIGINT, SIGTERM or SIGHUP ends the training after its step; the second at once.
+
+        SIGHUP says that the terminal is gone; under nohup it says nothing.
 
         Of several processes none ends at once: what started them tells each again what a terminal
         has told all of them, and kills those that do not end.
@@ -391,13 +398,19 @@ class _Training:
             if self.network.alone:
                 signal.signal(number, self._handlers[self.interrupted])
 
-        both = (signal.SIGINT, signal.SIGTERM)
-        self._handlers = {number: signal.signal(number, note) for number in both}
+        heeded = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            heeded.remove(signal.SIGHUP)
+        self._handlers = {number: signal.signal(number, note) for number in heeded}
         try:
             yield
         finally:
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
+
+    def _not_heard(self) -> BaseException:
+        """What ends a training that nobody hears, or another process's, after it was saved."""
+        return self.unheard or self._interruption()
 
     def _interruption(self) -> KeyboardInterrupt:
         """What the signal would have raised at once, saying what is kept."""

@@ -390,6 +390,7 @@ def test_nothing_is_written_over(base: Any, corpus: Corpus):
         ("no/such folder", "there is no folder no/such folder"),
         ("./base", "there is no folder"),
         ("нет", "there is no folder нет"),
+        ("", "no model is named"),
     ],
 )
 def test_what_is_no_model_is_refused(model: str, says: str, corpus: Corpus, tmp_path: Path):

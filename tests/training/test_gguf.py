@@ -82,7 +82,7 @@ def whole(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def test_a_gguf_file_becomes_a_base_that_speaks_as_it_did(
-    stack: Any, corpus: Corpus, tmp_path: Path
+    stack: Any, corpus: Corpus, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     pytest.importorskip("gguf", reason="the extra gguf is not installed")
     from training import tiny
@@ -95,6 +95,7 @@ def test_a_gguf_file_becomes_a_base_that_speaks_as_it_did(
         for folder in ("base", "again")
     )
     assert base.hash == again.hash
+    assert capfd.readouterr().err == ""
     assert Base.open(base.path).name == "tiny.Q8_0.gguf"
     assert set(base.about["tokens"]) == {"Δ12", "Δ13", "Δ14", "⤳", "🫧"}
     assert min(base.new_rows) >= len(tokenizer)

@@ -81,7 +81,13 @@ def test_removing_takes_what_belongs_to_the_mask_and_nothing_else(own: Library, 
     assert (code, "say --yes" in err) == (1, True)
     code, _, _ = run("masks", "remove", "dora", "Δ43", "--yes")
     assert (code, {path.name for path in own.folder.iterdir()}) == (1, before)
-    assert run("masks", "remove", "Δ42_logic", "--yes")[0] == 0
+    code, out, _ = run("masks", "remove", "Δ42_logic", "--yes")
+    assert (code, out.splitlines()[-1]) == (
+        0,
+        "Δ42_logic was worn: the base speaks without a mask now",
+    )
+    assert "worn" not in run("masks", "remove", "Δ42_тело", "--yes")[1]
+    before -= {"Δ42_тело.safetensors", "Δ42_тело.jsonl"}
     gone = before - {path.name for path in own.folder.iterdir()}
     assert gone == {
         "Δ42_logic.safetensors",

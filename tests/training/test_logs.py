@@ -91,8 +91,8 @@ def test_the_bar_shows_loss_speed_and_time_left(monkeypatch: pytest.MonkeyPatch)
     with _steps_bar() as progress:
         assert progress
         progress({"step": 1, "steps": 8, "validation_loss": 2.5})
-        progress({"step": 2, "steps": 8, "loss": 1.25, "tokens_per_second": 300.0})
-    assert "loss 1.25, 300 tokens/s, validation 2.5" in screen.getvalue()
+        progress({"step": 2, "steps": 8, "loss": 1.25, "tokens_per_second": 13460.3})
+    assert "loss 1.25, 13,460 tokens/s, validation 2.5" in screen.getvalue()
     assert "2/8" in screen.getvalue()
     assert re.search(r"\d:\d\d:\d\d", screen.getvalue())
 

@@ -179,6 +179,10 @@ def test_a_damaged_mask_is_found(masks: Path, tmp_path: Path, run: Run):
     assert "does not match its checksum" in err
     with pytest.raises(MaskError, match="checksum"):
         Mask.open(file).tensors()
+    file.write_bytes(told[:-100])
+    for command in (("list",), ("show", "Δ42_logic"), ("verify",)):
+        code, _, err = run("masks", *command)
+        assert (code, f"is damaged: it has {len(told) - 100:,} bytes" in err) == (1, True)
     file.write_bytes(b"\x80\x04pickle")
     code, _, err = run("masks", "list")
     assert (code, "is not a mask" in err) == (1, True)

@@ -143,6 +143,34 @@ def test_a_signal_ends_a_training_as_its_caller_lets_it_end(
     assert "saved at step 2 of 4" in stop.value.__notes__[0]
 
 
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_terminal_or_a_reader_that_is_gone_loses_nothing(
+    gone: bool, corpus: Corpus, base: Any, config: Make, tmp_path: Path
+):
+    from training.train import train
+
+    def progress(entry: dict[str, Any]) -> None:
+        if entry["step"] == 2:
+            if gone:
+                os.kill(os.getpid(), signal.SIGHUP)
+            raise BrokenPipeError
+
+    with pytest.raises(KeyboardInterrupt if gone else BrokenPipeError):
+        train(corpus, base, "m", config(steps=4), masks=tmp_path, progress=progress)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    told = list[int]()
+    train(
+        corpus,
+        base,
+        "m",
+        config(steps=4),
+        masks=tmp_path,
+        progress=lambda e: told.append(e["step"]),
+    )
+    assert told[0] == 3
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

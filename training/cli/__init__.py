@@ -189,13 +189,20 @@ def _steps_bar() -> Iterator[Callable[[dict[str, Any]], None] | None]:
         said = {"loss": "", "validation_loss": "", "tokens_per_second": ""}
 
         def update(entry: dict[str, Any]) -> None:
-            said.update((key, f"{entry[key]:.4g}") for key in said if key in entry)
+            for key in said:
+                if key in entry:
+                    said[key] = _rate(entry[key])
             text = f"loss {said['loss']}, {said['tokens_per_second']} tokens/s"
             if said["validation_loss"]:
                 text += f", validation {said['validation_loss']}"
             bar.update(task, completed=entry["step"], total=entry["steps"], description=text)
 
         yield update
+
+
+def _rate(number: float) -> str:
+    """A number in four digits or more: 30.77, 13,460."""
+    return f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
 
 
 class _Tenths:
@@ -221,7 +228,8 @@ class _Tenths:
         speed = self._tokens / self._seconds
         left = timedelta(seconds=round((steps - step) * a_step / speed))
         say(
-            f"step {step} of {steps}: loss {entry['loss']:.4g}, {speed:.4g} tokens/s, {left} left",
+            f"step {step} of {steps}: loss {entry['loss']:.4g}, {_rate(speed)} tokens/s, "
+            f"{left} left",
             err=True,
         )
 

@@ -201,8 +201,11 @@ def _remove(names: Sequence[str], yes: bool, folder: Path) -> None:
             results = mask.about["results"]
             say(f"  {mask.path}: {results['steps']} steps, {results['tokens']} tokens", err=True)
         click.confirm(f"Remove {plural(len(masks), 'mask')}?", abort=True, err=True)
+    before = library.says_worn
     for path in library.remove(*names):
         say(f"removed: {path}")
+    if before is not None and library.says_worn is None:
+        say(f"{before} was worn: the base speaks without a mask now")
 
 
 @command_masks.command("stale")
