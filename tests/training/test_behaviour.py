@@ -608,7 +608,7 @@ def test_a_guided_voice_says_what_the_request_adds(base: Any, corpus: Corpus, st
     asked, bare, weight = "Вода и порог.\n⤳ порог", "Вода и порог.", 2.0
 
     def likely(ids: list[int], before: str) -> Any:
-        start = [tokenizer.bos_token_id, *tokenizer(f"{before}\n").input_ids]
+        start = tokenizer(f"{before}\n").input_ids
         told = model(input_ids=stack.tensor([[*start, *ids]])).logits[0, len(start) - 1 :]
         return told.log_softmax(-1)
 
@@ -621,7 +621,7 @@ def test_a_guided_voice_says_what_the_request_adds(base: Any, corpus: Corpus, st
         speaker = Speaker(model, tokenizer)
         (scores,) = speaker.guided_each([(asked, bare, texts)], weight)
         for score, text in zip(scores, texts, strict=True):
-            ids = tokenizer(text).input_ids
+            ids = tokenizer(text, add_special_tokens=False).input_ids
             assert score == pytest.approx(float(guided(ids)[range(len(ids)), ids].mean()), abs=1e-3)
         (as_it_is,) = speaker.guided_each([(asked, bare, texts)], 0.0)
         assert as_it_is == pytest.approx(speaker.scores(asked, texts), abs=1e-4)
