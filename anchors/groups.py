@@ -305,13 +305,14 @@ class Registry:
         return len(self.joins)
 
     def _rank(self, id_: str) -> tuple[int, int, int, int, int, str]:
-        """What authors wrote comes first: marks that were discovered name no group.
+        """What authors wrote in most trees comes first: marks that were discovered name no group.
 
-        Of what stands in as many places a dictionary form comes before others.
+        They count where no author wrote one. Of what stands in as many places a dictionary form
+        comes before others.
         """
         anchor = self.anchors[id_]
-        often = -anchor.authored, -anchor.trees, -anchor.thoughts
-        return *often, declined(id_), len(id_), id_
+        marked = (0, 0) if anchor.authored else (-anchor.trees, -anchor.thoughts)
+        return -anchor.authored, *marked, declined(id_), len(id_), id_
 
     def called(self, anchor: str) -> str:
         """What tells an anchor from the others of its group: its given name, else its spelling.

@@ -86,6 +86,11 @@ def new_name(written: str) -> str:
         )
     if not phrase_key(name):
         raise InvalidInput(f"the name {written!r} has no letter to be matched by")
+    if name.startswith(("#", "[[")):
+        raise InvalidInput(
+            f"the name {written!r} begins as that of a tag or a link is shown",
+            hint="Write it without # and [[ ]].",
+        )
     return name
 
 

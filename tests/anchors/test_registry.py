@@ -391,7 +391,7 @@ def test_partings_and_marks_are_taken_back_in_any_order_and_so_is_that(data):
 
 
 def marking(anchor: str, _: Registry) -> list[Decision]:
-    return [Decision(0, "", "mark", anchor, "дом/d", phrase="замков", score=1.0)]
+    return [mark(anchor, "дом/d", "замков")]
 
 
 def castle(title: str) -> Tree:
@@ -451,3 +451,33 @@ def test_a_parting_does_not_come_back_where_the_word_means_something_else_since(
     part(store, "воля", "воля (к власти)", ["первое"])
     with pytest.raises(Conflict, match=r"means 'воля \(к власти\)' already"):
         undo(store, *(d.no for d in back))
+
+
+def test_marks_that_are_accepted_change_no_name_that_an_author_gave():
+    store = planted(
+        tree("Крепость", "Стоит. {замок}\n  За Замком лес."),
+        tree("Мост", "Старые. {замки}\n  У замка ров."),
+    )
+    before = [(g.id, g.phrase) for g in Registry.of(store).groups()]
+    assert before == [("замок", "замок")]
+    thoughts = [t.thoughts[1].id for t in store.trees()]
+    for thought, phrase in zip(thoughts, ("Замком", "замка"), strict=True):
+        marked = mark("замки", thought, phrase)
+        decide(store, partial(as_is, [marked]))
+    assert [(g.id, g.phrase) for g in Registry.of(store).groups()] == before
+
+
+def as_is(decisions: list[Decision], _: Registry) -> list[Decision]:
+    return decisions
+
+
+def mark(anchor: str, thought: str, phrase: str) -> Decision:
+    return Decision(0, "", "mark", anchor, thought, phrase=phrase, score=1.0)
+
+
+@pytest.mark.parametrize("name", ["#воля", "[[воля]]"])
+def test_no_name_begins_as_that_of_a_tag_or_link(store, name):
+    with pytest.raises(InvalidInput, match="tag or a link"):
+        part(store, "воля", name, ["первое"])
+    with pytest.raises(InvalidInput, match="tag or a link"):
+        rename(store, "воля", name)
