@@ -145,6 +145,13 @@ def say_meanings(store: Store, trees: Collection[str] | None = None) -> list[hom
     return found
 
 
+def mark_again(store: Store, trees: Collection[str]) -> None:
+    """Put the marks of trees that came again, and of which the history has marks."""
+    known = decisions(store)
+    again = [_mark(d) for d in marks_of(known).values() if d.into.rpartition("/")[0] in trees]
+    marks.put(store, again, meanings_of(known))
+
+
 def unsaid_meanings(store: Store, trees: Collection[str] | None = None) -> list[homonyms.Meaning]:
     """What was decided of words in some trees, or in all, and is not said there."""
     meanings = meanings_of(decisions(store))

@@ -43,7 +43,7 @@ class Meant:
         self._in_other_forms: dict[tuple[str, str], list[str]] = defaultdict(list)
         for one in meanings:
             self._means[one.anchor, one.place].append(one.means)
-            self._in_other_forms[_form(one.anchor), one.place].append(one.means)
+            self._in_other_forms[form_of(one.anchor), one.place].append(one.means)
 
     def ways(self, anchor: str, tree: str, thought: str) -> list[str]:
         """What it may be there: what the thought says of it, then its tree, then itself.
@@ -62,10 +62,10 @@ class Meant:
 
     def _said(self, anchor: str, place: str) -> list[str]:
         said = self._means.get((anchor, place), [])
-        return said or self._in_other_forms.get((_form(anchor), place), []) if place else []
+        return said or self._in_other_forms.get((form_of(anchor), place), []) if place else []
 
 
-def _form(anchor: str) -> str:
+def form_of(anchor: str) -> str:
     """What the forms of a word have in common; links and tags have none."""
     return anchor if anchor.startswith(("[[", "#")) else form_key(anchor)
 

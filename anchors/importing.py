@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchors.deciding import say_meanings
+from anchors.deciding import mark_again, say_meanings
 from anchors.formulas.importing import ImportedFormulas, import_formulas
 from forest.forest import Forest
 from forest.importing import ImportReport, Progress
@@ -34,7 +34,8 @@ def import_files(
     Trees come first, as `forest.importing.import_files` has it, with its options and errors: where
     that raises, no formula is written either. Then the formulas of the Markdown notes come, in one
     transaction; what cannot be read as one is a notice. Then words of two meanings mean in these
-    trees what was decided of them (`anchors.registry.part`), also in thoughts that are new.
+    trees what was decided of them (`anchors.registry.part`), also in thoughts that are new, and
+    trees that come again have their marks.
 
     :raises ImportRefused: something is wrong with the input; nothing at all was written.
     :raises NotFound: a path does not exist.
@@ -47,4 +48,5 @@ def import_files(
         forest.store, paths, format=format, keep_going=keep_going, replace=replace
     )
     say_meanings(forest.store, [*trees.added, *trees.changed])
+    mark_again(forest.store, {*trees.added})
     return Imported(trees, formulas)

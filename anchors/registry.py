@@ -147,12 +147,12 @@ def part(
     registry = Registry.of(store)
     one, places = registry.find(anchor), listed(places, str, "ids of trees or thoughts")
     clean, other = homonyms.name_and_id(name, one)
-    if registry.head(other) == registry.head(one):
+    variants = [one, *(a.id for a in registry.group(one).anchors if a.id != one)]
+    if other in variants or homonyms.form_of(other) in map(homonyms.form_of, variants):
         raise Conflict(
             f"{name!r} is a name of the anchor {one!r} itself",
             hint="Name what else it means there, such as «коса (инструмент)».",
         )
-    variants = [one, *(a.id for a in registry.group(one).anchors if a.id != one)]
     meanings = homonyms.said(store, variants, places, other, registry.meanings)
 
     def say(registry: Registry) -> list[Decision]:

@@ -61,6 +61,8 @@ class Namesakes:
         """Trees that left their files, or whose files are gone: they may have been moved."""
         self._gone_by_file: dict[str, str] | None = None
         """The same, by what their files said."""
+        self._taken: set[str] = set()
+        """Trees of the files that were read: the store may have what these say now."""
         self._read: dict[str, str] = {}
         """Trees of all files that are imported: one may say now what another said."""
 
@@ -73,6 +75,14 @@ class Namesakes:
 
         :raises ImportRefused: as the items do, when all before it have come.
         """
+        for item in self._told_apart(file, items, names):
+            if isinstance(item, Tree):
+                self._taken.add(item.id)
+            yield item
+
+    def _told_apart(
+        self, file: str, items: Iterable[T], names: Collection[str]
+    ) -> Iterator[T | Tree]:
         given: set[str] = set()
         new: dict[tuple[str, ...], list[Tree]] = {}
         renamed: list[Tree] = []
@@ -113,7 +123,8 @@ class Namesakes:
     def _may_be_renamed(self, file: str, tree: Tree) -> bool:
         """Whether a tree is called by its title or question, and new where its file is known."""
         called = tree.root.kind == "question" or is_called(tree)
-        return called and bool(self._from(file)) and tree.id not in self._ids
+        own = self._from(file)
+        return called and bool(own) and tree.id not in own
 
     def _says_another(self, file: str, tree: Tree, names: Collection[str]) -> bool:
         """Whether data is called by a title as a tree of its file, and says something else.
@@ -144,7 +155,8 @@ class Namesakes:
 
         Else under its own, if none of the others is that one now.
         """
-        left = [i for i in self._from(file) if i not in given] if trees else []
+        free = (i for i in self._from(file) if i not in given | self._taken)
+        left = list(free) if trees else []
         old = {id_: tree for id_ in left if (tree := self._stored(id_)) is not None}
         by_sign: dict[str, list[str]] = {}
         for id_, tree in old.items():

@@ -38,6 +38,8 @@ def with_signs(phrase: str, kind: str) -> str:
     >>> with_signs("Память", "link"), with_signs("Память", "tag"), with_signs("Память", "phrase")
     ('[[Память]]', '#Память', 'Память')
     """
+    if phrase.startswith(("[[", "#")):  # so it is said in data, where nothing else tells its kind
+        return phrase
     return {"link": f"[[{phrase}]]", "tag": f"#{phrase}"}.get(kind, phrase)
 
 

@@ -1156,3 +1156,36 @@ def test_a_chapter_with_a_new_title_in_another_file_is_one_tree_from_then_on(
     report = forest.import_files(vault)
     assert (report.added, report.changed, report.notices) == ([], [], [])
     assert forest.revision == revision
+
+
+def test_chapters_numbered_anew_after_one_left_stay_known_in_a_file_that_is_moved(
+    forest: Forest, vault: Path
+) -> None:
+    first, second, third = CHAPTERS
+    book = put(vault / "книга.json", json.dumps([chapter(n, c) for n, c in enumerate(CHAPTERS, 1)]))
+    forest.import_files(vault)
+    put(book, json.dumps([chapter(1, second), chapter(2, third)]))
+    forest.import_files(vault)
+    before = texts(forest)
+    assert before["глава-1"][0] == first[0]
+    move(book, vault / "том" / "книга.json")
+    for _ in range(3):
+        report = forest.import_files(vault)
+        assert (report.added, report.changed, report.notices) == ([], [], [])
+    assert texts(forest) == before
+
+
+def test_a_block_that_went_to_another_note_stays_known_there(forest: Forest, vault: Path) -> None:
+    block = TIME.format("Время течёт.")
+    giver = put(vault / "Время.md", "# Время\n\nПроза.\n\n" + block)
+    put(vault / "Прошлое.md", "# Прошлое\n\nДругое.\n")
+    forest.import_files(vault)
+    before = texts(forest)
+    put(giver, "# Время\n\nПроза.\n")
+    forest.import_files(giver)
+    put(vault / "Прошлое.md", "# Прошлое\n\nДругое.\n\n" + block)
+    for _ in range(3):
+        assert forest.import_files(vault).added == []
+    assert {i: said for i, said in texts(forest).items() if i != "прошлое"} == {
+        i: said for i, said in before.items() if i not in ("прошлое", "время")
+    } | {"время": ["Время", "Проза."]}

@@ -268,7 +268,9 @@ class _Search:
     def _meant(self, anchor: str, number: int) -> str:
         """The head of the group of the anchor that is meant where this one stands in a thought."""
         tree = self._thoughts.trees[self._thoughts.tree[number]]
-        meant = self._known.meant(anchor, tree, self._thoughts[number].id)
+        thought = self._thoughts[number]
+        meant = self._known.meant(anchor, tree, thought.id)
+        meant = self._known.is_another(thought.anchors, meant) or meant
         return self._known.registry.head(meant)
 
     def _in_place(self, anchor: str, mark: Mark) -> str | None:

@@ -26,10 +26,14 @@ class Known:
         self._parted: dict[str, set[str]] = defaultdict(set)
         self._group: dict[str, list[str]] = defaultdict(list)
         self._meant = Meant(registry.meanings)
+        self._other: dict[str, str] = {}
+        """Anchors that authors gave another id than their spelling has, with the form of that."""
         for anchor in registry.anchors.values():
             self._group[registry.head(anchor.id)].append(anchor.id)
             if anchor.kind == "phrase":
                 self._by_lemma[form_key(anchor.phrase)].append(anchor.id)
+                if anchor_id(anchor.phrase) != anchor.id:
+                    self._other[anchor.id] = form_key(anchor.phrase)
         for meaning in registry.meanings:
             self._parted[registry.head(meaning.means)].add(meaning.anchor)
 
@@ -58,6 +62,14 @@ class Known:
     def meant(self, anchor: str, tree: str, thought: str) -> str:
         """The anchor that is meant in a place where this one stands, as authors said."""
         return self._meant.ways(anchor, tree, thought)[0] if self.registry.meanings else anchor
+
+    def is_another(self, carried: Sequence[str], anchor: str) -> str | None:
+        """Which anchor a thought carries that is spelled as this one, and is another."""
+        there = [one for one in carried if one in self._other]
+        if not there or self.is_marked(carried, anchor):
+            return None
+        form = form_key(anchor)
+        return next((one for one in there if self._other[one] == form), None)
 
     def are_two(self, one: str, other: str) -> bool:
         """Whether authors told two anchors apart: spelled alike, or parted from one word."""

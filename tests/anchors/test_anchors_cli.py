@@ -375,3 +375,32 @@ def test_an_anchor_is_not_renamed_to_the_id_of_another_one(run: Run, tmp_path: P
     assert code == 1
     assert "is the name of another anchor, 'мой-ид'" in err
     assert run("anchors", "rename", "мой-ид", "Мой-ид")[0] == 0
+
+
+def test_a_tree_that_comes_again_has_its_marks(planted: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(KEYS.format("Ключ бьёт."))
+    (tmp_path / "b.yaml").write_text("title: Б\nnodes:\n- text: У ключа сухо.\n")
+    assert planted("import", "a.yaml", "b.yaml")[0] == 0
+    assert planted("anchors", "discover")[0] == 0
+    assert planted("anchors", "accept", "--above", "0")[0] == 0
+    with Forest.open() as forest:
+        before = forest.get("б").root.anchors
+    assert [a.anchor for a in before] == ["ключ"]
+    assert planted("remove", "б", "--yes")[0] == 0
+    assert planted("import", "b.yaml")[0] == 0
+    with Forest.open() as forest:
+        assert forest.get("б").root.anchors == before
+
+
+def test_a_word_that_its_author_gave_another_anchor_is_no_evidence_for_the_plain_one(
+    run: Run, tmp_path: Path
+) -> None:
+    door = "{phrase: порог, anchor: порог (двери)}"
+    (tmp_path / "a.yaml").write_text(
+        f"- title: Дом\n  nodes:\n  - text: Порог скрипит.\n    anchors: [{door}]\n"
+        "- title: Вход\n  nodes:\n  - text: Вход закрыт.\n    anchors: [порог]\n"
+        "  - text: Пороги и пороги.\n    level: 1\n"
+    )
+    assert run("import", "a.yaml")[0] == 0
+    assert run("anchors", "discover")[0] == 0
+    assert "порог" not in run("anchors", "proposals")[1]
