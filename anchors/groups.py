@@ -155,11 +155,23 @@ class Registry:
         return with_signs(there.phrase, there.kind) if there else anchor
 
     def _alike(self, anchor: str) -> Sequence[str]:
-        """Of an anchor whose author gave it an id of its own: all that are spelled as it is."""
+        """Of an anchor whose author gave it an id of its own: all that are spelled as it is.
+
+        Also those that its spelling names, as another form of their word.
+        """
         there = self.anchors.get(anchor)
         if there is None or anchor_id(there.phrase, there.kind) == anchor:
             return [anchor]
-        return self._spelled_so[phrase_key(self._shown(anchor))]
+        shown = self._shown(anchor)
+        return [*self._spelled_so[phrase_key(shown)], *self._of_form.get(form_key(shown), ())]
+
+    @cached_property
+    def _of_form(self) -> Mapping[str, list[str]]:
+        """By what their forms have in common, the ids of anchors."""
+        found = defaultdict[str, list[str]](list)
+        for id_ in self.anchors:
+            found[form_key(id_)].append(id_)
+        return found
 
     @cached_property
     def _spelled_so(self) -> Mapping[str, list[str]]:

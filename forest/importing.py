@@ -189,6 +189,8 @@ class _Import:
         self.addresses: dict[str, str] = {}
         """What a file found under a path is called in the forest, by its name in messages."""
         self.namesakes: Namesakes
+        self.waiting: list[tuple[Tree, SourceFile]] = []
+        """Trees that another file may have that is read, too, with those that they stand in."""
         self.files: ReadFiles
         """Both are made when it is known which files are read."""
         self.bad: set[str] = set()
@@ -305,7 +307,7 @@ class _Import:
     def _trees(self, sources: list[SourceFile]) -> Iterator[Tree]:
         """The good trees; after the first error nothing more is yielded, only checked."""
         thoughts = 0
-        self.axes, self.nodes = {}, {}
+        self.axes, self.nodes, self.waiting = {}, {}, []
         self.known_axes = {axis.id: axis.name for axis in self.forest.axes()}
         for number, source in enumerate(sources):
             for tree in self._of_file(source):
@@ -314,6 +316,10 @@ class _Import:
                 thoughts += len(tree)
                 self._tell(source.name, number, len(sources), thoughts)
             self._tell(source.name, number + 1, len(sources), thoughts)
+        for tree in (tree for tree, source in self.waiting if self._takes(tree, source)):
+            if not self.errors:
+                yield tree
+            thoughts += len(tree)
         self._check_rest()
         if self.errors:
             raise _all_of(self.errors, more_is_right=thoughts > 0)
@@ -340,12 +346,10 @@ class _Import:
                     self._note(self.axes, item.id, item, source)
                 elif isinstance(item, Node):
                     self._note(self.nodes, item.at, item, source)
-                elif self._is_new(item, source):
-                    if item.id in self.left_out:
-                        self._refuse(self.left_out[item.id])
-                        continue
-                    self._tell_axes(item, source)
-                    item.source = called
+                elif self._may_be_copied(item, called):
+                    lost += _lost(item)
+                    self.waiting.append((item, source))
+                elif self._takes(item, source):
                     lost += _lost(item)
                     yield item
             if not found and len(self.report.notices) == told:
@@ -358,6 +362,27 @@ class _Import:
                 f"{source.name}: {plural(lost, 'character')} lost in a conversion before this "
                 "import: U+FFFD (\ufffd) stands instead; mend the text from its original"
             )
+
+    def _may_be_copied(self, tree: Tree, file: str) -> bool:
+        """Whether a tree of data came from another file that is read, too, and may have it still.
+
+        It waits until all files were read, so that a copy is not taken for what it was copied from.
+        """
+        is_data = tree.in_file.in_block or file not in self.files.bytes
+        if not is_data or tree.in_file.namesakes is not None:
+            return False
+        return self.namesakes.file_of(tree.id) not in (None, file)
+
+    def _takes(self, tree: Tree, source: SourceFile) -> bool:
+        """Whether a tree is to be stored: it is the first of its id, and was not left out."""
+        if not self._is_new(tree, source):
+            return False
+        if tree.id in self.left_out:
+            self._refuse(self.left_out[tree.id])
+            return False
+        self._tell_axes(tree, source)
+        tree.source = self._called(source)
+        return True
 
     def _tell_axes(self, tree: Tree, source: SourceFile) -> None:
         """Name an axis that is new, and nearly called like another: it may be a slip."""

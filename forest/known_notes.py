@@ -186,7 +186,20 @@ class KnownNotes:
             if begins_one_of(name, ids):
                 return dataclasses.replace(source, note=name)
         # It lies elsewhere than when it got its name: its parts tell which that was.
-        return dataclasses.replace(source, note=renamed(self._alike(file, ids), note_of(source)))
+        name = renamed(self._alike(file, ids), note_of(source))
+        if self._is_of_another(name, file) and self._says_itself(file):
+            return source  # they came from that note, which has its name still
+        return dataclasses.replace(source, note=name)
+
+    def _is_of_another(self, name: str, file: str) -> bool:
+        """Whether a tree of this name came from another file."""
+        trees = self._records.trees
+        return any(id_ == name for other in trees if other != file for id_, _ in trees[other])
+
+    def _says_itself(self, file: str) -> bool:
+        """Whether a note has a tree of its own, beside its questions."""
+        own = note_of(self._records.notes[file])
+        return any(one.id == own for one in self._records.own(file))
 
     def _alike(self, file: str, ids: Iterable[str]) -> list[tuple[str, str]]:
         """Each part of a note with each of the trees that may be that part."""

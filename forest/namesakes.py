@@ -63,6 +63,7 @@ class Namesakes:
         """The same, by what their files said."""
         self._taken: set[str] = set()
         """Trees of the files that were read: the store may have what these say now."""
+        self._file: dict[str, str] = {}
         self._read: dict[str, str] = {}
         """Trees of all files that are imported: one may say now what another said."""
 
@@ -119,6 +120,10 @@ class Namesakes:
         yield from self._renamed(file, renamed, given)
         if refused is not None:
             raise refused
+
+    def file_of(self, id_: str) -> str | None:
+        """The file that is read, too, from which a tree came that did not leave it."""
+        return self._file.get(id_)
 
     def _may_be_renamed(self, file: str, tree: Tree) -> bool:
         """Whether a tree is called by its title or question, and new where its file is known."""
@@ -206,6 +211,8 @@ class Namesakes:
                     self._imported[source][id_] = revision or ""
                 if source in self.files:
                     self._read[id_] = revision or ""
+                    if not file_versions.read(revision).left:
+                        self._file[id_] = source or ""
                 if file_versions.read(revision).left or (
                     source not in self.files and self._is_gone(source)
                 ):

@@ -240,8 +240,13 @@ def test_of_two_files_that_say_one_id_the_one_that_was_known_keeps_it(
     before = forest.get("x").thoughts
     write(tmp_path / "v" / "a.json", id="x", nodes=nodes("Совсем иное.", "Ни слова общего."))
     report = forest.import_files([tmp_path / "v"], keep_going=True)
-    assert (report.changed, len(report.skipped)) == ([], 2)
+    assert report.changed == []
+    (skipped,) = report.skipped
+    assert "a.json: the tree 'x' was already read from" in skipped
     assert forest.get("x").thoughts == before
+    write(tmp_path / "v" / "b.json", id="x", nodes=nodes("Правлено.", "Во второй раз."))
+    assert forest.import_files([tmp_path / "v"], keep_going=True).changed == ["x"]
+    assert forest.get("x").root.text == "Правлено."
 
 
 def test_another_file_with_the_same_tree_does_not_overwrite_it(

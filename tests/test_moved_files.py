@@ -1189,3 +1189,21 @@ def test_a_block_that_went_to_another_note_stays_known_there(forest: Forest, vau
     assert {i: said for i, said in texts(forest).items() if i != "прошлое"} == {
         i: said for i, said in before.items() if i not in ("прошлое", "время")
     } | {"время": ["Время", "Проза."]}
+
+
+@pytest.mark.parametrize("name", ["Б.md", "Я.md"])
+def test_a_note_of_one_question_that_gets_a_text_of_its_own_takes_no_other_tree(
+    forest: Forest, vault: Path, name: str
+) -> None:
+    second = MIRROR.replace("зеркало", "окно")
+    giver = put(vault / "В.md", "# В\n\nСвоё, и ничьё больше.\n\n" + MIRROR + second)
+    forest.import_files(vault)
+    before = texts(forest)
+    put(giver, "# В\n\nСвоё, и ничьё больше.\n\n" + second)
+    note = put(vault / name, MIRROR)
+    assert forest.import_files(vault).added == []
+    put(note, "# Иное\n\nСовсем другое.\n\n" + MIRROR)
+    report = forest.import_files(vault)
+    assert (len(report.added), report.notices) == (1, [])
+    assert {i: t for i, t in texts(forest).items() if i not in report.added} == before
+    assert forest.import_files(vault).added == []

@@ -404,3 +404,16 @@ def test_a_word_that_its_author_gave_another_anchor_is_no_evidence_for_the_plain
     assert run("import", "a.yaml")[0] == 0
     assert run("anchors", "discover")[0] == 0
     assert "порог" not in run("anchors", "proposals")[1]
+
+
+def test_a_word_parted_onto_an_anchor_that_is_there_is_listed_by_a_name_that_finds_it(
+    run: Run, tmp_path: Path
+) -> None:
+    said = {"К": "родник", "М": "ключи", "Н": "ключи", "Д": "ключ"}
+    nodes = "- title: {}\n  nodes:\n  - text: Сказано.\n    anchors: [{}]\n"
+    (tmp_path / "a.yaml").write_text("".join(nodes.format(*one) for one in said.items()))
+    assert run("import", "a.yaml")[0] == 0
+    assert run("anchors", "split", "ключи", "--as", "родник", "--in", "м", "--in", "н")[0] == 0
+    listed = {line.split("\t")[0] for line in run("anchors", "list")[1].splitlines()}
+    assert listed == {"ключ", "родник"}
+    assert run("anchors", "show", "родник")[1].startswith("родник")
