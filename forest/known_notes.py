@@ -288,35 +288,52 @@ class KnownNotes:
 
         :param done: all notes, each by its name; they are replaced.
         """
-        recorded = {
-            id_: version for trees in self._records.trees.values() for id_, version in trees
-        }
-        recorded |= dict(self._records.left.values())
-        if recorded.keys() <= self._named(done):
+        if self._recorded.keys() <= self._named(done):
             return
         for file in done:
             if file not in self._records.known:
                 self._records.said(file)
-        free: dict[str, list[str]] = {}
-        for id_ in sorted(recorded.keys() - self._named(done)):
-            for key in (recorded[id_].file, _part(id_)):
-                free.setdefault(key, []).append(id_)
+        free = self._free(self._named(done))
         taken: set[str] = set()
         for file, source in done.items():
-            if not self._records.was_read(file):
+            if self._records.was_read(file):
+                done[file] = self._with_parts(file, source, free, taken)
+
+    @cached_property
+    def _recorded(self) -> dict[str, FileVersion]:
+        """All trees of notes that are imported or gone, and those that left their notes."""
+        trees = self._records.trees.values()
+        return {id_: then for known in trees for id_, then in known} | dict(
+            self._records.left.values()
+        )
+
+    def _free(self, named: Collection[str]) -> dict[str, list[str]]:
+        """The trees that nobody has, by what they say and by the end of their ids."""
+        free: dict[str, list[str]] = {}
+        for id_ in sorted(self._recorded.keys() - named):
+            for key in (self._recorded[id_].file, _part(id_)):
+                free.setdefault(key, []).append(id_)
+        return free
+
+    def _with_parts(
+        self,
+        file: str,
+        source: SourceFile,
+        free: Mapping[str, list[str]],
+        taken: set[str],
+    ) -> SourceFile:
+        """A note with the ids of the parts that came to it; they are ``taken`` then."""
+        known = {id_ for id_, _ in self._records.known.get(file, ())}
+        own = known | self._records.written_ids(file)
+        ids: dict[str, str] = {}
+        said = zip(self._records.said(file), self._ids_in(file, source), strict=True)
+        for one, id_ in said:
+            if id_ in own or _says(self._recorded.get(id_)) == one.hash:
                 continue
-            known = {id_ for id_, _ in self._records.known.get(file, ())}
-            own = known | self._records.written_ids(file)
-            ids: dict[str, str] = {}
-            said = zip(self._records.said(file), self._ids_in(file, source), strict=True)
-            for one, id_ in said:
-                if id_ in own or _says(recorded.get(id_)) == one.hash:
-                    continue
-                if went := self._went(one, id_, free, taken):
-                    ids[id_] = went
-                    taken.add(went)
-            if ids:
-                done[file] = dataclasses.replace(source, ids=ids)
+            if went := self._went(one, id_, free, taken):
+                ids[id_] = went
+                taken.add(went)
+        return dataclasses.replace(source, ids=ids) if ids else source
 
     def _went(
         self, one: Said, id_: str, free: Mapping[str, list[str]], taken: Collection[str]
@@ -344,7 +361,10 @@ class KnownNotes:
             over = ids & left & {note_of(done[file])} if file not in self._found else set()
             if ((ids & given) | over) - self._records.written_ids(file):
                 names = {note_of(source) for source in done.values()}
-                done[file] = self._numbered(self._records.notes[file], names)
+                source = self._numbered(self._records.notes[file], names)
+                others = (self._said_ids(f, done[f]) for f in done if f != file)
+                # its questions are known as they were called
+                done[file] = self._with_parts(file, source, self._free(set().union(*others)), set())
                 ids = self._said_ids(file, done[file])
             given |= ids
 
