@@ -1209,17 +1209,18 @@ def test_a_note_of_one_question_that_gets_a_text_of_its_own_takes_no_other_tree(
     assert forest.import_files(vault).added == []
 
 
-def test_questions_keep_their_trees_where_their_notes_had_exchanged_them_and_are_joined(
+def test_questions_keep_their_trees_where_their_note_is_joined_into_one_of_anothers_question(
     forest: Forest, vault: Path
 ) -> None:
     asked = [MIRROR.replace("зеркало", word) for word in ("зеркало", "окно", "озеро", "лёд")]
-    one, two = put(vault / "А.md", asked[0] + asked[1]), put(vault / "Б.md", asked[2] + asked[3])
+    giver = put(vault / "В.md", "# В\n\nСвоё, и ничьё больше.\n\n" + asked[0] + asked[1])
+    other = put(vault / "Я.md", "# Я\n\nЕщё одно, и другое.\n\n" + asked[2] + asked[3])
+    forest.import_files(vault)
+    put(giver, "# В\n\nСвоё, и ничьё больше.\n\n" + asked[1])
+    note = put(vault / "Б.md", asked[0])
     forest.import_files(vault)
     ids = set(texts(forest))
-    put(one, asked[2] + asked[1])
-    put(two, asked[0] + asked[3])
-    forest.import_files(vault)
-    two.unlink()
-    put(one, "# А\n\nСвоё.\n\n## Б\n\nИ ещё.\n\n" + asked[2] + asked[1] + asked[0] + asked[3])
+    other.unlink()
+    put(note, "# Я и Б\n\nНовое начало.\n\n" + asked[0] + asked[2] + asked[3])
     assert len(forest.import_files(vault).added) == 1
     assert ids < set(texts(forest))
