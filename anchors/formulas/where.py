@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from anchors.decisions import decisions
+from anchors.decisions import MERGE, Decision, decisions
 from anchors.formulas.book import Book
 from anchors.formulas.codes import GLYPHS, LETTERS, REFERENCE
 from anchors.formulas.model import Formula, Scene, Term
 from anchors.registry import Registry
 from forest.model import Anchor
+from forest.phrases import phrase_key
 from forest.stores.base import Skip, Store
 
 
@@ -74,12 +75,20 @@ def named_codes(store: Store, skip: Skip | None = None) -> set[str]:
 def registry_with(store: Store, terms: Iterable[Term], skip: Skip | None = None) -> Registry:
     """The registry of a forest in which these terms are anchors too.
 
-    So a term in another form than any thought has it still counts as the anchor that it means.
+    So a term in another form than any thought has it still counts as the anchor that it means, and
+    one that is the name that an anchor was given as that.
     """
-    there = {anchor.id: anchor for anchor in store.anchors(skip)}
-    for term in terms:
-        there.setdefault(term.anchor, Anchor(id=term.anchor, phrase=term.phrase))
-    return Registry(there.values(), decisions(store))
+    terms = list(terms)
+    carried = {anchor.id: anchor for anchor in store.anchors(skip)}
+    new = {t.anchor: Anchor(id=t.anchor, phrase=t.phrase) for t in terms if t.anchor not in carried}
+    registry = Registry([*carried.values(), *new.values()], decisions(store))
+    given = {phrase_key(title): id_ for id_, title in registry.titles.items() if id_ in carried}
+    for id_, anchor in new.items():
+        named = given.get(phrase_key(anchor.phrase))
+        one = named is None or registry.head(named) == registry.head(id_)
+        if named is not None and not one and not registry.refusals(id_, named):
+            registry.add(Decision(0, "", MERGE, id_, named, rule="name"))
+    return registry
 
 
 def registry_between(store: Store, formulas: Iterable[Formula]) -> Registry | None:

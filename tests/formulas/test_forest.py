@@ -33,6 +33,7 @@ from anchors.formulas.vectors import Space, recall
 from anchors.formulas.where import shown
 from anchors.registry import merge as merge_anchors
 from anchors.registry import refuse as refuse_anchors
+from anchors.registry import rename as rename_anchor
 from forest import Forest, Tree
 from forest.errors import Conflict, InvalidInput, NotFound
 from forest.nodes import Link, Node
@@ -889,3 +890,12 @@ def test_what_is_made_of_a_formula_takes_nothing_from_it():
         assert (
             "no more than by chance: p = 0.28, times 6 formulas of formulas 1, 0.05" in unmet.said
         )
+
+
+def test_a_term_that_is_the_name_which_an_anchor_was_given_is_that_anchor(store):
+    plant(store, *[("весна", "вода")] * 3)
+    rename_anchor(store, "весна", "Начало")
+    add(store, "Δ30 = (Начало + вода)", force=True)
+    assert {len(trees) for trees in shown(store, "Δ30").trees.values()} == {3}
+    with pytest.raises(Conflict, match="Δ30"):
+        add(store, "Δ31 = (весна + вода)")
