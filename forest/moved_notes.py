@@ -94,7 +94,7 @@ def resembling(
     :param asks_the_same: whether a note still asks a question of its file.
     """
     notes = list(notes)
-    now, close = _close(notes, then, texts_of)
+    now, close, newly = _close(notes, then, texts_of)
     if not close:
         return {}
     at_stake = {*now, *(place for _, place in close)}
@@ -105,7 +105,7 @@ def resembling(
     by_one, by_two, by_three = (dull(said, least) for least in (1, 2, 3))
 
     def much(note: str, place: str) -> float:
-        by_others = by_two | (by_one - now[note])
+        by_others = by_two | (by_one - newly)  # where parts of it are notes now, none is all of it
         return _share(*_but_for(by_others, now[note], then[place]))
 
     elsewhere = {note for note, place in close if much(note, place) > ALIKE}
@@ -140,22 +140,27 @@ def resembling(
 
 def _close(
     notes: Iterable[str], then: Mapping[str, Texts], texts_of: Callable[[str], Texts]
-) -> tuple[dict[str, Texts], list[tuple[str, str]]]:
-    """Notes that say much of what other files said: what each says, and the pairs of both."""
+) -> tuple[dict[str, Texts], list[tuple[str, str]], Texts]:
+    """Notes that say much of what other files said: what each says, and the pairs of both.
+
+    And what all the notes say of that.
+    """
     places: dict[str, list[str]] = {}
     for place, said in then.items():
         for text in said:
             places.setdefault(text, []).append(place)
     now: dict[str, Texts] = {}
     close: list[tuple[str, str]] = []
+    newly: Texts = set()
     for note in notes:
         texts = texts_of(note)
+        newly |= texts & places.keys()
         # Fewer than will be asked of them: what tells nobody apart may be missing, too.
         near = {place for text in texts for place in places.get(text, ())} - {note}
         if near := {place for place in near if _share(texts, then[place]) > ALIKE / 2}:
             now[note] = texts
             close += [(note, place) for place in near]
-    return now, close
+    return now, close, newly
 
 
 def says_most(now: Texts, then: Texts, dull: Texts) -> bool:

@@ -1224,3 +1224,17 @@ def test_questions_keep_their_trees_where_their_note_is_joined_into_one_of_anoth
     put(note, "# Я и Б\n\nНовое начало.\n\n" + asked[0] + asked[2] + asked[3])
     assert len(forest.import_files(vault).added) == 1
     assert ids < set(texts(forest))
+
+
+def test_no_chapter_of_a_note_that_was_split_and_deleted_is_that_note(
+    forest: Forest, vault: Path
+) -> None:
+    parts = [f"Глава {n} говорит о своём, и только о нём, раз {n * 7}." for n in range(1, 6)]
+    whole = put(vault / "План.md", "# План\n\n" + "\n\n".join(parts) + "\n")
+    forest.import_files(vault)
+    whole.unlink()
+    for name, some in (("1", parts[:2]), ("2", parts[2:4]), ("3", parts[4:])):
+        put(vault / f"{name}.md", f"# Часть {name}\n\n" + "\n\n".join(some) + "\n")
+    report = forest.import_files(vault)
+    assert (len(report.added), report.changed) == (3, [])
+    assert "stays in the forest" in report.notices[-1]
