@@ -200,8 +200,11 @@ class Merging:
         if self._replace or decided or (ours == then and not is_another):
             return None
         error = _conflict(old, tree, is_another=is_another, changed_here=ours != then)
+        home = self._files.homes.get(new.source or "", old.source)
         if is_another and old.source in self._files.files:
             error.hint = f"Was it moved? Then import {old.source} first. {error.hint}"
+        elif not is_another and home != new.source:
+            error.hint = f"It is taken for {home}, of which it says most. {error.hint}"
         if not self._keep_going:
             raise error
         self.conflicts[tree.id] = str(error)

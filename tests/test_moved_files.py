@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -796,8 +797,9 @@ def test_what_was_edited_in_both_and_moved_is_refused_as_that(forest: Forest, va
     forest.add_thought("a", "Наше.")
     old.unlink()
     put(vault / "b.md", NOTE + "- три\n- новое\n")
-    with pytest.raises(Conflict, match="edited there, while the file was changed too"):
+    with pytest.raises(Conflict, match="edited there, while the file was changed too") as refused:
         forest.import_files(vault)
+    assert re.search(r"It is taken for .*a\.md", str(refused.value))
 
 
 def test_a_note_without_an_id_in_the_place_of_one_with_an_id_is_another(
