@@ -73,7 +73,8 @@ class Merging:
         tree = new.model_copy()
         tree.avoid(self._taken)
         names = self._files.names.get(new.source or "", ())
-        by_itself = old is None and not names and not self._taken
+        is_named = new.in_file.says_id or is_called(new)  # else what it says tells which it is
+        by_itself = old is None and not names and not self._taken and is_named
         tree = finished(tree, old, own=by_itself)
         revision = tree.revision
         if old is not None and (kept := self._compare(old, tree, new, revision)) is not None:

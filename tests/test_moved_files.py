@@ -1240,3 +1240,19 @@ def test_no_chapter_of_a_note_that_was_split_and_deleted_is_that_note(
     report = forest.import_files(vault)
     assert (len(report.added), report.changed) == (3, [])
     assert "stays in the forest" in report.notices[-1]
+
+
+def test_a_chapter_that_was_put_before_the_others_is_known_in_a_file_that_is_renamed(
+    forest: Forest, vault: Path
+) -> None:
+    book = put(vault / "книга.json", json.dumps([chapter(n, c) for n, c in enumerate(CHAPTERS, 1)]))
+    forest.import_files(vault)
+    sea = ("Море шумит о своём.", "Никто его не слышит.")
+    put(book, json.dumps([chapter(n, c) for n, c in enumerate((sea, *CHAPTERS), 1)]))
+    assert forest.import_files(vault).added == ["глава-1.2"]
+    before = texts(forest)
+    book.rename(vault / "том.json")
+    for _ in range(2):
+        report = forest.import_files(vault)
+        assert (report.added, report.changed, report.notices) == ([], [], [])
+    assert texts(forest) == before
