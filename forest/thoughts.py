@@ -29,17 +29,24 @@ def anchor_id(phrase: str, kind: str = "phrase") -> str:
     It is the phrase's key (`forest.phrases.phrase_key`); a link's stands in ``[[ ]]`` and a tag's
     after ``#``, so that the three kinds never meet by accident.
     """
-    return with_signs(phrase_key(phrase), kind)
+    return _in_signs(phrase_key(phrase), kind)
 
 
 def with_signs(phrase: str, kind: str) -> str:
     """A phrase as it is shown: a link in ``[[ ]]``, a tag after ``#``.
 
+    What has the signs already, as data says it, where nothing else tells the kind, gets no others.
+
     >>> with_signs("Память", "link"), with_signs("Память", "tag"), with_signs("Память", "phrase")
     ('[[Память]]', '#Память', 'Память')
+    >>> with_signs("[[Память]]", "link"), with_signs("#Память", "tag"), with_signs("#1", "link")
+    ('[[Память]]', '#Память', '[[#1]]')
     """
-    if phrase.startswith(("[[", "#")):  # so it is said in data, where nothing else tells its kind
-        return phrase
+    has_them = phrase.startswith(_in_signs("", kind)[:2])
+    return phrase if has_them else _in_signs(phrase, kind)
+
+
+def _in_signs(phrase: str, kind: str) -> str:
     return {"link": f"[[{phrase}]]", "tag": f"#{phrase}"}.get(kind, phrase)
 
 

@@ -168,6 +168,7 @@ def test_kinds_of_anchors_do_not_meet():
     assert anchor_id("Вода") == "вода"
     assert anchor_id("Вода", "link") == "[[вода]]"
     assert anchor_id("Вода", "tag") == "#вода"
+    assert anchor_id("#Вода", "link") == "[[#вода]]"
     thought = Thought(text="a", anchors=("Вода", AnchorLink(phrase="x", anchor="вода")))  # type: ignore[arg-type]
     assert [a.anchor for a in thought.anchors] == ["вода", "вода"]
     assert [a.phrase for a in thought.anchors] == ["Вода", "x"]
