@@ -138,26 +138,31 @@ def finish(store: Store) -> list[Decision]:
     return begun
 
 
-def say_meanings(store: Store, trees: Collection[str] | None = None) -> list[homonyms.Meaning]:
-    """Let the words of some trees, or of all, mean what was decided of them; gives what did not."""
-    found = unsaid_meanings(store, trees)
+def say_in(store: Store, added: Collection[str], changed: Collection[str]) -> None:
+    """Let trees of a file say what was decided of their words; those that came again of marks, too.
+
+    Reads the history once.
+    """
+    known = decisions(store)
+    meanings = meanings_of(known)
+    homonyms.put(store, homonyms.unsaid(store, meanings, [*added, *changed]))
+    there = {*added}
+    again = [_mark(d) for d in marks_of(known).values() if d.into.rpartition("/")[0] in there]
+    marks.put(store, again, meanings)
+
+
+def say_meanings(store: Store) -> list[homonyms.Meaning]:
+    """Let words mean what was decided of them wherever they do not; gives what was not said."""
+    found = unsaid_meanings(store)
     homonyms.put(store, found)
     return found
 
 
-def mark_again(store: Store, trees: Collection[str]) -> None:
-    """Put the marks of trees that came again, and of which the history has marks."""
-    known = decisions(store)
-    again = [_mark(d) for d in marks_of(known).values() if d.into.rpartition("/")[0] in trees]
-    marks.put(store, again, meanings_of(known))
-
-
-def unsaid_meanings(store: Store, trees: Collection[str] | None = None) -> list[homonyms.Meaning]:
-    """What was decided of words in some trees, or in all, and is not said there."""
+def unsaid_meanings(store: Store) -> list[homonyms.Meaning]:
+    """What was decided of words, and is not said in its place."""
     meanings = meanings_of(decisions(store))
-    if trees is None:
-        trees = homonyms.trees_of(store, {one.place for one in meanings})
-    return homonyms.unsaid(store, meanings, trees)
+    places = {one.place for one in meanings}
+    return homonyms.unsaid(store, meanings, homonyms.trees_of(store, places))
 
 
 def rehearse(store: Store, say: Callable[[Registry], Iterable[Decision]]) -> None:

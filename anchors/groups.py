@@ -222,8 +222,7 @@ class Registry:
         for id_, phrase in self.titles.items():
             if phrase_key(phrase) == key and self.head(id_) in self.anchors:
                 return self.head(id_)
-        same = [id_ for id_ in self.anchors if form_key(id_) == forms]
-        if key and same:
+        if key and (same := self._of_form.get(forms)):
             return min(same, key=self._rank)
         return self._spelled(named, key)
 

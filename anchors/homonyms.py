@@ -150,9 +150,9 @@ def unsaid(store: Store, meanings: Iterable[Meaning], trees: Iterable[str]) -> l
         for thought in store.get(id_).thoughts:
             here = _here(in_force, thought.id, id_) if thought.anchors else []
             for link in thought.anchors if here else ():
-                if (means := _meaning(link.anchor, here)) != link.anchor:
-                    words = {link.anchor, *(m.means for m in here)} - {means}
-                    found.update(dict.fromkeys(m for m in here if m.anchor in words))
+                followed = _followed(link.anchor, here)
+                if followed and followed[-1].means != link.anchor:
+                    found.update(dict.fromkeys(followed))
     return list(found)
 
 
@@ -232,9 +232,9 @@ def _here(by_place: _ByPlace, thought: str, tree: str) -> list[Meaning]:
     return [*by_place.get(thought, ()), *by_place.get(tree, ())]
 
 
-def _said_anew(link: AnchorLink, before: Iterable[Meaning], after: Iterable[Meaning]) -> AnchorLink:
-    word = _word(link.anchor, anchor_id(link.phrase, link.kind), list(before))
-    anchor = _meaning(word, list(after))
+def _said_anew(link: AnchorLink, before: Sequence[Meaning], after: Sequence[Meaning]) -> AnchorLink:
+    word = _word(link.anchor, anchor_id(link.phrase, link.kind), before)
+    anchor = [word, *(one.means for one in _followed(word, after))][-1]
     return link if link.anchor == anchor else replace(link, anchor=anchor)
 
 
@@ -250,17 +250,22 @@ def _word(anchor: str, own: str, here: Sequence[Meaning]) -> str:
     return own if own in seen else first
 
 
-def _meaning(anchor: str, here: Sequence[Meaning]) -> str:
-    """What an anchor means; what it means may be parted, too."""
-    seen = set[str]()
-    while anchor not in seen:
+def _followed(anchor: str, here: Sequence[Meaning]) -> list[Meaning]:
+    """What leads to what an anchor means, for that may be parted, too; none if it means itself."""
+    followed, seen = list[Meaning](), {anchor}
+    while (step := next((m for m in here if m.anchor == anchor), None)) is not None:
+        followed.append(step)
+        anchor = step.means
+        if anchor in seen:  # round in a circle
+            break
         seen.add(anchor)
-        anchor = next((m.means for m in here if m.anchor == anchor), anchor)
-    return anchor
+    return followed
 
 
 def trees_of(store: Store, places: Iterable[str]) -> list[str]:
     """The trees of places, each once; a place that is gone has none."""
+    if not (places := list(places)):
+        return []
     known = {info.id for info in store.infos(lambda _: None)}
     found: dict[str, None] = {}
     for place in places:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchors.deciding import mark_again, say_meanings
+from anchors.deciding import say_in
 from anchors.formulas.importing import ImportedFormulas, import_formulas
 from forest.forest import Forest
 from forest.importing import ImportReport, Progress
@@ -47,6 +47,5 @@ def import_files(
     formulas = import_formulas(
         forest.store, paths, format=format, keep_going=keep_going, replace=replace
     )
-    say_meanings(forest.store, [*trees.added, *trees.changed])
-    mark_again(forest.store, {*trees.added})
+    say_in(forest.store, trees.added, trees.changed)
     return Imported(trees, formulas)

@@ -136,8 +136,8 @@ def part(
     """Decide that in some trees or thoughts, named by their ids, an anchor means another one.
 
     For words that are spelled alike: «коса», a scythe, is «коса (инструмент)» in these trees. The
-    thoughts keep the phrase as it is written. Where an import has dropped it, the same call puts it
-    back. Interrupted, it is done wholly or not at all, see `decide`.
+    thoughts keep the phrase as it is written. In thoughts that were added since, the same call puts
+    it. Interrupted, it is done wholly or not at all, see `decide`.
 
     Raises NotFound where there is no such anchor or place, or it does not stand there; InvalidInput
     for what is no name; Conflict where the name is one of the anchor's own, or where the anchor

@@ -368,8 +368,7 @@ class _Import:
 
         It waits until all files were read, so that a copy is not taken for what it was copied from.
         """
-        is_data = tree.in_file.in_block or file not in self.files.bytes
-        if not is_data or tree.in_file.namesakes is not None:
+        if not self.files.is_data(tree, file) or tree.in_file.namesakes is not None:
             return False
         return self.namesakes.file_of(tree.id) not in (None, file)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +53,8 @@ class KnownNotes:
         self._replace = replace
         self._open: dict[str, list[tuple[str, FileVersion]]] = {}
         """Files that no note says any more, and what left files, by their names and a NUL."""
+        self._texts_at = cache(self._texts_then)
+        """What was said in one of these places, or of `_then`."""
 
     def sources(self) -> list[SourceFile]:
         """All files of the import, in their order."""
@@ -103,15 +105,9 @@ class KnownNotes:
         if not records.says_some(file):
             return False
         now = records.texts_of(file)
-        others = (then for at, then in self._texts_then.items() if at != file)
+        others = (self._texts_at(at) for at in self._then if at != file)
         near = (then for then in others if not now.isdisjoint(then))
         return not any(says_most(now, then, records.dull(then, 2)) for then in near)
-
-    @cached_property
-    def _texts_then(self) -> dict[str, set[str]]:
-        """What was said where notes may have come from."""
-        stored = self._records.stored_texts
-        return {at: stored(id_ for id_, _ in trees) for at, trees in self._then.items()}
 
     @cached_property
     def _homes(self) -> set[str]:
@@ -136,10 +132,12 @@ class KnownNotes:
         changed = {file: records.known[file] for file in records.changed}
         places = gone | changed | left
         self._open = {at: places[at] for at in places.keys() - at_home}
-        then = {
-            at: records.stored_texts(id_ for id_, _ in trees) for at, trees in self._open.items()
-        }
+        then = {at: self._texts_at(at) for at in self._open}
         return resembling(notes, then, records.texts_of, records.dull, records.asks_the_same)
+
+    def _texts_then(self, place: str) -> set[str]:
+        trees = self._open.get(place) or self._then[place]
+        return self._records.stored_texts(id_ for id_, _ in trees)
 
     @cached_property
     def _then(self) -> dict[str, list[tuple[str, FileVersion]]]:
@@ -288,52 +286,35 @@ class KnownNotes:
 
         :param done: all notes, each by its name; they are replaced.
         """
-        if self._recorded.keys() <= self._named(done):
+        recorded = {
+            id_: version for trees in self._records.trees.values() for id_, version in trees
+        }
+        recorded |= dict(self._records.left.values())
+        if recorded.keys() <= self._named(done):
             return
         for file in done:
             if file not in self._records.known:
                 self._records.said(file)
-        free = self._free(self._named(done))
+        free: dict[str, list[str]] = {}
+        for id_ in sorted(recorded.keys() - self._named(done)):
+            for key in (recorded[id_].file, _part(id_)):
+                free.setdefault(key, []).append(id_)
         taken: set[str] = set()
         for file, source in done.items():
-            if self._records.was_read(file):
-                done[file] = self._with_parts(file, source, free, taken)
-
-    @cached_property
-    def _recorded(self) -> dict[str, FileVersion]:
-        """All trees of notes that are imported or gone, and those that left their notes."""
-        trees = self._records.trees.values()
-        return {id_: then for known in trees for id_, then in known} | dict(
-            self._records.left.values()
-        )
-
-    def _free(self, named: Collection[str]) -> dict[str, list[str]]:
-        """The trees that nobody has, by what they say and by the end of their ids."""
-        free: dict[str, list[str]] = {}
-        for id_ in sorted(self._recorded.keys() - named):
-            for key in (self._recorded[id_].file, _part(id_)):
-                free.setdefault(key, []).append(id_)
-        return free
-
-    def _with_parts(
-        self,
-        file: str,
-        source: SourceFile,
-        free: Mapping[str, list[str]],
-        taken: set[str],
-    ) -> SourceFile:
-        """A note with the ids of the parts that came to it; they are ``taken`` then."""
-        known = {id_ for id_, _ in self._records.known.get(file, ())}
-        own = known | self._records.written_ids(file)
-        ids: dict[str, str] = {}
-        said = zip(self._records.said(file), self._ids_in(file, source), strict=True)
-        for one, id_ in said:
-            if id_ in own or _says(self._recorded.get(id_)) == one.hash:
+            if not self._records.was_read(file):
                 continue
-            if went := self._went(one, id_, free, taken):
-                ids[id_] = went
-                taken.add(went)
-        return dataclasses.replace(source, ids=ids) if ids else source
+            known = {id_ for id_, _ in self._records.known.get(file, ())}
+            own = known | self._records.written_ids(file)
+            ids: dict[str, str] = {}
+            said = zip(self._records.said(file), self._ids_in(file, source), strict=True)
+            for one, id_ in said:
+                if id_ in own or _says(recorded.get(id_)) == one.hash:
+                    continue
+                if went := self._went(one, id_, free, taken):
+                    ids[id_] = went
+                    taken.add(went)
+            if ids:
+                done[file] = dataclasses.replace(source, ids=ids)
 
     def _went(
         self, one: Said, id_: str, free: Mapping[str, list[str]], taken: Collection[str]
@@ -361,10 +342,7 @@ class KnownNotes:
             over = ids & left & {note_of(done[file])} if file not in self._found else set()
             if ((ids & given) | over) - self._records.written_ids(file):
                 names = {note_of(source) for source in done.values()}
-                source = self._numbered(self._records.notes[file], names)
-                others = (self._said_ids(f, done[f]) for f in done if f != file)
-                # its questions are known as they were called
-                done[file] = self._with_parts(file, source, self._free(set().union(*others)), set())
+                done[file] = self._numbered(self._records.notes[file], names)
                 ids = self._said_ids(file, done[file])
             given |= ids
 

@@ -39,6 +39,10 @@ class ReadFiles:
     bytes: dict[str, str] = field(default_factory=dict)
     """Hashes of the notes that were read."""
 
+    def is_data(self, tree: Tree, file: str | None) -> bool:
+        """Whether a tree of a file is data: it is from no note, or a block in one."""
+        return tree.in_file.in_block or file not in self.bytes
+
 
 class Merging:
     """Decides for one tree after the other, and remembers how.
@@ -99,7 +103,7 @@ class Merging:
         """What `Tree.source_revision` is to say of a tree of a file."""
         file = new.source or ""
         said = file_versions.of_file(new, self._files.names.get(file, ()))
-        if new.in_file.in_block or file not in self._files.bytes:
+        if self._files.is_data(new, file):
             return str(FileVersion(revision, said))
         says_id = new.in_file.says_id
         return str(FileVersion(revision, said, self._files.bytes[file], says_id=says_id))
@@ -159,8 +163,8 @@ class Merging:
         if not then.left:  # else it is any other's, of which nothing is known but what it says
             if old.source in (new.source, self._files.homes.get(new.source or "")):
                 return True
-            is_data = new.in_file.in_block or new.source not in self._files.bytes
-            by_title = is_data and is_called(new) and not new.in_file.says_id
+            by_title = is_called(new) and not new.in_file.says_id
+            by_title = by_title and self._files.is_data(new, new.source)
             if is_read and not (self._keep_going or by_title or new.in_file.namesakes):
                 return True  # and holds it no more: else it would be refused
             if self._may_hold(old.source):
@@ -270,9 +274,8 @@ def _lost_mark(file: str, tree: str, thought: str, link: AnchorLink) -> str:
 
 def _lost_axes(file: str, old: Tree) -> str:
     weights = ", ".join(f"{name} {weight:.0%}" for name, weight in old.axes.items())
-    return (
-        f"{file}: the tree {old.id!r} is no more bound as it was in the forest: {weights or 'not'}"
-    )
+    was = weights or "to no axis"
+    return f"{file}: the tree {old.id!r} is no more bound as it was in the forest: {was}"
 
 
 def _conflict(old: Tree, new: Tree, *, is_another: bool, changed_here: bool) -> Conflict:

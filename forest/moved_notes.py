@@ -24,7 +24,7 @@ Texts = set[str]
 BY_CHANCE = 0.1
 """What two texts of one author have in common by chance is less, of three words in a row.
 
-Of five long documents on one theme no two had more than 0.042.
+It is of the owner's documents (`test_documents_of_one_author_have_little_in_common_by_chance`).
 """
 LITTLE = 5
 """A file that said less of its own than so many times three words is known by all that it said."""

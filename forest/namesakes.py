@@ -64,6 +64,7 @@ class Namesakes:
         self._taken: set[str] = set()
         """Trees of the files that were read: the store may have what these say now."""
         self._file: dict[str, str] = {}
+        """The files of trees that did not leave them, of those that are imported."""
         self._read: dict[str, str] = {}
         """Trees of all files that are imported: one may say now what another said."""
 
@@ -123,6 +124,7 @@ class Namesakes:
 
     def file_of(self, id_: str) -> str | None:
         """The file that is read, too, from which a tree came that did not leave it."""
+        self._sort()
         return self._file.get(id_)
 
     def _may_be_renamed(self, file: str, tree: Tree) -> bool:
@@ -203,21 +205,24 @@ class Namesakes:
 
     def _from(self, file: str) -> dict[str, str]:
         """The trees that came from a file."""
+        return self._sort().get(self._homes.get(file, file), {})
+
+    def _sort(self) -> dict[str, dict[str, str]]:
+        """The trees of the forest by their files; they are sorted once."""
         if self._imported is None:
             self._imported = {name: {} for name in (*self.files, *self._homes.values())}
             for id_, source, revision in self._store.sources():
                 self._ids.add(id_)
+                left, said = file_versions.read(revision).left, revision or ""
                 if source in self._imported:
-                    self._imported[source][id_] = revision or ""
+                    self._imported[source][id_] = said
                 if source in self.files:
-                    self._read[id_] = revision or ""
-                    if not file_versions.read(revision).left:
+                    self._read[id_] = said
+                    if not left:
                         self._file[id_] = source or ""
-                if file_versions.read(revision).left or (
-                    source not in self.files and self._is_gone(source)
-                ):
-                    self._gone[id_] = revision or ""
-        return self._imported.get(self._homes.get(file, file), {})
+                if left or (source not in self.files and self._is_gone(source)):
+                    self._gone[id_] = said
+        return self._imported
 
     def _most_alike(
         self, known: tuple[str, ...], trees: list[Tree], given: set[str]

@@ -6,12 +6,15 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
 from forest import Forest
 from forest.errors import Conflict, ImportRefused
+from forest.moved_notes import BY_CHANCE
+from forest.namesakes import shingles
 
 NOTE = "# Корень\n\n- раз\n- два\n"
 ASKED = "> [!nexus_user] **User**\n> {}\n> <!-- UID: {} -->\n\n> [!nexus_agent] **A**\n> {}\n\n"
@@ -1078,11 +1081,16 @@ def chapter(number: int, two: tuple[str, str]) -> dict[str, object]:
     return {"tree": f"Глава {number}", "nodes": nodes}
 
 
+def chapters(*said: tuple[str, str]) -> str:
+    """The JSON of chapters, numbered from 1."""
+    return json.dumps([chapter(n, two) for n, two in enumerate(said, 1)])
+
+
 def test_chapters_that_were_numbered_anew_are_known_in_a_file_that_is_renamed(
     forest: Forest, vault: Path
 ) -> None:
     first, second, third = CHAPTERS
-    book = put(vault / "книга.json", json.dumps([chapter(n, c) for n, c in enumerate(CHAPTERS, 1)]))
+    book = put(vault / "книга.json", chapters(*CHAPTERS))
     forest.import_files(vault)
     anew = [chapter(1, third), chapter(2, first), chapter(3, second)]
     put(book, json.dumps(anew))
@@ -1164,9 +1172,9 @@ def test_chapters_numbered_anew_after_one_left_stay_known_in_a_file_that_is_move
     forest: Forest, vault: Path
 ) -> None:
     first, second, third = CHAPTERS
-    book = put(vault / "книга.json", json.dumps([chapter(n, c) for n, c in enumerate(CHAPTERS, 1)]))
+    book = put(vault / "книга.json", chapters(*CHAPTERS))
     forest.import_files(vault)
-    put(book, json.dumps([chapter(1, second), chapter(2, third)]))
+    put(book, chapters(second, third))
     forest.import_files(vault)
     before = texts(forest)
     assert before["глава-1"][0] == first[0]
@@ -1221,11 +1229,11 @@ def test_questions_keep_their_trees_where_their_note_is_joined_into_one_of_anoth
     put(giver, "# В\n\nСвоё, и ничьё больше.\n\n" + asked[1])
     note = put(vault / "Б.md", asked[0])
     forest.import_files(vault)
-    ids = set(texts(forest))
+    before = texts(forest)
     other.unlink()
     put(note, "# Я и Б\n\nНовое начало.\n\n" + asked[0] + asked[2] + asked[3])
-    assert len(forest.import_files(vault).added) == 1
-    assert ids < set(texts(forest))
+    (new,) = forest.import_files(vault).added
+    assert {i: said for i, said in texts(forest).items() if i != new} == before
 
 
 def test_no_chapter_of_a_note_that_was_split_and_deleted_is_that_note(
@@ -1245,10 +1253,10 @@ def test_no_chapter_of_a_note_that_was_split_and_deleted_is_that_note(
 def test_a_chapter_that_was_put_before_the_others_is_known_in_a_file_that_is_renamed(
     forest: Forest, vault: Path
 ) -> None:
-    book = put(vault / "книга.json", json.dumps([chapter(n, c) for n, c in enumerate(CHAPTERS, 1)]))
+    book = put(vault / "книга.json", chapters(*CHAPTERS))
     forest.import_files(vault)
     sea = ("Море шумит о своём.", "Никто его не слышит.")
-    put(book, json.dumps([chapter(n, c) for n, c in enumerate((sea, *CHAPTERS), 1)]))
+    put(book, chapters(sea, *CHAPTERS))
     assert forest.import_files(vault).added == ["глава-1.2"]
     before = texts(forest)
     book.rename(vault / "том.json")
@@ -1256,3 +1264,31 @@ def test_a_chapter_that_was_put_before_the_others_is_known_in_a_file_that_is_ren
         report = forest.import_files(vault)
         assert (report.added, report.changed, report.notices) == ([], [], [])
     assert texts(forest) == before
+
+
+def test_a_note_that_gets_a_number_keeps_the_trees_of_its_questions(
+    forest: Forest, vault: Path
+) -> None:
+    note = put(vault / "Мера.md", MIRROR)
+    forest.import_files(vault)
+    measure = {"tree": "Мера", "nodes": [{"text": "Было.", "level": 0}]}
+    data = put(vault / "t.json", json.dumps(measure))
+    forest.import_files(vault)
+    data.unlink()
+    forest.import_files(vault)
+    before = texts(forest)
+    put(note, "# Мера\n\nПроза о ней.\n\n" + MIRROR)
+    assert forest.import_files(vault).added == ["мера.2"]
+    assert {i: said for i, said in texts(forest).items() if i != "мера.2"} == before
+
+
+def test_documents_of_one_author_have_little_in_common_by_chance(shared: Path) -> None:
+    with Forest.open("memory:") as forest:
+        forest.import_files([shared / "seeds"])
+        by_file: dict[str, set[str]] = {}
+        for tree in forest:
+            said = shingles(t.text for t in tree.thoughts)
+            by_file.setdefault(tree.source or "", set()).update(said)
+    pairs = list(combinations(by_file.values(), 2))
+    assert len(pairs) == 10
+    assert max(len(a & b) / min(len(a), len(b)) for a, b in pairs) < BY_CHANCE
