@@ -71,7 +71,7 @@ _BARE = re.compile(
 )
 """A formula that ends with words, not with a bracket or a scene: its sentence ends it."""
 _SENTENCE = re.compile(r".*[.;!?…](?=\s)")
-_LONE = re.compile(rf"\s*{_CODE}\s*=\s*(?!{_CODE})[^=()\[\]«»\"“”„+·⋅∙*→,]+")
+_LONE = re.compile(rf"\s*{_CODE}\s*=[^=()\[\]«»\"“”„+·⋅∙*→,]+")
 _STOP = re.compile(r"\s*[.!?…]")
 _WORD = re.compile(r"\w")
 _PAIRS = {"(": ")", "[": "]", "«": "»", "“": "”", "„": "“", '"': '"', "$": "$"}
@@ -256,7 +256,8 @@ class _Reader:
             )
             return
         if pieces[0].prose and _LONE.fullmatch(text):
-            said = f"{formula.terms[0].phrase} is one term in a sentence"
+            (lone,) = (*formula.parts, *(term.phrase for term in formula.terms))
+            said = f"{lone} is one term in a sentence"
             self._problem(pieces[0], f"{said}: no formula, unless it stands in brackets")
             return
         self.refused = not self._unite(formula, pieces[0])

@@ -698,8 +698,8 @@ def test_another_note_does_not_change_a_formula(store, tmp_path):
     import_formulas(store, [one])
     one.write_text("пусто")
     add(store, "Δ60 = (ночь + окно)")
-    for said in ("В опыте Δ50=Δ51, как и ждали.", "Δ50 = (лес + тень)"):
-        other.write_text(f"{said}\n\nВ таблице Δ60=Δ61 всегда.")
+    for said in ("В опыте Δ50=(Δ51), как и ждали.", "Δ50 = (лес + тень)"):
+        other.write_text(f"{said}\n\nВ таблице Δ60=(Δ61) всегда.")
         done = import_formulas(store, [tmp_path])
         assert (done.changed, done.left_out) == ([], ["Δ50", "Δ60"])
         assert "b.md:1: left out: the code Δ50 is taken" in "".join(done.notices)
@@ -782,7 +782,7 @@ def test_what_is_wrong_with_a_formula_without_a_code_names_no_other_formula(stor
 def test_notes_say_the_same_together_as_one_after_the_other(store, tmp_path):
     """A mention of two codes in prose gives no parts to what another note defines."""
     mention, definition = tmp_path / "a.md", tmp_path / "b.md"
-    mention.write_text("В опыте Δ60=Δ61, как и ждали.")
+    mention.write_text("В опыте Δ60=(Δ61), как и ждали.")
     definition.write_text("Δ60 = (вода + лёд) = «Зима»")
     (tmp_path / "c.md").write_text("Δ60 = (лёд + вода — среда) = сцена")
     done = import_formulas(store, [tmp_path])
