@@ -23,7 +23,7 @@ from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
 from forest.marks import authored
 from forest.model import Tree
 from forest.moved_notes import moved, name_of, renamed, resembling, says_most
-from forest.namesakes import IsGone, likeness
+from forest.namesakes import ALIKE, IsGone, likeness, uid_of, words
 from forest.note_records import NoteRecords, Said, begins_one_of, texts
 
 if TYPE_CHECKING:
@@ -168,10 +168,11 @@ class KnownNotes:
     def _as_moved(self, file: str, source: SourceFile) -> SourceFile:
         """A note that is another file, under the name by which the forest knows that."""
         place = self._found[file]
-        was, said = self._open.get(place) or self._then[place], self._records.own(file)
-        pairs = [(one.id, id_) for one in said for id_, v in was if v.file == one.hash]
+        was, said = dict(self._open.get(place) or self._then[place]), self._records.own(file)
+        ids = self._naming(was)
+        pairs = [(one.id, id_) for one in said for id_ in ids if was[id_].file == one.hash]
         if not pairs:
-            pairs = self._alike(file, [id_ for id_, _ in was])
+            pairs = self._alike(file, ids)
         names = self._names_of(source, [id_ for _, id_ in pairs])
         return dataclasses.replace(source, note=renamed(pairs, note_of(source)), names=names)
 
@@ -223,6 +224,14 @@ class KnownNotes:
         free = (n for n in numbered if n not in taken and not begins_one_of(n, self._records.ids))
         return dataclasses.replace(source, note=next(free))
 
+    def _naming(self, ids: Iterable[str]) -> list[str]:
+        """Which trees of a note tell its name: its own; of one that has none its questions.
+
+        Those may have come from another note.
+        """
+        ids = list(ids)
+        return [id_ for id_ in ids if self._records.is_of_a_note(id_)] or ids
+
     def _current(self, file: str, ids: list[str]) -> list[str]:
         """Those of a note's trees that it still says, where they have several names.
 
@@ -231,7 +240,7 @@ class KnownNotes:
         there is a tree of the note itself, that has its name.
         """
         source = self._records.notes[file]
-        ids = [id_ for id_ in ids if self._records.is_of_a_note(id_)] or ids
+        ids = self._naming(ids)
         if any(
             all(begins_one_of(name, [id_]) for id_ in ids)
             for name in (note_of(source), *ids_of_note(source))
@@ -290,13 +299,15 @@ class KnownNotes:
             id_: version for trees in self._records.trees.values() for id_, version in trees
         }
         recorded |= dict(self._records.left.values())
-        if recorded.keys() <= self._named(done):
+        named = set().union(*(self._said_ids(file, source) for file, source in done.items()))
+        if recorded.keys() <= named:
             return
         for file in done:
-            if file not in self._records.known:
+            if not self._records.is_untouched(file):
                 self._records.said(file)
         free: dict[str, list[str]] = {}
-        for id_ in sorted(recorded.keys() - self._named(done)):
+        named = set().union(*(self._said_ids(file, source) for file, source in done.items()))
+        for id_ in sorted(recorded.keys() - named):
             for key in (recorded[id_].file, _part(id_)):
                 free.setdefault(key, []).append(id_)
         taken: set[str] = set()
@@ -310,21 +321,33 @@ class KnownNotes:
             for one, id_ in said:
                 if id_ in own or _says(recorded.get(id_)) == one.hash:
                     continue
-                if went := self._went(one, id_, free, taken):
+                if went := self._went(file, one, id_, free, taken):
                     ids[id_] = went
                     taken.add(went)
             if ids:
                 done[file] = dataclasses.replace(source, ids=ids)
 
     def _went(
-        self, one: Said, id_: str, free: Mapping[str, list[str]], taken: Collection[str]
+        self,
+        file: str,
+        one: Said,
+        id_: str,
+        free: Mapping[str, list[str]],
+        taken: Collection[str],
     ) -> str | None:
-        """The tree that is a part of a note now: it says the same, or its question has its UID."""
+        """The tree that is a part of a note now.
+
+        It says the same, or its question has its UID; or it asks the same, without an UID, and has
+        most of its words.
+        """
         for went in free.get(one.hash, ()):
             if went not in taken:
                 return went
-        for went in free.get(_part(id_), ()) if one.uid else ():
-            if went not in taken and self._records.uid_of(went) == one.uid:
+        for went in free.get(_part(id_), ()):
+            old = None if went in taken else self._records.stored(went)
+            if old is None or old.root.kind != "question" or uid_of(old) != one.uid:
+                continue
+            if one.uid or likeness(self._records.words_of(file, one), words(old)) > ALIKE:
                 return went
         return None
 
@@ -347,23 +370,12 @@ class KnownNotes:
             given |= ids
 
     def _said_ids(self, file: str, source: SourceFile) -> set[str]:
-        """The ids that a note's trees get."""
+        """The ids that a note's trees get; those that it had, of one that cannot be read."""
         if not self._records.was_read(file):
-            own = self._records.bytes_of(file)
-            return {
-                id_ for id_, version in self._records.known.get(file, ()) if version.bytes == own
-            }
+            known, own = self._records.known.get(file, ()), self._records.bytes_of(file)
+            bad = self._records.is_unreadable(file)
+            return {id_ for id_, version in known if bad or version.bytes == own}
         return {source.ids.get(id_, id_) for id_ in self._ids_in(file, source)}
-
-    def _named(self, done: Mapping[str, SourceFile]) -> set[str]:
-        """The ids of the notes' trees; those that it had, of one that was not or cannot be read."""
-        named: set[str] = set()
-        for file, source in done.items():
-            if not self._records.was_read(file):
-                named.update(id_ for id_, _ in self._records.known.get(file, ()))
-            else:
-                named.update(self._ids_in(file, source))
-        return named
 
     def _ids_in(self, file: str, source: SourceFile) -> list[str]:
         """The ids of a note's trees by the name that it got."""

@@ -19,7 +19,7 @@ from forest.formats.files import all_link_keys
 from forest.identity import finished
 from forest.marks import authored, keep_marks, with_anchors
 from forest.model import AnchorLink, Tree, anchor_id
-from forest.namesakes import ALIKE, is_called, likeness, shingles
+from forest.namesakes import ALIKE, is_called, likeness, words
 from forest.shell import command_line
 
 
@@ -172,7 +172,7 @@ class Merging:
         by_name = then.bytes and not then.says_id
         if new.in_file.says_id and not by_name and not (is_read and self._keep_going):
             return True  # a title may be that of several trees
-        return self._says_the_same(new, old) or likeness(_words(new), _words(old)) > ALIKE
+        return self._says_the_same(new, old) or likeness(words(new), words(old)) > ALIKE
 
     def _says_the_same(self, new: Tree, old: Tree) -> bool:
         """Whether a file says what it said when the forest took it over."""
@@ -251,10 +251,6 @@ def _as_in(one: Tree, other: Tree, *, plain: bool = False) -> Tree:
     copy = other.model_copy(update={"axes": dict(one.axes), "thoughts": thoughts})
     copy._sealed = None
     return copy
-
-
-def _words(tree: Tree) -> set[str]:
-    return shingles(thought.text for thought in tree)
 
 
 def _differing(old: Tree | None, new: Tree) -> int:

@@ -292,6 +292,11 @@ def shingles(texts: Iterable[str]) -> set[str]:
     return found
 
 
+def words(tree: Tree) -> set[str]:
+    """`shingles` of all that a tree says."""
+    return shingles(thought.text for thought in tree)
+
+
 def likeness(one: set[str], other: set[str]) -> float:
     """The share of the texts of the larger that both have."""
     return len(one & other) / max(len(one), len(other), 1)
@@ -304,14 +309,14 @@ def _came(id_: str, tree: Tree, names: Collection[str], then: str) -> bool:
 
 def _signs(tree: Tree) -> set[str]:
     """What two trees that may be one have in common: some words, or the UID of their question."""
-    return shingles(t.text for t in tree) | ({f"UID {uid_of(tree)}"} if uid_of(tree) else set())
+    return words(tree) | ({f"UID {uid_of(tree)}"} if uid_of(tree) else set())
 
 
 def _is_like(one: Tree, other: Tree) -> float:
     """The share of `shingles` that both have; 1 for two of one UID."""
     if (uid := uid_of(one)) and uid == uid_of(other):
         return 1.0
-    return likeness(shingles(t.text for t in one), shingles(t.text for t in other))
+    return likeness(words(one), words(other))
 
 
 def uid_of(tree: Tree) -> object:

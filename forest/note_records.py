@@ -21,7 +21,7 @@ from forest.formats import SourceFile, read_file
 from forest.formats.files import ids_of_note, is_note, link_keys, note_of
 from forest.model import Tree
 from forest.moved_notes import name_of, says_some, stays
-from forest.namesakes import IsGone, shingles, uid_of
+from forest.namesakes import IsGone, shingles, uid_of, words
 
 if TYPE_CHECKING:
     from forest.stores.base import Store
@@ -113,6 +113,11 @@ class NoteRecords:
                 trees.setdefault(file, []).append((id_, version))
         return _own(trees)
 
+    def is_untouched(self, file: str) -> bool:
+        """Whether a note of the import has the bytes with which each of its trees was read."""
+        known = self.known.get(file, ())
+        return bool(known) and {then.bytes for _, then in known} == {self.bytes_of(file)}
+
     def untouched(self, file: str) -> bool:
         """Whether a note that is not imported has the bytes that it had."""
         bytes_ = file_versions.of_bytes(self._path_of(file))
@@ -189,17 +194,16 @@ class NoteRecords:
         now, then = self.texts_of(file), self.stored_texts(id_ for id_, _ in self.known[file])
         return now, then, self.dull(now | then, least=3)
 
-    def uid_of(self, id_: str) -> object:
-        """The UID of a question of the forest."""
-        tree = self.stored(id_)
-        return None if tree is None else uid_of(tree)
-
     def asks_the_same(self, file: str) -> bool:
         """Whether a note asks one of the questions that its file asked."""
         old = filter(None, (self.stored(id_) for id_, _ in self.known.get(file, ())))
         if asked := _questions(old):
             return not asked.isdisjoint(_questions(self.parsed(self.notes[file])))
         return False
+
+    def words_of(self, file: str, one: Said) -> set[str]:
+        """What a tree of a note says."""
+        return next(words(t) for t in self.parsed(self.notes[file]) if t.id == one.id)
 
     def said(self, file: str) -> list[Said]:
         """What a note says; of one that cannot be read nothing."""
@@ -224,6 +228,10 @@ class NoteRecords:
     def can_be_read(self, file: str) -> bool:
         """Whether a note can be read; it is read to know."""
         return self._read_note(file) is not None
+
+    def is_unreadable(self, file: str) -> bool:
+        """Whether somebody asked what a note says, and it could not be read."""
+        return self._read.get(file, []) is None
 
     def was_read(self, file: str) -> bool:
         """Whether a note was read by now, because somebody asked what it says."""

@@ -1292,3 +1292,74 @@ def test_documents_of_one_author_have_little_in_common_by_chance(shared: Path) -
     pairs = list(combinations(by_file.values(), 2))
     assert len(pairs) == 10
     assert max(len(a & b) / min(len(a), len(b)) for a, b in pairs) < BY_CHANCE
+
+
+@pytest.mark.parametrize("how", ["moved", "renamed", "swapped", "swapped and edited"])
+def test_a_note_that_took_in_a_question_of_another_is_known_where_it_goes(
+    forest: Forest, vault: Path, how: str
+) -> None:
+    memory = "# Память\n\nПамять хранит то, что прошло, и не спрашивает зачем.\n\n"
+    memory += ASKED.format("Что помнит река?", "uid-река-0000", "Всё, что упало.")
+    rain = "# Дождь\n\nДождь стучит в окно, как гость без имени, и уходит под утро.\n\n"
+    giver = put(vault / "Память.md", memory + MIRROR)
+    taker = put(vault / "Непогода.md", rain)
+    forest.import_files(vault)
+    put(giver, memory)
+    put(taker, rain + MIRROR)
+    forest.import_files(vault)
+    before = texts(forest)
+    if how.startswith("swapped"):
+        put(giver, rain + MIRROR)
+        put(taker, memory.replace("зачем", "почему") if "edited" in how else memory)
+    else:
+        taker.unlink()
+        to = {"moved": "Дневник/Непогода.md", "renamed": "Ливень.md"}[how]
+        put(vault / to, rain.replace("гость", "путник") + MIRROR)
+    report = forest.import_files(vault)
+    assert (report.added, report.notices) == ([], [])
+    now = texts(forest)
+    assert now.keys() == before.keys()
+    assert {i: t[0] for i, t in now.items()} == {i: t[0] for i, t in before.items()}
+    assert forest.import_files(vault).changed == []
+
+
+def test_a_question_that_was_added_later_and_went_on_keeps_its_tree(
+    forest: Forest, vault: Path
+) -> None:
+    """Where the note that it left has the bytes again with which its first tree was read."""
+    one, two, three = (
+        ASKED.format(f"{name}?", f"uid-{name}-0000", f"{name}.") for name in ("один", "два", "три")
+    )
+    put(vault / "a.md", one)
+    put(vault / "b.md", two)
+    forest.import_files(vault)
+    put(vault / "a.md", one + three)
+    (added,) = forest.import_files(vault).added
+    put(vault / "a.md", one)
+    put(vault / "b.md", two + three)
+    report = forest.import_files(vault)
+    assert (report.added, report.notices) == ([], [])
+    assert texts(forest)[added] == ["три?", "три."]
+
+
+def test_a_question_without_a_uid_that_was_edited_where_it_went_keeps_its_tree(
+    forest: Forest, vault: Path
+) -> None:
+    def asked(question: str, answer: str) -> str:
+        return f"> [!nexus_user] **U**\n> {question}\n\n> [!nexus_agent] **A**\n> {answer}\n\n"
+
+    one = asked("Что помнит река?", "Всё, что в неё упало, и ничего из того, что мимо.")
+    other = asked("Кто не спит?", "Город и часы.")
+    put(vault / "a.md", one)
+    put(vault / "b.md", other)
+    forest.import_files(vault)
+    before = texts(forest)
+    (vault / "a.md").unlink()
+    put(vault / "b.md", other + one.replace("ничего", "кое-что"))
+    report = forest.import_files(vault)
+    assert (report.added, report.notices, len(report.changed)) == ([], [], 1)
+    assert texts(forest).keys() == before.keys()
+    put(vault / "b.md", other)
+    assert len(forest.import_files(vault).notices) == 1
+    put(vault / "c.md", asked("Что помнит река?", "Сегодня она забыла даже собственное имя."))
+    assert len(forest.import_files(vault).added) == 1, "who asks the same may be answered otherwise"
