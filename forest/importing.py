@@ -36,13 +36,15 @@ from forest.errors import (
 from forest.fields import kind_of
 from forest.file_versions import Whereabouts
 from forest.formats import BadTree, SourceFile, find_files, read_file
+from forest.formats.base import Item
 from forest.formats.files import is_note, link_keys
 from forest.identity import with_free_ids
 from forest.known_notes import KnownNotes
 from forest.merging import Merging, ReadFiles
 from forest.model import Axis, Tree
-from forest.namesakes import IsGone, Namesakes
+from forest.namesakes import Namesakes
 from forest.nodes import Key, Node
+from forest.origins import IsGone, Origins
 from forest.phrases import phrase_key
 from forest.render import plural
 from forest.shell import command_line
@@ -189,8 +191,6 @@ class _Import:
         self.addresses: dict[str, str] = {}
         """What a file found under a path is called in the forest, by its name in messages."""
         self.namesakes: Namesakes
-        self.waiting: list[tuple[Tree, SourceFile]] = []
-        """Trees that another file may have that is read, too, with those that they stand in."""
         self.files: ReadFiles
         """Both are made when it is known which files are read."""
         self.bad: set[str] = set()
@@ -204,13 +204,14 @@ class _Import:
         sources, homes = self._sources(paths, is_gone)
         report.files = len(sources)
         files = {self._called(source) for source in sources}
-        self.namesakes = Namesakes(store, files, is_gone, homes)
+        origins = Origins(store, files, is_gone, homes)
+        self.namesakes = Namesakes(origins)
         self.files = ReadFiles(files, is_gone, homes, self.seen)
         merging = Merging(
             self.files, taken=self.taken, keep_going=self.keep_going, replace=self.replace
         )
         with fewer_collections():
-            written = self.forest.store.write(self._trees(sources), merging.merge)
+            written = self.forest.store.write(self._trees(sources, origins), merging.merge)
             self._store_rest()
         report.added = written.added
         report.changed = [i for i in written.changed if i not in merging.settled]
@@ -304,19 +305,24 @@ class _Import:
 
     # --- reading files -------------------------------------------------------------------------
 
-    def _trees(self, sources: list[SourceFile]) -> Iterator[Tree]:
-        """The good trees; after the first error nothing more is yielded, only checked."""
+    def _trees(self, sources: list[SourceFile], origins: Origins) -> Iterator[Tree]:
+        """The good trees; after the first error nothing more is yielded, only checked.
+
+        New files of data are read last: when all others were, it is known what is new in them.
+        """
         thoughts = 0
-        self.axes, self.nodes, self.waiting = {}, {}, []
+        self.axes, self.nodes = {}, {}
         self.known_axes = {axis.id: axis.name for axis in self.forest.axes()}
-        for number, source in enumerate(sources):
-            for tree in self._of_file(source):
+        by_name = {self._called(source): source for source in sources}
+        new = {s for s in sources if not is_note(s) and not origins.of(self._called(s))}
+        for number, source in enumerate(sorted(sources, key=new.__contains__)):
+            for tree in self._good(self._of_file(source), by_name):
                 if not self.errors:
                     yield tree
                 thoughts += len(tree)
                 self._tell(source.name, number, len(sources), thoughts)
             self._tell(source.name, number + 1, len(sources), thoughts)
-        for tree in (tree for tree, source in self.waiting if self._takes(tree, source)):
+        for tree in self._good(self.namesakes.rest(), by_name):
             if not self.errors:
                 yield tree
             thoughts += len(tree)
@@ -329,15 +335,15 @@ class _Import:
             self.progress(Progress(name, done, files, thoughts))
 
     def _of_file(self, source: SourceFile) -> Iterator[Tree]:
-        lost, found, told = 0, False, len(self.report.notices)
-        called = self._called(source)
+        """The trees that are told when one file is read; some may be those of others."""
+        called, told = self._called(source), len(self.report.notices)
+        read = _Items()
         try:
             if is_note(source):
                 self.files.names[called] = link_keys(source)
                 self.files.bytes[called] = file_versions.of_bytes(source.path)
-            items = read_file(source, self.format, self.report.notices.append)
+            items = read.seen(read_file(source, self.format, self.report.notices.append))
             for item in self.namesakes.told_apart(called, items, self.files.names.get(called, ())):
-                found = True
                 if isinstance(item, BadTree):
                     self.bad.add(called)
                     self._refuse(item.error)
@@ -346,31 +352,22 @@ class _Import:
                     self._note(self.axes, item.id, item, source)
                 elif isinstance(item, Node):
                     self._note(self.nodes, item.at, item, source)
-                elif self._may_be_copied(item, called):
-                    lost += _lost(item)
-                    self.waiting.append((item, source))
-                elif self._takes(item, source):
-                    lost += _lost(item)
+                else:
                     yield item
-            if not found and len(self.report.notices) == told:
+            if not read.any and len(self.report.notices) == told:
                 self.report.notices.append(f"{source.name}: there is no tree in it")
         except ImportRefused as error:
             self.bad.add(called)
             self._refuse(error)
-        if lost:
+        if read.lost:
             self.report.notices.append(
-                f"{source.name}: {plural(lost, 'character')} lost in a conversion before this "
+                f"{source.name}: {plural(read.lost, 'character')} lost in a conversion before this "
                 "import: U+FFFD (\ufffd) stands instead; mend the text from its original"
             )
 
-    def _may_be_copied(self, tree: Tree, file: str) -> bool:
-        """Whether a tree of data came from another file that is read, too, and may have it still.
-
-        It waits until all files were read, so that a copy is not taken for what it was copied from.
-        """
-        if not self.files.is_data(tree, file) or tree.in_file.namesakes is not None:
-            return False
-        return self.namesakes.file_of(tree.id) not in (None, file)
+    def _good(self, trees: Iterable[Tree], files: Mapping[str, SourceFile]) -> Iterator[Tree]:
+        """Those that are to be stored."""
+        return (tree for tree in trees if self._takes(tree, files[tree.source or ""]))
 
     def _takes(self, tree: Tree, source: SourceFile) -> bool:
         """Whether a tree is to be stored: it is the first of its id, and was not left out."""
@@ -380,7 +377,6 @@ class _Import:
             self._refuse(self.left_out[tree.id])
             return False
         self._tell_axes(tree, source)
-        tree.source = self._called(source)
         return True
 
     def _tell_axes(self, tree: Tree, source: SourceFile) -> None:
@@ -484,6 +480,23 @@ def _twice(item: Axis | Node, file: str, other: str) -> Conflict:
         f"{file}: the {what} says something else than the one that {other}",
         hint="Make the two equal, or let the file win with --replace.",
     )
+
+
+class _Items:
+    """What is noticed of the items of a file while they are read."""
+
+    def __init__(self) -> None:
+        self.any = False
+        self.lost = 0
+        """How many characters are lost in its trees."""
+
+    def seen(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items."""
+        for item in items:
+            self.any = True
+            if isinstance(item, Tree):
+                self.lost += _lost(item)
+            yield item
 
 
 def _lost(tree: Tree) -> int:

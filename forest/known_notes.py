@@ -20,11 +20,12 @@ from forest.errors import ImportRefused
 from forest.file_versions import FileVersion
 from forest.formats import SourceFile
 from forest.formats.files import ids_of_note, is_note, names_of_note, note_of
+from forest.likeness import ALIKE, likeness, uid_of, words
 from forest.marks import authored
 from forest.model import Tree
 from forest.moved_notes import moved, name_of, renamed, resembling, says_most
-from forest.namesakes import ALIKE, IsGone, likeness, uid_of, words
 from forest.note_records import NoteRecords, Said, begins_one_of, texts
+from forest.origins import IsGone
 
 if TYPE_CHECKING:
     from forest.stores.base import Store

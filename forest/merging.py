@@ -17,10 +17,11 @@ from forest.errors import Conflict
 from forest.file_versions import FileVersion
 from forest.formats.files import all_link_keys
 from forest.identity import finished
+from forest.likeness import ALIKE, likeness, words
 from forest.marks import authored, keep_marks, with_anchors
 from forest.model import AnchorLink, Tree, anchor_id
-from forest.namesakes import ALIKE, is_called, likeness, words
 from forest.shell import command_line
+from forest.titled import is_called
 
 
 @dataclass
@@ -206,7 +207,7 @@ class Merging:
             return None
         error = _conflict(old, tree, is_another=is_another, changed_here=ours != then)
         home = self._files.homes.get(new.source or "", old.source)
-        if is_another and old.source in self._files.files:
+        if is_another and new.in_file.says_id and old.source in self._files.files:
             error.hint = f"Was it moved? Then import {old.source} first. {error.hint}"
         elif not is_another and home != new.source:
             error.hint = f"It is taken for {home}, of which it says most. {error.hint}"

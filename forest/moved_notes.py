@@ -15,17 +15,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import PurePosixPath
 
-from forest.namesakes import ALIKE
+from forest.likeness import ALIKE, BY_CHANCE
 
 Hashes = Mapping[str, Collection[str]]
 """By file, what each of its trees says."""
 Texts = set[str]
-"""What a note says, in `forest.namesakes.shingles`."""
-BY_CHANCE = 0.1
-"""What two texts of one author have in common by chance is less, of three words in a row.
-
-It is of the owner's documents (`test_documents_of_one_author_have_little_in_common_by_chance`).
-"""
+"""What a note says, in `forest.likeness.shingles`."""
 LITTLE = 5
 """A file that said less of its own than so many times three words is known by all that it said."""
 

@@ -19,9 +19,10 @@ from forest.errors import ForestError, InvalidTree, NotATree
 from forest.file_versions import FileVersion
 from forest.formats import SourceFile, read_file
 from forest.formats.files import ids_of_note, is_note, link_keys, note_of
+from forest.likeness import shingles, uid_of, words
 from forest.model import Tree
 from forest.moved_notes import name_of, says_some, stays
-from forest.namesakes import IsGone, shingles, uid_of, words
+from forest.origins import IsGone
 
 if TYPE_CHECKING:
     from forest.stores.base import Store

@@ -13,8 +13,7 @@ import pytest
 
 from forest import Forest
 from forest.errors import Conflict, ImportRefused
-from forest.moved_notes import BY_CHANCE
-from forest.namesakes import shingles
+from forest.likeness import BY_CHANCE, shingles
 
 NOTE = "# Корень\n\n- раз\n- два\n"
 ASKED = "> [!nexus_user] **User**\n> {}\n> <!-- UID: {} -->\n\n> [!nexus_agent] **A**\n> {}\n\n"
@@ -1103,9 +1102,10 @@ def test_chapters_that_were_numbered_anew_are_known_in_a_file_that_is_renamed(
     assert texts(forest) == before
 
 
+@pytest.mark.parametrize("keep_going", [False, True])
 @pytest.mark.parametrize("name", ["архив.json", "я.json"])
-def test_a_chapter_that_took_a_title_and_then_another_file_exchanges_no_texts(
-    forest: Forest, vault: Path, name: str
+def test_a_chapter_that_took_a_title_and_then_another_file_is_moved(
+    forest: Forest, vault: Path, name: str, keep_going: bool
 ) -> None:
     first, second, third = CHAPTERS
     book = put(vault / "книга.json", json.dumps([chapter(1, first), chapter(2, second)]))
@@ -1116,14 +1116,10 @@ def test_a_chapter_that_took_a_title_and_then_another_file_exchanges_no_texts(
     before = texts(forest)
     put(book, json.dumps([chapter(1, second)]))
     put(other, json.dumps([chapter(9, third), chapter(2, first)]))
-    with pytest.raises((Conflict, ImportRefused)) as refused:
-        forest.import_files(vault)
-    if name < book.name:
-        assert "книга.json first" in str(refused.value)
+    report = forest.import_files(vault, keep_going=keep_going)
+    assert (report.added, report.skipped, report.notices) == ([], [], [])
     assert texts(forest) == before
-    forest.import_files(book)
-    assert forest.import_files(vault).added == []
-    assert texts(forest) == before
+    assert forest.get("глава-1").source == f"vault/{name}"
 
 
 MIRROR = (
@@ -1150,18 +1146,19 @@ def test_a_note_that_took_in_a_question_of_another_keeps_its_name_when_it_is_edi
     assert "Память" in texts(forest)["память"][0]
 
 
-def test_a_chapter_with_a_new_title_in_another_file_is_one_tree_from_then_on(
+def test_a_chapter_with_a_new_title_in_another_file_is_the_same_tree(
     forest: Forest, vault: Path
 ) -> None:
     first, second, third = CHAPTERS
     book = put(vault / "книга.json", json.dumps([chapter(1, first), chapter(2, second)]))
     other = put(vault / "том.json", json.dumps([chapter(9, third)]))
     forest.import_files(vault)
-    put(book, json.dumps([chapter(7, first), chapter(2, second)]))
-    forest.import_files(vault)
+    before = texts(forest)
     put(book, json.dumps([chapter(2, second)]))
     put(other, json.dumps([chapter(9, third), chapter(7, first)]))
-    assert "stays in the forest" in forest.import_files(vault).notices[-1]
+    report = forest.import_files(vault)
+    assert (report.added, report.changed, report.notices) == ([], ["глава-1"], [])
+    assert (texts(forest), forest.get("глава-1").title) == (before, "Глава 7")
     revision = forest.revision
     report = forest.import_files(vault)
     assert (report.added, report.changed, report.notices) == ([], [], [])

@@ -20,6 +20,9 @@ from tests.test_moved_files import (  # noqa: F401 - the same tests, of another 
     test_a_note_that_was_moved_and_edited_at_once_is_known_by_most_of_its_texts,
     test_a_note_with_a_block_of_data_is_known_as_any_other,
 )
+from tests.test_titled import (  # noqa: F401
+    test_chapters_numbered_anew_are_known_in_the_parts_of_their_book,
+)
 
 pytestmark = pytest.mark.neo4j
 
