@@ -155,7 +155,7 @@ def _difference(known: Any, told: Any) -> str:
     if not isinstance(known, dict) or not isinstance(told, dict):
         return f": {known}, now {told}"
     name = next(n for n in {**known, **told} if known.get(n) != told.get(n))
-    return f" of {name}: {known.get(name)}, now {told.get(name)}"
+    return f" of {name}{_difference(known.get(name), told.get(name))}"
 
 
 def _known(out: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from training import tiny
 from training.corpus import Corpus
 from training.damage import damaged
 from training.errors import BaseError, TrainingError
-from training.examples import begin_as_trained
+from training.examples import save_tokenizer
 from training.files import folder_whole, json_hash, measure, to_json
 from training.library import library, quiet
 from training.logs import Tell
@@ -183,7 +183,7 @@ def prepare(
         tiny.learn(network, tokenizer, corpus, steps, seed, progress)
     with folder_whole(out) as folder:
         network.save_pretrained(folder, safe_serialization=True)
-        begin_as_trained(tokenizer).save_pretrained(folder)
+        save_tokenizer(tokenizer, folder)
         rows = sorted({*rows, *_inherited(model)})
         about = _describe(folder, model, tokenizer, names, rows, seed)
         if getattr(network.get_output_embeddings(), "bias", None) is not None:

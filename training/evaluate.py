@@ -29,6 +29,7 @@ from training.errors import CorpusError, MaskError, TrainingError
 from training.files import folder_whole, to_json
 from training.masks import BASE, Mask
 from training.network import require_apart
+from training.tokens import reserved, single
 from training.voices import Voices
 
 __all__ = ["MEASURES", "Questions", "evaluate", "markdown", "phrases", "write_report"]
@@ -125,13 +126,14 @@ def evaluate(
     measures, missing = _measures(_Corpus(corpus, asked))
     voices = Voices(base, every)
     require_apart(voices.model, base)
+    torn = [name for name in reserved(corpus) if not single(voices.tokenizer, name)]
     found = _ask(voices, measures, progress)
     sections = {m.key: section(m, found[m.key], names) for m in measures} | missing
     return {
         "format": "reasoning-forest evaluation",
         "format_version": VERSION,
         "corpus": {"hash": corpus.hash, "path": str(corpus.path)},
-        "base": {"source": base.name, "hash": base.hash},
+        "base": {"source": base.name, "hash": base.hash, "torn": torn},
         "masks": {mask.name: _mask(mask, corpus) for mask in every},
         "controls": names,
         "asked": asdict(replace(asked, plain=None))

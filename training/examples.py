@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 from math import ceil
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -77,6 +78,18 @@ def begins_as_trained(tokenizer: Any) -> bool:
     text = "0 1"
     example = encode({"text": text}, tokenizer, end=False)
     return example is not None and list(tokenizer(text).input_ids) == example.ids
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write a tokenizer that reads as `begin_as_trained`, and says nothing of where it was found.
+
+    transformers notes whether that was a folder, and whether a hub was to be asked: the same
+    tokenizer would be another one, by its files, on a machine that is offline.
+    """
+    tokenizer = begin_as_trained(tokenizer)
+    for name in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(name, None)
+    tokenizer.save_pretrained(folder)
 
 
 def begin_as_trained(tokenizer: Any) -> Any:

@@ -17,7 +17,7 @@ import orjson
 from training.base import Base
 from training.corpus import Corpus
 from training.errors import MaskError
-from training.examples import begin_as_trained
+from training.examples import save_tokenizer
 from training.files import folder_whole, json_hash, partial, to_json, write_whole
 from training.library import library
 
@@ -45,7 +45,9 @@ _PASSPORT = (
 )
 _LATIN = {pair[0]: pair[2:] for pair in _PASSPORT.split()}
 _LATIN |= {letter.upper(): said.capitalize() for letter, said in _LATIN.items()}
-_NOT_IN_NAMES = re.compile(r"[\s./\\:*?\"<>|\x00-\x1f\x7f]")
+_NOT_IN_NAMES = re.compile(r"[\s.,/\\:*?\"<>|]")
+_UNSEEN = {"Cc", "Cf", "Co", "Cn", "Zl", "Zp"}
+"""Unicode's categories of signs that nobody sees; names that look alike would be others."""
 
 
 class Mask:
@@ -194,7 +196,7 @@ class Mask:
         tensors = self.tensors()
         with folder_whole(out) as folder:
             if base is not None:
-                begin_as_trained(base.tokenizer()).save_pretrained(folder)
+                save_tokenizer(base.tokenizer(), folder)
             if merged:
                 if base is None:
                     raise MaskError("a merged model needs the base: give it with --base")
@@ -264,11 +266,13 @@ def checked_name(name: str) -> str:
     'Δ42_logic'
     """
     found = spelled(name)
-    if not found or _NOT_IN_NAMES.search(found) or found.startswith("-") or found == BASE:
+    kinds = [unicodedata.category(sign) for sign in found]
+    seen = kinds and _UNSEEN.isdisjoint(kinds) and not kinds[0].startswith("M")
+    if not seen or _NOT_IN_NAMES.search(found) or found.startswith("-") or found == BASE:
         raise MaskError(
             f"{name!r} cannot name a mask",
-            hint="Expected letters, digits, signs such as Δ or 🫧, '_' and '-', no dot, no space; "
-            "'base' is taken.",
+            hint="Expected letters, digits, signs such as Δ or 🫧, '_' and '-', no dot, no comma, "
+            "no space; 'base' is taken.",
         )
     if len(found.encode()) > 200:
         raise MaskError(f"the name {name[:40]!r}… is longer than 200 bytes")
@@ -355,9 +359,10 @@ class Library:
 
     def open(self, name: str) -> Mask:
         """The mask of that name, or of that file. Raises MaskError where there is none."""
-        if name.endswith(SUFFIX):
-            return Mask.open(Path(name))
-        path = self.path(name)
+        file = Path(name)
+        if name.endswith(SUFFIX) and (file.exists() or file.name != name):
+            return Mask.open(file)
+        path = self.path(name.removesuffix(SUFFIX))
         if path not in self.paths:
             there = ", ".join(p.stem for p in self.paths) or "none"
             raise MaskError(

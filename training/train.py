@@ -8,6 +8,7 @@ resumed from it ends in the same bytes as what was never interrupted.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import math
 import os
 import signal
@@ -307,8 +308,8 @@ class _Training:
             return
         told = orjson.dumps(asdict(self.state) | {"begun": self.begun}).decode()
         tensors = self.network.tensors() | {f"best/{k}": v for k, v in self.best.items()}
-        save = library("safetensors.torch").save
-        write_whole(self.checkpoint, save(tensors, metadata={"state": told}))
+        content = library("safetensors.torch").save(tensors, metadata={"state": told})
+        write_whole(self.checkpoint, _digest(content) + b"\n" + content)
 
     def _finished(self) -> Mask:
         """Write the mask of the best step; the checkpoint goes."""
@@ -427,14 +428,24 @@ class _Training:
         return stop
 
 
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
 def _saved(checkpoint: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a checkpoint says, and its tensors. Raises MaskError where it is damaged."""
-    safetensors = library("safetensors")
+    """What a checkpoint says, and its tensors. Raises MaskError where it is damaged.
+
+    It is a safetensors file behind a line with its SHA-256: a bit that flipped on a disk would be
+    trained on.
+    """
     try:
-        with safetensors.safe_open(checkpoint, "pt") as file:
-            told = orjson.loads(file.metadata()["state"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError, TypeError, KeyError, ValueError) as error:
+        digest, _, content = checkpoint.read_bytes().partition(b"\n")
+        if digest != _digest(content):
+            raise ValueError("it is not what its hash says")
+        size = int.from_bytes(content[:8], "little")
+        told = orjson.loads(orjson.loads(content[8 : 8 + size])["__metadata__"]["state"])
+        tensors = library("safetensors.torch").load(content)
+    except (OSError, ValueError) as error:
         raise MaskError(
             f"the checkpoint {checkpoint} is damaged: {error}",
             hint="Put back a whole copy of it, or begin anew with --restart.",

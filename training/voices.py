@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -100,8 +101,12 @@ class Voices:
             something, 0.5: half more. See `training.guide`.
 
         Raises TrainingError where a prompt is empty, has no line before the one that is to count
-        more, or is longer with its answer than the base reads, and where there is no such voice.
+        more, or is longer with its answer than the base reads; where there is no such voice, and
+        where temperature or guidance is no number from 0 on.
         """
+        for what, number in (("temperature", temperature), ("guidance", guidance)):
+            if not 0 <= number < math.inf:
+                raise TrainingError(f"the {what} {number} is no number from 0 on")
         if unknown := [name for name in names if name not in self.names]:
             raise TrainingError(
                 f"there is no voice {unknown[0]!r}", hint=f"There are: {', '.join(self.names)}."

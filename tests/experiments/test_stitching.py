@@ -302,6 +302,9 @@ def test_results_of_other_settings_are_not_laid_together(ran: Path, proofs: Memo
     other = Settings.load("full", only=["walks"], **{**TINY, "held_out": 0.4})
     with pytest.raises(UsageError, match=r"another setting of held_out: 0\.7, now 0\.4"):
         stitching(proofs, ran, other)
+    other = Settings.load("full", only=["walks"], **TINY | {"size": TINY["size"] | {"steps": 9}})
+    with pytest.raises(UsageError, match=r"another setting of size of steps: \d+, now 9"):
+        stitching(proofs, ran, other)
     with pytest.raises(UsageError, match="another forest"):
         stitching(planted(tree("A", "One.")), ran, Settings.load("full", only=["walks"], **TINY))
 

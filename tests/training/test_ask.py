@@ -85,6 +85,8 @@ def test_with_guidance_the_last_line_counts_more(shelf: Library, base: Any, stac
     assert said != voices.answer([text] * 2, names, length=1, temperature=0)
     with pytest.raises(TrainingError, match="there is none before it"):
         voices.answer(["⤳ порог\n"], ["base"], guidance=1)
+    with pytest.raises(TrainingError, match="the temperature nan is no number"):
+        voices.answer([text], ["base"], temperature=float("nan"))
 
 
 def test_a_text_beyond_what_the_base_reads_is_refused(base: Any, monkeypatch: Any):
@@ -163,13 +165,14 @@ def says(
     """`forest ask` where each voice answers as told, the base with its name."""
     from training.voices import Voices
 
-    def call(answer: str, *arguments: str) -> tuple[int, str, str]:
+    def call(answer: str, *arguments: str, store: str = "") -> tuple[int, str, str]:
         def told(_: Any, __: list[str], names: list[str], **___: Any) -> list[str]:
             return [name if name == "base" else answer for name in names]
 
         monkeypatch.setattr(Voices, "answer", told)
         where = ("--base", str(base.path), "--masks", str(shelf.folder))
-        return run("ask", *where, *arguments)
+        named = ("--store", store) if store else ()
+        return run(*named, "ask", *where, *arguments)
 
     return call
 
@@ -263,6 +266,8 @@ def test_a_formula_in_an_answer_is_offered_and_not_added(says: Any, run: Run):
     assert "a formula: Δ84 = край(покой · распад · зов)" in out
     (command,) = (line for line in out.splitlines() if "forest formulas add" in line)
     assert command == "to add it: forest formulas add 'Δ84 = край(покой · распад · зов)'"
+    _, out, _ = says(said, "Там", "--mask", "bare", store="sqlite:///forest.db")
+    assert "to add it: forest --store sqlite:///forest.db formulas add 'Δ84 =" in out
     assert "Δ84" not in run("formulas", "list")[1]
     told = json.loads(says(" край(покой · зов)", "Δ84 =", "--mask", "bare", "--json")[1])
     assert told[0]["formulas"] == ["Δ84 = край(покой · зов)"]

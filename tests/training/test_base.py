@@ -413,3 +413,20 @@ def test_a_changed_base_is_refused(corpus: Corpus, tmp_path: Path):
         Base.open(tmp_path / "base")
     with pytest.raises(BaseError, match="is not a prepared base"):
         Base.open(corpus.path)
+
+
+def test_a_base_is_the_same_one_on_a_machine_that_is_offline(
+    corpus: Corpus, base: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from huggingface_hub import constants
+
+    from training.base import prepare
+
+    model = tmp_path / "model"
+    base.model().save_pretrained(model)
+    base.tokenizer().save_pretrained(model)
+    told = []
+    for offline in (False, True):
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+        told.append(prepare(str(model), tmp_path / f"base-{offline}", corpus))
+    assert told[0].hash == told[1].hash

@@ -485,14 +485,16 @@ def test_more_draws_tell_the_same_with_less_left_to_chance():
 # --- the report -----------------------------------------------------------------------------------
 
 
-def report_of(*sections: dict[str, Any], controls: Sequence[str] = ()) -> dict[str, Any]:
+def report_of(
+    *sections: dict[str, Any], controls: Sequence[str] = (), torn: Sequence[str] = ()
+) -> dict[str, Any]:
     mask = {
         "sha256": "0" * 64, "kinds": ["walk"], "steps": 3, "tokens": 9, "seed": 0,
         "trained_on_this_corpus": True,
     }  # fmt: skip
     return {
         "corpus": {"hash": "c" * 64, "path": "corpus"},
-        "base": {"source": "<b>tiny</b>", "hash": "b" * 64},
+        "base": {"source": "<b>tiny</b>", "hash": "b" * 64, "torn": list(torn)},
         "masks": {"mask": mask, "control": mask},
         "controls": list(controls),
         "asked": {"seed": 7, "most": 50, "samples": 2, "length": 20},

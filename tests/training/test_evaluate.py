@@ -13,6 +13,7 @@ from exporters.export import export_corpus
 from exporters.recipe import Recipe
 from tests.conftest import Run
 from tests.export_helpers import SMALL, planted, tree
+from tests.training.conftest import with_tokens
 from training.behaviour.intervals import interval
 from training.behaviour.jumps import lexical, token_f1
 from training.corpus import Corpus
@@ -207,6 +208,15 @@ def test_a_mask_that_has_learnt_the_walks_jumps_and_the_base_does_not(
 
 
 @pytest.mark.usefixtures("stack")
+def test_codes_that_the_base_does_not_know_are_named(harmed: Path, base: Any):
+    from training.evaluate import Questions, evaluate, markdown
+
+    asked = Questions(("plain",), most=1, samples=0)
+    report = evaluate(with_tokens(harmed, "Δ77"), base, asked=asked)
+    assert report["base"]["torn"] == ["Δ77"]
+    assert "it has no single token for Δ77, which the corpus uses" in markdown(report)
+
+
 def test_evaluate_and_ask_on_the_command_line(
     base: Any, corpus_folder: Path, run: Run, tmp_path: Path
 ):

@@ -198,6 +198,7 @@ def test_the_library_on_the_command_line(masks: Path, base: Any, tmp_path: Path,
     assert about["base"]["hash"] == base.hash
     assert run("masks", "verify", "--base", str(base.path), *where)[0] == 0
     assert about["sha256"] in run("masks", "show", "Δ42_тело", *where)[1]
+    assert about["sha256"] in run("masks", "show", "Δ42_тело.safetensors", *where)[1]
     code, _, err = run("masks", "export", "Δ42_logic", "out", *where)
     assert (code, "vLLM refuses its rows of embeddings" in err) == (0, True)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
@@ -209,7 +210,10 @@ def test_the_library_on_the_command_line(masks: Path, base: Any, tmp_path: Path,
     assert "There are: Δ42_logic, Δ42_тело." in err
 
 
-@pytest.mark.parametrize("name", ["a/b", "a.b", "", "-x", "a b", "base", "..", "x" * 201])
+@pytest.mark.parametrize(
+    "name",
+    ["a/b", "a.b", "", "-x", "a b", "a,b", "a\u200b", "\u0301a", "base", "..", "x" * 201],
+)
 def test_what_cannot_name_a_mask(name: str):
     with pytest.raises(MaskError):
         checked_name(name)

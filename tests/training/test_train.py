@@ -298,6 +298,26 @@ def test_a_damaged_checkpoint_is_named_and_can_be_thrown_away(
 
 
 @pytest.mark.usefixtures("stack")
+def test_a_bit_that_flipped_in_a_checkpoint_is_not_trained_on(
+    corpus: Corpus, base: Any, config: Make, tmp_path: Path
+):
+    from training.train import train
+
+    def stop(event: dict[str, Any]) -> None:
+        if event["step"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(corpus, base, "m", config(steps=4, save_every=1), masks=tmp_path, progress=stop)
+    checkpoint = tmp_path / ".m.checkpoint"
+    content = bytearray(checkpoint.read_bytes())
+    content[-5] ^= 64
+    checkpoint.write_bytes(content)
+    with pytest.raises(MaskError, match="is damaged: it is not what its hash says"):
+        train(corpus, base, "m", config(steps=4, save_every=1), masks=tmp_path)
+
+
+@pytest.mark.usefixtures("stack")
 def test_records_beyond_what_the_base_can_read_are_refused(
     corpus: Corpus, base: Any, config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

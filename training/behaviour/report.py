@@ -164,7 +164,11 @@ def size(group: Mapping[str, Any]) -> str:
 
 def about(report: Report) -> Iterator[tuple[str, str]]:
     """What a reader has to know of the base and each mask, by name."""
-    yield BASE, f"{report['base']['source']}, {report['base']['hash'][:12]}"
+    told = f"{report['base']['source']}, {report['base']['hash'][:12]}"
+    if torn := report["base"]["torn"]:
+        told += f"; it has no single token for {', '.join(torn)}, which the corpus uses: what is "
+        told += "asked of them says little"
+    yield BASE, told
     for name, mask in report["masks"].items():
         told = (
             f"records of kind {', '.join(mask['kinds'])}, {mask['steps']} steps, "

@@ -338,6 +338,8 @@ def command_evaluate(
 
     if out is not None:
         require_room(out)
+    if only is not None and not only.strip(" ,"):
+        raise click.BadParameter("expected names of measures, separated by commas")
     asked = Questions(
         tuple(filter(None, (only or "").replace(" ", "").split(","))),
         most, samples, length, seed, phrases_in(banned) if banned else (), plain, draws or 0,

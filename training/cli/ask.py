@@ -243,7 +243,8 @@ def _offer(ctx: click.Context, formula: str, code: str | None) -> None:
         if click.confirm("Add it?", default=False):
             _add(ctx, formula, said=criteria.splitlines())
     else:
-        say(f"to add it: forest formulas add {shlex.quote(formula)}")
+        store = _options(store=ctx.find_root().params.get("store"))
+        say(f"to add it: {shlex.join(['forest', *store, 'formulas', 'add', formula])}")
 
 
 def _add(ctx: click.Context, formula: str, *, said: Sequence[str]) -> None:
