@@ -166,7 +166,7 @@ class Space:
         owner, row = self._said[i][0], self._first + i
         own = np.flatnonzero(self._owner == owner)
         same = [j for j in own if j >= self._first and self._said[j - self._first] == self._said[i]]
-        left = np.abs(self._rows[np.setdiff1d(own, same)]).max(axis=0)
+        left = np.abs(self._rows[np.setdiff1d(own, same)]).max(axis=0, initial=0)
         peaks = self._peaks.sum(axis=0) - self._peaks[owner] + left
         squares = _weights(peaks, len(self.codes)) ** 2
         lengths = np.sqrt(self._squares @ squares)

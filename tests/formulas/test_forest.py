@@ -451,6 +451,20 @@ def test_a_scene_in_two_registers_is_not_found_by_its_other_self(store):
     assert [h.nearest for h in Space(Book.of(store)).held_out()] == [""]
 
 
+def test_a_scene_of_what_nobody_defined_finds_nothing_and_ends_nothing(store, tmp_path):
+    """Left without its one scene, the formula has nothing that a text could be near to."""
+    note = tmp_path / "note.md"
+    note.write_text("Ω3 = [Δ01, Δ02, Δ03]\n- поэтически: «Тишина стоит»\n\nΔ30 = (вода + лёд)")
+    done = import_formulas(store, [note])
+    assert "Ω3: stable no, reproducible no, registers no, reversible no" in done.summary
+    reversible = check(store, "Ω3").criteria[-1]
+    assert not reversible.met
+    assert reversible.said.startswith("found again from 0 of its 1 scene, among 2 formulas")
+    held_out = Space(Book.of(store)).held_out()
+    assert [(h.code, h.nearest) for h in held_out] == [("Ω3", "")]
+    assert recall(held_out) == 0
+
+
 def test_any_embedder_will_do(store):
     import numpy as np
 
