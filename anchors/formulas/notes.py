@@ -35,9 +35,9 @@ from anchors.formulas.model import (
     register_name,
     standard,
 )
-from anchors.formulas.syntax import ending, is_quoted, parse, unquoted
+from anchors.formulas.syntax import ending, is_quoted, parse, prose_before, unquoted
 from anchors.formulas.union import united
-from forest.formats.base import Notice, silent
+from forest.formats.base import Notice, shortened, silent
 from forest.formats.markdown_inline import read_line
 from forest.language import guess_language
 from forest.phrases import phrase_key
@@ -47,6 +47,8 @@ _CODED = re.compile(f"[ΔΛΩ&{''.join((*LOOKALIKES, *GLYPHS))}]")
 """A line without any of these names no code; & begins one that is written as &Delta;."""
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _ARROW = "(?:→|->)"
+_JOINS = ("+", "·", "⋅", "∙", "*", "→", "->")
+"""What stands before a term or a part of a formula that has begun."""
 _HEAD = re.compile(rf"{_CODE}(?:\s*(?:[+·⋅∙*,]|{_ARROW})\s*{_CODE})*")
 _DEFINES = re.compile(rf"\s*(?:=(?!=)|{_ARROW}\s*(?:сцепка|terms)\s*:)")
 _BODY_WITHOUT_CODE = re.compile(r"[^=()\[\]]*[(\[][^()\[\]]*[+·⋅∙*→,][^()\[\]]*[)\]][^=()\[\]]*=")
@@ -203,13 +205,26 @@ class _Reader:
         if not _is_body_alone(body.text):
             return
         if body.number == code.number - 1:
-            yield [body, code]
+            yield [self._without_prose(body), code]
         elif all(not line.text.strip() for line in self.lines[above + 1 : i]):
             self._problem(
                 code,
                 f"{code.text.strip()} looks like the code of the formula in line {body.number}, "
                 "but does not stand on the line right below it",
             )
+
+    def _without_prose(self, body: _Line) -> _Line:
+        """A formula without a code in front, from where it begins; say what is left out."""
+        prose = prose_before(body.text)
+        if prose.rstrip().endswith(_JOINS):
+            return body
+        if said := prose.strip(" \t-–—*•"):
+            self._notice(
+                body,
+                f"«{shortened(said, 40)}» is prose before the formula and no part of it: an "
+                "operator is one word right before its bracket, or a phrase in quotes",
+            )
+        return body.from_(len(prose))
 
     def _phrases_below(self, i: int) -> Iterator[_Line]:
         for below, line in enumerate(self.lines[i + 1 :], self.lines[i].number + 1):
@@ -463,9 +478,7 @@ def _defines(text: str) -> bool:
 def _stretches(text: str) -> Iterator[tuple[int, int]]:
     """Where in a text a formula begins, and where what belongs to it ends at the latest."""
     starts = [
-        start
-        for start in _definitions(text)
-        if not text[:start].rstrip().endswith(("=", "+", "·", "*", "→", "->"))
+        start for start in _definitions(text) if not text[:start].rstrip().endswith(("=", *_JOINS))
     ]
     past = 0
     for i, start in enumerate(starts):

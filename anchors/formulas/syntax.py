@@ -183,7 +183,20 @@ def read(text: str, notice: Notice = silent) -> tuple[Formula, bool]:
     except InvalidFormula as error:  # its author did not write that code
         said = error.problem.replace(code, "the formula")
         raise InvalidFormula(said, error.line, error.column, hint=error.hint) from None
+    reader.check_operator()
     return replace(formula, source=text.strip()), False
+
+
+def prose_before(text: str) -> str:
+    """What stands before a formula that has no code in front of it, with the spaces behind it.
+
+    That is what is no operator: this is one word right before the bracket, or a phrase in quotes.
+
+    >>> prose_before("Тогда порог(страх · пустота)"), prose_before("Пример: (вода + лёд)")
+    ('Тогда ', 'Пример: ')
+    """
+    match = _before_body().match(text)
+    return match[1] if match else ""
 
 
 def text_of(formula: Formula) -> str:
@@ -271,6 +284,12 @@ def _pattern(terminal: str) -> re.Pattern[str]:
     return re.compile(_grammar().get_terminal(terminal).pattern.to_regexp())
 
 
+@cache
+def _before_body() -> re.Pattern[str]:
+    operator = rf"(?<!\S)(?:{_pattern('QUOTED').pattern}|[^\s:()\[\]=]+)"
+    return re.compile(rf"(\s*[^()\[\]=\n]*?)(?:{operator})?[(\[]")
+
+
 class _Reader:
     """Turns the tree of one text into a formula, and what is wrong into an error at its place."""
 
@@ -298,6 +317,8 @@ class _Reader:
             elif node.data in ("scene", "phrase"):
                 said[f"{node.data}s"] += (_said(node),)
             else:  # operator, label, name
+                if node.data == "operator" and not code:
+                    self.check_operator()
                 said[node.data] = _said(node)
         with self.blaming(self._culprit(tree, code)):
             return Formula(code=code, **said)
@@ -342,6 +363,16 @@ class _Reader:
                     self._check_role(term, words)
                     terms.append(Term(phrase=unquoted(words), role=_role(term)))
         return tuple(terms)
+
+    def check_operator(self) -> None:
+        """Refuse words before the bracket that are prose, where no `=` says what belongs to it."""
+        prose = prose_before(self.text)
+        if said := prose.strip():
+            raise self._error(
+                len(prose) - len(prose.lstrip()),
+                f"`{shortened(said, 40)}` is no operator: this is one word right before the "
+                "bracket, or a phrase in quotes",
+            )
 
     def _check_role(self, term: Tree[Token], words: Token) -> None:
         """Refuse a slip of a role before a colon; say what else may be none.

@@ -155,6 +155,31 @@ def test_a_scene_ends_before_the_semicolon_behind_it() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("before", "column"),
+    [
+        ("Пример: ", 1), ("Мы пришли к ", 1), ("> Итак, ", 3), ("Порог ", 1), ("Из Δ12 и ", 1),
+        ("> - Было **[[Озеро|озеро]]** и ", 3), ("- ", 0), ("", 0),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("operator", ["", "порог"])
+def test_prose_before_a_formula_with_its_code_below_is_left_out_and_said(
+    before: str, column: int, operator: str
+) -> None:
+    notices: list[str] = []
+    quote = ">" if before.startswith(">") else ""
+    note = f"{before}{operator}(вода · ночь) = тихая сцена\n{quote}Δ69"
+    found = formulas_in(note, notices.append)
+    assert printed(found) == [(1, f"Δ69 = {operator}(вода · ночь) = тихая сцена")]
+    said = f"line 1, column {column}: «"
+    assert [(n.startswith(said), "is prose" in n) for n in notices] == [(True, True)] * bool(column)
+
+
+def test_a_term_before_a_formula_with_its_code_below_is_no_prose() -> None:
+    found = formulas_in("вода + порог(лёд · ночь) = тихая сцена\nΔ69")
+    assert (found.defined, [p.column for p in found.problems]) == ({}, [6])
+
+
 def test_phrases_may_stand_below() -> None:
     note = "> – AGI: `Δ84 = край(покой · зов)` \n> → _«Он знал.»_\n> → фраза: «Да»\n>\n> → «Нет»"
     assert printed(note) == [(1, "Δ84 = край(покой · зов) → «Он знал.» → «Да»")]

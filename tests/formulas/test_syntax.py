@@ -216,6 +216,26 @@ def test_what_is_nearly_a_code_is_not_taken_for_a_phrase(text: str, message: str
         assert parse(text_of(formula)) == formula
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("Пример: (вода + ночь) = тихая сцена\nΔ69", "line 1, column 1: `Пример:`"),
+        ("Мы пришли к (вода + ночь)", "line 1, column 1: `Мы пришли к`"),
+        ("\n  Тогда порог(вода · ночь)\nΔ69", "line 2, column 3: `Тогда`"),
+        ("порог (вода · ночь) = сцена\nΔ69", "line 1, column 1: `порог`"),
+    ],
+)
+def test_words_before_a_bracket_without_a_code_are_no_operator(text: str, place: str) -> None:
+    with pytest.raises(InvalidFormula, match="no operator: this is one word right") as caught:
+        read(text)
+    assert str(caught.value).startswith(place)
+    for operator in ("порог", "«край мира»", "край-мира", "🌊"):
+        formula = read(f"{operator}(вода · ночь) = сцена\nΔ69")[0]
+        assert formula == read(f"Δ69 = {operator}(вода · ночь) = сцена")[0]
+        assert formula.operator == operator.strip("«»") == read(f" {operator}(вода)")[0].operator
+        assert parse(text_of(formula)) == formula
+
+
 def test_look_alike_letters_are_read_with_a_notice_at_their_place() -> None:
     notices: list[str] = []
     formula = parse("Λ1 = (Δ12 → \u220641)", notices.append, at=[(7, 11)])
