@@ -32,7 +32,7 @@ from functools import lru_cache
 from anchors.lemmas import OWN, RARE, parses
 from anchors.nominal import AS_NOUNS, SURE, VERB, cases, reading, word_of
 from anchors.plurals import singular
-from forest.phrases import phrase_key
+from forest.phrases import PICTURED_ARROWS, phrase_key
 
 _WORD = re.compile(r"\b(?:[а-я]+(?:-[а-я]+)*|[a-z]+(?:'[a-z]+)?)\b")
 _LATIN = re.compile(r"\b[a-z]+(?:'[a-z]+)?\b")
@@ -49,7 +49,7 @@ _NAME = 0.02
 _UNSEEN = re.compile(
     "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe0e\ufe0f\ufeff]"
 )
-_ARROWS = re.compile("➡|⮕|🡒|🠖")
+_ARROWS = re.compile(f"[{PICTURED_ARROWS}]")
 _QUOTES = re.compile(r"\"|(?<!\w)'|'(?!\w)")
 _ENDS = " !.…,;:"
 _OPTIONAL = re.compile(r"(?<=[а-я]) - (?=(?:не|это|вот|значит) )")

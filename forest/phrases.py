@@ -11,13 +11,20 @@ import re
 import unicodedata
 from functools import lru_cache
 
+_ARROWS = "⇒⟶➔➜➝➞⟹"
+PICTURED_ARROWS = "➡⮕🡒🠖"
+"""Arrows that keys tell from →, though ways to read a phrase (`anchors.forms`) do not."""
+ARROWS = f"→{_ARROWS}{PICTURED_ARROWS}"
+ARROW = f"[-=]+>|[{ARROWS}]"
+"""How authors write an arrow, as a regular expression."""
+
 _SAME = str.maketrans(
     {
         "ё": "е",
         **dict.fromkeys("«»„“”‟‹›", '"'),
         **dict.fromkeys("‘’‚‛`´", "'"),
         **dict.fromkeys("‐‑‒–—―−", "-"),
-        **dict.fromkeys("⇒⟶➔➜➝➞⟹", "→"),
+        **dict.fromkeys(_ARROWS, "→"),
     }
 )
 _OTHER = re.compile(f"[{''.join(map(chr, _SAME))}]")

@@ -11,7 +11,7 @@ from itertools import islice, product
 
 from anchors.lemmas import lemma, readings, stem
 from anchors.signs import SIGN
-from forest.phrases import phrase_key
+from forest.phrases import ARROW, phrase_key
 
 BREAK, FUNCTION, COVERED, NEGATION, SIGNS = 1, 2, 4, 8, 16
 """Flags of a word: more than white space and quotes stands before it; it is no word of content; it
@@ -22,9 +22,8 @@ _WAYS = 16
 """In how many ways a phrase is read, where its words can be forms of several."""
 
 _LETTERS = r"(?:\w[\u0300-\u036f]*)+"
-_ARROW = "[-=]+>|[→⇒⟶➔➜➝➞⟹➡⮕🡒🠖]"
 _WORD = re.compile(
-    rf"\d+(?:[.,:/]\d+)+|{_LETTERS}(?:[-‐‑'’]{_LETTERS})*|(?P<arrow>{_ARROW})|(?P<sign>{SIGN})"
+    rf"\d+(?:[.,:/]\d+)+|{_LETTERS}(?:[-‐‑'’]{_LETTERS})*|(?P<arrow>{ARROW})|(?P<sign>{SIGN})"
 )
 _ARTICLE = re.compile(r"^(?:an?|the)\s+(?!few\b|little\b|lot\b|other\b)(?=\w)")
 _BREAK = re.compile(r"[^\s\"'«»„“”‘’]")

@@ -35,29 +35,34 @@ from anchors.formulas.model import (
     register_name,
     standard,
 )
-from anchors.formulas.syntax import ending, is_quoted, parse, prose_before, unquoted
+from anchors.formulas.syntax import SIGNED_ARROW, ending, is_quoted, parse, prose_before, unquoted
 from anchors.formulas.union import united
 from forest.formats.base import Notice, shortened, silent
 from forest.formats.markdown_inline import read_line
 from forest.language import guess_language
-from forest.phrases import phrase_key
+from forest.phrases import ARROWS, phrase_key
 
 _CODE = rf"(?<!\w)(?:[Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*|{'|'.join(GLYPHS)})"
 _CODED = re.compile(f"[ΔΛΩ&{''.join((*LOOKALIKES, *GLYPHS))}]")
 """A line without any of these names no code; & begins one that is written as &Delta;."""
 _LETTERS = re.compile(r"[^\W\d_]{2}")
-_ARROW = "(?:→|->)"
-_JOINS = ("+", "·", "⋅", "∙", "*", "→", "->")
-"""What stands before a term or a part of a formula that has begun."""
-_HEAD = re.compile(rf"{_CODE}(?:\s*(?:[+·⋅∙*,]|{_ARROW})\s*{_CODE})*")
-_DEFINES = re.compile(rf"\s*(?:=(?!=)|{_ARROW}\s*(?:сцепка|terms)\s*:)")
-_BODY_WITHOUT_CODE = re.compile(r"[^=()\[\]]*[(\[][^()\[\]]*[+·⋅∙*→,][^()\[\]]*[)\]][^=()\[\]]*=")
+_JOINS = tuple("=+·⋅∙*")
+"""What stands before a term or a part of a formula, and before none that begins."""
+_ARROWS = (*ARROWS, "->", "=>")
+_OTHER_ARROW = r"[~>]+|[\u2190-\u21ff\u27f0-\u27ff\u2900-\u297f\u2b00-\u2bff\U0001f800-\U0001f8ff]"
+"""Other arrows, which join nothing: between codes they are named."""
+_HEAD = re.compile(rf"{_CODE}(?:\s*(?:[+·⋅∙*,]|{SIGNED_ARROW}|{_OTHER_ARROW})\s*{_CODE})*")
+_DEFINES = re.compile(rf"\s*(?:=(?!=*>|=)|{SIGNED_ARROW}\s*(?:сцепка|terms)\s*:)")
+_BODY_WITHOUT_CODE = re.compile(
+    rf"[^=()\[\]]*[(\[](?=[^()\[\]]*?(?:[+·⋅∙*,]|{SIGNED_ARROW}))[^()\[\]]*[)\]][^=()\[\]]*="
+)
 _NEARLY = re.compile(
     rf"({_CODE})\s*(?::=\s*[\w(\[]"
-    r"|(?:==+|[≡＝:—–-])\s*\w*[(\[][^()\[\]]*[+·⋅∙*→][^()\[\]]*[)\]])"
+    r"|(?:=[=>]+|[≡＝:—–-])\s*\w*[(\[]"
+    rf"(?=[^()\[\]]*?(?:[+·⋅∙*]|{SIGNED_ARROW}))[^()\[\]]*[)\]])"
 )
 _CODE_ALONE = re.compile(rf"\s*{_CODE}\s*")
-_PHRASE = re.compile(rf"\s*{_ARROW}\s*(?:[«\"“„]|(?i:фраза|phrase)\s*:)")
+_PHRASE = re.compile(rf"\s*{SIGNED_ARROW}\s*(?:[«\"“„]|(?i:фраза|phrase)\s*:)")
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _FENCE = re.compile(r"\s*(?:[-*+]\s+)?(`{3,}|~{3,})([^`]*)$")
 _QUOTE = re.compile(r"\s{0,3}> ?")
@@ -77,6 +82,8 @@ _LONE = re.compile(rf"\s*{_CODE}\s*=[^=()\[\]«»\"“”„+·⋅∙*→,]+")
 _STOP = re.compile(r"\s*[.!?…]")
 _WORD = re.compile(r"\w")
 _PAIRS = {"(": ")", "[": "]", "«": "»", "“": "”", "„": "“", '"': '"', "$": "$"}
+_NEAR = 80
+"""How many characters before a formula tell whether it is a part of another one."""
 _GAP = "\ue000"
 """What stands in a line for a code span that is read by itself."""
 
@@ -216,9 +223,10 @@ class _Reader:
     def _without_prose(self, body: _Line) -> _Line:
         """A formula without a code in front, from where it begins; say what is left out."""
         prose = prose_before(body.text)
-        if prose.rstrip().endswith(_JOINS):
+        if _joins(prose):
             return body
-        if said := prose.strip(" \t-–—*•"):
+        if _WORD.search(prose):
+            said = prose.strip(" \t-–—*•→")
             self._notice(
                 body,
                 f"«{shortened(said, 40)}» is prose before the formula and no part of it: an "
@@ -477,9 +485,10 @@ def _defines(text: str) -> bool:
 
 def _stretches(text: str) -> Iterator[tuple[int, int]]:
     """Where in a text a formula begins, and where what belongs to it ends at the latest."""
-    starts = [
-        start for start in _definitions(text) if not text[:start].rstrip().endswith(("=", *_JOINS))
-    ]
+    starts: list[int] = []
+    for start in _definitions(text):
+        if not _joins(text[max(start - _NEAR, 0) : start], begun=bool(starts)):
+            starts.append(start)
     past = 0
     for i, start in enumerate(starts):
         if start < past:
@@ -496,6 +505,18 @@ def _stretches(text: str) -> Iterator[tuple[int, int]]:
         if bare := _BARE.match(text, start, stop):
             stop = bare.end()
         yield start, start + len(text[start:stop].rstrip(" \t;"))
+
+
+def _joins(before: str, begun: bool = False) -> bool:
+    """Whether what stands before a formula makes it a part of another one.
+
+    An arrow does where one has begun, or a code before it is not written as one.
+    """
+    before = before.rstrip().rstrip("\ufe0e\ufe0f")
+    if not before.endswith(_ARROWS):
+        return before.endswith(_JOINS)
+    part = before.rstrip("=->" + ARROWS).rstrip()
+    return begun or any(end == len(part) for _, end, _ in look_alikes(part))
 
 
 def _closing(text: str, start: int) -> int:

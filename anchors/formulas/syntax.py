@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -30,6 +31,7 @@ from anchors.formulas.model import Formula, Join, Term, nearest_role
 from forest.fields import plain_words
 from forest.formats.base import Notice, shortened, silent
 from forest.model import anchor_id
+from forest.phrases import ARROW, ARROWS
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
@@ -65,19 +67,21 @@ _EXPECTED = {
     "$END": "the end",
 }
 _QUOTES = '«»"“”„'
+SIGNED_ARROW = rf"(?<![-=])(?:{ARROW})[\ufe0e\ufe0f]?"
+"""An arrow as a whole, with the sign behind it that makes a picture of it."""
 _ESCAPED = re.compile(rf"\\([{_QUOTES}\\])")
 _LETTER = re.compile(r"\s*([ΔΛΩ\u2206\u2126]\w*)")
-_FOUND = re.compile(r"[ΔΛΩ\u2206\u2126]?\w+|->|.")
+_FOUND = re.compile(rf"[ΔΛΩ\u2206\u2126]?\w+|{ARROW}|.")
 _CODE = rf"(?:[Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*|[{''.join(GLYPHS)}])"
 _STARTS_WITH_CODE = re.compile(rf"\s*(?:{_CODE}|[Δ{''.join(LOOKALIKES)}ΛΩ]\s*=)")
 _ENDS_WITH_CODE = re.compile(rf"\n[^\S\n]*{_CODE}\s*$")
 _CODES = re.compile(_CODE)
 _CODE_AS_SCENE = re.compile(rf"([Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*)\s*(?:(=)|\n|$)")
-_GOES_ON = re.compile(r"[+·⋅∙→=«\"“„]|->|\*\s*\w")
+_GOES_ON = re.compile(rf"[+·⋅∙=«\"“„]|{ARROW}|\*\s*\w")
 """What stands behind a formula that goes on, or is meant to."""
 _BARE_LIST = re.compile(rf"[^=]*=\s*{_CODE}\s*,\s*{_CODE}")
 _JOIN_WITHOUT_BRACKETS = re.compile(
-    r"[^=\n]*=[^=()\[\]«»\"“”„\n]*?(,|(?:→|->)(?!\s*(?:[«\"“„]|(?i:фраза|phrase)\s*:)))"
+    rf"[^=\n]*=[^=()\[\]«»\"“”„\n]*?(,|{SIGNED_ARROW}(?!\s*(?:[«\"“„]|(?i:фраза|phrase)\s*:)))"
 )
 _BEFORE_COLON = re.compile(r"([^:]*[^:\s])\s*:(?=\s|[^\W\d_])")
 """What may be meant as a role before its term."""
@@ -276,7 +280,8 @@ def _is(terminal: str, text: str) -> bool:
 def _grammar() -> Lark:
     from lark import Lark
 
-    return Lark.open("formula.lark", rel_to=__file__, parser="lalr", maybe_placeholders=False)
+    grammar = Path(__file__).with_name("formula.lark").read_text(encoding="utf-8")
+    return Lark(grammar.replace("<ARROW>", SIGNED_ARROW), parser="lalr", maybe_placeholders=False)
 
 
 @cache
@@ -320,8 +325,19 @@ class _Reader:
                 if node.data == "operator" and not code:
                     self.check_operator()
                 said[node.data] = _said(node)
+        self._tell_arrows(tree)
         with self.blaming(self._culprit(tree, code)):
             return Formula(code=code, **said)
+
+    def _tell_arrows(self, tree: Tree[Token]) -> None:
+        """Say which other signs are read as →, each where it stands first."""
+        tokens = tree.scan_values(lambda token: isinstance(token, str) and token.type == "ARROW")
+        arrows = {str(token): token for token in reversed(list(tokens))}
+        for sign, token in reversed(arrows.items()):
+            if sign not in ("→", "->"):
+                line, column = self._place(token.start_pos or 0)
+                said = f"{sign} (U+{ord(sign[0]):04X})" if sign[0] in ARROWS else sign
+                self.notice(f"line {line}, column {column}: {said} is read as →")
 
     def _culprit(self, tree: Tree[Token], code: str) -> int:
         """Offset of the term or part that stands twice or is the formula itself; else its start."""

@@ -113,6 +113,10 @@ def test_all_formulas_of_a_line_are_read_or_named() -> None:
         ("Δ43: (а + б)", "no `=` follows Δ43"),
         ("Δ42 — порог(а · б)", "no `=` follows Δ42"),
         ("Δ40 := а + б", "no `=` follows Δ40"),
+        ("Δ40 => (а + б)", "no `=` follows Δ40"),
+        ("Δ12 + Δ41 ↦ Δ91 = весна + жара", "column 11: found `↦`, expected `+` or `→`"),
+        ("Δ12 ⇐ Δ41 = (весна + жара)", "column 5: found `⇐`, expected"),
+        ("Δ12 ~> Δ41 = (весна + жара)", "column 5: found `~`, expected"),
         ("Ω3 = Δ01, Δ02", "only within brackets"),
         ("Δ12 == (а + б)", "no `=` follows Δ12"),
         ("Да: Δ 30 = (а + б)", "column 5: Δ 30 is not how a code is written: write Δ30"),
@@ -178,6 +182,22 @@ def test_prose_before_a_formula_with_its_code_below_is_left_out_and_said(
 def test_a_term_before_a_formula_with_its_code_below_is_no_prose() -> None:
     found = formulas_in("вода + порог(лёд · ночь) = тихая сцена\nΔ69")
     assert (found.defined, [p.column for p in found.problems]) == ({}, [6])
+
+
+@pytest.mark.parametrize("arrow", ["→", "->", "⇒", "➡️", "=>", "-->", "⟶"])
+def test_a_merge_keeps_its_parts_with_any_arrow(arrow: str) -> None:
+    notices: list[str] = []
+    text = f"Так: **Δ12 + Δ41 {arrow} Δ98** = весна + жара"
+    assert printed(formulas_in(text, notices.append)) == [(1, "Δ12 + Δ41 → Δ98 = (весна + жара)")]
+    said = "line 1, column 18: "
+    assert [n.startswith(said) for n in notices] == [True] * (arrow not in ("→", "->"))
+    assert printed(f"(зов {arrow} путь) = сцена\nΔ69") == [(1, "Δ69 = (зов → путь) = сцена")]
+    assert printed(f"Δ84 = край(покой · зов)\n{arrow} «Да»") == [
+        (1, "Δ84 = край(покой · зов) → «Да»")
+    ]
+    assert printed(f"Новое {arrow} Δ41 = (вода + ночь)") == [(1, "Δ41 = (вода + ночь)")]
+    misspelled = formulas_in(f"Δ12 + Δ 41 {arrow} Δ91 = весна + жара")
+    assert (misspelled.defined, [p.column for p in misspelled.problems]) == ({}, [7])
 
 
 def test_phrases_may_stand_below() -> None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import doctest
 import importlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from anchors.forms import form_key
 from anchors.formulas.codes import GLYPHS
 from anchors.formulas.errors import Contradiction, InvalidFormula
 from anchors.formulas.model import ROLES, Formula, Join, Term, roles
 from anchors.formulas.syntax import parse, read, text_of
 from anchors.formulas.union import united
 from forest.fields import is_blank
-from forest.phrases import phrase_key
+from forest.phrases import ARROWS, phrase_key
 
 
 def terms(*phrases: str) -> tuple[Term, ...]:
@@ -86,7 +88,7 @@ def test_the_seeds_own_spelling_is_the_canonical_one(text: str) -> None:
 
 
 MARKS = (
-    *"—-→+·*=()[],«»“”\"'\\:\u00a0", "->",
+    *"—-→+·*=()[],«»“”\"'\\:\u00a0", "->", "⇒", "➡️", "=>", "-->", "--",
     "вода", "ясный_день", "δ12", "Дельта１２", "Δ９",
     "_x_", "7", "100%", "-а", "а-", "e\u0301", "🌊", "Δ12", "Λx", "⟁",
     "сцена:", "фраза:", "сцепка:", "среда:", "Δ", "30",
@@ -234,6 +236,30 @@ def test_words_before_a_bracket_without_a_code_are_no_operator(text: str, place:
         assert formula == read(f"Δ69 = {operator}(вода · ночь) = сцена")[0]
         assert formula.operator == operator.strip("«»") == read(f" {operator}(вода)")[0].operator
         assert parse(text_of(formula)) == formula
+
+
+@pytest.mark.parametrize("arrow", [*ARROWS, "➡️", "->", "-->", "=>", "==>"])
+def test_every_arrow_that_anchors_read_is_read_in_a_formula(arrow: str) -> None:
+    notices: list[str] = []
+    for text in (
+        "Δ12 + Δ41 → Δ91 = весна + жара = страх → покой → «Так.»",
+        "Λ1 = (Δ12→Δ41 → Δ57)\n → «Так.»",
+        "Δ12 → Δ13 = (зов → путь)",
+        "Δ41 → сцепка: жар → фраза: «Он замер.»",
+        "(зов → путь) = сцена\nΔ69",
+    ):
+        plain = parse(text)
+        formula = parse(text.replace("→", arrow), notices.append)
+        assert replace(formula, scenes=()) == replace(plain, scenes=())
+        assert formula.scenes == tuple(said.replace("→", arrow) for said in plain.scenes)
+        assert parse(text_of(formula)) == formula
+    assert form_key(f"зов {arrow} путь") == form_key("зов → путь")
+    said = [f"line 1, column {n}: {arrow}" for n in (11, 10, 5, 5, 6)]
+    assert [n[: len(s)] for n, s in zip(notices, said, strict=False)] == (
+        [] if arrow in ("→", "->") else said
+    )
+    assert all(n.endswith("is read as →") for n in notices)
+    assert text_of(parse(f"Δ12 = («зов {arrow} путь» + б)")) == f"Δ12 = («зов {arrow} путь» + б)"
 
 
 def test_look_alike_letters_are_read_with_a_notice_at_their_place() -> None:
