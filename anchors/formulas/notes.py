@@ -35,7 +35,15 @@ from anchors.formulas.model import (
     register_name,
     standard,
 )
-from anchors.formulas.syntax import SIGNED_ARROW, ending, is_quoted, parse, prose_before, unquoted
+from anchors.formulas.syntax import (
+    LIKE_EQUALS,
+    SIGNED_ARROW,
+    ending,
+    is_quoted,
+    parse,
+    prose_before,
+    unquoted,
+)
 from anchors.formulas.union import united
 from forest.formats.base import Notice, shortened, silent
 from forest.formats.markdown_inline import read_line
@@ -58,7 +66,7 @@ _BODY_WITHOUT_CODE = re.compile(
 )
 _NEARLY = re.compile(
     rf"({_CODE})\s*(?::=\s*[\w(\[]"
-    r"|(?:=[=>]+|[≡＝:—–-])\s*\w*[(\[]"
+    rf"|(?:=[=>]+|[{LIKE_EQUALS}:—–-])\s*\w*[(\[]"
     rf"(?=[^()\[\]]*?(?:[+·⋅∙*]|{SIGNED_ARROW}))[^()\[\]]*[)\]])"
 )
 _CODE_ALONE = re.compile(rf"\s*{_CODE}\s*")

@@ -69,6 +69,14 @@ _EXPECTED = {
 _QUOTES = '«»"“”„'
 SIGNED_ARROW = rf"(?<![-=])(?:{ARROW})[\ufe0e\ufe0f]?"
 """An arrow as a whole, with the sign behind it that makes a picture of it."""
+LIKE_EQUALS = "≡＝≈≃≅≔≝"
+BRACKETS = (
+    "{}（）［］\u2329\u232a\u2768-\u2775\u27e6-\u27ef\u2983-\u2998\u3008-\u3011\u3014-\u301b"
+    "\uff5b\uff5d\uff5f\uff60\uff62\uff63"
+)
+"""Brackets that hold no terms, for the inside of [ ] in a regular expression: ⟨ ⟩, 【 】, …"""
+_SIGNS = {"<ARROW>": SIGNED_ARROW, "<EQUALS>": LIKE_EQUALS, "<BRACKETS>": BRACKETS}
+"""What stands for what in the grammar."""
 _ESCAPED = re.compile(rf"\\([{_QUOTES}\\])")
 _LETTER = re.compile(r"\s*([ΔΛΩ\u2206\u2126]\w*)")
 _FOUND = re.compile(rf"[ΔΛΩ\u2206\u2126]?\w+|{ARROW}|.")
@@ -77,7 +85,9 @@ _STARTS_WITH_CODE = re.compile(rf"\s*(?:{_CODE}|[Δ{''.join(LOOKALIKES)}ΛΩ]\s*
 _ENDS_WITH_CODE = re.compile(rf"\n[^\S\n]*{_CODE}\s*$")
 _CODES = re.compile(_CODE)
 _CODE_AS_SCENE = re.compile(rf"([Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*)\s*(?:(=)|\n|$)")
-_GOES_ON = re.compile(rf"[+·⋅∙=«\"“„]|{ARROW}|\*\s*\w")
+_GOES_ON = re.compile(
+    rf"[+·⋅∙=«\"“„]|{ARROW}|\*\s*\w|[)\]]*\s*(?:=|:=|[{LIKE_EQUALS}])|(?<=\w)[{BRACKETS}]"
+)
 """What stands behind a formula that goes on, or is meant to."""
 _BARE_LIST = re.compile(rf"[^=]*=\s*{_CODE}\s*,\s*{_CODE}")
 _JOIN_WITHOUT_BRACKETS = re.compile(
@@ -85,8 +95,10 @@ _JOIN_WITHOUT_BRACKETS = re.compile(
 )
 _BEFORE_COLON = re.compile(r"([^:]*[^:\s])\s*:(?=\s|[^\W\d_])")
 """What may be meant as a role before its term."""
-_EQUALS = re.compile("==+|:=|≡|＝")
+_EQUALS = re.compile(f"==+|:=|[{LIKE_EQUALS}]")
 """What authors write for `=`."""
+_MERGE_OF_NONE = re.compile(rf"\s*({_CODE}(?:\s*[+·⋅∙*,]\s*{_CODE})+)\s*=\s*({_CODE})?")
+"""A merge that does not say with an arrow which formula it makes."""
 _HEADED = re.compile(r"\s*(\w[^=()\[\]«»\"“”„+·⋅∙*→,\n]*?)\s*=\s*[\w ]*[(\[][^()\[\]]*[+·⋅∙*→]")
 """What stands before a body as a code does: `А12 = (вода + лёд)`."""
 _NEARLY_HEADED = re.compile(r"\s*([^\W\d_][0-9]+)\s*=")
@@ -144,8 +156,9 @@ def ending(text: str) -> int:
     except UnexpectedInput as error:
         if _BARE_LIST.match(text):
             return len(text)
-        offset = len(text[: error.pos_in_stream].rstrip())
-        if not _GOES_ON.match(text[error.pos_in_stream :]) and _is_whole(text[:offset]):
+        stop: Any = error.pos_in_stream
+        offset = len(text[:stop].rstrip())
+        if not _GOES_ON.match(text, stop) and _is_whole(text[:offset]):
             return offset
     return len(text)
 
@@ -281,7 +294,9 @@ def _grammar() -> Lark:
     from lark import Lark
 
     grammar = Path(__file__).with_name("formula.lark").read_text(encoding="utf-8")
-    return Lark(grammar.replace("<ARROW>", SIGNED_ARROW), parser="lalr", maybe_placeholders=False)
+    for sign, meant in _SIGNS.items():
+        grammar = grammar.replace(sign, meant)
+    return Lark(grammar, parser="lalr", maybe_placeholders=False)
 
 
 @cache
@@ -443,9 +458,8 @@ class _Reader:
             return self._error(offset, _no_scene(scene[1], is_formula=bool(scene[2])))
         if rest and rest[0] in _QUOTES and not _pattern("QUOTED").match(rest):
             return self._error(offset, f"the quote {rest[0]} has no counterpart in this line")
-        if join := _JOIN_WITHOUT_BRACKETS.match(self.text):
-            problem = f"`{join[1]}` joins terms and parts only within brackets: put them into ( )"
-            return self._error(join.start(1), problem)
+        if misjoined := self._misjoined(offset):
+            return self._error(*misjoined)
         unsaid = {"QUOTED"} if "WORDS" in wanted else set()
         names = [said for name, said in _EXPECTED.items() if name in wanted - unsaid]
         found = _FOUND.match(rest)
@@ -464,6 +478,19 @@ class _Reader:
             return "`;` joins nothing: write `+`, `·`, `→` or `,`, or the phrase in quotes"
         role = _ROLE_BEFORE.search(self.text, 0, offset) if sign and sign in _DASHES else None
         return f"the role of this term stands before it already: `{role[1]}`" if role else ""
+
+    def _misjoined(self, offset: int) -> tuple[int, str] | None:
+        """Where terms or parts are joined as they cannot be, and how they can."""
+        merge = _MERGE_OF_NONE.match(self.text)
+        if merge and offset < merge.end():
+            parts, code = merge[1], merge[2] or "Δ91"
+            said = f"the code that a merge makes stands behind →: write {parts} → {code} = …"
+            bare = f", or {code} = ({parts}) where it has no terms" if merge[2] else ""
+            return offset, said + bare
+        if join := _JOIN_WITHOUT_BRACKETS.match(self.text):
+            said = f"`{join[1]}` joins terms and parts only within brackets: put them into ( )"
+            return join.start(1), said
+        return None
 
     def _error(self, offset: int, problem: str) -> InvalidFormula:
         first = re.search("[ΔΛΩ]", self.text)

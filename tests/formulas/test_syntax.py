@@ -88,7 +88,7 @@ def test_the_seeds_own_spelling_is_the_canonical_one(text: str) -> None:
 
 
 MARKS = (
-    *"—-→+·*=()[],«»“”\"'\\:\u00a0", "->", "⇒", "➡️", "=>", "-->", "--",
+    *"—-→+·*=()[],«»“”\"'\\:\u00a0", "->", "⇒", "➡️", "=>", "-->", "--", "⟨", "】", "≈",
     "вода", "ясный_день", "δ12", "Дельта１２", "Δ９",
     "_x_", "7", "100%", "-а", "а-", "e\u0301", "🌊", "Δ12", "Λx", "⟁",
     "сцена:", "фраза:", "сцепка:", "среда:", "Δ", "30",
@@ -200,6 +200,10 @@ def test_an_error_says_where_what_was_expected_and_shows_a_right_form(
         ("\n (а + б) = зов\nΔ₁₂", "line 3, column 1: Δ₁₂ is not how a code is written: write Δ12"),
         ("Δ12 == (а + б)", "line 1, column 5: write a single `=` for `==`"),
         ("Δ12 = （а + б）", "line 1, column 7: found `（`"),
+        ("Δ94 = порог⟨а · б⟩", "line 1, column 12: found `⟨`"),
+        ("Δ94 = порог【а · б】", "line 1, column 12: found `【`"),
+        ("(а · б⟩", "line 1, column 7: found `⟩`"),
+        ("Δ12 = (а ≈ б)", "line 1, column 10: write a single `=` for `≈`"),
         ("А12 = (а + б)", "line 1, column 1: А12 is no code: expected Δ and two digits (Δ12)"),
         ("A12 = зов", "its letter is U+0041 (LATIN CAPITAL LETTER A): write Δ12"),
         (" д12 = (а)", "line 1, column 2: д12 is no code"),
