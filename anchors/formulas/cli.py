@@ -197,7 +197,11 @@ def remove(
                 voices = book.scenes.get(formula.code, {}).values()
                 lines = [text_of(formula), *(f"  {_scene_line(scene)}" for scene in voices)]
                 confirm_removal("the formula and its scenes" if voices else "the formula", lines)
-            say(f"removed: {text_of(remove_formula(forest.store, code))}")
+            removed = remove_formula(forest.store, code)
+            say(f"removed: {text_of(removed)}")
+            if removed.imported:
+                files = ", ".join(removed.origin.splitlines())
+                _note(f"an import of {files} brings it back while it is defined there")
         else:
             found = remove_scene(forest.store, code, text, register=register, lang=lang)
             say(f"removed: {_scene_line(found)}")
@@ -446,9 +450,12 @@ def propose(ctx: click.Context, trees: int, by_chance: float, most: int, as_json
         ("trees", "by chance", "formula", "text"),
         [(core.trees, f"{core.by_chance:.2g}", core.code, core.text) for core in cores[:most]],
     )
+    if not mined.trees:
+        _note("there are no trees in which terms could stand together")
+        return tell_left_out(broken)
     _note(
-        f"{plural(len(cores), 'core')}, in {plural(mined.support, 'tree')} or more of "
-        f"{mined.trees:,}, out of {plural(mined.anchors, 'anchor')}"
+        f"{plural(len(cores), 'core')}, among {plural(mined.anchors, 'anchor')} that stand in "
+        f"{mined.support:,} or more of {plural(mined.trees, 'tree')}"
         + (f"; {len(cores) - most:,} more with --most" if len(cores) > most else "")
     )
     if not cores:

@@ -115,7 +115,8 @@ def test_what_there_is_nothing_of_is_said(run):
         "no scene of it is in the register x"
         in run("formulas", "expand", "Λ1", "--register", "x")[2]
     )
-    assert "0 cores, in 2 trees or more of 0, out of 0 anchors" in run("formulas", "propose")[2]
+    said = "note: there are no trees in which terms could stand together\n"
+    assert run("formulas", "propose")[1:] == ("", said)
 
 
 def test_a_scene_is_added_once_and_removed_by_its_text(run):
@@ -141,6 +142,18 @@ def test_a_formula_is_removed_only_when_asked(run):
     assert run("formulas", "show", "Δ12")[0] == 0
     assert run("formulas", "remove", "Δ12", "--yes")[0] == 0
     assert run("formulas", "list")[1] == ""
+
+
+def test_who_removes_a_formula_of_a_note_is_told_that_it_comes_back(run, tmp_path):
+    (tmp_path / "a.md").write_text("Мысль: Δ12 = (вода + весна)")
+    run("import", "a.md")
+    run("formulas", "add", "Δ13 = (лёд + зима)")
+    assert run("formulas", "remove", "Δ13", "--yes")[2] == ""
+    assert run("formulas", "remove", "Δ12", "--yes")[2] == (
+        "note: an import of a.md brings it back while it is defined there\n"
+    )
+    run("import", "a.md")
+    assert run("formulas", "list")[1].startswith("Δ12\t")
 
 
 def test_an_import_that_leaves_formulas_out_says_so(run, tmp_path):
