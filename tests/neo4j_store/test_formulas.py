@@ -74,7 +74,7 @@ def test_a_scene_typed_without_an_id_is_complete(store, typed):
     nodes = list(store.nodes("Scene"))
     key = nodes[0].key
     assert (scene.text, key) == ("Зов", scene_node("Δ12", scene).key)
-    assert [(f.where, f.problem) for f in store.check()] == [(f"Scene {key!r}", "it has no id")]
+    assert [(f.where, f.problem) for f in store.check()] == [(f"Scene {key!r}", "it has no `id`")]
     assert [f.fixed for f in store.check(fix=True)] == [True]
     assert list(store.check()) == []
     assert list(store.nodes("Scene")) == nodes
@@ -87,7 +87,7 @@ def test_a_scene_typed_without_an_id_is_complete(store, typed):
     assert add_scene(store, "Δ12", "Ещё", register="телесно").new
     assert sorted(s.text for s in Book.of(store).voices("Δ12")) == ["Ещё", "Ещё", "Зов"]
     assert {f.problem.split(" (")[0].split(":")[0] for f in store.check()} == {
-        "another Scene node", "it has no code", "it has no id, and what it would be made of",
+        "another Scene node", "it has no `code`", "it has no `id`, and what it would be made of",
     }  # fmt: skip
 
 
@@ -119,6 +119,11 @@ def test_a_term_typed_beside_the_anchor_that_it_means_is_put_right(store, typed)
 def test_a_formula_of_nothing_but_its_code_is_named(store, typed):
     typed("CREATE (:Formula {code: 'Δ7'})")
     assert [(f.where, f.problem.split(":")[0]) for f in store.check()] == [
-        ("Formula 'Δ7'", "it has nothing but its code"),
+        ("Formula 'Δ7'", "it has nothing but its `code`"),
     ]
     assert list(store.nodes("Formula")) == []
+
+
+def test_a_decision_without_its_number_is_named_by_that(store, typed):
+    typed("CREATE (:Decision {action: 'merge', at: 'now'})")
+    assert ["it has no `no`" in f.problem for f in store.check()] == [True]

@@ -152,14 +152,14 @@ def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
         for found in connection.read(found_nodes, label):
             key = found.node.key
             if found.bare:
-                problem = f"it has nothing but its {type_.key}: complete or remove it with Cypher"
+                problem = f"it has nothing but its `{type_.key}`: complete or remove it with Cypher"
                 yield Finding(f"{label} {key!r}", problem, fixable=False)
             elif not found.says:
                 continue
             elif not key:
-                needed = (
-                    f"{type_.key}, and what it would be made of" if label in DERIVED else type_.key
-                )
+                needed = f"`{type_.key}`"
+                if label in DERIVED:
+                    needed += ", and what it would be made of"
                 problem = f"it has no {needed}: give it one or remove it with Cypher"
                 yield Finding(f"the {label} node (id {found.number})", problem, fixable=False)
             elif key in taken:
@@ -173,7 +173,7 @@ def check(connection: Connection, *, fix: bool) -> Iterator[Finding]:
         if missing and fix:
             connection.write(fill_keys, label)
         for key in missing:
-            yield Finding(f"{label} {key!r}", f"it has no {type_.key}", fixable=True, fixed=fix)
+            yield Finding(f"{label} {key!r}", f"it has no `{type_.key}`", fixable=True, fixed=fix)
 
 
 def _links_of(label: str) -> list[str]:
