@@ -316,7 +316,8 @@ class KnownNotes:
             if not self._records.was_read(file):
                 continue
             known = {id_ for id_, _ in self._records.known.get(file, ())}
-            own = known | self._records.written_ids(file)
+            parts = {one.id for one in self._records.said(file) if one.is_question}
+            own = known | (self._records.written_ids(file) - parts)
             ids: dict[str, str] = {}
             said = zip(self._records.said(file), self._ids_in(file, source), strict=True)
             for one, id_ in said:

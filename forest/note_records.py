@@ -41,6 +41,7 @@ class Said(NamedTuple):
     """Whether it is a block of data, see `InFile.in_block`."""
     uid: object
     """The UID of a question."""
+    is_question: bool
 
 
 class NoteRecords:
@@ -219,7 +220,13 @@ class NoteRecords:
                 if source.path.is_file():  # a pipe is read once
                     trees = self.parsed(source)
                     self._read[file] = [
-                        Said(t.id, file_versions.of_file(t, keys), t.in_file.in_block, uid_of(t))
+                        Said(
+                            t.id,
+                            file_versions.of_file(t, keys),
+                            t.in_file.in_block,
+                            uid_of(t),
+                            t.root.kind == "question",
+                        )
                         for t in trees
                     ]
             for id_ in self.written_ids(file):

@@ -225,7 +225,7 @@ class Titled:
             alike == 1,
             own and alike > ALIKE,
             own and same and not left and (alike > BY_CHANCE or _is_edited(old)),
-            alike > ALIKE and (not left or one.tree.id == old.id),
+            alike > ALIKE and (not left or same or one.tree.id == old.id),
             own and same and not left,
         )
         if not any(ranks):

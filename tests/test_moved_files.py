@@ -1360,3 +1360,23 @@ def test_a_question_without_a_uid_that_was_edited_where_it_went_keeps_its_tree(
     assert len(forest.import_files(vault).notices) == 1
     put(vault / "c.md", asked("Что помнит река?", "Сегодня она забыла даже собственное имя."))
     assert len(forest.import_files(vault).added) == 1, "who asks the same may be answered otherwise"
+
+
+@pytest.mark.parametrize("uid", ["<!-- UID: uid-река-0000 -->\n> ", ""])
+def test_a_question_that_went_to_a_note_with_an_id_keeps_its_tree(
+    forest: Forest, vault: Path, uid: str
+) -> None:
+    asked = f"> [!nexus_user] **U**\n> {uid}Что помнит река?\n\n"
+    asked += "> [!nexus_agent] **A**\n> Всё.\n\n"
+    journal = "---\nid: journal\n---\n# Дневник\n\nО хлебе, соли и камнях.\n\n"
+    put(vault / "a.md", "# Память\n\nПамять хранит то, что прошло.\n\n" + asked)
+    put(vault / "b.md", journal)
+    forest.import_files(vault)
+    before = texts(forest).keys()
+    put(vault / "a.md", "# Память\n\nПамять хранит то, что прошло.\n\n")
+    put(vault / "b.md", journal + asked)
+    report = forest.import_files(vault)
+    assert (report.added, report.notices) == ([], [])
+    put(vault / "b.md", journal.replace("соли", "боли") + asked)
+    assert forest.import_files(vault).changed == ["journal"]
+    assert texts(forest).keys() == before

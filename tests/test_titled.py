@@ -96,6 +96,17 @@ def test_a_copy_that_says_more_of_a_chapter_does_not_take_it(
     assert forest.get("глава-2").source == "d/book.json"
 
 
+def test_a_chapter_that_was_numbered_anew_is_known_by_its_title_where_it_comes_back(
+    forest: Forest, tmp_path: Path
+) -> None:
+    forest.import_files(put(tmp_path, a={1: OLD[1]}, b={5: OLD[5]}))
+    forest.import_files(put(tmp_path, a={2: OLD[1]}, b={5: OLD[5]}))
+    assert len(forest.import_files(put(tmp_path, b={5: OLD[5]})).notices) == 1
+    edited = [*OLD[1][:-1], "дом 1 и здесь"]
+    report = forest.import_files(put(tmp_path, b={2: edited, 5: OLD[5]}))
+    assert (report.added, report.changed) == ([], ["глава-1"])
+
+
 @pytest.mark.parametrize("patience", [1, 100_000])
 def test_new_trees_of_which_the_forest_has_none_do_not_wait(
     forest: Forest, tmp_path: Path, patience: int, monkeypatch: pytest.MonkeyPatch

@@ -389,7 +389,7 @@ class _Note:
                 source=self.source.name,
                 thoughts=thoughts,
             )
-            tree.stands(says_id=bool(self.front.id))
+            tree.stands(says_id=bool(self.front.id) and tree.id == id_)
             return tree
         except _BadEntry as bad:
             return BadTree(refused(self.source, bad.line, bad.message))
