@@ -17,7 +17,7 @@ from forest.errors import Conflict
 from forest.file_versions import FileVersion
 from forest.formats.files import all_link_keys
 from forest.identity import finished
-from forest.likeness import ALIKE, likeness, words
+from forest.likeness import ALIKE, likeness, uid_of, words
 from forest.marks import authored, keep_marks, with_anchors
 from forest.model import AnchorLink, Tree, anchor_id
 from forest.shell import command_line
@@ -173,6 +173,8 @@ class Merging:
         by_name = then.bytes and not then.says_id
         if new.in_file.says_id and not by_name and not (is_read and self._keep_going):
             return True  # a title may be that of several trees
+        if uid_of(new) and uid_of(new) == uid_of(old):
+            return True
         return self._says_the_same(new, old) or likeness(words(new), words(old)) > ALIKE
 
     def _says_the_same(self, new: Tree, old: Tree) -> bool:

@@ -1380,3 +1380,19 @@ def test_a_question_that_went_to_a_note_with_an_id_keeps_its_tree(
     put(vault / "b.md", journal.replace("соли", "боли") + asked)
     assert forest.import_files(vault).changed == ["journal"]
     assert texts(forest).keys() == before
+
+
+def test_a_question_with_a_uid_that_grew_while_its_note_was_joined_to_another_is_known(
+    forest: Forest, vault: Path
+) -> None:
+    asked = ASKED.format("Что помнит река?", "uid-река-0000", "Всё, что в неё упало.")
+    put(vault / "a.md", "# Стол\n\nХлеб, соль и камни на столе.\n\n")
+    put(vault / "b.md", "# Окно\n\nСвет из окна падает на дверь.\n\n" + asked)
+    forest.import_files(vault)
+    grown = (
+        asked + "Потом добавлено: реки считали долго, и ни одна счёта не помнит, кроме мелкой.\n"
+    )
+    put(vault / "a.md", "# Стол\n\nХлеб, соль и камни на столе.\n\n" + grown)
+    (vault / "b.md").unlink()
+    report = forest.import_files(vault)
+    assert (report.added, len(report.notices)) == ([], 1), "the note is named, not its question"

@@ -238,12 +238,16 @@ class _Writing:
         self.read = {note.address for note in notes}
         self.gone = gone
         """Files that define nothing any more, for they are there no more; their scenes stay."""
+        self.went: set[str] = set()
+        """Formulas of such files that other ones define now: their notes were renamed."""
         self.book = Book.from_nodes(old.values(), lambda _: None, registry)
         self.new: dict[Key, Node | None] = {}
 
     def run(self) -> dict[Key, Node | None]:
         before = dict(self.book.formulas)
         said = self._said()
+        files = {code: _files(formula) for code, formula in before.items()}
+        self.went = {code for code in said if files.get(code) and files[code] <= self.gone}
         for code, one in said.items():
             self._take(code, one)
         for code, formula in before.items():
@@ -404,11 +408,12 @@ class _Writing:
                     self.report.stay_removed += 1
                 else:
                     self.new[node.at] = node
-            elif there[1].origin in self.read - {node.properties["origin"]}:
+            elif there[1].origin in (self.read | self.gone) - {node.properties["origin"]}:
                 self.new["Scene", there[0]] = replace(node, key=there[0])
         for code, voices in self.book.scenes.items():
             for key, scene in voices.items():
-                if scene.origin in self.read and key not in said:
+                is_of_file = scene.origin in self.read | self.gone
+                if is_of_file and not self._may_say(code, scene.origin) and key not in said:
                     self._drop(code, self.old["Scene", key], scene, said)
         self._remember(lines)
 
@@ -446,11 +451,15 @@ class _Writing:
         lines = formula.imported_scenes.splitlines() if formula else []
         return [file for id_, file in map(_parted, lines) if id_ == key]
 
+    def _may_say(self, code: str, file: str) -> bool:
+        """Whether a file may say scenes of a formula still: it was not read, nor renamed."""
+        return file not in self.read and not (code in self.went and file in self.gone)
+
     def _remember(self, said: Mapping[str, list[str]]) -> None:
         """Let formulas know which scenes the files say now."""
         for code, formula in self.book.formulas.items():
             lines = formula.imported_scenes.splitlines()
-            others = [line for line in lines if _parted(line)[1] not in self.read]
+            others = [line for line in lines if self._may_say(code, _parted(line)[1])]
             now = "\n".join(dict.fromkeys([*others, *said.get(code, ())]))
             if now != formula.imported_scenes:
                 node = formula_node(replace(formula, imported_scenes=now))
@@ -461,7 +470,7 @@ class _Writing:
         as_said = scene_node(code, scene)
         if as_said.key in said:
             return
-        if others := [file for file in self._sayers(code, node.key) if file not in self.read]:
+        if others := [f for f in self._sayers(code, node.key) if self._may_say(code, f)]:
             self.new[node.at] = replace(node, properties={**node.properties, "origin": others[0]})
         elif self.replace or as_said == node:
             self.new[node.at] = None

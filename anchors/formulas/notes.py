@@ -87,6 +87,7 @@ _BARE = re.compile(
 """A formula that ends with words, not with a bracket or a scene: its sentence ends it."""
 _SENTENCE = re.compile(r".*[.;!?…](?=\s)")
 _LONE = re.compile(rf"\s*{_CODE}\s*=[^=()\[\]«»\"“”„+·⋅∙*→,]+")
+_ROW = re.compile(r"\s*\|.*\|")
 _STOP = re.compile(r"\s*[.!?…]")
 _WORD = re.compile(r"\w")
 _PAIRS = {"(": ")", "[": "]", "«": "»", "“": "”", "„": "“", '"': '"', "$": "$"}
@@ -164,6 +165,8 @@ class _Reader:
         self.named: dict[str, list[int]] = {}
         self.subject = ""
         """The code that the items of a list speak of."""
+        self.in_fence = False
+        """Whether that stands in a block of code, as its list may."""
         self.announced = False
         """Whether a line of its own names the code, and ends with a colon."""
         self.refused = False
@@ -181,7 +184,8 @@ class _Reader:
                 self.named.setdefault(code, []).append(line.number)
             for pieces in self._definitions(i, line):
                 self._define(pieces)
-            if before and (item := _item(line) or _voice_alone(line)):
+            listed = self.in_fence or not line.fenced
+            if before and listed and (item := _item(line) or _voice_alone(line)):
                 self._item(before, line, item)
         found = self.found
         found.undefined = {
@@ -220,7 +224,7 @@ class _Reader:
         if not _is_body_alone(body.text):
             return
         if body.number == code.number - 1:
-            yield [self._without_prose(body), code]
+            yield [self._without_prose(body), code, *self._phrases_below(i)]
         elif all(not line.text.strip() for line in self.lines[above + 1 : i]):
             self._problem(
                 code,
@@ -292,7 +296,7 @@ class _Reader:
             self._problem(pieces[0], f"{said}: no formula, unless it stands in brackets")
             return
         self.refused = not self._unite(formula, pieces[0])
-        self.subject = formula.code
+        self.subject, self.in_fence = formula.code, pieces[0].fenced
         for part in formula.parts:
             if part in GLYPHS:
                 self.named.setdefault(part, []).append(pieces[0].number)
@@ -467,7 +471,15 @@ def _pieces(line: _Line) -> list[_Line]:
     rest = _SPAN.sub(lambda m: _GAP * len(m[0]) if _defines(m[2]) else m[0], line.text)
     plain = _shown(line, rest)
     only = formulas and not plain.text.strip(" \t-–—*•" + _GAP)
-    return formulas if only else [*formulas, plain]
+    return formulas if only else [*formulas, *_cells(plain)]
+
+
+def _cells(line: _Line) -> list[_Line]:
+    """The cells of a row of a table, so that no formula runs over its cell; else the line."""
+    if not _ROW.match(line.text):
+        return [line]
+    bars = [bar.start() for bar in re.finditer(r"\|", line.text)]
+    return [line.from_(at + 1, end) for at, end in zip(bars, [*bars[1:], None], strict=True)]
 
 
 def _shown(line: _Line, text: str) -> _Line:
@@ -608,7 +620,7 @@ def _codes_in(line: _Line) -> list[str]:
 
 def _item(line: _Line) -> str:
     """What an item of a list says, "" where the line is none."""
-    match = None if line.fenced else _ITEM.fullmatch(line.plain.text)
+    match = _ITEM.fullmatch(line.plain.text)
     return match[1].strip() if match else ""
 
 

@@ -89,6 +89,8 @@ _GOES_ON = re.compile(
     rf"[+·⋅∙=«\"“„]|{ARROW}|\*\s*\w|[)\]]*\s*(?:=|:=|[{LIKE_EQUALS}])|(?<=\w)[{BRACKETS}]"
 )
 """What stands behind a formula that goes on, or is meant to."""
+_LIST_GOES_ON = re.compile(rf",[^.;!?…()\[\]«»=]*(?:=|{ARROW})")
+"""What stands behind a term that is the first one of a list without brackets."""
 _BARE_LIST = re.compile(rf"[^=]*=\s*{_CODE}\s*,\s*{_CODE}")
 _JOIN_WITHOUT_BRACKETS = re.compile(
     rf"[^=\n]*=[^=()\[\]«»\"“”„\n]*?(,|{SIGNED_ARROW}(?!\s*(?:[«\"“„]|(?i:фраза|phrase)\s*:)))"
@@ -158,7 +160,8 @@ def ending(text: str) -> int:
             return len(text)
         stop: Any = error.pos_in_stream
         offset = len(text[:stop].rstrip())
-        if not _GOES_ON.match(text, stop) and _is_whole(text[:offset]):
+        is_list = text[offset - 1].isalnum() and _LIST_GOES_ON.match(text, stop)
+        if not is_list and not _GOES_ON.match(text, stop) and _is_whole(text[:offset]):
             return offset
     return len(text)
 

@@ -913,3 +913,20 @@ def test_a_term_that_is_the_name_which_an_anchor_was_given_is_that_anchor(store)
     assert {len(trees) for trees in shown(store, "Δ30").trees.values()} == {3}
     with pytest.raises(Conflict, match="Δ30"):
         add(store, "Δ31 = (весна + вода)")
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_scene_that_is_edited_in_a_note_that_was_renamed_is_one_scene(store, tmp_path, at_once):
+    note, moved = tmp_path / "a.md", tmp_path / "sub" / "b.md"
+    said = "Δ31 = (мост + память) = «Имя»\n\n- телесно: «Холод»\n- телесно: «Ночь»\n"
+    note.write_text(said)
+    import_formulas(store, [tmp_path])
+    moved.parent.mkdir()
+    note.rename(moved)
+    if not at_once:
+        assert import_formulas(store, [tmp_path]).removed == 0
+    moved.write_text(said.replace("Ночь", "Порог"))
+    done = import_formulas(store, [tmp_path])
+    assert (done.scenes, done.removed, done.left_out) == (1, 1, [])
+    texts = {scene.text for scene in Book.of(store).voices("Δ31")}
+    assert texts == {"Холод", "Порог"}

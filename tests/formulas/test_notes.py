@@ -322,3 +322,36 @@ def test_a_comment_that_takes_one_end_of_a_code_span_ends_the_span() -> None:
 def test_a_chain_of_twenty_thousand_steps_is_read_in_steps_not_in_their_square() -> None:
     chain = "Λ1 = (" + " → ".join(f"Δ{n % 100:02}" for n in range(20_000)) + ")"
     assert len(formulas_in(chain).defined["Λ1"].formula.parts) == 20_000
+
+
+def test_a_list_in_the_block_of_code_of_its_formula_is_read() -> None:
+    found = formulas_in("```\nΔ14 = (снег + дым)\n- телесно: «Холод»\n- снег — среда\n```\n")
+    assert text_of(found.defined["Δ14"].formula) == "Δ14 = (снег — среда + дым)"
+    assert [scene.text for scene in found.scenes["Δ14"]] == ["Холод"]
+    other = formulas_in("Δ14 = (снег + дым)\n```\n- телесно: «Холод»\n```\n")
+    assert not other.scenes
+
+
+def test_a_formula_in_a_table_ends_with_its_cell() -> None:
+    row = "| Δ13 = (лёд + огонь) = пожар | проза | Δ15 = (ночь + окно) |"
+    defined = formulas_in(f"| код | слова | ещё |\n|---|---|---|\n{row}\n").defined.values()
+    assert [text_of(d.formula) for d in defined] == [
+        "Δ13 = (лёд + огонь) = пожар", "Δ15 = (ночь + окно)",
+    ]  # fmt: skip
+
+
+def test_a_phrase_below_a_code_that_stands_below_its_formula_is_its_phrase() -> None:
+    found = formulas_in("(вода + весна) = расцвет\nΔ12\n→ «Лёд тронулся»\n")
+    assert (
+        text_of(found.defined["Δ12"].formula) == "Δ12 = (вода + весна) = расцвет → «Лёд тронулся»"
+    )
+
+
+@pytest.mark.parametrize(
+    "note",
+    ["Δ41 → сцепка: жар, тишина → фраза: «Он.»", "Δ13 + Δ14 → Δ91 = весна, жара = «Имя»"],
+)
+def test_a_list_without_brackets_is_named_and_not_cut(note: str) -> None:
+    found = formulas_in(note)
+    assert not found.defined
+    assert len(found.problems) == 1
