@@ -7,8 +7,9 @@ is which is told for all files of an import at once, by what they say:
 2. One that says what a tree of its file said, or most of that under the same title, stays it.
 3. One that says what a tree said that no file has as itself is that one: of another file that is
    read, of one that is gone, or one that left its file.
-4. One that says most of what such a tree said is that one; the trees of its own file come first,
-   and there one of its title of which anything is left.
+4. One that says most of what such a tree said is that one, of a tree that left its file earlier
+   only under its title; the trees of its own file come first, and there one of its title of which
+   anything is left.
 5. One that is called as a tree of its file was is that one, rewritten.
 6. Any other is new, under its title's id, or a numbered one where a tree of another title has that.
 
@@ -223,7 +224,7 @@ class Titled:
             own and alike == 1,
             own and same and alike > ALIKE,
             alike == 1,
-            own and alike > ALIKE,
+            own and alike > ALIKE and (not left or same),
             own and same and not left and (alike > BY_CHANCE or _is_edited(old)),
             alike > ALIKE and (not left or same or one.tree.id == old.id),
             own and same and not left,

@@ -96,6 +96,17 @@ def test_a_copy_that_says_more_of_a_chapter_does_not_take_it(
     assert forest.get("глава-2").source == "d/book.json"
 
 
+def test_a_chapter_that_left_its_file_is_not_written_over_by_one_that_resembles_it(
+    forest: Forest, tmp_path: Path
+) -> None:
+    forest.import_files(put(tmp_path, a={1: OLD[1], 5: OLD[5]}))
+    forest.import_files(put(tmp_path, a={5: OLD[5]}))
+    other = [*OLD[1][:-1], "дом 1 и здесь"]
+    report = forest.import_files(put(tmp_path, a={2: other, 5: OLD[5]}))
+    assert (report.added, report.changed) == (["глава-2"], [])
+    assert [t.text for t in forest.get("глава-1")] == OLD[1]
+
+
 def test_a_chapter_that_was_numbered_anew_is_known_by_its_title_where_it_comes_back(
     forest: Forest, tmp_path: Path
 ) -> None:
