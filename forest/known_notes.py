@@ -137,8 +137,10 @@ class KnownNotes:
         return resembling(notes, then, records.texts_of, records.dull, records.asks_the_same)
 
     def _texts_then(self, place: str) -> set[str]:
-        trees = self._open.get(place) or self._then[place]
-        return self._records.stored_texts(id_ for id_, _ in trees)
+        return self._records.stored_texts(id_ for id_, _ in self._trees_at(place))
+
+    def _trees_at(self, place: str) -> list[tuple[str, FileVersion]]:
+        return self._open.get(place) or self._then[place]
 
     @cached_property
     def _then(self) -> dict[str, list[tuple[str, FileVersion]]]:
@@ -169,7 +171,7 @@ class KnownNotes:
     def _as_moved(self, file: str, source: SourceFile) -> SourceFile:
         """A note that is another file, under the name by which the forest knows that."""
         place = self._found[file]
-        was, said = dict(self._open.get(place) or self._then[place]), self._records.own(file)
+        was, said = dict(self._trees_at(place)), self._records.own(file)
         ids = self._naming(was)
         pairs = [(one.id, id_) for one in said for id_ in ids if was[id_].file == one.hash]
         if not pairs:
@@ -237,8 +239,7 @@ class KnownNotes:
         """Those of a note's trees that it still says, where they have several names.
 
         For trees that left it stay with it. Where it says none of them, the one that is most like
-        it; of several, the one that was changed last. Questions may have come from another note: if
-        there is a tree of the note itself, that has its name.
+        it; of several, the one that was changed last.
         """
         source = self._records.notes[file]
         ids = self._naming(ids)
@@ -300,15 +301,13 @@ class KnownNotes:
             id_: version for trees in self._records.trees.values() for id_, version in trees
         }
         recorded |= dict(self._records.left.values())
-        named = set().union(*(self._said_ids(file, source) for file, source in done.items()))
-        if recorded.keys() <= named:
+        if recorded.keys() <= self._named(done):
             return
         for file in done:
-            if not self._records.is_untouched(file):
+            if not self._records.has_its_bytes(file):
                 self._records.said(file)
         free: dict[str, list[str]] = {}
-        named = set().union(*(self._said_ids(file, source) for file, source in done.items()))
-        for id_ in sorted(recorded.keys() - named):
+        for id_ in sorted(recorded.keys() - self._named(done)):
             for key in (recorded[id_].file, _part(id_)):
                 free.setdefault(key, []).append(id_)
         taken: set[str] = set()
@@ -339,7 +338,7 @@ class KnownNotes:
     ) -> str | None:
         """The tree that is a part of a note now.
 
-        It says the same, or its question has its UID; or it asks the same, without an UID, and has
+        It says the same, or its question has its UID; or it asks the same, without a UID, and has
         most of its words.
         """
         for went in free.get(one.hash, ()):
@@ -370,6 +369,10 @@ class KnownNotes:
                 done[file] = self._numbered(self._records.notes[file], names)
                 ids = self._said_ids(file, done[file])
             given |= ids
+
+    def _named(self, done: Mapping[str, SourceFile]) -> set[str]:
+        """The ids that the trees of all notes get."""
+        return set().union(*(self._said_ids(file, source) for file, source in done.items()))
 
     def _said_ids(self, file: str, source: SourceFile) -> set[str]:
         """The ids that a note's trees get; those that it had, of one that cannot be read."""

@@ -115,7 +115,7 @@ class NoteRecords:
                 trees.setdefault(file, []).append((id_, version))
         return _own(trees)
 
-    def is_untouched(self, file: str) -> bool:
+    def has_its_bytes(self, file: str) -> bool:
         """Whether a note of the import has the bytes with which each of its trees was read."""
         known = self.known.get(file, ())
         return bool(known) and {then.bytes for _, then in known} == {self.bytes_of(file)}

@@ -412,8 +412,7 @@ class _Writing:
                 self.new["Scene", there[0]] = replace(node, key=there[0])
         for code, voices in self.book.scenes.items():
             for key, scene in voices.items():
-                is_of_file = scene.origin in self.read | self.gone
-                if is_of_file and not self._may_say(code, scene.origin) and key not in said:
+                if key not in said and not self._may_say(code, scene.origin):
                     self._drop(code, self.old["Scene", key], scene, said)
         self._remember(lines)
 
