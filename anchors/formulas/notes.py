@@ -12,89 +12,49 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 from anchors.arguments import check_texts
 from anchors.formulas.codes import (
     GLYPHS,
-    LETTERS,
     LOOKALIKES,
-    REFERENCE,
     is_right,
     look_alikes,
     misspelled,
 )
 from anchors.formulas.errors import Contradiction, InvalidFormula
-from anchors.formulas.model import (
-    REGISTERS,
-    ROLES,
-    Formula,
-    Scene,
-    Term,
-    nearest_role,
-    register_name,
-    standard,
+from anchors.formulas.model import Formula, Scene, nearest_role
+from anchors.formulas.note_lines import Line, codes_in, lines_of, pieces_of
+from anchors.formulas.scene_lists import (
+    VOICE,
+    Item,
+    is_term,
+    item_at,
+    opens,
+    register_alone,
+    role_in,
+    slip_in,
+    voice_in,
 )
-from anchors.formulas.syntax import (
-    LIKE_EQUALS,
-    SIGNED_ARROW,
-    ending,
-    is_quoted,
-    parse,
-    prose_before,
-    unquoted,
+from anchors.formulas.spans import (
+    CODE,
+    CODE_ALONE,
+    LONE,
+    NEARLY,
+    WORD,
+    in_prose,
+    is_body_alone,
+    joins,
+    stretches,
 )
+from anchors.formulas.syntax import SIGNED_ARROW, ending, is_quoted, parse, prose_before
 from anchors.formulas.union import united
 from forest.formats.base import Notice, shortened, silent
-from forest.formats.markdown_inline import read_line
-from forest.language import guess_language
-from forest.phrases import ARROWS, phrase_key
 
-_CODE = rf"(?<!\w)(?:[Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*|{'|'.join(GLYPHS)})"
 _CODED = re.compile(f"[ΔΛΩ&{''.join((*LOOKALIKES, *GLYPHS))}]")
 """A line without any of these names no code; & begins one that is written as &Delta;."""
 _LETTERS = re.compile(r"[^\W\d_]{2}")
-_JOINS = tuple("=+·⋅∙*")
-"""What stands before a term or a part of a formula, and before none that begins."""
-_ARROWS = (*ARROWS, "->", "=>")
-_OTHER_ARROW = r"[~>]+|[\u2190-\u21ff\u27f0-\u27ff\u2900-\u297f\u2b00-\u2bff\U0001f800-\U0001f8ff]"
-"""Other arrows, which join nothing: between codes they are named."""
-_HEAD = re.compile(rf"{_CODE}(?:\s*(?:[+·⋅∙*,]|{SIGNED_ARROW}|{_OTHER_ARROW})\s*{_CODE})*")
-_DEFINES = re.compile(rf"\s*(?:=(?!=*>|=)|{SIGNED_ARROW}\s*(?:сцепка|terms)\s*:)")
-_BODY_WITHOUT_CODE = re.compile(
-    rf"[^=()\[\]]*[(\[](?=[^()\[\]]*?(?:[+·⋅∙*,]|{SIGNED_ARROW}))[^()\[\]]*[)\]][^=()\[\]]*="
-)
-_NEARLY = re.compile(
-    rf"({_CODE})\s*(?::=\s*[\w(\[]"
-    rf"|(?:=[=>]+|[{LIKE_EQUALS}:—–-])\s*\w*[(\[]"
-    rf"(?=[^()\[\]]*?(?:[+·⋅∙*]|{SIGNED_ARROW}))[^()\[\]]*[)\]])"
-)
-_CODE_ALONE = re.compile(rf"\s*{_CODE}\s*")
+_HEADING = re.compile(r"\s{0,3}#{1,6}\s")
 _PHRASE = re.compile(rf"\s*{SIGNED_ARROW}\s*(?:[«\"“„]|(?i:фраза|phrase)\s*:)")
-_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
-_FENCE = re.compile(r"\s*(?:[-*+]\s+)?(`{3,}|~{3,})([^`]*)$")
-_QUOTE = re.compile(r"\s{0,3}> ?")
-_COMMENT = re.compile("<!--|%%")
-_ITEM = re.compile(r"\s*(?:[-*+•–—]|[0-9]+[.)])\s+(.*)")
-_VOICE = re.compile(r"([^:—–«\"“„]+?)\s*(?::|\s([—–-]+)\s)\s*(.+)")
-_ROLE_BEFORE = re.compile(r"([^:]+?)\s*:\s*(.+?)(?:\s*\(.*)?")
-_ROLE = re.compile(r"(.+?)\s[—–-]+\s(.+?)(?:\s*\(.*)?")
-
-
-_BARE = re.compile(
-    r"[^=]*=(?:[^=()\[\]]*[(\[][^()\[\]]*[)\]]\s*_)?[^=()\[\]«»\"“„]*?(?=[.;!?…](?:\s|$))"
-)
-"""A formula that ends with words, not with a bracket or a scene: its sentence ends it."""
-_SENTENCE = re.compile(r".*[.;!?…](?=\s)")
-_LONE = re.compile(rf"\s*{_CODE}\s*=[^=()\[\]«»\"“”„+·⋅∙*→,]+")
-_ROW = re.compile(r"\s*\|.*\|")
-_STOP = re.compile(r"\s*[.!?…]")
-_WORD = re.compile(r"\w")
-_PAIRS = {"(": ")", "[": "]", "«": "»", "“": "”", "„": "“", '"': '"', "$": "$"}
-_NEAR = 80
-"""How many characters before a formula tell whether it is a part of another one."""
-_GAP = "\ue000"
-"""What stands in a line for a code span that is read by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,27 +84,6 @@ class NoteFormulas:
     """Scenes in the lists below such definitions: they voice nothing."""
 
 
-@dataclass(frozen=True)
-class _Line:
-    number: int
-    columns: Sequence[int]
-    """Of each character of the text and of its end, from 1."""
-    text: str
-    """Without the marks of callouts, with blanks for comments."""
-    fenced: bool
-    prose: bool = False
-    """Whether this is a formula in a sentence."""
-
-    def from_(self, start: int, end: int | None = None) -> _Line:
-        end = len(self.text) if end is None else end
-        return replace(self, columns=self.columns[start : end + 1], text=self.text[start:end])
-
-    @cached_property
-    def plain(self) -> _Line:
-        """The line as the text of a thought says it."""
-        return self if self.fenced else _shown(self, self.text)
-
-
 def formulas_in(text: str, notice: Notice = silent) -> NoteFormulas:
     """The formulas of a note. Definitions of one code are united.
 
@@ -153,12 +92,12 @@ def formulas_in(text: str, notice: Notice = silent) -> NoteFormulas:
     no scene in a list of scenes.
     """
     check_texts(text=text)
-    reader = _Reader(list(_lines(text)), notice)
+    reader = _Reader(list(lines_of(text)), notice)
     return reader.read()
 
 
 class _Reader:
-    def __init__(self, lines: list[_Line], notice: Notice) -> None:
+    def __init__(self, lines: list[Line], notice: Notice) -> None:
         self.lines = lines
         self.notice = notice
         self.found = NoteFormulas()
@@ -171,22 +110,30 @@ class _Reader:
         """Whether a line of its own names the code, and ends with a colon."""
         self.refused = False
         """Whether the items speak of a definition that contradicts one before it."""
+        self.above: Item | None = None
+        """The item that names the code, where one does: those below it speak of it."""
+        self.voice: Item | None = None
+        """The item that says nothing but a register: those below it are scenes in it."""
 
     def read(self) -> NoteFormulas:
+        taken = 0
         for i, line in enumerate(self.lines):
             if alike := list(look_alikes(line.text)):
                 self._tell_look_alikes(i, alike)
             if not self.subject and not _CODED.search(line.text):
                 continue
+            item = item_at(self.lines, i) if i >= taken else None
+            if i >= taken:
+                self._follow(line, item)
             before = self.subject
-            self._follow(line)
-            for code in _codes_in(line):
+            for code in codes_in(line):
                 self.named.setdefault(code, []).append(line.number)
             for pieces in self._definitions(i, line):
                 self._define(pieces)
-            listed = self.in_fence or not line.fenced
-            if before and listed and (item := _item(line) or _voice_alone(line)):
-                self._item(before, line, item)
+            if item:
+                taken = i + item.lines
+                if before and item is not self.above and (self.in_fence or not line.fenced):
+                    self._item(before, line, item)
         found = self.found
         found.undefined = {
             code: tuple(lines) for code, lines in self.named.items() if code not in found.defined
@@ -197,31 +144,31 @@ class _Reader:
                 found.named[code] = elsewhere
         return found
 
-    def _definitions(self, i: int, line: _Line) -> Iterator[list[_Line]]:
+    def _definitions(self, i: int, line: Line) -> Iterator[list[Line]]:
         """The formulas that end in line i or begin in it, each with the lines it takes."""
-        pieces = _pieces(line)
+        pieces = pieces_of(line)
         for piece in pieces:
             self._tell_near_ones(piece)
-            for start, stop in _stretches(piece.text):
+            for start, stop in stretches(piece.text):
                 found = piece.from_(start, stop)
                 end = ending(found.text)
                 rest = found.text[end:] + piece.text[stop:]
                 if piece is not pieces[-1]:
                     rest += line.text[piece.columns[-1] - line.columns[0] :]
-                below = not _WORD.search(rest)
-                first = replace(found.from_(0, end), prose=_in_prose(piece.text[:start], rest))
+                below = not WORD.search(rest)
+                first = replace(found.from_(0, end), prose=in_prose(piece.text[:start], rest))
                 yield [first, *(self._phrases_below(i) if below else ())]
-        if _CODE_ALONE.fullmatch(pieces[-1].text):
+        if CODE_ALONE.fullmatch(pieces[-1].text):
             yield from self._with_body_above(i, pieces[-1])
 
-    def _with_body_above(self, i: int, code: _Line) -> Iterator[list[_Line]]:
+    def _with_body_above(self, i: int, code: Line) -> Iterator[list[Line]]:
         above = i - 1
         while above > 0 and not self.lines[above].text.strip():
             above -= 1
         if above < 0 or self.lines[above].fenced != code.fenced:
             return
-        body = _pieces(self.lines[above])[-1]
-        if not _is_body_alone(body.text):
+        body = pieces_of(self.lines[above])[-1]
+        if not is_body_alone(body.text):
             return
         if body.number == code.number - 1:
             yield [self._without_prose(body), code, *self._phrases_below(i)]
@@ -232,12 +179,12 @@ class _Reader:
                 "but does not stand on the line right below it",
             )
 
-    def _without_prose(self, body: _Line) -> _Line:
+    def _without_prose(self, body: Line) -> Line:
         """A formula without a code in front, from where it begins; say what is left out."""
         prose = prose_before(body.text)
-        if _joins(prose):
+        if joins(prose):
             return body
-        if _WORD.search(prose):
+        if WORD.search(prose):
             said = prose.strip(" \t-–—*•→")
             self._notice(
                 body,
@@ -246,15 +193,15 @@ class _Reader:
             )
         return body.from_(len(prose))
 
-    def _phrases_below(self, i: int) -> Iterator[_Line]:
+    def _phrases_below(self, i: int) -> Iterator[Line]:
         for below, line in enumerate(self.lines[i + 1 :], self.lines[i].number + 1):
             plain = line.plain
             if line.number != below or not _PHRASE.match(plain.text):
                 return
             yield plain
 
-    def _tell_near_ones(self, piece: _Line) -> None:
-        for near in _NEARLY.finditer(piece.text):
+    def _tell_near_ones(self, piece: Line) -> None:
+        for near in NEARLY.finditer(piece.text):
             self._problem(
                 piece.from_(near.start()),
                 f"this looks like a formula, but no `=` follows {near[1]}: write {near[1]} = (…)",
@@ -269,15 +216,15 @@ class _Reader:
             codes |= _codes_of("\n".join(piece.text for piece in pieces))
         unread = bool(meant.found.problems)
         for start, end, code in alike:
-            strict = re.compile(_CODE).match(line.text, start)
+            strict = re.compile(CODE).match(line.text, start)
             if not strict and (_right(code) in codes or unread):
                 self._problem(line.from_(start), misspelled(line.text[start:end], code))
                 unread = False
 
-    def _problem(self, line: _Line, problem: str, hint: str | None = None) -> None:
+    def _problem(self, line: Line, problem: str, hint: str | None = None) -> None:
         self.found.problems.append(InvalidFormula(problem, line.number, line.columns[0], hint=hint))
 
-    def _define(self, pieces: list[_Line]) -> None:
+    def _define(self, pieces: list[Line]) -> None:
         text = "\n".join(piece.text for piece in pieces)
         try:
             formula = parse(text, self.notice, at=[(p.number, p.columns) for p in pieces])
@@ -290,7 +237,7 @@ class _Reader:
                 f"{numbers} is a number: no formula, unless its terms stand in brackets",
             )
             return
-        if pieces[0].prose and _LONE.fullmatch(text):
+        if pieces[0].prose and LONE.fullmatch(text):
             (lone,) = (*formula.parts, *(term.phrase for term in formula.terms))
             said = f"{lone} is one term in a sentence"
             self._problem(pieces[0], f"{said}: no formula, unless it stands in brackets")
@@ -301,7 +248,7 @@ class _Reader:
             if part in GLYPHS:
                 self.named.setdefault(part, []).append(pieces[0].number)
 
-    def _unite(self, formula: Formula, line: _Line) -> bool:
+    def _unite(self, formula: Formula, line: Line) -> bool:
         """Whether the formula says nothing else than the note did before."""
         defined = self.found.defined
         known = defined.get(formula.code)
@@ -317,52 +264,66 @@ class _Reader:
         defined[formula.code] = Defined(both, (*known.lines, line.number))
         return True
 
-    def _follow(self, line: _Line) -> None:
-        """Keep in mind which formula the next list speaks of."""
-        text = line.plain.text.strip()
-        if line.fenced or not text or _item(line) or _voice_alone(line):
+    def _follow(self, line: Line, item: Item | None) -> None:
+        """Keep in mind which formula the next list speaks of, and in which register."""
+        text = item.text if item else line.plain.text.strip()
+        if not text:
             return
-        codes = set(_codes_in(line))
-        if not text.endswith(":") or len(codes) > 1:
-            self.subject = ""
-        elif codes:
+        if self.voice and (item is None or item.depth <= self.voice.depth):
+            self.voice = None
+        if item and self.above and item.depth <= self.above.depth:
+            self.subject, self.above = "", None
+        codes = set(codes_in(line))
+        names = len(codes) == 1 and (text.endswith(":") or bool(CODE_ALONE.fullmatch(text)))
+        if item and not names:
+            return
+        if line.fenced:
+            return
+        heads = len(codes) == 1 and bool(_HEADING.match(line.text))
+        if names or heads:
             (self.subject,) = codes
-            self.refused = False
-        self.announced = bool(self.subject and codes)
+            self.above, self.refused = item, False
+        elif not text.endswith(":") or codes:
+            self.subject, self.above = "", None
+        self.announced = names
 
-    def _item(self, code: str, line: _Line, item: str) -> None:
+    def _item(self, code: str, line: Line, said: Item) -> None:
+        item = said.text
+        if register_alone(item):
+            self.voice = said
+        elif self.voice:
+            item = f"{register_alone(self.voice.text)}: {item}"
         if self.refused:
-            self.found.unvoiced += _voice(item) is not None
+            self.found.unvoiced += voice_in(item) is not None
             return
         known = self.found.defined.get(code)
         terms = known.formula.terms if known else ()
-        if (voice := _voice(item)) and not _is_term(_VOICE.sub(r"\1", item), terms):
+        if (voice := voice_in(item)) and not is_term(VOICE.sub(r"\1", item), terms):
             others = self.found.scenes.get(code, ())
             if voice not in others:
                 self.found.scenes[code] = (*others, voice)
-        elif known and (given := _role(item, terms)):
+            if opens(item):
+                self._notice(line, f"the quote {voice.text[0]} of this scene does not end")
+        elif known and (given := role_in(item, terms)):
             phrase, role = given
-            named = tuple(replace(t, role=role if _is_term(phrase, (t,)) else "") for t in terms)
+            named = tuple(replace(t, role=role if is_term(phrase, (t,)) else "") for t in terms)
             self._unite(replace(known.formula, terms=named), line)
             if near := nearest_role(role):
                 self._notice(line, f"`{role}` is a role of its own: was `{near}` meant?")
-        elif slip := _slip(item, terms):
+        elif slip := slip_in(item, terms):
             self._problem(line, f"`{slip[0]}:` is no role: write `{slip[1]}: …`")
-        elif self.announced and (other := _VOICE.fullmatch(item)) and is_quoted(other[3]):
+        elif self.announced and (other := VOICE.fullmatch(item)) and is_quoted(other[3]):
             self._notice(
                 line,
                 f"{other[3]} is no scene of {code}: a register of your own is one word in small "
                 "letters with a colon behind it",
             )
 
-    def _notice(self, line: _Line, said: str) -> None:
+    def _notice(self, line: Line, said: str) -> None:
         self.notice(f"line {line.number}, column {line.columns[0]}: {said}")
 
 
-# --- lines and what stands in them -------------------------------------------------------------
-
-
-def _as_meant(line: _Line, alike: Sequence[tuple[int, int, str]]) -> _Line:
+def _as_meant(line: Line, alike: Sequence[tuple[int, int, str]]) -> Line:
     """The line with the codes that are meant in the place of those that are written."""
     text, columns, at = "", list[int](), 0
     for start, end, code in alike:
@@ -391,244 +352,8 @@ def _codes_of(text: str) -> set[str]:
     return {formula.code, *formula.parts}
 
 
-def _lines(text: str) -> Iterator[_Line]:
-    """The lines of a note that hold text of its author: no fences, no marks of callouts."""
-    fence, depth = "", 0
-    comments = _Comments(text.split("\n"))
-    for number, written in enumerate(comments.lines, 1):
-        quotes, start = 0, 0
-        while (not fence or quotes < depth) and (quote := _QUOTE.match(written, start)):
-            quotes, start = quotes + 1, quote.end()
-        if quotes < depth:
-            fence = ""
-        body = written[start:].rstrip("\r")
-        if not fence:
-            body = comments.blanked(body, number)
-        mark = None if comments.end else _FENCE.fullmatch(body)
-        if mark and (not fence or (mark[1].startswith(fence) and not mark[2].strip())):
-            fence, depth = ("" if fence else mark[1]), quotes
-            continue
-        depth = depth if fence else 0
-        yield _Line(number, range(start + 1, start + len(body) + 2), body, bool(fence))
-
-
-class _Comments:
-    """Blanks for ``<!-- … -->`` and ``%% … %%``, which may go over several lines."""
-
-    def __init__(self, lines: list[str]) -> None:
-        self.lines = lines
-        self.end = ""
-        """What ends the comment that is open."""
-
-    def _closes(self, end: str, is_block: bool, number: int) -> bool:
-        """Whether a comment ends behind a line; one that began within it, in its paragraph."""
-        for line in self.lines[number:]:
-            if end in line:
-                return True
-            if not is_block and not line.strip("> \t\r"):
-                return False
-        return False
-
-    def blanked(self, body: str, number: int) -> str:
-        """The text of a line without comments, as long as before."""
-        at, spanless = 0, None
-        while True:
-            if not self.end:
-                if spanless is None:
-                    spanless = _SPAN.sub(_blank, body)
-                opening = _COMMENT.search(spanless, at)
-                if opening is None:
-                    return body
-                at, end = opening.start(), "-->" if opening[0] == "<!--" else "%%"
-                after = opening.end()
-                if end not in body[after:] and not self._closes(end, not body[:at].strip(), number):
-                    return body
-                self.end = end
-            else:
-                after = at
-            close = body.find(self.end, after)
-            stop = len(body) if close < 0 else close + len(self.end)
-            if spanless is not None:  # a backtick that goes may have been the end of a span
-                same = "`" not in body[at:stop]
-                spanless = spanless[:at] + " " * (stop - at) + spanless[stop:] if same else None
-            body = body[:at] + " " * (stop - at) + body[stop:]
-            if close < 0:
-                return body
-            at, self.end = stop, ""
-
-
-def _pieces(line: _Line) -> list[_Line]:
-    """The code spans with a formula of a line, and behind them the line without these.
-
-    A fenced line is one piece, and so is a line that is a code span.
-    """
-    if line.fenced:
-        return [line]
-    spans = list(_SPAN.finditer(line.text))
-    if len(spans) == 1 and not _SPAN.sub("", line.text).strip(" \t-–—*•_"):
-        return [line.from_(*spans[0].span(2))]
-    formulas = [line.from_(*span.span(2)) for span in spans if _defines(span[2])]
-    rest = _SPAN.sub(lambda m: _GAP * len(m[0]) if _defines(m[2]) else m[0], line.text)
-    plain = _shown(line, rest)
-    only = formulas and not plain.text.strip(" \t-–—*•" + _GAP)
-    return formulas if only else [*formulas, *_cells(plain)]
-
-
-def _cells(line: _Line) -> list[_Line]:
-    """The cells of a row of a table, so that no formula runs over its cell; else the line."""
-    if not _ROW.match(line.text):
-        return [line]
-    bars = [bar.start() for bar in re.finditer(r"\|", line.text)]
-    return [line.from_(at + 1, end) for at, end in zip(bars, [*bars[1:], None], strict=True)]
-
-
-def _shown(line: _Line, text: str) -> _Line:
-    """The line with this text, of the same length, as the text of a thought says it."""
-    shown = read_line(text).replace("\n", " ")
-    columns, at = [], 0
-    for sign in shown:
-        found = text.find(sign, at)
-        at = at if found < 0 else found
-        columns.append(line.columns[at])
-        at += found >= 0
-    return replace(line, text=shown, columns=[*columns, line.columns[at]])
-
-
-def _definitions(text: str) -> Iterator[int]:
-    """Where formulas begin. A run of codes is looked at once, as a whole, however long it is."""
-    return (m.start() for m in _HEAD.finditer(text) if _DEFINES.match(text, m.end()))
-
-
-def _defines(text: str) -> bool:
-    return any(True for _ in _definitions(text))
-
-
-def _stretches(text: str) -> Iterator[tuple[int, int]]:
-    """Where in a text a formula begins, and where what belongs to it ends at the latest."""
-    starts: list[int] = []
-    for start in _definitions(text):
-        if not _joins(text[max(start - _NEAR, 0) : start], begun=bool(starts)):
-            starts.append(start)
-    past = 0
-    for i, start in enumerate(starts):
-        if start < past:
-            continue
-        stop = starts[i + 1] if i + 1 < len(starts) else len(text)
-        while stop < len(text) and text.count("«", start, stop) > text.count("»", start, stop):
-            stop = next((other for other in starts if other > stop), len(text))
-        past = stop
-        gap = text.find(_GAP, start, stop)
-        stop = stop if gap < 0 else gap
-        stop = min(stop, _closing(text, start))
-        if stop < len(text) and (sentence := _SENTENCE.match(text, start, stop)):
-            stop = sentence.end()
-        if bare := _BARE.match(text, start, stop):
-            stop = bare.end()
-        yield start, start + len(text[start:stop].rstrip(" \t;"))
-
-
-def _joins(before: str, begun: bool = False) -> bool:
-    """Whether what stands before a formula makes it a part of another one.
-
-    An arrow does where one has begun, or a code before it is not written as one.
-    """
-    before = before.rstrip().rstrip("\ufe0e\ufe0f")
-    if not before.endswith(_ARROWS):
-        return before.endswith(_JOINS)
-    part = before.rstrip("=->" + ARROWS).rstrip()
-    return begun or any(end == len(part) for _, end, _ in look_alikes(part))
-
-
-def _closing(text: str, start: int) -> int:
-    """Where the bracket or quote closes that opens right before a formula; else the end."""
-    opening = text[start - 1 : start]
-    closing = _PAIRS.get(opening)
-    depth = 1
-    for at in range(start, len(text) if closing else start):
-        if text[at] == closing:
-            depth -= 1
-        elif text[at] == opening:
-            depth += 1
-        if not depth:
-            return at
-    return len(text)
-
-
-def _in_prose(before: str, after: str) -> bool:
-    """Whether what stands around a formula in its line says anything, or ends a sentence."""
-    return bool(_WORD.search(before) or _WORD.search(after) or _STOP.match(after))
-
-
 def _bare_numbers(text: str, formula: Formula) -> str:
     """The first term of a formula that is a number, where no bracket says that it is a term."""
     if any(sign in text.partition("=")[2] for sign in "(["):
         return ""
     return next((t.phrase for t in formula.terms if t.phrase[0].isdigit()), "")
-
-
-def _voice(item: str) -> Scene | None:
-    """The scene that an item says: ``register: text``; in a register of its own, in quotes."""
-    match = _VOICE.fullmatch(item)
-    if match is None:
-        return None
-    register, dash, written = register_name(match[1]), match[2], match[3].strip(" ,;")
-    text = unquoted(written)
-    quoted = is_quoted(written)
-    is_name = standard(match[1], REGISTERS) in REGISTERS
-    is_word = register in REGISTERS or (register.isalpha() and register == register.lower())
-    if not text or not ((is_word and quoted and not dash) or (is_name and (quoted or not dash))):
-        return None
-    return Scene(text=text, register=register, lang=guess_language([text]))
-
-
-def _role(item: str, terms: Sequence[Term]) -> tuple[str, str] | None:
-    """The term and the role that an item gives it: ``вода — среда``, ``среда: вода``."""
-    item = item.rstrip(" ,;.")
-    behind, before = _ROLE.fullmatch(item), _ROLE_BEFORE.fullmatch(item)
-    if behind and _is_term(behind[1], terms):
-        return behind[1], behind[2]
-    if before and standard(before[1], ROLES) in ROLES and _is_term(before[2], terms):
-        return before[2], before[1]
-    return None
-
-
-def _slip(item: str, terms: Sequence[Term]) -> tuple[str, str] | None:
-    """The slip for a role before a term, and the role that is meant."""
-    before = _ROLE_BEFORE.fullmatch(item.rstrip(" ,;."))
-    near = nearest_role(before[1]) if before and _is_term(before[2], terms) else ""
-    return (before[1], near) if before and near else None
-
-
-def _is_term(phrase: str, terms: Sequence[Term]) -> bool:
-    return any(phrase_key(term.phrase) == phrase_key(phrase) for term in terms)
-
-
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])
-
-
-def _is_body_alone(text: str) -> bool:
-    return bool(_BODY_WITHOUT_CODE.match(text)) and not _defines(text)
-
-
-def _codes_in(line: _Line) -> list[str]:
-    """The codes that a line names: Δ, Λ, Ω anywhere, a glyph where it is a code span."""
-    text, plain = (said.translate(LETTERS) for said in (line.text, line.plain.text))
-    glyphs = [span[2] for span in _SPAN.finditer(text) if span[2] in GLYPHS]
-    return list(dict.fromkeys([*REFERENCE.findall(text), *REFERENCE.findall(plain), *glyphs]))
-
-
-def _item(line: _Line) -> str:
-    """What an item of a list says, "" where the line is none."""
-    match = _ITEM.fullmatch(line.plain.text)
-    return match[1].strip() if match else ""
-
-
-def _voice_alone(line: _Line) -> str:
-    """A line that gives a quoted scene without the mark of a list, "" where it gives none."""
-    text = "" if line.fenced else line.plain.text.strip()
-    voice = _voice(text)
-    is_one = (
-        voice and voice.register in REGISTERS and is_quoted(text.partition(":")[2].strip(" ,;"))
-    )
-    return text if is_one else ""

@@ -86,7 +86,7 @@ _ENDS_WITH_CODE = re.compile(rf"\n[^\S\n]*{_CODE}\s*$")
 _CODES = re.compile(_CODE)
 _CODE_AS_SCENE = re.compile(rf"([Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*)\s*(?:(=)|\n|$)")
 _GOES_ON = re.compile(
-    rf"[+·⋅∙=«\"“„]|{ARROW}|\*\s*\w|[)\]]*\s*(?:=|:=|[{LIKE_EQUALS}])|(?<=\w)[{BRACKETS}]"
+    rf"[+·⋅∙=«\"“„]|{ARROW}|\*\s*\w|[/÷×^]\s*\d|[)\]]*\s*(?:=|:=|[{LIKE_EQUALS}])|(?<=\w)[{BRACKETS}]"
 )
 """What stands behind a formula that goes on, or is meant to."""
 _LIST_GOES_ON = re.compile(rf",[^.;!?…()\[\]«»=]*(?:=|{ARROW})")

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from anchors.formulas import notes
+from anchors.formulas import note_lines
 from anchors.formulas.model import Scene, roles
 from anchors.formulas.notes import NoteFormulas, formulas_in
 from anchors.formulas.syntax import text_of
@@ -117,6 +117,7 @@ def test_all_formulas_of_a_line_are_read_or_named() -> None:
         ("Δ40 => (а + б)", "no `=` follows Δ40"),
         ("Δ40 ≈ (а + б)", "no `=` follows Δ40"),
         ("Δ60 = (а + б)) = сцена", "column 14: found `)`, expected"),
+        ("Δ60 = (а + б) / 2", "column 15: found `/`"),
         ("Δ60 = (а + б) ≈ сцена", "column 15: write a single `=` for `≈`"),
         ("Δ60 = (а + б) := сцена", "column 15: write a single `=` for `:=`"),
         ("Δ60 = а + б ≈ сцена", "column 13: write a single `=` for `≈`"),
@@ -153,6 +154,60 @@ def test_registers_are_free_and_need_no_bullet() -> None:
         "Δ12": [("сонно", "Два"), ("logical", "One"), ("bodily", "Four")],
         "Δ13": [("poetic", "Раз")],
     }
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ("- поэтически: «Весна\n  идёт по воде»", [("poetic", "ru", "Весна идёт по воде")]),
+        ("- поэтически: «Весна\nидёт по воде»\n- телесно: т", [
+            ("poetic", "ru", "Весна идёт по воде"), ("bodily", "ru", "т"),
+        ]),
+        ("- логически: вода,\n  потом лёд\nПотом проза.", [("logical", "ru", "вода, потом лёд")]),
+        ("поэтически: «Весна\nидёт»\nтелесно: «т»", [
+            ("poetic", "ru", "Весна идёт"), ("bodily", "ru", "т"),
+        ]),
+        ("- [ ] телесно: «Т»\n- [x] логически: «Л»", [
+            ("bodily", "ru", "Т"), ("logical", "ru", "Л"),
+        ]),
+        ("- poetic (en): «Ночь»\n- телесно (2): «Т».", [
+            ("poetic", "en", "Ночь"), ("bodily", "ru", "Т"),
+        ]),
+        ("- поэтически:\n  - «А»\n  - Б\n- телесно:\n  В", [
+            ("poetic", "ru", "А"), ("poetic", "ru", "Б"), ("bodily", "ru", "В"),
+        ]),
+        ("> - поэтически:\n>   - «А»\n>\n>   - «Б»", [
+            ("poetic", "ru", "А"), ("poetic", "ru", "Б"),
+        ]),
+        ("- телесно: «Т\n\nПроза» и всё", [("bodily", "ru", "«Т")]),
+    ],
+)  # fmt: skip
+def test_a_scene_is_all_that_its_item_says(listed: str, said: list[tuple[str, str, str]]) -> None:
+    for note in (f"Δ12 = (вода + лёд)\n{listed}", f"## Δ12\n\n{listed}", f"Звучит Δ12:\n{listed}"):
+        found = formulas_in(note)
+        assert [(s.register, s.lang, s.text) for s in found.scenes["Δ12"]] == said
+
+
+def test_scenes_below_an_item_that_names_a_code_are_of_that_code() -> None:
+    found = formulas_in(
+        "1. Δ12:\n   - поэтически: «А»\n2. **Δ13**\n   - поэтически:\n     - «Б»\n"
+        "   - телесно: «В»\n3. Прочее\n   - логически: «Г»"
+    )
+    assert {code: [s.text for s in said] for code, said in found.scenes.items()} == {
+        "Δ12": ["А"],
+        "Δ13": ["Б", "В"],
+    }
+
+
+def test_quotes_of_a_scene_that_do_not_end_are_named() -> None:
+    notices: list[str] = []
+    formulas_in("Δ12 = (вода + лёд)\n- телесно: «Т\n\nпроза»", notices.append)
+    assert notices == ["line 2, column 1: the quote « of this scene does not end"]
+
+
+def test_a_role_may_name_its_term_in_another_form() -> None:
+    (defined,) = formulas_in("Δ12 = (вода + лёд)\n- воды — среда").defined.values()
+    assert roles(defined.formula)[0] == "medium"
 
 
 def test_what_is_no_scene_in_a_list_of_scenes_is_named() -> None:
@@ -306,8 +361,8 @@ def test_the_owners_seed_is_read_whole(shared: Path) -> None:
 def test_a_line_is_searched_once_for_code_spans_however_many_comments_are_in_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    spans = Mock(wraps=notes._SPAN)
-    monkeypatch.setattr(notes, "_SPAN", spans)
+    spans = Mock(wraps=note_lines._SPAN)
+    monkeypatch.setattr(note_lines, "_SPAN", spans)
     assert printed("%% a %% b " * 500 + "Δ12 = (вода + лёд) = зов") == [
         (1, "Δ12 = (вода + лёд) = зов")
     ]

@@ -1,0 +1,174 @@
+"""Lists below formulas: where their items begin and end, and what each says.
+
+That is a scene in a register (``- поэтически: «…»``), or the role of a term (``- вода — среда``).
+An item goes on over the lines below it as in Markdown: over those that stand further to the right,
+and as far as its quotes reach.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+from anchors.forms import form_key
+from anchors.formulas.model import (
+    REGISTERS,
+    ROLES,
+    Scene,
+    Term,
+    nearest_role,
+    register_name,
+    standard,
+)
+from anchors.formulas.note_lines import Line
+from anchors.formulas.spans import defines
+from anchors.formulas.syntax import is_quoted, unquoted
+from forest.language import guess_language, is_language
+
+_ITEM = re.compile(r"\s*(?:[-*+•–—]|[0-9]+[.)])\s+(?:\[.\]\s+)?(.*)")
+"""An item, also one to be ticked off."""
+VOICE = re.compile(r"([^:—–«\"“„]+?)\s*(?::|\s([—–-]+)\s)\s*(.+)")
+_REGISTER = re.compile(r"(.+?)\s*\((.*)\)")
+"""A register and a remark, which may be the language of the scene: ``поэтически (en)``."""
+_REGISTER_ALONE = re.compile(r"([^:]+?)\s*:")
+_ROLE_BEFORE = re.compile(r"([^:]+?)\s*:\s*(.+?)(?:\s*\(.*)?")
+_ROLE = re.compile(r"(.+?)\s[—–-]+\s(.+?)(?:\s*\(.*)?")
+_BEHIND = " ,;.!?…"
+_OPENING, _CLOSING = '«"“„', '»"”“'
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What a list says in one place."""
+
+    text: str
+    """Of all its lines, without its bullet."""
+    depth: int
+    """How far to the right its bullet stands, in characters; 0 for a line without one."""
+    lines: int
+    """How many of the lines it takes."""
+
+
+def item_at(lines: Sequence[Line], i: int) -> Item | None:
+    """The item that begins in line i, or the quoted scene that stands there without a bullet."""
+    match, below = _ITEM.fullmatch(lines[i].plain.text), partial(_below, lines, i)
+    if match:
+        depth = _depth(lines[i])
+        taken, text = _whole(match[1].strip(), below, depth)
+        return Item(text, depth, taken)
+    if lines[i].fenced:
+        return None
+    taken, text = _whole(lines[i].plain.text.strip(), below, None)
+    return Item(text, 0, taken) if _is_voice_alone(text) else None
+
+
+def _below(lines: Sequence[Line], i: int) -> Iterator[Line]:
+    """The lines of the same paragraph below an item, up to the next item, scene or formula."""
+    for number, line in enumerate(islice(lines, i + 1, None), lines[i].number + 1):
+        text = line.plain.text
+        if (
+            line.number != number
+            or line.fenced != lines[i].fenced
+            or not text.strip()
+            or _ITEM.fullmatch(text)
+            or opens(text.strip())
+            or defines(line.text)
+        ):
+            return
+        yield line
+
+
+def _whole(text: str, below: Callable[[], Iterator[Line]], depth: int | None) -> tuple[int, str]:
+    """How many lines an item takes, and all that it says in them; None: only within its quotes."""
+    if opens(text):
+        said = [text]
+        for line in below():
+            said.append(line.plain.text.strip())
+            whole = " ".join(said) if any(sign in said[-1] for sign in _CLOSING) else ""
+            if whole and not opens(whole):
+                return len(said), whole
+    said = [text]
+    for line in below() if depth is not None else ():
+        if _depth(line) <= (depth or 0):
+            break
+        said.append(line.plain.text.strip())
+    return len(said), " ".join(said)
+
+
+def opens(text: str) -> bool:
+    """Whether a scene begins in quotes that do not end in the text."""
+    voice = VOICE.fullmatch(text)
+    return bool(voice and voice[3][0] in _OPENING and not _scene_text(voice[3]))
+
+
+def _depth(line: Line) -> int:
+    text = line.text.expandtabs(4)
+    return len(text) - len(text.lstrip())
+
+
+def _scene_text(written: str) -> str:
+    """The text of a scene that stands in quotes, with or without a sign behind; else ""."""
+    written = written.strip(" ,;")
+    quoted = written if is_quoted(written) else written.rstrip(_BEHIND)
+    return unquoted(quoted) if is_quoted(quoted) else ""
+
+
+def _is_voice_alone(text: str) -> bool:
+    voice, match = voice_in(text), VOICE.fullmatch(text)
+    return bool(voice and match and voice.register in REGISTERS and match[3][0] in _OPENING)
+
+
+def register_alone(item: str) -> str:
+    """The register, as written, of the items below an item that says nothing else; else ""."""
+    match = _REGISTER_ALONE.fullmatch(item)
+    return match[1] if match and register_name(_register(match[1])[0]) in REGISTERS else ""
+
+
+def _register(written: str) -> tuple[str, str]:
+    """The word for a register, and the language in brackets behind it, "" where none is."""
+    remark = _REGISTER.fullmatch(written)
+    if not remark or register_name(remark[1]) not in REGISTERS:
+        return written, ""
+    return remark[1], remark[2] if len(remark[2]) > 1 and is_language(remark[2]) else ""
+
+
+def voice_in(item: str) -> Scene | None:
+    """The scene that an item says: ``register: text``; in a register of its own, in quotes."""
+    match = VOICE.fullmatch(item)
+    if match is None:
+        return None
+    (word, lang), dash = _register(match[1]), match[2]
+    register = register_name(word)
+    quoted = _scene_text(match[3])
+    text = quoted or unquoted(match[3].strip(" ,;"))
+    is_name = standard(word, REGISTERS) in REGISTERS
+    is_word = register in REGISTERS or (register.isalpha() and register == register.lower())
+    if not text or not ((is_word and quoted and not dash) or (is_name and (quoted or not dash))):
+        return None
+    return Scene(text=text, register=register, lang=lang or guess_language([text]))
+
+
+def role_in(item: str, terms: Sequence[Term]) -> tuple[str, str] | None:
+    """The term and the role that an item gives it: ``вода — среда``, ``среда: вода``."""
+    item = item.rstrip(" ,;.")
+    behind, before = _ROLE.fullmatch(item), _ROLE_BEFORE.fullmatch(item)
+    if behind and is_term(behind[1], terms):
+        return behind[1], behind[2]
+    if before and standard(before[1], ROLES) in ROLES and is_term(before[2], terms):
+        return before[2], before[1]
+    return None
+
+
+def slip_in(item: str, terms: Sequence[Term]) -> tuple[str, str] | None:
+    """The slip for a role before a term, and the role that is meant."""
+    before = _ROLE_BEFORE.fullmatch(item.rstrip(" ,;."))
+    near = nearest_role(before[1]) if before and is_term(before[2], terms) else ""
+    return (before[1], near) if before and near else None
+
+
+def is_term(phrase: str, terms: Sequence[Term]) -> bool:
+    """Whether a phrase is one of the terms, in whichever form."""
+    return any(form_key(term.phrase) == form_key(phrase) for term in terms)
