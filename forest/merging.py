@@ -64,6 +64,8 @@ class Merging:
         """What to say of the trees that were left out."""
         self.kept: set[str] = set()
         """Trees edited in the forest, whose file did not change."""
+        self._moved: set[str] = set()
+        """Those of them that are notes which were moved, and edited there and in the forest."""
         self.settled: set[str] = set()
         """Trees that file and forest came to say alike: that is what both come from now."""
         self.differing: dict[str, int] = {}
@@ -143,15 +145,17 @@ class Merging:
     def _settle(self, old: Tree, tree: Tree, new: Tree, revision: str) -> Tree | None:
         """The forest's tree with what file and forest both say now as the version they come from.
 
-        None where it is that already, or where the tree came from another file that is still there.
+        None where it is that already, where the tree came from another file that is still there, or
+        where it is left out; a note that was moved remembers where it is all the same.
         """
         self.settled.discard(tree.id)
         moved = old.source not in (None, tree.source)
         then = file_versions.read(old.source_revision)
         is_known = self._may_hold(old.source) if moved else then.tree == revision
-        if is_known and not then.left:
-            return None
-        if tree.id in self.conflicts:
+        if tree.id in self._moved and not then.left:  # else another note may take its old place
+            self.settled.add(tree.id)
+            return old.model_copy(update={"source": tree.source})
+        if (is_known and not then.left) or tree.id in self.conflicts:
             return None
         self.settled.add(tree.id)
         noted = self._noted(new, revision)
@@ -213,6 +217,7 @@ class Merging:
             error.hint = f"Was it moved? Then import {old.source} first. {error.hint}"
         elif not is_another and home != new.source:
             error.hint = f"It is taken for {home}, of which it says most. {error.hint}"
+            self._moved.add(tree.id)
         if not self._keep_going:
             raise error
         self.conflicts[tree.id] = str(error)

@@ -804,6 +804,30 @@ def test_what_was_edited_in_both_and_moved_is_refused_as_that(forest: Forest, va
     assert re.search(r"It is taken for .*a\.md", str(refused.value))
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_was_edited_in_both_and_moved_is_left_out_until_it_is_settled(
+    forest: Forest, vault: Path, *, swapped: bool
+) -> None:
+    old = put(vault / "a.md", NOTE + "- три\n")
+    put(vault / "z.md", "Совсем другая.\n\nСтраха в ней нет.\n")
+    forest.import_files(vault)
+    forest.add_thought("a", "Наше.")
+    old.unlink()
+    put(vault / "b" / "c.md", NOTE + "- три\n- новое\n")
+    if swapped:
+        move(vault / "z.md", old)
+    else:
+        put(old, "Вечером пришли гости.\n\nГоворили про войну.\n")
+    for _ in range(3):
+        report = forest.import_files(vault, keep_going=True)
+        assert ["edited there" in said for said in report.skipped] == [True]
+    before = texts(forest)
+    assert "Наше." in before["a"]
+    assert forest.import_files(vault, replace=True).changed == ["a"]
+    assert "новое" in texts(forest)["a"]
+    assert texts(forest).keys() == before.keys()
+
+
 def test_a_note_without_an_id_in_the_place_of_one_with_an_id_is_another(
     forest: Forest, vault: Path
 ) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from anchors.formulas.codes import GLYPHS, LOOKALIKES, look_alikes
-from anchors.formulas.syntax import LIKE_EQUALS, SIGNED_ARROW
+from anchors.formulas.syntax import LIKE_EQUALS, SIGNED_ARROW, prose_before
 from forest.phrases import ARROWS
 
 CODE = rf"(?<!\w)(?:[Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*|{'|'.join(GLYPHS)})"
@@ -18,8 +18,10 @@ _OTHER_ARROW = r"[~>]+|[\u2190-\u21ff\u27f0-\u27ff\u2900-\u297f\u2b00-\u2bff\U00
 _HEAD = re.compile(rf"{CODE}(?:\s*(?:[+·⋅∙*,]|{SIGNED_ARROW}|{_OTHER_ARROW})\s*{CODE})*")
 _DEFINES = re.compile(rf"\s*(?:=(?!=*>|=)|{SIGNED_ARROW}\s*(?:сцепка|terms)\s*:)")
 _BODY_WITHOUT_CODE = re.compile(
-    rf"[^=()\[\]]*[(\[](?=[^()\[\]]*?(?:[+·⋅∙*,]|{SIGNED_ARROW}))[^()\[\]]*[)\]][^=()\[\]]*="
+    rf"[^=()\[\]]*[(\[](?=[^()\[\]]*?(?:[+·⋅∙*,]|{SIGNED_ARROW}))[^()\[\]]*[)\]]"
+    rf"(?:[^=()\[\]]*(=)|\s*(?:_\s*\w+)?\s*(?:$|{SIGNED_ARROW}\s*[«\"“„]))"
 )
+"""Set equal to something, or all that its line says."""
 NEARLY = re.compile(
     rf"({CODE})\s*(?::=\s*[\w(\[]"
     rf"|(?:=[=>]+|[{LIKE_EQUALS}:—–-])\s*\w*[(\[]"
@@ -109,4 +111,6 @@ def in_prose(before: str, after: str) -> bool:
 
 def is_body_alone(text: str) -> bool:
     """Whether a text is a formula whose code is missing, as it may stand on the line below."""
-    return bool(_BODY_WITHOUT_CODE.match(text)) and not defines(text)
+    body = _BODY_WITHOUT_CODE.match(text)
+    is_one = body and (body[1] or not WORD.search(prose_before(text)))
+    return bool(is_one) and not defines(text)

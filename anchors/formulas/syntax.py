@@ -82,7 +82,8 @@ _LETTER = re.compile(r"\s*([ΔΛΩ\u2206\u2126]\w*)")
 _FOUND = re.compile(rf"[ΔΛΩ\u2206\u2126]?\w+|{ARROW}|.")
 _CODE = rf"(?:[Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*|[{''.join(GLYPHS)}])"
 _STARTS_WITH_CODE = re.compile(rf"\s*(?:{_CODE}|[Δ{''.join(LOOKALIKES)}ΛΩ]\s*=)")
-_ENDS_WITH_CODE = re.compile(rf"\n[^\S\n]*{_CODE}\s*$")
+_ENDS_WITH_CODE = re.compile(rf"\n[^\S\n]*{_CODE}\s*(?:$|(?<=\n)[^\S\n]*{SIGNED_ARROW})")
+"""With the code on a line of its own, below which phrases may stand."""
 _CODES = re.compile(_CODE)
 _CODE_AS_SCENE = re.compile(rf"([Δ{''.join(LOOKALIKES)}ΛΩ]\d\w*)\s*(?:(=)|\n|$)")
 _GOES_ON = re.compile(

@@ -41,6 +41,22 @@ def test_formulas_are_found_wherever_they_stand(note: str) -> None:
     assert "лёд" in note.split("\n")[line - 1]
 
 
+@pytest.mark.parametrize(
+    ("note", "said"),
+    [
+        ("(пепел + зола)\nΔ50", "Δ50 = (пепел + зола)"),
+        ("- порог(мел · зола)\n> Δ51", "Δ51 = порог(мел · зола)"),
+        ("**(Δ01 → Δ02)**\n**Λ5**", "Λ5 = (Δ01 → Δ02)"),
+        ("[Δ01, Δ02]_гармония\nΩ5", "Ω5 = [Δ01, Δ02]_гармония"),
+        ("(соль + хлеб) → «Всё»\nΔ52\n→ «Да»", "Δ52 = (соль + хлеб) → «Всё» → «Да»"),
+    ],
+)
+def test_a_formula_above_its_code_need_not_be_set_equal_to_anything(note: str, said: str) -> None:
+    quoted = note.replace("- ", "> - ") if ">" in note else note
+    assert [text for _, text in printed(quoted)] == [said]
+    assert formulas_in(f"Он молчал (долго + упрямо), и ушёл.\n{note[-3:]}").defined == {}
+
+
 def test_what_only_looks_a_little_like_a_formula_is_left_alone() -> None:
     found = formulas_in(
         "Δt = 5, Δ = b² − 4ac, λ1 = a + b, Δ 30 = 5 кг, как в Δ 41, if Δ12 == x, "

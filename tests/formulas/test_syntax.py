@@ -357,3 +357,9 @@ def test_definitions_that_differ_are_a_contradiction(other: str, difference: str
 @pytest.mark.parametrize("name", ["codes", "syntax"])
 def test_examples_in_docstrings_run(name: str) -> None:
     assert doctest.testmod(importlib.import_module(f"anchors.formulas.{name}")).failed == 0
+
+
+def test_phrases_may_stand_below_a_code_on_its_own_line() -> None:
+    formula, coded = read("(соль + дым) = тишина\nΔ53\n  → «Всё остыло»\n→ фраза: «Да»")
+    assert coded
+    assert text_of(formula) == "Δ53 = (соль + дым) = тишина → «Всё остыло» → «Да»"
