@@ -239,15 +239,14 @@ class _Writing:
         self.gone = gone
         """Files that define nothing any more, for they are there no more; their scenes stay."""
         self.went: set[str] = set()
-        """Formulas of such files that other ones define now: their notes were renamed."""
+        """Formulas that other notes define now than those they came from: they were moved."""
         self.book = Book.from_nodes(old.values(), lambda _: None, registry)
         self.new: dict[Key, Node | None] = {}
 
     def run(self) -> dict[Key, Node | None]:
         before = dict(self.book.formulas)
         said = self._said()
-        files = {code: _files(formula) for code, formula in before.items()}
-        self.went = {code for code in said if files.get(code) and files[code] <= self.gone}
+        self.went = {code for code in said if code in before and self._has_moved(before[code])}
         for code, one in said.items():
             self._take(code, one)
         for code, formula in before.items():
@@ -262,6 +261,14 @@ class _Writing:
             self._tell_undefined(note)
         self._count_scenes()
         return self.new
+
+    def _has_moved(self, old: Formula) -> bool:
+        """Whether none of the files that a formula came from defines it any more."""
+        files = _files(old)
+        if not files or not files <= self.read | self.gone:
+            return False
+        found = (note.found for note in self.notes if note.address in files)
+        return not any(old.code in one.defined or old.code in one.contradicted for one in found)
 
     def _count_scenes(self) -> None:
         after = {at: node for at, node in (self.old | self.new).items() if node is not None}
@@ -337,6 +344,8 @@ class _Writing:
             formula = self._merged(old, said.imported)
         except (Conflict, Cycle) as error:
             hint = "; --replace lets the file win" if old and isinstance(error, Conflict) else ""
+            if old and code in self.went:
+                hint = f", though {', '.join(sorted(_files(old)))} defines it no more{hint}"
             self.report.left_out.append(code)
             self._tell(said.place, f"left out: {error.message}{hint}")
             return
@@ -361,7 +370,7 @@ class _Writing:
             return self.book.joined(new)
         base, files = _base(old), _files(old)
         all_read = bool(files) and files <= self.read | self.gone
-        own = bool(files & _files(new)) or (bool(files) and files <= self.gone)
+        own = bool(files & _files(new)) or self._is_here_now(old, new)
         if old == new:
             return replace(old, origin=new.origin, imported=new.imported) if all_read else old
         if all_read and base == new:
@@ -386,6 +395,16 @@ class _Writing:
             origin="\n".join(filter(None, (old.origin, new.origin))),
             imported=text_of(both) if base == old else old.imported or new.imported,
         )
+
+    def _is_here_now(self, old: Formula, new: Formula) -> bool:
+        """Whether a formula that was moved is what these files say: they have something of it.
+
+        So have files in the place of those that are gone.
+        """
+        if old.code not in self.went:
+            return False
+        was, is_ = ({t.anchor for t in one.terms} | set(one.parts) for one in (old, new))
+        return _files(old) <= self.gone or not was.isdisjoint(is_)
 
     # --- scenes --------------------------------------------------------------------------------
 
@@ -424,7 +443,7 @@ class _Writing:
         if not self._is_left_out(note, code):
             return scenes
         old = self.book.formulas.get(code)
-        own = old is not None and note.address in _files(old)
+        own = old is not None and (note.address in _files(old) or code in self.went)
         stay = [scene for scene in scenes if own and self.book.scene(code, scene)]
         if lost := len(scenes) - len(stay):
             self.report.unvoiced += lost

@@ -722,6 +722,27 @@ def test_another_note_does_not_change_a_formula(store, tmp_path):
         ]  # fmt: skip
 
 
+def test_a_formula_that_went_to_another_note_is_edited_there(store, tmp_path):
+    one, other = tmp_path / "a.md", tmp_path / "b.md"
+    scenes = "\n\n- телесно: «Пульс»\n- поэтически: «Лёд ушёл»"
+    one.write_text("Δ50 = (вода + весна)" + scenes)
+    other.write_text("О другом.")
+    import_formulas(store, [tmp_path])
+    one.write_text("О воде.")
+    other.write_text("Δ50 = (вода + лёд)" + scenes)
+    done = import_formulas(store, [tmp_path])
+    assert (done.changed, done.removed, formulas(store)) == (["Δ50"], 0, ["Δ50 = (вода + лёд)"])
+    assert import_formulas(store, [tmp_path]).unchanged == ["Δ50"]
+    add(store, "Δ50 = (вода + лёд) = «Ледоход»")
+    other.write_text("О доме.")
+    one.write_text("Δ50 = (вода + град)" + scenes)
+    done = import_formulas(store, [tmp_path])
+    assert (done.left_out, done.removed) == (["Δ50"], 0)
+    assert len(Book.of(store).voices("Δ50")) == 2
+    assert "edited in the forest, and here too" in done.notices[0]
+    assert "b.md defines it no more; --replace" in done.notices[0]
+
+
 def test_an_import_says_how_a_formula_changed_and_counts_what_list_counts(store, tmp_path):
     note = tmp_path / "a.md"
     note.write_text("Δ50 = (лес + тень)")
