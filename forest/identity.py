@@ -34,6 +34,8 @@ def finished(tree: Tree, old: Tree | None = None, *, own: bool = False) -> Tree:
     The tree is changed and returned; thoughts that other trees may share are not: those that get
     an id are new ones. ``own`` says that nobody else holds the thoughts, which saves the copies.
 
+    A language that is not written is that of ``old``, else guessed from the texts.
+
     Derived ids that other trees have (`Tree.avoid`) are neither made nor kept, unless ``old`` has
     them too.
 
@@ -52,8 +54,13 @@ def finished(tree: Tree, old: Tree | None = None, *, own: bool = False) -> Tree:
         _derive(tree, ids)
     tree.set_ids(ids, own=own)
     if tree.lang in ("", "und"):
-        tree.keep_lang(old.lang if old else guess_language(t.text for t in tree.thoughts))
+        tree.keep_lang(old.lang if old else guessed_language(tree))
     return tree
+
+
+def guessed_language(tree: Tree) -> str:
+    """The language of a tree whose author wrote none."""
+    return guess_language(t.text for t in tree.thoughts)
 
 
 def _all_derived(tree: Tree) -> list[str]:

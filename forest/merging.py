@@ -16,7 +16,7 @@ from forest import file_versions
 from forest.errors import Conflict
 from forest.file_versions import FileVersion
 from forest.formats.files import all_link_keys
-from forest.identity import finished
+from forest.identity import finished, guessed_language
 from forest.likeness import ALIKE, likeness, uid_of, words
 from forest.marks import authored, keep_marks, with_anchors
 from forest.model import AnchorLink, Tree, anchor_id
@@ -79,6 +79,8 @@ class Merging:
 
         tree = new.model_copy()
         tree.avoid(self._taken)
+        if old is not None and tree.lang in ("", "und"):  # what its file said before is no matter
+            tree.keep_lang(guessed_language(tree))
         names = self._files.names.get(new.source or "", ())
         is_named = new.in_file.says_id or is_called(new)  # else what it says tells which it is
         by_itself = old is None and not names and not self._taken and is_named

@@ -719,3 +719,34 @@ def test_notes_whose_names_lead_to_one_id_are_told_apart(tmp_path: Path) -> None
     with Forest.open("memory:") as forest:
         assert sorted(forest.import_files(tmp_path).added) == ["c", "c.2", "c.3"]
         assert forest.import_files(tmp_path).changed == []
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "then"),
+    [
+        ("a.md", "# Draft\n\n## TODO\n", "# Мысль\n\n## О норме\n\nНормы бывают разные.\n"),
+        ("a.md", "---\nlang: uk\n---\n# Мысль\n\nНормы.\n", "# Мысль\n\nНормы.\n"),
+        ("a.yaml", "tree: А\nlang: uk\nnodes:\n- {level: 0, text: мысль}\n",
+         "tree: А\nnodes:\n- {level: 0, text: мысль}\n"),
+    ],
+)  # fmt: skip
+def test_a_language_that_no_file_says_is_guessed_from_what_it_says_now(
+    forest: Forest, tmp_path: Path, name: str, first: str, then: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(first, encoding="utf-8")
+    forest.import_files(file)
+    assert [tree.lang for tree in forest] != ["ru"]
+    file.write_text(then, encoding="utf-8")
+    assert len(forest.import_files(file).changed) == 1
+    assert [tree.lang for tree in forest] == ["ru"]
+    assert forest.import_files(file).changed == []
+
+
+def test_a_language_that_was_said_in_the_forest_is_kept(forest: Forest, tmp_path: Path) -> None:
+    file = tmp_path / "a.md"
+    file.write_text("# Мысль\n\nНормы.\n", encoding="utf-8")
+    forest.import_files(file)
+    forest.replace(forest.get("a").model_copy(update={"lang": "uk"}))
+    assert forest.import_files(file).kept == ["a"]
+    assert forest.get("a").lang == "uk"
