@@ -37,7 +37,9 @@ _REGISTER_ALONE = re.compile(r"([^:]+?)\s*:")
 _ROLE_BEFORE = re.compile(r"([^:]+?)\s*:\s*(.+?)(?:\s*\(.*)?")
 _ROLE = re.compile(r"(.+?)\s[—–-]+\s(.+?)(?:\s*\(.*)?")
 _BEHIND = " ,;.!?…"
-_OPENING, _CLOSING = '«"“„', '»"”“'
+_ENDS = {"«": "»", '"': '"', "“": "”", "„": "“”"}
+"""What ends quotes, by how they begin."""
+_CLOSING = set().union(*_ENDS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def _whole(text: str, below: Callable[[], Iterator[Line]], depth: int | None) ->
         said = [text]
         for line in below():
             said.append(line.plain.text.strip())
-            whole = " ".join(said) if any(sign in said[-1] for sign in _CLOSING) else ""
+            whole = " ".join(said) if any(end in said[-1] for end in _CLOSING) else ""
             if whole and not opens(whole):
                 return len(said), whole
     said = [text]
@@ -101,7 +103,11 @@ def _whole(text: str, below: Callable[[], Iterator[Line]], depth: int | None) ->
 def opens(text: str) -> bool:
     """Whether a scene begins in quotes that do not end in the text."""
     voice = VOICE.fullmatch(text)
-    return bool(voice and voice[3][0] in _OPENING and not _scene_text(voice[3]))
+    sign = voice[3][0] if voice else ""
+    if not voice or sign not in _ENDS:
+        return False
+    ends = sum(voice[3].count(end) for end in _ENDS[sign])
+    return ends % 2 == 1 if sign in _ENDS[sign] else voice[3].count(sign) > ends
 
 
 def _depth(line: Line) -> int:
@@ -118,7 +124,7 @@ def _scene_text(written: str) -> str:
 
 def _is_voice_alone(text: str) -> bool:
     voice, match = voice_in(text), VOICE.fullmatch(text)
-    return bool(voice and match and voice.register in REGISTERS and match[3][0] in _OPENING)
+    return bool(voice and match and voice.register in REGISTERS and match[3][0] in _ENDS)
 
 
 def register_alone(item: str) -> str:

@@ -196,6 +196,9 @@ def test_registers_are_free_and_need_no_bullet() -> None:
             ("poetic", "ru", "А"), ("poetic", "ru", "Б"),
         ]),
         ("- телесно: «Т\n\nПроза» и всё", [("bodily", "ru", "«Т")]),
+        ("- телесно: «Т» и «У»\n- логически: „Л\nм“", [
+            ("bodily", "ru", "«Т» и «У»"), ("logical", "ru", "Л м"),
+        ]),
     ],
 )  # fmt: skip
 def test_a_scene_is_all_that_its_item_says(listed: str, said: list[tuple[str, str, str]]) -> None:
@@ -217,8 +220,9 @@ def test_scenes_below_an_item_that_names_a_code_are_of_that_code() -> None:
 
 def test_quotes_of_a_scene_that_do_not_end_are_named() -> None:
     notices: list[str] = []
-    formulas_in("Δ12 = (вода + лёд)\n- телесно: «Т\n\nпроза»", notices.append)
-    assert notices == ["line 2, column 1: the quote « of this scene does not end"]
+    said = "Δ12 = (вода + лёд)\n- поэтически: «П» и «Р»\n- телесно: «Т\n\nпроза»"
+    formulas_in(said, notices.append)
+    assert notices == ["line 3, column 1: the quote « of this scene does not end"]
 
 
 def test_a_role_may_name_its_term_in_another_form() -> None:
