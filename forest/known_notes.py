@@ -64,7 +64,8 @@ class KnownNotes:
             if file in self._found:
                 done[file] = self._as_moved(file, source)
             elif other := self._half_swapped.get(file):
-                done[file] = dataclasses.replace(source, problem=_half_of_a_swap(source, other))
+                problem = _half_of_a_swap(source, other, is_read=other in self._records.notes)
+                done[file] = dataclasses.replace(source, problem=problem)
             elif ids := self._ids_of(file):
                 done[file] = self._as_known(file, source, ids)
         taken = {note_of(source) for source in done.values()}
@@ -266,20 +267,22 @@ class KnownNotes:
     def _half_swapped(self) -> dict[str, str]:
         """Notes that say what others said that are not imported, each with that file.
 
-        Unless that one still says it: then the note is rewritten after a copy of it.
+        Unless that one still says it: then the note is rewritten after a copy of it. So it is with
+        notes that cannot be read.
         """
         records = self._records
         changed = [file for file in records.changed if file not in self._found]
         if not changed or self._replace:
             return {}
-        others = [file for file in records.elsewhere if not records.untouched(file)]
+        others = {f: trees for f, trees in records.elsewhere.items() if not records.untouched(f)}
+        others |= {f: trees for f, trees in records.known.items() if not records.can_be_read(f)}
         if not others:  # else much is read
             return {}
         changed = [file for file in changed if not records.stays(file)]
         now = {file: said for file in changed if (said := records.texts_of(file))}
         wanted, near = set().union(*now.values()), dict[str, set[str]]()
         for other in others if wanted else ():
-            then = records.stored_texts(id_ for id_, _ in records.elsewhere[other])
+            then = records.stored_texts(id_ for id_, _ in others[other])
             if then and says_most(wanted, then, set()):
                 near[other] = then
         found: dict[str, str] = {}
@@ -420,11 +423,13 @@ class KnownNotes:
         return max(found)[1]
 
 
-def _half_of_a_swap(source: SourceFile, other: str) -> ImportRefused:
+def _half_of_a_swap(source: SourceFile, other: str, *, is_read: bool) -> ImportRefused:
+    """That a note says what another one said, which is not imported, or cannot be read."""
+    then = f"mend {other}, which cannot be read" if is_read else f"import {other} with it"
     return ImportRefused(
         f"{source.name}: the note says nothing of what it said, but what {other} said",
-        hint=f"Did they change places? Then import {other} with it; or let it take the place of "
-        "what it was with --replace.",
+        hint=f"Did they change places? Then {then}; or let it take the place of what it was with "
+        "--replace.",
     )
 
 

@@ -848,6 +848,26 @@ def test_an_id_may_be_taken_out_of_a_note(forest: Forest, vault: Path) -> None:
     assert forest.import_files(vault).changed == ["мой"]
 
 
+@pytest.mark.parametrize("turned", ["# Справедливость\n\nНорма и страх.\n", DAY.format(1)])
+def test_a_note_in_the_place_of_one_that_cannot_be_read_is_left_out_with_it(
+    forest: Forest, vault: Path, turned: str
+) -> None:
+    yesterday, today = (
+        put(vault / f"{day}.md", DAY.format(n)) for n, day in ((1, "Вчера"), (2, "Сегодня"))
+    )
+    forest.import_files(vault)
+    before = texts(forest)
+    put(yesterday, DAY.format(2))
+    put(today, "---\ntitle: {{title}}: [\n---\n" + turned)
+    said = forest.import_files(vault, keep_going=True).skipped
+    assert "mend" in said[0] and "Сегодня.md, which cannot be read" in said[0]
+    assert texts(forest) == before
+    put(today, turned)
+    forest.import_files(vault, keep_going=True)
+    after = texts(forest)
+    assert {id_: after[id_][1:] for id_ in before} == {i: t[1:] for i, t in before.items()}
+
+
 def test_half_of_a_swap_is_refused_though_the_note_was_edited(forest: Forest, vault: Path) -> None:
     mine = put(vault / "a" / "x.md", DAY.format(1))
     other = put(vault / "y.md", DAY.format(2))

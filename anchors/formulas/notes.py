@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from anchors.arguments import check_texts
 from anchors.formulas.codes import (
@@ -46,6 +47,7 @@ from anchors.formulas.spans import (
     joins,
     stretches,
 )
+from anchors.formulas.subjects import Subject
 from anchors.formulas.syntax import SIGNED_ARROW, ending, is_quoted, parse, prose_before
 from anchors.formulas.union import united
 from forest.formats.base import Notice, shortened, silent
@@ -53,7 +55,7 @@ from forest.formats.base import Notice, shortened, silent
 _CODED = re.compile(f"[ΔΛΩ&{''.join((*LOOKALIKES, *GLYPHS))}]")
 """A line without any of these names no code; & begins one that is written as &Delta;."""
 _LETTERS = re.compile(r"[^\W\d_]{2}")
-_HEADING = re.compile(r"\s{0,3}#{1,6}\s")
+_SET_EQUAL = re.compile(r"\s*=\s*[^=\s]")
 _PHRASE = re.compile(rf"\s*{SIGNED_ARROW}\s*(?:[«\"“„]|(?i:фраза|phrase)\s*:)")
 
 
@@ -102,38 +104,30 @@ class _Reader:
         self.notice = notice
         self.found = NoteFormulas()
         self.named: dict[str, list[int]] = {}
-        self.subject = ""
-        """The code that the items of a list speak of."""
-        self.in_fence = False
-        """Whether that stands in a block of code, as its list may."""
-        self.announced = False
-        """Whether a line of its own names the code, and ends with a colon."""
-        self.refused = False
-        """Whether the items speak of a definition that contradicts one before it."""
-        self.above: Item | None = None
-        """The item that names the code, where one does: those below it speak of it."""
-        self.voice: Item | None = None
-        """The item that says nothing but a register: those below it are scenes in it."""
+        self.subject = Subject()
 
     def read(self) -> NoteFormulas:
         taken = 0
         for i, line in enumerate(self.lines):
             if alike := list(look_alikes(line.text)):
                 self._tell_look_alikes(i, alike)
-            if not self.subject and not _CODED.search(line.text):
+            if not self.subject.may_follow(line) and not _CODED.search(line.text):
                 continue
             item = item_at(self.lines, i) if i >= taken else None
             if i >= taken:
-                self._follow(line, item)
-            before = self.subject
-            for code in codes_in(line):
-                self.named.setdefault(code, []).append(line.number)
+                self.subject.follow(line, item)
+            if item:
+                self.subject.adopt(item, line, partial(self._notice, line))
+            code, refused = self.subject.code, self.subject.refused
+            for named in codes_in(line):
+                self.named.setdefault(named, []).append(line.number)
             for pieces in self._definitions(i, line):
                 self._define(pieces)
             if item:
                 taken = i + item.lines
-                if before and item is not self.above and (self.in_fence or not line.fenced):
-                    self._item(before, line, item)
+                listed = self.subject.in_fence or not line.fenced
+                if code and item is not self.subject.above and listed:
+                    self._item(code, line, item, refused=refused)
         found = self.found
         found.undefined = {
             code: tuple(lines) for code, lines in self.named.items() if code not in found.defined
@@ -197,6 +191,9 @@ class _Reader:
         for below, line in enumerate(self.lines[i + 1 :], self.lines[i].number + 1):
             plain = line.plain
             if line.number != below or not _PHRASE.match(plain.text):
+                if line.number == below and _SET_EQUAL.match(plain.text):
+                    said = "what a formula is set equal to stands behind it, on its line"
+                    self._problem(plain, said)
                 return
             yield plain
 
@@ -242,8 +239,8 @@ class _Reader:
             said = f"{lone} is one term in a sentence"
             self._problem(pieces[0], f"{said}: no formula, unless it stands in brackets")
             return
-        self.refused = not self._unite(formula, pieces[0])
-        self.subject, self.in_fence = formula.code, pieces[0].fenced
+        refused = not self._unite(formula, pieces[0])
+        self.subject.define(formula.code, in_fence=pieces[0].fenced, refused=refused)
         for part in formula.parts:
             if part in GLYPHS:
                 self.named.setdefault(part, []).append(pieces[0].number)
@@ -264,36 +261,14 @@ class _Reader:
         defined[formula.code] = Defined(both, (*known.lines, line.number))
         return True
 
-    def _follow(self, line: Line, item: Item | None) -> None:
-        """Keep in mind which formula the next list speaks of, and in which register."""
-        text = item.text if item else line.plain.text.strip()
-        if not text:
-            return
-        if self.voice and (item is None or item.depth <= self.voice.depth):
-            self.voice = None
-        if item and self.above and item.depth <= self.above.depth:
-            self.subject, self.above = "", None
-        codes = set(codes_in(line))
-        names = len(codes) == 1 and (text.endswith(":") or bool(CODE_ALONE.fullmatch(text)))
-        if item and not names:
-            return
-        if line.fenced:
-            return
-        heads = len(codes) == 1 and bool(_HEADING.match(line.text))
-        if names or heads:
-            (self.subject,) = codes
-            self.above, self.refused = item, False
-        elif not text.endswith(":") or codes:
-            self.subject, self.above = "", None
-        self.announced = names
-
-    def _item(self, code: str, line: Line, said: Item) -> None:
+    def _item(self, code: str, line: Line, said: Item, *, refused: bool) -> None:
         item = said.text
+        subject = self.subject
         if register_alone(item):
-            self.voice = said
-        elif self.voice:
-            item = f"{register_alone(self.voice.text)}: {item}"
-        if self.refused:
+            subject.voice = said
+        elif subject.voice:
+            item = f"{register_alone(subject.voice.text)}: {item}"
+        if refused:
             self.found.unvoiced += voice_in(item) is not None
             return
         known = self.found.defined.get(code)
@@ -312,7 +287,7 @@ class _Reader:
                 self._notice(line, f"`{role}` is a role of its own: was `{near}` meant?")
         elif slip := slip_in(item, terms):
             self._problem(line, f"`{slip[0]}:` is no role: write `{slip[1]}: …`")
-        elif self.announced and (other := VOICE.fullmatch(item)) and is_quoted(other[3]):
+        elif subject.announced and (other := VOICE.fullmatch(item)) and is_quoted(other[3]):
             self._notice(
                 line,
                 f"{other[3]} is no scene of {code}: a register of your own is one word in small "

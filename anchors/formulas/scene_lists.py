@@ -25,7 +25,7 @@ from anchors.formulas.model import (
 )
 from anchors.formulas.note_lines import Line
 from anchors.formulas.spans import defines
-from anchors.formulas.syntax import is_quoted, unquoted
+from anchors.formulas.syntax import leading_quote, unquoted
 from forest.language import guess_language, is_language
 
 _ITEM = re.compile(r"\s*(?:[-*+•–—]|[0-9]+[.)])\s+(?:\[.\]\s+)?(.*)")
@@ -36,6 +36,7 @@ _REGISTER = re.compile(r"(.+?)\s*\((.*)\)")
 _REGISTER_ALONE = re.compile(r"([^:]+?)\s*:")
 _ROLE_BEFORE = re.compile(r"([^:]+?)\s*:\s*(.+?)(?:\s*\(.*)?")
 _ROLE = re.compile(r"(.+?)\s[—–-]+\s(.+?)(?:\s*\(.*)?")
+_REMARK = re.compile(r"\([^()]*\)")
 _BEHIND = " ,;.!?…"
 _ENDS = {"«": "»", '"': '"', "“": "”", "„": "“”"}
 """What ends quotes, by how they begin."""
@@ -116,10 +117,10 @@ def _depth(line: Line) -> int:
 
 
 def _scene_text(written: str) -> str:
-    """The text of a scene that stands in quotes, with or without a sign behind; else ""."""
-    written = written.strip(" ,;")
-    quoted = written if is_quoted(written) else written.rstrip(_BEHIND)
-    return unquoted(quoted) if is_quoted(quoted) else ""
+    """The text of a scene in quotes, with nothing but a sign or a remark behind; else ""."""
+    quoted = leading_quote(written)
+    behind = written[len(quoted) :].strip(_BEHIND)
+    return unquoted(quoted) if quoted and (not behind or _REMARK.fullmatch(behind)) else ""
 
 
 def _is_voice_alone(text: str) -> bool:
@@ -127,10 +128,17 @@ def _is_voice_alone(text: str) -> bool:
     return bool(voice and match and voice.register in REGISTERS and match[3][0] in _ENDS)
 
 
+def is_scene(item: str) -> bool:
+    """Whether an item can be nothing but a scene: in quotes, in one of the four registers."""
+    voice, match = voice_in(item), VOICE.fullmatch(item)
+    return bool(voice and match and voice.register in REGISTERS and _scene_text(match[3]))
+
+
 def register_alone(item: str) -> str:
-    """The register, as written, of the items below an item that says nothing else; else ""."""
+    """The register of the items below an item that says nothing else; else ""."""
     match = _REGISTER_ALONE.fullmatch(item)
-    return match[1] if match and register_name(_register(match[1])[0]) in REGISTERS else ""
+    name = register_name(_register(match[1])[0]) if match else ""
+    return name if name in REGISTERS else ""
 
 
 def _register(written: str) -> tuple[str, str]:

@@ -109,6 +109,7 @@ _NEARLY_HEADED = re.compile(r"\s*([^\W\d_][0-9]+)\s*=")
 
 
 _DASHES = "—–-"
+_IN_BRACKETS = re.compile(r"[(\[][^()\[\]]*\w\s+$")
 _ROLE_BEFORE = re.compile(r"[(+·⋅∙*,=]\s*([^\W\d_][^()\[\]=+·⋅∙*,:]*:)\s*[^()\[\]=+·⋅∙*,]*$")
 """What stands before a term as its role."""
 
@@ -266,6 +267,12 @@ def joined(items: Sequence[str], join: Join) -> str:
 def is_quoted(text: str) -> bool:
     """Whether a text stands in quotes as a whole."""
     return _pattern("QUOTED").fullmatch(text) is not None
+
+
+def leading_quote(text: str) -> str:
+    """What stands in quotes at the beginning of a text, with them; "" where nothing does."""
+    match = _pattern("QUOTED").match(text)
+    return match[0] if match else ""
 
 
 def unquoted(text: str) -> str:
@@ -480,6 +487,8 @@ class _Reader:
         """What is wrong with a sign at an offset that joins nothing there; "" for others."""
         if sign == ";":
             return "`;` joins nothing: write `+`, `·`, `→` or `,`, or the phrase in quotes"
+        if sign and sign in "([" and _IN_BRACKETS.search(self.text, 0, offset):
+            return "a phrase with brackets of its own stands in quotes: «замок (дверной)»"
         role = _ROLE_BEFORE.search(self.text, 0, offset) if sign and sign in _DASHES else None
         return f"the role of this term stands before it already: `{role[1]}`" if role else ""
 

@@ -133,6 +133,10 @@ def test_all_formulas_of_a_line_are_read_or_named() -> None:
         ("Δ40 => (а + б)", "no `=` follows Δ40"),
         ("Δ40 ≈ (а + б)", "no `=` follows Δ40"),
         ("Δ60 = (а + б)) = сцена", "column 14: found `)`, expected"),
+        (
+            "Δ60 = (замок (дверной) + порог)",
+            "column 14: a phrase with brackets of its own stands in",
+        ),
         ("Δ60 = (а + б) / 2", "column 15: found `/`"),
         ("Δ60 = (а + б) ≈ сцена", "column 15: write a single `=` for `≈`"),
         ("Δ60 = (а + б) := сцена", "column 15: write a single `=` for `:=`"),
@@ -195,6 +199,7 @@ def test_registers_are_free_and_need_no_bullet() -> None:
         ("> - поэтически:\n>   - «А»\n>\n>   - «Б»", [
             ("poetic", "ru", "А"), ("poetic", "ru", "Б"),
         ]),
+        ("- телесно: «Т» (черновик)\n- сонно: «С».", [("bodily", "ru", "Т"), ("сонно", "ru", "С")]),
         ("- телесно: «Т\n\nПроза» и всё", [("bodily", "ru", "«Т")]),
         ("- телесно: «Т» и «У»\n- логически: „Л\nм“", [
             ("bodily", "ru", "«Т» и «У»"), ("logical", "ru", "Л м"),
@@ -216,6 +221,37 @@ def test_scenes_below_an_item_that_names_a_code_are_of_that_code() -> None:
         "Δ12": ["А"],
         "Δ13": ["Б", "В"],
     }
+
+
+@pytest.mark.parametrize(
+    "between",
+    ["### Сцены", "Эта формула о воде.", "![[вода.png]]", "> [!quote] Сцены", "Раз.\n\n#### Два"],
+)
+@pytest.mark.parametrize("formula", ["## Δ12 = (вода + лёд)", "Δ12 = (вода + лёд)", "## Про Δ12"])
+def test_a_scene_speaks_of_the_only_formula_of_its_section(formula: str, between: str) -> None:
+    listed = "- сонно: «нет»\n- поэтически: «А»\n- сонно: «Б»\n\n## Иное\n\n- телесно: «В»"
+    found = formulas_in(f"## Δ13 = (а + б)\n\n{formula}\n\n{between}\n\n{listed}")
+    own = formula.startswith("#")
+    said = [scene.text for scene in found.scenes.get("Δ12", ())]
+    assert said == (["А", "Б"] if own else [])
+    assert "Δ13" not in found.scenes
+
+
+def test_a_scene_that_may_speak_of_several_formulas_is_named() -> None:
+    notices: list[str] = []
+    note = (
+        "# А\n\nΔ12 = (вода + лёд)\n\nΔ13 = (а + б)\n\n## Сцены\n\n- телесно: «В»\n- logical: «Г»"
+    )
+    assert formulas_in(note, notices.append).scenes == {}
+    assert notices == [
+        "line 9, column 1: this may be a scene of one of Δ12, Δ13: write `Δ12:` above it"
+    ]
+
+
+def test_what_stands_below_a_formula_is_no_part_of_it() -> None:
+    found = formulas_in("Δ12 = (вода + лёд)\n= тихая сцена\n\nΔ13 = (а + б)\n=====")
+    assert [(p.line, "on its line" in str(p)) for p in found.problems] == [(2, True)]
+    assert list(found.defined) == ["Δ12", "Δ13"]
 
 
 def test_quotes_of_a_scene_that_do_not_end_are_named() -> None:
