@@ -341,17 +341,20 @@ class KnownNotes:
     ) -> str | None:
         """The tree that is a part of a note now.
 
-        It says the same, or its question has its UID; or it asks the same, without a UID, and has
-        most of its words.
+        It says the same, or its question has its UID; or it asks the same, without a UID, and came
+        from this note, or has most of its words.
         """
         for went in free.get(one.hash, ()):
             if went not in taken:
                 return went
-        for went in free.get(_part(id_), ()):
+        own = {known for known, _ in self._records.known.get(file, ())}
+        for went in sorted(free.get(_part(id_), ()), key=lambda went: went not in own):
             old = None if went in taken else self._records.stored(went)
             if old is None or old.root.kind != "question" or uid_of(old) != one.uid:
                 continue
-            if one.uid or likeness(self._records.words_of(file, one), words(old)) > ALIKE:
+            if one.uid or went in own:
+                return went
+            if likeness(self._records.words_of(file, one), words(old)) > ALIKE:
                 return went
         return None
 

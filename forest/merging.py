@@ -217,6 +217,8 @@ class Merging:
         home = self._files.homes.get(new.source or "", old.source)
         if is_another and new.in_file.says_id and old.source in self._files.files:
             error.hint = f"Was it moved? Then import {old.source} first. {error.hint}"
+        elif is_another and not self._files.is_data(new, new.source) and old.source:
+            error.hint = f"Imported with {old.source} it gets a number behind its id. {error.hint}"
         elif not is_another and home != new.source:
             error.hint = f"It is taken for {home}, of which it says most. {error.hint}"
             self._moved.add(tree.id)

@@ -860,12 +860,37 @@ def test_a_note_in_the_place_of_one_that_cannot_be_read_is_left_out_with_it(
     put(yesterday, DAY.format(2))
     put(today, "---\ntitle: {{title}}: [\n---\n" + turned)
     said = forest.import_files(vault, keep_going=True).skipped
-    assert "mend" in said[0] and "Сегодня.md, which cannot be read" in said[0]
+    assert "mend" in said[0]
+    assert "Сегодня.md, which cannot be read" in said[0]
     assert texts(forest) == before
     put(today, turned)
     forest.import_files(vault, keep_going=True)
     after = texts(forest)
     assert {id_: after[id_][1:] for id_ in before} == {i: t[1:] for i, t in before.items()}
+
+
+@pytest.mark.parametrize("edited", ["Так.", "Здесь."])
+def test_a_question_of_another_note_stays_itself_however_its_answer_grows(
+    forest: Forest, vault: Path, edited: str
+) -> None:
+    def asked(*said: str) -> str:
+        parts = [f"> [!nexus_user] **U**\n> {q}\n\n> [!nexus_agent] **A**\n> {a}\n\n"
+                 for q, a in zip(said[::2], said[1::2], strict=True)]  # fmt: skip
+        return "".join(parts)
+
+    one, other, new = (vault / f"{name}.md" for name in "abc")
+    put(one, asked("Как?", "Так.", "Зачем?", "Затем."))
+    put(other, asked("Где?", "Здесь.", "Когда?", "Потом."))
+    forest.import_files(vault)
+    put(one, asked("Зачем?", "Затем."))
+    put(other, asked("Когда?", "Потом."))
+    put(new, asked("Как?", "Так.", "Где?", "Здесь."))
+    assert forest.import_files(vault).added == []
+    ids = texts(forest).keys()
+    longer = f"{edited}\n>\n> А ещё иначе, как бывало раньше, и совсем не так, как хотели."
+    put(new, asked("Как?", "Так.", "Где?", "Здесь.").replace(edited, longer))
+    report = forest.import_files(vault)
+    assert (report.added, len(report.changed), texts(forest).keys()) == ([], 1, ids)
 
 
 def test_half_of_a_swap_is_refused_though_the_note_was_edited(forest: Forest, vault: Path) -> None:
@@ -1440,3 +1465,16 @@ def test_a_question_with_a_uid_that_grew_while_its_note_was_joined_to_another_is
     (vault / "b.md").unlink()
     report = forest.import_files(vault)
     assert (report.added, len(report.notices)) == ([], 1), "the note is named, not its question"
+
+
+def test_notes_of_two_vaults_that_are_called_alike_are_imported_together(
+    forest: Forest, tmp_path: Path
+) -> None:
+    one, other = tmp_path / "v1", tmp_path / "v2"
+    put(one / "Index.md", "# Один\n\nраз\n")
+    put(other / "Index.md", "# Другой\n\nвсё иначе\n")
+    forest.import_files(one)
+    with pytest.raises(Conflict) as refused:
+        forest.import_files(other)
+    assert re.search(r"Imported with .*v1/Index.md it gets a number", str(refused.value))
+    assert forest.import_files([one, other]).added == ["index.2"]
