@@ -190,7 +190,7 @@ def _told_records(found: Difference) -> Iterator[str]:
             for what in ("added", "removed", "changed")
             if (count := getattr(changes, what))
         ]
-        near = f"; {changes.near} of trees to which nothing happened" if changes.near else ""
+        near = f"; {changes.near} of trees that say what they said" if changes.near else ""
         yield f"records  {kind}: {', '.join(counts)}{near}"
 
 

@@ -3,7 +3,8 @@
 Why: the recipe, the seed, the format, the forest's trees. What: records by kind, and files. A tree
 is edited where a thought of it says other words, hangs elsewhere, came or went, or where its title
 or its axes are other ones; all of that is read out of the records, so nothing but the two folders
-is needed. A tree that no record of a corpus says is not in it.
+is needed. Which anchors a thought carries they do not tell: a jump that is gone may have lost its
+anchor at either end. A tree that no record of a corpus says is not in it.
 
 Records are hashed to rows of numbers in a temporary folder and compared a part of all keys at a
 time, so memory grows with the number of trees alone. The hashes are Python's own: they live as long
@@ -82,7 +83,7 @@ class Changes(_Part):
     added: int = 0
     removed: int = 0
     changed: int = 0
-    near: int = Field(0, description="of all these, those of trees to which nothing happened")
+    near: int = Field(0, description="of all these, those of trees that say what they said")
 
 
 class Files(_Part):
@@ -299,7 +300,7 @@ class _Reading:
         return {kind: counts[kind] for kind in KINDS if kind in counts}
 
     def _changes(self, rows: NDArray[Any]) -> Iterator[tuple[int, str, bool]]:
-        """(kind, added, removed or changed, whether nothing happened to its trees) of records."""
+        """(kind, added, removed or changed, whether its trees say what they said) of records."""
         for same in _runs(rows, "key"):
             left: tuple[list[Any], list[Any]] = ([], [])
             for equal in _runs(same, "said"):

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from exporters.measure import Measure, Tokenizer, measure_of
 from exporters.templates import TemplateProblem, check_template
 from forest.errors import UsageError
+from forest.language import is_language
 
 Length = Annotated[int, Field(strict=True, le=1 << 40)]
 """In characters, or in tokens where the recipe names a tokenizer."""
@@ -201,6 +202,8 @@ class Recipe(_Section):
     @model_validator(mode="after")
     def _templates_fit(self) -> Self:
         for lang, texts in self.templates.items():
+            if not is_language(lang) or not lang.partition("-")[0].islower():
+                raise ValueError(f"templates.{lang}: expected a language such as ru or pt-BR")
             for kind, text in texts.items():
                 try:
                     check_template(kind, text, self.walks.marker)

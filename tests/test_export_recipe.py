@@ -71,6 +71,8 @@ def test_what_a_recipe_leaves_out_keeps_its_default(tmp_path: Path) -> None:
         ),
         ("order = 'random'", "order: Input should be 'curriculum' or 'shuffled'"),
         ("[marks]\naccepted = ['refuted']", "marks: 'refuted' is both accepted and refuted"),
+        ("[templates.RU]\ncard = 'x'", "templates.RU: expected a language such as ru or pt-BR"),
+        ("[templates.Russian-]\ncard = 'x'", "templates.Russian-: expected a language"),
         ("[templates.ru]\ncart = 'x'", "templates.ru.cart: there is no such template"),
         (
             "[templates.ru]\ncard = '{{ anchor }}'",
