@@ -31,6 +31,7 @@ from anchors.formulas.where import registry_between
 from anchors.registry import Registry
 from forest.addresses import address
 from forest.errors import Conflict, ForestError
+from forest.file_versions import Whereabouts
 from forest.formats.base import SourceFile, silent
 from forest.formats.decoding import read_text
 from forest.formats.files import SUFFIXES, find_files
@@ -136,8 +137,11 @@ def import_formulas(
     notes = list(read.values())
     done = ImportedFormulas(notices=notices)
     there = Book.of(store, skip=lambda _: None).formulas.values()
-    gone = {file for one in there for file in _files(one) if found_in.lacks(file)}
-    if not (notes or gone):
+    where = Whereabouts(store, found_in.folders)
+    gone = {file for one in there for file in _files(one) if where.is_gone(file)}
+    gone -= found_in.files
+    lacking = set(filter(found_in.lacks, gone))
+    if not (notes or lacking):
         return done
 
     defined = [one.formula for note in notes for one in note.found.defined.values()]
@@ -146,7 +150,7 @@ def import_formulas(
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
         nonlocal done
         report = ImportedFormulas(notices=list(notices))
-        writing = _Writing(old, notes, gone, replace, report, registry)
+        writing = _Writing(old, notes, gone, lacking, replace, report, registry)
         done = writing.report
         return writing.run()
 
@@ -227,6 +231,7 @@ class _Writing:
         old: dict[Key, Node],
         notes: list[_Note],
         gone: set[str],
+        lacking: set[str],
         replace: bool,
         report: ImportedFormulas,
         registry: Registry | None,
@@ -236,8 +241,11 @@ class _Writing:
         self.replace = replace
         self.report = report
         self.read = {note.address for note in notes}
-        self.gone = gone
-        """Files that define nothing any more, for they are there no more; their scenes stay."""
+        self.gone, self.lacking = gone, lacking
+        """Files that define nothing any more, for they are there no more; their scenes stay.
+
+        And those of them that are missing in a folder which is imported.
+        """
         self.went: set[str] = set()
         """Formulas that other notes define now than those they came from: they were moved."""
         self.book = Book.from_nodes(old.values(), lambda _: None, registry)
@@ -250,9 +258,10 @@ class _Writing:
         for code, one in said.items():
             self._take(code, one)
         for code, formula in before.items():
-            if code not in said and _files(formula) and _files(formula) <= self.read | self.gone:
+            files = _files(formula)
+            if code not in said and files and files <= self.read | self.lacking:
                 self._tell(
-                    ", ".join(_files(formula)),
+                    ", ".join(files),
                     f"{code} came from it and is not defined in it any more; it stays "
                     f"(`forest formulas remove {code}` removes it)",
                 )
@@ -399,12 +408,12 @@ class _Writing:
     def _is_here_now(self, old: Formula, new: Formula) -> bool:
         """Whether a formula that was moved is what these files say: they have something of it.
 
-        So have files in the place of those that are gone.
+        So have files in the folder of those that are gone.
         """
         if old.code not in self.went:
             return False
         was, is_ = ({t.anchor for t in one.terms} | set(one.parts) for one in (old, new))
-        return _files(old) <= self.gone or not was.isdisjoint(is_)
+        return _files(old) <= self.lacking or not was.isdisjoint(is_)
 
     # --- scenes --------------------------------------------------------------------------------
 

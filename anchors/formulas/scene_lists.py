@@ -125,7 +125,10 @@ def _scene_text(written: str) -> str:
 
 def _is_voice_alone(text: str) -> bool:
     voice, match = voice_in(text), VOICE.fullmatch(text)
-    return bool(voice and match and voice.register in REGISTERS and match[3][0] in _ENDS)
+    if not voice or not match or voice.register not in REGISTERS:
+        return False
+    is_signs = voice.register == "emoji" and not any(map(str.isalpha, voice.text))
+    return match[3][0] in _ENDS or is_signs
 
 
 def is_scene(item: str) -> bool:
@@ -158,6 +161,8 @@ def voice_in(item: str) -> Scene | None:
     register = register_name(word)
     quoted = _scene_text(match[3])
     text = quoted or unquoted(match[3].strip(" ,;"))
+    if register == "emoji" and not any(map(str.isalpha, text)):
+        text = text.strip(_BEHIND)
     is_name = standard(word, REGISTERS) in REGISTERS
     is_word = register in REGISTERS or (register.isalpha() and register == register.lower())
     if not text or not ((is_word and quoted and not dash) or (is_name and (quoted or not dash))):

@@ -743,6 +743,26 @@ def test_a_formula_that_went_to_another_note_is_edited_there(store, tmp_path):
     assert "b.md defines it no more; --replace" in done.notices[0]
 
 
+def test_formulas_follow_a_folder_that_was_renamed(tmp_path):
+    note = "Δ50 = (вода + {})\n\n- телесно: «{}»\n- поэтически: «Лёд ушёл»"
+    old, new = tmp_path / "v", tmp_path / "vault"
+    old.mkdir()
+    (old / "a.md").write_text(note.format("весна", "Раз"))
+    (old / "b.md").write_text("Δ60 = (дом + сад)")
+    with Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as forest:
+        store = forest.store
+        import_formulas(store, [old])
+        old.rename(new)
+        (new / "a.md").write_text(note.format("лёд", "Раз и два"))
+        done = import_formulas(store, [new])
+        assert (done.changed, done.left_out, done.notices) == (["Δ50"], [], [])
+        voiced = {s.text: s.origin for s in Book.of(store).voices("Δ50")}
+        assert voiced == dict.fromkeys(["Раз и два", "Лёд ушёл"], "vault/a.md")
+        (new / "c.md").write_text("Δ60 = (ночь + окно)")
+        (new / "b.md").unlink()
+        assert import_formulas(store, [new / "c.md"]).left_out == ["Δ60"]  # nothing of it
+
+
 def test_an_import_says_how_a_formula_changed_and_counts_what_list_counts(store, tmp_path):
     note = tmp_path / "a.md"
     note.write_text("Δ50 = (лес + тень)")
