@@ -13,12 +13,15 @@ from zlib import crc32
 
 from forest.errors import IdTaken, InvalidTree, NotFound
 from forest.language import guess_language
+from forest.likeness import ALIKE, likeness
 
 if TYPE_CHECKING:
-    from forest.model import Tree
+    from forest.model import Thought, Tree
     from forest.stores.base import Store
 
 T = TypeVar("T")
+COMMON = 50
+"""A word in more thoughts than that tells none of them apart."""
 _DERIVED = re.compile("[0-9a-f]{8}")
 
 
@@ -26,8 +29,9 @@ def finished(tree: Tree, old: Tree | None = None, *, own: bool = False) -> Tree:
     """The tree with what an author need not write: ids, and the language.
 
     Thoughts without an id take over the id of the thought of ``old`` that they correspond to: the
-    one that says the same (of several, the one as far from the start or the end), else the one in
-    the same place (same parent, same neighbour before it). So an edited thought stays the same
+    one that says the same (of several, the one as far from the start or the end), else the one that
+    says most of its words, else the one in the same place (same parent, same neighbour before it).
+    So an edited thought stays the same
     thought. All others get a derived id. A written id without a slash belongs to its tree: ``n1``
     becomes ``justice/n1``.
 
@@ -106,6 +110,8 @@ def _take_over(tree: Tree, old: Tree, ids: list[str]) -> None:
     left = {id_ for same in free.values() for id_ in same}
     if not left:
         return
+    _take_over_alike(tree, [t for t in old.thoughts if t.id in left], ids)
+    left.difference_update(ids)
     old_places = _places(old, [t.id for t in old.thoughts])
     at_place = {place: id_ for place, id_ in old_places if id_ in left}
     _places(tree, ids, at_place)
@@ -129,6 +135,29 @@ def _take_over_ends(tree: Tree, old: Tree, ids: list[str]) -> None:
                 ids[i] = before.id
             elif not same_size:
                 break
+
+
+def _take_over_alike(tree: Tree, left: list[Thought], ids: list[str]) -> None:
+    """Fill empty ``ids`` from the thoughts of which most words are there still."""
+    old = [set(t.text.casefold().split()) for t in left]
+    with_word: dict[str, list[int]] = {}
+    for n, words in enumerate(old):
+        for word in words:
+            with_word.setdefault(word, []).append(n)
+    alike: list[tuple[float, int, int]] = []
+    for i, t in enumerate(tree.thoughts):
+        if not ids[i]:
+            words = set(t.text.casefold().split())
+            common = Counter(
+                n for w in words for n in with_word.get(w, ()) if len(with_word[w]) <= COMMON
+            )
+            shares = ((likeness(words, old[n]), n) for n in common)
+            alike.extend((-share, i, n) for share, n in shares if share > ALIKE)
+    taken: set[int] = set()
+    for _, i, n in sorted(alike):
+        if not ids[i] and n not in taken:
+            ids[i] = left[n].id
+            taken.add(n)
 
 
 def _places(

@@ -176,6 +176,8 @@ class Merging:
                 return True  # and holds it no more: else it would be refused
             if self._may_hold(old.source):
                 return False
+        elif self._files.homes.get(new.source or "") == old.source:
+            return True  # it came back, and was known by what it says
         by_name = then.bytes and not then.says_id
         if new.in_file.says_id and not by_name and not (is_read and self._keep_going):
             return True  # a title may be that of several trees
@@ -217,7 +219,11 @@ class Merging:
         home = self._files.homes.get(new.source or "", old.source)
         if is_another and new.in_file.says_id and old.source in self._files.files:
             error.hint = f"Was it moved? Then import {old.source} first. {error.hint}"
-        elif is_another and not self._files.is_data(new, new.source) and old.source:
+        elif (
+            is_another
+            and not self._files.is_data(new, new.source)
+            and old.source not in (None, new.source)
+        ):
             error.hint = f"Imported with {old.source} it gets a number behind its id. {error.hint}"
         elif not is_another and home != new.source:
             error.hint = f"It is taken for {home}, of which it says most. {error.hint}"

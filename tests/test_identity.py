@@ -126,3 +126,10 @@ def test_the_language_is_guessed_once():
     assert t.lang == "ru"
     assert finished(Tree("t", thoughts=[Thought(text="English now.")]), t).lang == "ru"
     assert tree((0, "Thought."), lang="de").lang == "de"
+
+
+def test_an_edited_thought_keeps_its_id_behind_a_new_one():
+    old = tree((0, "Корень."), (1, "Первый шаг про жизнь и долгую дорогу."), (1, "Второй шаг."))
+    edited = (1, "Первый шаг про жизнь и короткую дорогу.")
+    new = finished(raw(tree((0, "Корень."), (1, "Новый шаг."), edited, (1, "Второй шаг."))), old)
+    assert [ids(new)[n] for n in (0, 2, 3)] == ids(old)

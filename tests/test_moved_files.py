@@ -893,6 +893,24 @@ def test_a_question_of_another_note_stays_itself_however_its_answer_grows(
     assert (report.added, len(report.changed), texts(forest).keys()) == ([], 1, ids)
 
 
+@pytest.mark.parametrize("night", ["empty", "gone"])
+def test_a_note_that_was_away_for_a_night_comes_back_edited(
+    forest: Forest, vault: Path, night: str
+) -> None:
+    note = put(vault / "a.md", "# Сад\n\nМысль о саде и зиме за окном.\n\nИ о снеге у реки.\n")
+    put(vault / "z.md", "# Дом\n\nДругое.\n")
+    forest.import_files(vault)
+    if night == "empty":
+        put(note, "")
+    else:
+        note.unlink()
+    forest.import_files(vault)
+    more = "Сегодня про апрель и ручьи.\n\nПро письмо, которое не пришло.\n\nПро лодку соседа.\n"
+    put(note, f"# Сад\n\nМысль о саде и зиме за окном.\n\n{more}")
+    assert forest.import_files(vault).changed == ["a"]
+    assert forest.import_files(vault).changed == []
+
+
 def test_half_of_a_swap_is_refused_though_the_note_was_edited(forest: Forest, vault: Path) -> None:
     mine = put(vault / "a" / "x.md", DAY.format(1))
     other = put(vault / "y.md", DAY.format(2))

@@ -138,7 +138,7 @@ def import_formulas(
     done = ImportedFormulas(notices=notices)
     there = Book.of(store, skip=lambda _: None).formulas.values()
     where = Whereabouts(store, found_in.folders)
-    gone = {file for one in there for file in _files(one) if where.is_gone(file)}
+    gone = {file for one in there for file in _files(one) | _voicers(one) if where.is_gone(file)}
     gone -= found_in.files
     lacking = set(filter(found_in.lacks, gone))
     if not (notes or lacking):
@@ -440,7 +440,7 @@ class _Writing:
                 self.new["Scene", there[0]] = replace(node, key=there[0])
         for code, voices in self.book.scenes.items():
             for key, scene in voices.items():
-                if key not in said and not self._may_say(code, scene.origin):
+                if key not in said and not self._is_said(code, key, scene):
                     self._drop(code, self.old["Scene", key], scene, said)
         self._remember(lines)
 
@@ -478,26 +478,48 @@ class _Writing:
         lines = formula.imported_scenes.splitlines() if formula else []
         return [file for id_, file in map(_parted, lines) if id_ == key]
 
+    def _is_said(self, code: str, key: str, scene: Scene) -> bool:
+        """Whether a scene that the notes do not say stays: it is not theirs, or may be said still.
+
+        So it is where a file that said it was not read; or where all that said it are gone, unless
+        the formula is in other ones now. What one of them says no more is not theirs.
+        """
+        sayers = {scene.origin, *self._sayers(code, key)}
+        if scene.origin not in self.read | self.gone:
+            return True
+        if any(file not in self.read | self.gone for file in sayers):
+            return scene.origin not in self.read
+        return sayers <= self.gone and code not in self.went
+
     def _may_say(self, code: str, file: str) -> bool:
-        """Whether a file may say scenes of a formula still: it was not read, nor renamed."""
+        """Whether a file says what it said of a formula, as far as is known: it was not read.
+
+        Of one that is gone its scenes stay, as long as no other file has the formula.
+        """
         return file not in self.read and not (code in self.went and file in self.gone)
 
     def _remember(self, said: Mapping[str, list[str]]) -> None:
         """Let formulas know which scenes the files say now."""
         for code, formula in self.book.formulas.items():
             lines = formula.imported_scenes.splitlines()
-            others = [line for line in lines if self._may_say(code, _parted(line)[1])]
+            others = [line for line in lines if self._stays_said(code, *_parted(line))]
             now = "\n".join(dict.fromkeys([*others, *said.get(code, ())]))
             if now != formula.imported_scenes:
                 node = formula_node(replace(formula, imported_scenes=now))
                 self.new[node.at] = node
+
+    def _stays_said(self, code: str, key: str, file: str) -> bool:
+        """Whether a file counts as one that says a scene: not if another one said it no more."""
+        is_dropped = ("Scene", key) in self.new and self.new["Scene", key] is None
+        return self._may_say(code, file) and not (is_dropped and file in self.gone)
 
     def _drop(self, code: str, node: Node, scene: Scene, said: Container[str]) -> None:
         """Remove a scene that its file has no more, unless another file said it too."""
         as_said = scene_node(code, scene)
         if as_said.key in said:
             return
-        if others := [f for f in self._sayers(code, node.key) if self._may_say(code, f)]:
+        sayers = (f for f in self._sayers(code, node.key) if f not in self.gone)
+        if others := [f for f in sayers if self._may_say(code, f)]:
             self.new[node.at] = replace(node, properties={**node.properties, "origin": others[0]})
         elif self.replace or as_said == node:
             self.new[node.at] = None
@@ -533,6 +555,11 @@ def _made_of(formula: Formula) -> tuple[bool, bool]:
 
 def _files(formula: Formula) -> set[str]:
     return set(formula.origin.splitlines())
+
+
+def _voicers(formula: Formula) -> set[str]:
+    """The files that said its scenes when they were last imported."""
+    return {_parted(line)[1] for line in formula.imported_scenes.splitlines()}
 
 
 def _base(formula: Formula) -> Formula | None:

@@ -29,6 +29,7 @@ from anchors.formulas.scene_lists import (
     VOICE,
     Item,
     is_term,
+    is_unquoted_scene,
     item_at,
     opens,
     register_alone,
@@ -107,27 +108,13 @@ class _Reader:
         self.subject = Subject()
 
     def read(self) -> NoteFormulas:
+        """Read all lines, and sort the codes that they name."""
         taken = 0
         for i, line in enumerate(self.lines):
             if alike := list(look_alikes(line.text)):
                 self._tell_look_alikes(i, alike)
-            if not self.subject.may_follow(line) and not _CODED.search(line.text):
-                continue
-            item = item_at(self.lines, i) if i >= taken else None
-            if i >= taken:
-                self.subject.follow(line, item)
-            if item:
-                self.subject.adopt(item, line, partial(self._notice, line))
-            code, refused = self.subject.code, self.subject.refused
-            for named in codes_in(line):
-                self.named.setdefault(named, []).append(line.number)
-            for pieces in self._definitions(i, line):
-                self._define(pieces)
-            if item:
-                taken = i + item.lines
-                listed = self.subject.in_fence or not line.fenced
-                if code and item is not self.subject.above and listed:
-                    self._item(code, line, item, refused=refused)
+            if self.subject.may_follow(line) or _CODED.search(line.text):
+                taken = max(taken, self._read_line(i, line, is_taken=i < taken))
         found = self.found
         found.undefined = {
             code: tuple(lines) for code, lines in self.named.items() if code not in found.defined
@@ -137,6 +124,29 @@ class _Reader:
             if elsewhere := tuple(line for line in lines if line not in own):
                 found.named[code] = elsewhere
         return found
+
+    def _read_line(self, i: int, line: Line, *, is_taken: bool) -> int:
+        """Read a line; where the next one is that was not read with it.
+
+        :param is_taken: whether an item above goes on in it.
+        """
+        item = None if is_taken else item_at(self.lines, i)
+        if not is_taken:
+            if not item and self.subject.code and is_unquoted_scene(line):
+                self._notice(line, "a scene without a bullet stands in quotes: this is none")
+            self.subject.follow(line, item)
+        if item:
+            self.subject.adopt(item, line, partial(self._notice, line))
+        code, refused = self.subject.code, self.subject.refused
+        for named in codes_in(line):
+            self.named.setdefault(named, []).append(line.number)
+        for pieces in self._definitions(i, line):
+            self._define(pieces)
+        if not item:
+            return i + 1
+        if code and item is not self.subject.above and (self.subject.in_fence or not line.fenced):
+            self._item(code, line, item, refused=refused)
+        return i + item.lines
 
     def _definitions(self, i: int, line: Line) -> Iterator[list[Line]]:
         """The formulas that end in line i or begin in it, each with the lines it takes."""

@@ -131,6 +131,12 @@ def _is_voice_alone(text: str) -> bool:
     return match[3][0] in _ENDS or is_signs
 
 
+def is_unquoted_scene(line: Line) -> bool:
+    """Whether a line says a scene in one of the four registers, without a bullet and quotes."""
+    match = None if line.fenced else VOICE.fullmatch(line.plain.text.strip())
+    return bool(match and not match[2] and standard(match[1], REGISTERS) in REGISTERS)
+
+
 def is_scene(item: str) -> bool:
     """Whether an item can be nothing but a scene: in quotes, in one of the four registers."""
     voice, match = voice_in(item), VOICE.fullmatch(item)

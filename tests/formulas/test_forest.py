@@ -743,6 +743,29 @@ def test_a_formula_that_went_to_another_note_is_edited_there(store, tmp_path):
     assert "b.md defines it no more; --replace" in done.notices[0]
 
 
+@pytest.mark.parametrize("kept", ["a.md", "b.md"])
+def test_a_scene_that_a_note_says_no_more_goes_though_a_copy_of_it_was_deleted(tmp_path, kept):
+    notes = [tmp_path / "v" / name for name in ("a.md", "b.md")]
+    notes[0].parent.mkdir()
+    for note in notes:
+        note.write_text("Δ50 = (вода + весна)\n\n- телесно: «Раз»\n- поэтически: «Два»")
+    with Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as forest:
+        store = forest.store
+        import_formulas(store, notes[:1])
+        import_formulas(store, [tmp_path / "v"])
+        living = tmp_path / "v" / kept
+        next(note for note in notes if note != living).unlink()
+        assert import_formulas(store, [tmp_path / "v"]).removed == 0
+        living.write_text("Δ50 = (вода + весна)\n\n- телесно: «Раз и снова»")
+        assert import_formulas(store, [tmp_path / "v"]).removed == 2
+        living.write_text("Δ50 = (вода + весна)\n\n- телесно: «Раз»")
+        done = import_formulas(store, [tmp_path / "v"])
+        assert (done.scenes, done.removed, done.stay_removed) == (1, 1, 0)
+        living.unlink()
+        assert import_formulas(store, [tmp_path / "v"]).removed == 0
+        assert [s.text for s in Book.of(store).voices("Δ50")] == ["Раз"]
+
+
 def test_formulas_follow_a_folder_that_was_renamed(tmp_path):
     note = "Δ50 = (вода + {})\n\n- телесно: «{}»\n- поэтически: «Лёд ушёл»"
     old, new = tmp_path / "v", tmp_path / "vault"

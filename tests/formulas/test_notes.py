@@ -262,6 +262,13 @@ def test_quotes_of_a_scene_that_do_not_end_are_named() -> None:
     assert notices == ["line 3, column 1: the quote « of this scene does not end"]
 
 
+def test_a_scene_without_bullet_and_quotes_is_named() -> None:
+    notices: list[str] = []
+    found = formulas_in("Δ12 = (вода + лёд)\nпоэтически: Весна\nтелесно: «Т»", notices.append)
+    assert [s.text for s in found.scenes["Δ12"]] == ["Т"]
+    assert ["line 2" in said and "stands in quotes" in said for said in notices] == [True]
+
+
 def test_a_role_may_name_its_term_in_another_form() -> None:
     (defined,) = formulas_in("Δ12 = (вода + лёд)\n- воды — среда").defined.values()
     assert roles(defined.formula)[0] == "medium"
