@@ -45,7 +45,12 @@ def import_files(
         paths, format=format, keep_going=keep_going, replace=replace, progress=progress
     )
     formulas = import_formulas(
-        forest.store, paths, format=format, keep_going=keep_going, replace=replace
+        forest.store,
+        paths,
+        format=format,
+        keep_going=keep_going,
+        replace=replace,
+        moved=trees.moved,
     )
     say_in(forest.store, trees.added, trees.changed)
     return Imported(trees, formulas)

@@ -80,6 +80,8 @@ class ImportReport:
     """Axes that were added or described by the files."""
     nodes: int = 0
     """Nodes beside the trees (formulas, scenes, decisions) that were added or changed."""
+    moved: dict[str, str] = field(default_factory=dict)
+    """Notes that were other files when they were imported last, each with that one."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ class _Import:
         store, folders = self.forest.store, self._folders(paths)
         is_gone = Whereabouts(store, folders).is_gone
         sources, homes = self._sources(paths, is_gone)
-        report.files = len(sources)
+        report.files, report.moved = len(sources), dict(homes)
         files = {self._called(source) for source in sources}
         origins = Origins(store, files, is_gone, homes)
         self.namesakes = Namesakes(origins)

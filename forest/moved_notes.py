@@ -58,14 +58,16 @@ def _matched(now: Hashes, then: Hashes) -> dict[str, str]:
     for file, said in then.items():
         for one in said:
             files.setdefault(one, []).append(file)
-    names = {name_of(file) for file in then}
+    names = {name_of(_file_of(place)) for place in then}
     homes: dict[str, str] = {}
     taken: set[str] = set()
     # of notes alike, the one that kept its name is that file
     for note in sorted(now, key=lambda n: name_of(n) not in names):
         common = Counter(f for one in now[note] for f in files.get(one, ()) if f not in taken)
         if common:
-            homes[note] = max(common, key=lambda f: (common[f], name_of(f) == name_of(note)))
+            homes[note] = max(
+                common, key=lambda f: (common[f], name_of(_file_of(f)) == name_of(note))
+            )
             taken.add(homes[note])
     return homes
 

@@ -893,6 +893,23 @@ def test_a_question_of_another_note_stays_itself_however_its_answer_grows(
     assert (report.added, len(report.changed), texts(forest).keys()) == ([], 1, ids)
 
 
+@pytest.mark.parametrize("copy", ["План 2.md", "Копия плана.md", "Планы.md"])
+@pytest.mark.parametrize("folder", ["", "a"])
+def test_a_note_that_comes_back_with_a_copy_is_the_one_with_its_name(
+    forest: Forest, vault: Path, folder: str, copy: str
+) -> None:
+    note = put(vault / folder / "План.md", "# Сад\n\nМысль о саде.\n")
+    put(vault / "z.md", "# Дом\n\nДругое.\n")
+    forest.import_files(vault)
+    note.unlink()
+    forest.import_files(vault)
+    put(note, "# Сад\n\nМысль о саде.\n")
+    put(vault / folder / copy, "# Сад\n\nМысль о саде.\n")
+    forest.import_files(vault)
+    sources = {tree.id: tree.source for tree in forest}
+    assert (sources[f"{folder}/план".strip("/")] or "").endswith("План.md")
+
+
 @pytest.mark.parametrize("night", ["empty", "gone"])
 def test_a_note_that_was_away_for_a_night_comes_back_edited(
     forest: Forest, vault: Path, night: str

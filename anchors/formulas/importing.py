@@ -102,6 +102,7 @@ def import_formulas(
     format: str = "auto",
     keep_going: bool = False,
     replace: bool = False,
+    moved: Mapping[str, str] | None = None,
 ) -> ImportedFormulas:
     """Take over the formulas of the Markdown notes among files and folders, in one transaction.
 
@@ -112,6 +113,8 @@ def import_formulas(
     :param keep_going: leave out paths and notes that cannot be read, without a word: importing
         their trees has told.
     :param replace: where they differ, take the note's.
+    :param moved: notes that were other files when they were imported last, each with that one
+        (`forest.importing.ImportReport.moved`): what came from these came from those.
     :raises NotFound: a path does not exist.
     :raises ImportRefused: a note cannot be read.
     """
@@ -144,15 +147,18 @@ def import_formulas(
     if not (notes or lacking):
         return done
 
+    places = {was: is_ for is_, was in (moved or {}).items()}
     defined = [one.formula for note in notes for one in note.found.defined.values()]
     registry = registry_between(store, [*there, *defined])
 
     def change(old: dict[Key, Node]) -> dict[Key, Node | None]:
         nonlocal done
         report = ImportedFormulas(notices=list(notices))
-        writing = _Writing(old, notes, gone, lacking, replace, report, registry)
+        now = {at: _in_new_place(node, places) for at, node in old.items()}
+        writing = _Writing(now, notes, gone, lacking, replace, report, registry)
         done = writing.report
-        return writing.run()
+        told = {at: node for at, node in now.items() if node != old[at]}
+        return {**told, **writing.run()}
 
     store.change_nodes(LABELS, change)
     _judge(store, done)
@@ -536,6 +542,19 @@ class _Writing:
         ]
         if places and (note.found.defined or note.found.scenes):
             self._tell(note.name, f"named, and defined nowhere: {', '.join(places)}")
+
+
+def _in_new_place(node: Node, places: Mapping[str, str]) -> Node:
+    """A formula or scene that came from where its notes are now.
+
+    :param places: where files that were moved are.
+    """
+    said = dict(node.properties)
+    for name in ("origin", "imported_scenes") if places else ():
+        if isinstance(text := said.get(name), str):
+            lines = (line.rpartition("\t") for line in text.split("\n"))
+            said[name] = "\n".join(key + tab + places.get(file, file) for key, tab, file in lines)
+    return node if said == node.properties else replace(node, properties=said)
 
 
 def _imported_scene(key: str, file: str) -> str:

@@ -50,7 +50,7 @@ class Item:
     text: str
     """Of all its lines, without its bullet."""
     depth: int
-    """How far to the right its bullet stands, in characters; 0 for a line without one."""
+    """How far to the right it stands, in characters."""
     lines: int
     """How many of the lines it takes."""
 
@@ -65,7 +65,7 @@ def item_at(lines: Sequence[Line], i: int) -> Item | None:
     if lines[i].fenced:
         return None
     taken, text = _whole(lines[i].plain.text.strip(), below, None)
-    return Item(text, 0, taken) if _is_voice_alone(text) else None
+    return Item(text, _depth(lines[i]), taken) if _is_voice_alone(text) else None
 
 
 def _below(lines: Sequence[Line], i: int) -> Iterator[Line]:
@@ -77,7 +77,7 @@ def _below(lines: Sequence[Line], i: int) -> Iterator[Line]:
             or line.fenced != lines[i].fenced
             or not text.strip()
             or _ITEM.fullmatch(text)
-            or opens(text.strip())
+            or _is_voice_alone(text.strip())
             or defines(line.text)
         ):
             return

@@ -16,7 +16,7 @@ _ARROWS = (*ARROWS, "->", "=>")
 _OTHER_ARROW = r"[~>]+|[\u2190-\u21ff\u27f0-\u27ff\u2900-\u297f\u2b00-\u2bff\U0001f800-\U0001f8ff]"
 """Other arrows, which join nothing: between codes they are named."""
 _HEAD = re.compile(rf"{CODE}(?:\s*(?:[+·⋅∙*,]|{SIGNED_ARROW}|{_OTHER_ARROW})\s*{CODE})*")
-_DEFINES = re.compile(rf"\s*(?:=(?!=*>|=)|{SIGNED_ARROW}\s*(?:сцепка|terms)\s*:)")
+_DEFINES = re.compile(rf"\s*(?:=(?!=*>|=)|{SIGNED_ARROW}\s*(?i:сцепка|terms)\s*:)")
 _BODY_WITHOUT_CODE = re.compile(
     rf"[^=()\[\]]*[(\[](?=[^()\[\]]*?(?:[+·⋅∙*,]|{SIGNED_ARROW}))[^()\[\]]*[)\]]"
     rf"(?:[^=()\[\]]*(=)|\s*(?:_\s*\w+)?\s*(?:$|{SIGNED_ARROW}\s*[«\"“„]))"

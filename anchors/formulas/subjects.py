@@ -104,5 +104,7 @@ class Subject:
         elif codes:
             if line.number > self._told + 1:
                 them = ", ".join(codes)
-                notice(f"this may be a scene of one of {them}: write `Δ12:` above it")
+                notice(
+                    f"this may be a scene of one of {them}: write `{next(iter(codes))}:` above it"
+                )
             self._told = line.number + item.lines - 1

@@ -31,6 +31,7 @@ from anchors.formulas.registry import (
 from anchors.formulas.syntax import parse, text_of
 from anchors.formulas.vectors import Space, recall
 from anchors.formulas.where import shown
+from anchors.importing import import_files
 from anchors.registry import merge as merge_anchors
 from anchors.registry import refuse as refuse_anchors
 from anchors.registry import rename as rename_anchor
@@ -764,6 +765,23 @@ def test_a_scene_that_a_note_says_no_more_goes_though_a_copy_of_it_was_deleted(t
         living.unlink()
         assert import_formulas(store, [tmp_path / "v"]).removed == 0
         assert [s.text for s in Book.of(store).voices("Δ50")] == ["Раз"]
+
+
+@pytest.mark.parametrize("edited", ["", "\n- телесно: «Пальцы мёрзнут»"])
+def test_scenes_follow_a_note_that_only_voices_a_formula(tmp_path, edited):
+    vault = tmp_path / "v"
+    vault.mkdir()
+    (vault / "a.md").write_text("# Вода\n\nΔ12 = (вода + весна)\n")
+    said = "# Дневник\n\nПроза о том, как утром шли по реке.\n\nΔ12:\n- телесно: «Холод»"
+    (vault / "b.md").write_text(f"{said}\n- телесно: «Пальцы стынут»\n")
+    with Forest.open(f"sqlite:///{tmp_path / 'forest.db'}") as forest:
+        import_files(forest, [vault])
+        (vault / "b.md").unlink()
+        (vault / "c.md").write_text(said + edited)
+        import_files(forest, [vault])
+        voiced = {s.text: s.origin for s in Book.of(forest.store).voices("Δ12")}
+        texts = ["Холод", *(["Пальцы мёрзнут"] if edited else [])]
+        assert voiced == dict.fromkeys(texts, "v/c.md")
 
 
 def test_formulas_follow_a_folder_that_was_renamed(tmp_path):

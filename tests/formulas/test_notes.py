@@ -262,6 +262,18 @@ def test_quotes_of_a_scene_that_do_not_end_are_named() -> None:
     assert notices == ["line 3, column 1: the quote « of this scene does not end"]
 
 
+def test_scenes_without_bullets_may_hang_under_an_item() -> None:
+    scenes = "  поэтически: «А»\n  телесно: «Б»"
+    for head in ("- Δ12 = (вода + лёд)", "1. Δ12:", "- **Δ12**"):
+        found = formulas_in(f"{head}\n{scenes}\n- другое")
+        assert [scene.text for scene in found.scenes["Δ12"]] == ["А", "Б"]
+
+
+@pytest.mark.parametrize("key", ["сцепка", "Сцепка", "TERMS"])
+def test_keys_stand_in_small_or_capital_letters(key: str) -> None:
+    assert printed(f"Δ41 → {key}: жара + шаг") == [(1, "Δ41 = (жара + шаг)")]
+
+
 def test_a_scene_without_bullet_and_quotes_is_named() -> None:
     notices: list[str] = []
     found = formulas_in("Δ12 = (вода + лёд)\nпоэтически: Весна\nтелесно: «Т»", notices.append)
