@@ -111,7 +111,7 @@ class WalkSettings(_Section):
     continuation: Annotated[Length, Field(ge=0, description="said after a landing")] = 500
     premises: Annotated[Length, Field(ge=0, description="of a leaf, said after it")] = 0
     marker: Annotated[str, Field(min_length=1, max_length=64, description="where it jumps")] = "⤳"
-    prefix_dropout: Literal["none", "tail", "part"] = "tail"
+    prefix_dropout: Literal["none", "tail", "part"] = "none"
     restate: Annotated[bool, Field(strict=True, description="say the anchor again")] = True
     named: Annotated[Share, Field(description="of the jumps, say where they go")] = 0
     hub_cap: Annotated[
