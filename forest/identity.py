@@ -31,9 +31,8 @@ def finished(tree: Tree, old: Tree | None = None, *, own: bool = False) -> Tree:
     Thoughts without an id take over the id of the thought of ``old`` that they correspond to: the
     one that says the same (of several, the one as far from the start or the end), else the one that
     says most of its words, else the one in the same place (same parent, same neighbour before it).
-    So an edited thought stays the same
-    thought. All others get a derived id. A written id without a slash belongs to its tree: ``n1``
-    becomes ``justice/n1``.
+    So an edited thought stays the same thought. All others get a derived id. A written id without a
+    slash belongs to its tree: ``n1`` becomes ``justice/n1``.
 
     The tree is changed and returned; thoughts that other trees may share are not: those that get
     an id are new ones. ``own`` says that nobody else holds the thoughts, which saves the copies.

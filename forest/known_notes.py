@@ -275,7 +275,7 @@ class KnownNotes:
         if not changed or self._replace:
             return {}
         others = {f: trees for f, trees in records.elsewhere.items() if not records.untouched(f)}
-        others |= {f: trees for f, trees in records.known.items() if not records.can_be_read(f)}
+        others |= {f: trees for f, trees in records.known.items() if not self._is_sound(f)}
         if not others:  # else much is read
             return {}
         changed = [file for file in changed if not records.stays(file)]
@@ -292,6 +292,10 @@ class KnownNotes:
                 if says_most(said, then, dull) and not records.is_copied(other, then):
                     found[file] = other
         return found
+
+    def _is_sound(self, file: str) -> bool:
+        """Whether a note can be read; one that has its bytes still need not be, to know."""
+        return self._records.has_its_bytes(file) or self._records.can_be_read(file)
 
     # --- parts that went to another note -------------------------------------------------------
 

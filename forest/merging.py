@@ -216,22 +216,29 @@ class Merging:
         if self._replace or decided or (ours == then and not is_another):
             return None
         error = _conflict(old, tree, is_another=is_another, changed_here=ours != then)
-        home = self._files.homes.get(new.source or "", old.source)
-        if is_another and new.in_file.says_id and old.source in self._files.files:
-            error.hint = f"Was it moved? Then import {old.source} first. {error.hint}"
-        elif (
-            is_another
-            and not self._files.is_data(new, new.source)
-            and old.source not in (None, new.source)
-        ):
-            error.hint = f"Imported with {old.source} it gets a number behind its id. {error.hint}"
-        elif not is_another and home != new.source:
-            error.hint = f"It is taken for {home}, of which it says most. {error.hint}"
+        way = self._way_on(old, new, is_another=is_another)
+        error.hint = " ".join(filter(None, (way, error.hint)))
+        if not is_another and self._home(old, new) != new.source:
             self._moved.add(tree.id)
         if not self._keep_going:
             raise error
         self.conflicts[tree.id] = str(error)
         return False
+
+    def _home(self, old: Tree, new: Tree) -> str | None:
+        """The file that a tree's file was when it was imported."""
+        return self._files.homes.get(new.source or "", old.source)
+
+    def _way_on(self, old: Tree, new: Tree, *, is_another: bool) -> str:
+        """What an author may do of a conflict, beside what is told of all."""
+        if not is_another:
+            home = self._home(old, new)
+            return f"It is taken for {home}, of which it says most." if home != new.source else ""
+        if new.in_file.says_id and old.source in self._files.files:
+            return f"Was it moved? Then import {old.source} first."
+        if old.source in (None, new.source) or self._files.is_data(new, new.source):
+            return ""
+        return f"Imported with {old.source} it gets a number behind its id."
 
 
 def _is_only_decided(old: Tree, tree: Tree) -> bool:

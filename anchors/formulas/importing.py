@@ -490,19 +490,12 @@ class _Writing:
         So it is where a file that said it was not read; or where all that said it are gone, unless
         the formula is in other ones now. What one of them says no more is not theirs.
         """
-        sayers = {scene.origin, *self._sayers(code, key)}
-        if scene.origin not in self.read | self.gone:
+        known, sayers = self.read | self.gone, {scene.origin, *self._sayers(code, key)}
+        if scene.origin not in known:
             return True
-        if any(file not in self.read | self.gone for file in sayers):
+        if not sayers <= known:
             return scene.origin not in self.read
         return sayers <= self.gone and code not in self.went
-
-    def _may_say(self, code: str, file: str) -> bool:
-        """Whether a file says what it said of a formula, as far as is known: it was not read.
-
-        Of one that is gone its scenes stay, as long as no other file has the formula.
-        """
-        return file not in self.read and not (code in self.went and file in self.gone)
 
     def _remember(self, said: Mapping[str, list[str]]) -> None:
         """Let formulas know which scenes the files say now."""
@@ -515,17 +508,22 @@ class _Writing:
                 self.new[node.at] = node
 
     def _stays_said(self, code: str, key: str, file: str) -> bool:
-        """Whether a file counts as one that says a scene: not if another one said it no more."""
+        """Whether a file counts as one that says what it said: it was not read.
+
+        Of one that is gone its scenes stay, as long as no other file has the formula, and none said
+        the scene no more.
+        """
+        if file not in self.gone:
+            return file not in self.read
         is_dropped = ("Scene", key) in self.new and self.new["Scene", key] is None
-        return self._may_say(code, file) and not (is_dropped and file in self.gone)
+        return code not in self.went and not is_dropped
 
     def _drop(self, code: str, node: Node, scene: Scene, said: Container[str]) -> None:
         """Remove a scene that its file has no more, unless another file said it too."""
         as_said = scene_node(code, scene)
         if as_said.key in said:
             return
-        sayers = (f for f in self._sayers(code, node.key) if f not in self.gone)
-        if others := [f for f in sayers if self._may_say(code, f)]:
+        if others := [f for f in self._sayers(code, node.key) if f not in self.read | self.gone]:
             self.new[node.at] = replace(node, properties={**node.properties, "origin": others[0]})
         elif self.replace or as_said == node:
             self.new[node.at] = None

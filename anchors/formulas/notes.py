@@ -26,7 +26,6 @@ from anchors.formulas.errors import Contradiction, InvalidFormula
 from anchors.formulas.model import Formula, Scene, nearest_role
 from anchors.formulas.note_lines import Line, codes_in, lines_of, pieces_of
 from anchors.formulas.scene_lists import (
-    VOICE,
     Item,
     is_term,
     is_unquoted_scene,
@@ -36,6 +35,7 @@ from anchors.formulas.scene_lists import (
     role_in,
     slip_in,
     voice_in,
+    voice_of,
 )
 from anchors.formulas.spans import (
     CODE,
@@ -111,6 +111,7 @@ class _Reader:
         """Read all lines, and sort the codes that they name."""
         taken = 0
         for i, line in enumerate(self.lines):
+            self.subject.enter(line)
             if alike := list(look_alikes(line.text)):
                 self._tell_look_alikes(i, alike)
             if self.subject.may_follow(line) or _CODED.search(line.text):
@@ -131,20 +132,21 @@ class _Reader:
         :param is_taken: whether an item above goes on in it.
         """
         item = None if is_taken else item_at(self.lines, i)
+        subject = self.subject
         if not is_taken:
-            if not item and self.subject.code and is_unquoted_scene(line):
+            if not item and subject.code and is_unquoted_scene(line):
                 self._notice(line, "a scene without a bullet stands in quotes: this is none")
-            self.subject.follow(line, item)
+            subject.follow(line, item)
         if item:
-            self.subject.adopt(item, line, partial(self._notice, line))
-        code, refused = self.subject.code, self.subject.refused
+            subject.adopt(item, line, partial(self._notice, line))
+        code, refused = subject.code, subject.refused
         for named in codes_in(line):
             self.named.setdefault(named, []).append(line.number)
         for pieces in self._definitions(i, line):
             self._define(pieces)
         if not item:
             return i + 1
-        if code and item is not self.subject.above and (self.subject.in_fence or not line.fenced):
+        if code and item is not subject.above and (subject.in_fence or not line.fenced):
             self._item(code, line, item, refused=refused)
         return i + item.lines
 
@@ -283,12 +285,13 @@ class _Reader:
             return
         known = self.found.defined.get(code)
         terms = known.formula.terms if known else ()
-        if (voice := voice_in(item)) and not is_term(VOICE.sub(r"\1", item), terms):
+        voice = voice_of(item)
+        if (scene := voice_in(item)) and voice and not is_term(voice.before, terms):
             others = self.found.scenes.get(code, ())
-            if voice not in others:
-                self.found.scenes[code] = (*others, voice)
+            if scene not in others:
+                self.found.scenes[code] = (*others, scene)
             if opens(item):
-                self._notice(line, f"the quote {voice.text[0]} of this scene does not end")
+                self._notice(line, f"the quote {scene.text[0]} of this scene does not end")
         elif known and (given := role_in(item, terms)):
             phrase, role = given
             named = tuple(replace(t, role=role if is_term(phrase, (t,)) else "") for t in terms)
@@ -297,11 +300,11 @@ class _Reader:
                 self._notice(line, f"`{role}` is a role of its own: was `{near}` meant?")
         elif slip := slip_in(item, terms):
             self._problem(line, f"`{slip[0]}:` is no role: write `{slip[1]}: …`")
-        elif subject.announced and (other := VOICE.fullmatch(item)) and is_quoted(other[3]):
+        elif subject.announced and voice and is_quoted(voice.written):
             self._notice(
                 line,
-                f"{other[3]} is no scene of {code}: a register of your own is one word in small "
-                "letters with a colon behind it",
+                f"{voice.written} is no scene of {code}: a register of your own is one word in "
+                "small letters with a colon behind it",
             )
 
     def _notice(self, line: Line, said: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 from anchors.forms import form_key
 from anchors.formulas.model import (
@@ -30,7 +31,7 @@ from forest.language import guess_language, is_language
 
 _ITEM = re.compile(r"\s*(?:[-*+•–—]|[0-9]+[.)])\s+(?:\[.\]\s+)?(.*)")
 """An item, also one to be ticked off."""
-VOICE = re.compile(r"([^:—–«\"“„]+?)\s*(?::|\s([—–-]+)\s)\s*(.+)")
+_VOICE = re.compile(r"([^:—–«\"“„]+?)\s*(?::|\s([—–-]+)\s)\s*(.+)")
 _REGISTER = re.compile(r"(.+?)\s*\((.*)\)")
 """A register and a remark, which may be the language of the scene: ``поэтически (en)``."""
 _REGISTER_ALONE = re.compile(r"([^:]+?)\s*:")
@@ -103,12 +104,12 @@ def _whole(text: str, below: Callable[[], Iterator[Line]], depth: int | None) ->
 
 def opens(text: str) -> bool:
     """Whether a scene begins in quotes that do not end in the text."""
-    voice = VOICE.fullmatch(text)
-    sign = voice[3][0] if voice else ""
-    if not voice or sign not in _ENDS:
+    voice = voice_of(text)
+    if not voice or not voice.is_in_quotes:
         return False
-    ends = sum(voice[3].count(end) for end in _ENDS[sign])
-    return ends % 2 == 1 if sign in _ENDS[sign] else voice[3].count(sign) > ends
+    sign, written = voice.written[0], voice.written
+    ends = sum(map(written.count, _ENDS[sign]))
+    return ends % 2 == 1 if sign in _ENDS[sign] else written.count(sign) > ends
 
 
 def _depth(line: Line) -> int:
@@ -116,31 +117,78 @@ def _depth(line: Line) -> int:
     return len(text) - len(text.lstrip())
 
 
-def _scene_text(written: str) -> str:
-    """The text of a scene in quotes, with nothing but a sign or a remark behind; else ""."""
-    quoted = leading_quote(written)
-    behind = written[len(quoted) :].strip(_BEHIND)
-    return unquoted(quoted) if quoted and (not behind or _REMARK.fullmatch(behind)) else ""
+class Voice(NamedTuple):
+    """An item that may say a scene, parted at its colon or dash."""
+
+    before: str
+    word: str
+    """The register of that, without what stands in brackets behind it."""
+    lang: str
+    """Which may be a language."""
+    dash: str
+    written: str
+
+    @property
+    def is_in_quotes(self) -> bool:
+        """Whether its text begins with quotes, wherever they end."""
+        return self.written[0] in _ENDS
+
+    @property
+    def quoted(self) -> str:
+        """Its text, if it stands in quotes with nothing but a sign or a remark behind; else ""."""
+        quotes = leading_quote(self.written)
+        behind = self.written[len(quotes) :].strip(_BEHIND)
+        return unquoted(quotes) if quotes and (not behind or _REMARK.fullmatch(behind)) else ""
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the register is one of the four, under one of its names."""
+        return standard(self.word, REGISTERS) in REGISTERS
 
 
-def _is_voice_alone(text: str) -> bool:
-    voice, match = voice_in(text), VOICE.fullmatch(text)
-    if not voice or not match or voice.register not in REGISTERS:
-        return False
-    is_signs = voice.register == "emoji" and not any(map(str.isalpha, voice.text))
-    return match[3][0] in _ENDS or is_signs
+def voice_of(item: str) -> Voice | None:
+    """What stands before and behind the first colon or dash of an item."""
+    match = _VOICE.fullmatch(item)
+    if match is None:
+        return None
+    word, lang = _register(match[1])
+    return Voice(match[1], word, lang, match[2] or "", match[3])
 
 
-def is_unquoted_scene(line: Line) -> bool:
-    """Whether a line says a scene in one of the four registers, without a bullet and quotes."""
-    match = None if line.fenced else VOICE.fullmatch(line.plain.text.strip())
-    return bool(match and not match[2] and standard(match[1], REGISTERS) in REGISTERS)
+def voice_in(item: str) -> Scene | None:
+    """The scene that an item says: ``register: text``; in a register of its own, in quotes."""
+    voice = voice_of(item)
+    if voice is None:
+        return None
+    register, quoted = register_name(voice.word), voice.quoted
+    text = quoted or unquoted(voice.written.strip(" ,;"))
+    if register == "emoji" and not any(map(str.isalpha, text)):
+        text = text.strip(_BEHIND)
+    is_word = register in REGISTERS or (register.isalpha() and register == register.lower())
+    by_quotes = is_word and quoted and not voice.dash
+    if not text or not (by_quotes or (voice.is_named and (quoted or not voice.dash))):
+        return None
+    return Scene(text=text, register=register, lang=voice.lang or guess_language([text]))
 
 
 def is_scene(item: str) -> bool:
     """Whether an item can be nothing but a scene: in quotes, in one of the four registers."""
-    voice, match = voice_in(item), VOICE.fullmatch(item)
-    return bool(voice and match and voice.register in REGISTERS and _scene_text(match[3]))
+    scene, voice = voice_in(item), voice_of(item)
+    return bool(scene and voice and scene.register in REGISTERS and voice.quoted)
+
+
+def is_unquoted_scene(line: Line) -> bool:
+    """Whether a line says a scene in one of the four registers, without a bullet and quotes."""
+    voice = None if line.fenced else voice_of(line.plain.text.strip())
+    return bool(voice and not voice.dash and voice.is_named)
+
+
+def _is_voice_alone(text: str) -> bool:
+    scene, voice = voice_in(text), voice_of(text)
+    if not scene or not voice or scene.register not in REGISTERS:
+        return False
+    is_signs = scene.register == "emoji" and not any(map(str.isalpha, scene.text))
+    return voice.is_in_quotes or is_signs
 
 
 def register_alone(item: str) -> str:
@@ -156,24 +204,6 @@ def _register(written: str) -> tuple[str, str]:
     if not remark or register_name(remark[1]) not in REGISTERS:
         return written, ""
     return remark[1], remark[2] if len(remark[2]) > 1 and is_language(remark[2]) else ""
-
-
-def voice_in(item: str) -> Scene | None:
-    """The scene that an item says: ``register: text``; in a register of its own, in quotes."""
-    match = VOICE.fullmatch(item)
-    if match is None:
-        return None
-    (word, lang), dash = _register(match[1]), match[2]
-    register = register_name(word)
-    quoted = _scene_text(match[3])
-    text = quoted or unquoted(match[3].strip(" ,;"))
-    if register == "emoji" and not any(map(str.isalpha, text)):
-        text = text.strip(_BEHIND)
-    is_name = standard(word, REGISTERS) in REGISTERS
-    is_word = register in REGISTERS or (register.isalpha() and register == register.lower())
-    if not text or not ((is_word and quoted and not dash) or (is_name and (quoted or not dash))):
-        return None
-    return Scene(text=text, register=register, lang=lang or guess_language([text]))
 
 
 def role_in(item: str, terms: Sequence[Term]) -> tuple[str, str] | None:

@@ -53,17 +53,18 @@ class Subject:
         self._told = 0
         """The last line of a list that speaks of none of several formulas."""
 
+    def enter(self, line: Line) -> None:
+        """Begin the section of a heading, where the line is one."""
+        heading = None if line.fenced else _HEADING.match(line.text)
+        if heading:
+            level = len(heading[1])
+            self._sections = [one for one in self._sections if one.level < level]
+            self._sections.append(_Section(level))
+
     def may_follow(self, line: Line) -> bool:
         """Whether a line that names no code may say anything of a formula."""
-        heading = _HEADING.match(line.text)
-        if heading and not line.fenced:
-            self._enter(len(heading[1]))
         above = any(section.codes for section in self._sections)
         return bool(self.code or (above and _MAY_VOICE.search(line.text)))
-
-    def _enter(self, level: int) -> None:
-        self._sections = [one for one in self._sections if one.level < level]
-        self._sections.append(_Section(level))
 
     def follow(self, line: Line, item: Item | None) -> None:
         """Keep in mind of which formula the next list speaks, and in which register."""
